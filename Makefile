@@ -1,0 +1,45 @@
+# Two commands matter: `make run` and `make test`. Each does all of its own set-up in $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: run test check clean lock
+
+run: $(VENV)/run.stamp
+	$(BIN)/jobmajor run $(ARGS)
+
+test: $(VENV)/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	COVERAGE_PROCESS_START=pyproject.toml $(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
+
+# The fast gate, for every change: what takes more than a few seconds is left out.
+check: $(VENV)/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n auto -q -m "not slow" $(ARGS)
+
+$(VENV)/run.stamp: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "found Python %d.%d, expected 3.11 or newer: make PYTHON=python3.12 …" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp requirements-dev.lock
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	touch $@
+
+# Needs uv; the exported files hold hashes and no index addresses, uv.lock itself stays out of git.
+lock:
+	uv lock --upgrade
+	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --group build -o requirements.lock
+	uv export --quiet --no-header --no-annotate --no-emit-project --all-groups -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .jobmajor .sagelocal dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

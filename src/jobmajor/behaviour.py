@@ -1,0 +1,83 @@
+"""What any good classifier must do, whatever its F1.
+
+It gives the same answer to the same title written otherwise, and no sure answer to a string that is no title.
+Source of the idea: Ribeiro, M. T. et al. (2020), Beyond Accuracy: Behavioral Testing of NLP Models
+with CheckList, ACL, 4902-4912.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jobmajor.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+_FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)} | {0x20: 0x3000}  # NFKC maps them back
+_ZERO_WIDTH = "\u200b"
+_UNSURE_BELOW = 0.5
+
+
+def _with_zero_width(title: str) -> str:
+    middle = len(title) // 2
+    return title[:middle] + _ZERO_WIDTH + title[middle:]
+
+
+def _respellings() -> Mapping[str, Callable[[str], str]]:
+    return {
+        "upper_case": str.upper,
+        "extra_spaces": lambda title: "  " + title.replace(" ", "   ") + " ",
+        "full_width": lambda title: title.translate(_FULL_WIDTH),
+        "zero_width": _with_zero_width,
+        "sr_prefix": lambda title: f"Sr. {title}",
+    }
+
+
+def nonsense(count: int = 30, seed: int = 0) -> tuple[str, ...]:
+    """Strings of one to three words of 4 to 9 random letters, the same for the same seed.
+
+    >>> nonsense(3) == nonsense(3)
+    True
+    """
+    rng = random.Random(seed)  # noqa: S311 - test strings, no secrets
+    letters = "bcdfghjklmnpqrstvwxyz" * 2 + "aeiou"  # few vowels, so that hardly a real word comes out
+    return tuple(
+        " ".join("".join(rng.choices(letters, k=rng.randint(4, 9))) for _ in range(rng.randint(1, 3)))
+        for _ in range(count)
+    )
+
+
+def behaviour(predict_proba: Callable[[Sequence[str]], NDArray[np.float32]], titles: Sequence[str]) -> dict[str, Any]:
+    """Shares of titles with the same best class when written otherwise, and of nonsense without a sure one.
+
+    Args:
+        predict_proba: From titles to probabilities of shape (titles, classes).
+        titles: Real ones, as written; at least one.
+
+    Returns:
+        `titles` (how many), one share for each of `upper_case`, `extra_spaces`, `full_width`,
+        `zero_width` and `sr_prefix`; `nonsense_unsure`, the share of nonsense whose best
+        probability is below 0.5; and `changed`, up to 3 titles for each rewriting that changed the
+        answer.
+
+    Raises:
+        DataError: No title was given.
+    """
+    if not titles:
+        raise DataError("the titles", "none", "at least one", "run prepare again")
+    usual = predict_proba(titles).argmax(axis=1)
+    found: dict[str, Any] = {"titles": len(titles)}
+    changed = {}
+    for name, respell in _respellings().items():
+        same = predict_proba([respell(title) for title in titles]).argmax(axis=1) == usual
+        found[name] = float(same.mean())
+        changed[name] = [titles[row] for row in np.flatnonzero(~same)[:3]]
+    sure = predict_proba(nonsense()).max(axis=1)
+    found["nonsense_unsure"] = float((sure < _UNSURE_BELOW).mean())
+    return found | {"changed": changed}

@@ -1,0 +1,205 @@
+"""Where the marks of the report's pictures stand; the template only draws them.
+
+Plain numbers in the pictures' own units: no plotting library, no fonts, no script, nothing to fetch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jobmajor import soc
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+CELL = 28  # 23 of them beside the names just fit a page 1,150 wide
+TOP = 26
+_PLOT = 320  # the side of the reliability diagram's square
+_LEFT, _ABOVE = 46, 14
+_STRIP = 54  # the height of the strip of confidences below it
+
+
+def short_name(code: str) -> str:
+    """The official title without the word that all of them end in.
+
+    >>> short_name("29-0000")
+    'Healthcare Practitioners and Technical'
+    """
+    return soc.name(code).removesuffix(" Occupations")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One square of the heat map: its corner, its depth of colour 0 to 1, what it says."""
+
+    x: int
+    y: int
+    depth: float
+    text: str
+    right: bool
+    title: str
+
+    @property
+    def tone(self) -> str:
+        """Shallow, mid or deep: which ink is read best on it differs between light and dark pages."""
+        return "shallow" if self.depth < 0.6 else "mid" if self.depth < 0.8 else "deep"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class beside its row or above its column; `at` is the middle of both."""
+
+    code: str
+    digits: str
+    name: str
+    at: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """The confusion matrix as squares; rows are the truth."""
+
+    cell: int
+    top: int
+    side: int
+    cells: tuple[Cell, ...]
+    labels: tuple[Label, ...]
+
+
+def depth(share: float) -> float:
+    """How deep a share of a row is coloured: its square root, so that a confusion of 2 % can be seen."""
+    return round(math.sqrt(share), 3)
+
+
+def heatmap(confusion: Mapping[str, Any]) -> Heatmap:
+    """The squares of a confusion matrix; each says its share of its row, in percent, from 0.5 % on."""
+    classes, matrix = confusion["classes"], confusion["matrix"]
+    cells = [
+        _cell(classes, (row, column), count, sum(counts))
+        for row, counts in enumerate(matrix)
+        for column, count in enumerate(counts)
+        if count
+    ]
+    labels = [
+        Label(code, code[:2], short_name(code), TOP + CELL * (place + 0.5), sum(matrix[place]))
+        for place, code in enumerate(classes)
+    ]
+    return Heatmap(CELL, TOP, CELL * len(classes), tuple(cells), tuple(labels))
+
+
+def _cell(classes: Sequence[str], place: tuple[int, int], count: int, rows: int) -> Cell:
+    row, column = place
+    share = count / rows
+    right = row == column
+    answered = "answered right" if right else f"answered {classes[column][:2]} {short_name(classes[column])}"
+    return Cell(
+        x=CELL * column,
+        y=TOP + CELL * row,
+        depth=depth(share),
+        text=f"{100 * share:.0f}" if share >= 0.005 else "",
+        right=right,
+        title=f"{classes[row][:2]} {short_name(classes[row])}, {answered}: {count} of {rows} ({share:.1%})",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A bin of answers: where it stands, its range of chance, its bar below, what it says."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    bar: tuple[float, float, float]  # x, width, height
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """Stated against real accuracy, with the strip that shows where the answers lie."""
+
+    width: int
+    height: int
+    left: int
+    top: int
+    plot: int
+    strip: int
+    points: tuple[Point, ...]
+    ticks: tuple[tuple[str, float, float], ...]  # label, x, y
+
+
+def _x(share: float) -> float:
+    return round(_LEFT + _PLOT * share, 2)
+
+
+def _y(share: float) -> float:
+    return round(_ABOVE + _PLOT * (1 - share), 2)
+
+
+def wilson(share: float, rows: int) -> tuple[float, float]:
+    """The 95 % interval of a share of `rows` independent ones.
+
+    Source: Wilson, E. B. (1927), J. Am. Stat. Assoc. 22(158), 209-212.
+    """
+    z = 1.96
+    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def reliability_diagram(bins: Sequence[Mapping[str, Any]]) -> Diagram:
+    """The bins of `calibration`: each a point with its 95 % interval, and a bar of its density."""
+    densities = [entry["rows"] / max(entry["high"] - entry["low"], 0.005) for entry in bins]
+    tallest = max(densities, default=1.0)
+    points = [_point(entry, density / tallest) for entry, density in zip(bins, densities, strict=True)]
+    ticks = [(f"{share:g}", _x(share), _y(share)) for share in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+    return Diagram(
+        width=_LEFT + _PLOT + 14,
+        height=_ABOVE + _PLOT + _STRIP + 62,
+        left=_LEFT,
+        top=_ABOVE,
+        plot=_PLOT,
+        strip=_STRIP,
+        points=tuple(points),
+        ticks=tuple(ticks),
+    )
+
+
+def _point(entry: Mapping[str, Any], density: float) -> Point:
+    low, high = wilson(entry["accuracy"], entry["rows"])
+    width = max(entry["high"] - entry["low"], 0.005)
+    return Point(
+        x=_x(entry["confidence"]),
+        y=_y(entry["accuracy"]),
+        low=_y(low),
+        high=_y(high),
+        bar=(_x(entry["low"]), round(_PLOT * width, 2), round(_STRIP * density, 2)),
+        title=(
+            f"{entry['rows']:,} answers that state {entry['low']:.2f} to {entry['high']:.2f}: "
+            f"{entry['confidence']:.1%} stated, {entry['accuracy']:.1%} right"
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """An axis that begins at `low` and ends at 1; places on it are percentages of the width."""
+
+    low: float
+
+    def at(self, share: float) -> str:
+        """Where a share stands, as a percentage of the width."""
+        return f"{100 * min(1.0, max(0.0, (share - self.low) / (1 - self.low))):.2f}%"
+
+    @property
+    def ticks(self) -> tuple[float, ...]:
+        """Every tenth on the axis."""
+        return tuple(tenth / 10 for tenth in range(round(self.low * 10), 11))
+
+
+def scale(lows: Sequence[float]) -> Scale:
+    """The axis that begins at the tenth below the least of `lows`, and at 0.9 at most."""
+    return Scale(max(0.0, min(0.9, math.floor(min(lows, default=0.0) * 10) / 10)))

@@ -1,0 +1,93 @@
+"""The tree of `sagelocal.errors`, continued with what only job titles know.
+
+Error
+├── InputError
+│   ├── DataError          a data folder, file, table, column or code that can't be used
+│   ├── SettingError       jobmajor.toml, an option or a variable
+│   ├── MissingExtra       a verb whose extra is not installed
+│   └── NoChampion         nothing to predict with yet
+├── ArtifactError          (ChecksumMismatch, as there)
+└── PipelineError
+├── RegistryError      a version that isn't there, or can't be what was asked
+└── PromotionRefused   a version without a passed decision
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sagelocal.errors import (
+    ArtifactError,
+    Busy,
+    ChecksumMismatch,
+    DefinitionError,
+    Error,
+    InputError,
+    PipelineError,
+    StepFailed,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "ArtifactError",
+    "Busy",
+    "ChecksumMismatch",
+    "DataError",
+    "DefinitionError",
+    "Error",
+    "InputError",
+    "MissingExtra",
+    "NoChampion",
+    "PipelineError",
+    "PromotionRefused",
+    "RegistryError",
+    "SettingError",
+    "StepFailed",
+]
+
+
+class DataError(InputError):
+    """A data file that can't be used: `where` it is, what was `found`, what was `expected`, what to `do`."""
+
+    def __init__(self, where: Path | str, found: str, expected: str, do: str) -> None:
+        self.where, self.found, self.expected, self.do = where, found, expected, do
+        super().__init__(f"{where}: found {found}, expected {expected}; {do}")
+
+
+class SettingError(InputError):
+    """A setting that is unknown, missing or out of range, by name."""
+
+    def __init__(self, name: str, found: object, expected: str) -> None:
+        self.name, self.found, self.expected = name, found, expected
+        super().__init__(f"setting {name!r}: found {found!r}, expected {expected}")
+
+
+class MissingExtra(InputError):
+    """A verb needs packages that the base install leaves out."""
+
+    def __init__(self, verb: str, extra: str) -> None:
+        self.verb, self.extra = verb, extra
+        super().__init__(f"{verb} needs the extra {extra!r}: pip install 'jobmajor[{extra}]'")
+
+
+class NoChampion(InputError):
+    """The workspace has no champion to predict with."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        super().__init__(f"{home} has no champion yet: run `jobmajor run` first, or name another --home")
+
+
+class RegistryError(PipelineError):
+    """The registry has no such version, or it can't be what was asked."""
+
+
+class PromotionRefused(RegistryError):
+    """A version whose decision is missing or not passed can't become the champion."""
+
+    def __init__(self, version: int, reasons: tuple[str, ...]) -> None:
+        self.version, self.reasons = version, reasons
+        why = "; ".join(reasons) or "it has no recorded decision"
+        super().__init__(f"version {version} was not promoted: {why}")

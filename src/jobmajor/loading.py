@@ -1,0 +1,41 @@
+"""Where a classifier comes from: a workspace's champion, a model folder, or a packed model."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobmajor import artifact, classifier, settings
+from jobmajor.errors import InputError, NoChampion
+from jobmajor.registry import champion_folder
+
+if TYPE_CHECKING:
+    from jobmajor.classifier import Classifier
+
+
+def load(model: str | Path | None = None, *, home: str | Path | None = None) -> Classifier:
+    """A classifier, after its files were verified.
+
+    Args:
+        model: A model's folder or `model.tar.gz`; None takes the champion.
+        home: The champion's workspace; None takes JOBMAJOR_HOME, else `.jobmajor`.
+
+    Raises:
+        InputError: There is no such model; NoChampion: the workspace has none yet.
+        ArtifactError: A file is not as recorded.
+    """
+    if model is None:
+        workspace = settings.home(Path(home) if home else None)
+        folder = champion_folder(workspace)
+        if folder is None:
+            raise NoChampion(workspace)
+        return classifier.load(folder)
+    path = Path(model)
+    if path.is_dir():
+        return classifier.load(path)
+    if not path.is_file():
+        raise InputError(f"{path} is no model: expected a model's folder or {artifact.MODEL}")
+    with tempfile.TemporaryDirectory() as folder_name:
+        artifact.unpack(path, Path(folder_name))
+        return classifier.load(Path(folder_name))

@@ -1,0 +1,234 @@
+"""One run on this machine: data in, the definition executed, a version registered and, if it passed, promoted.
+
+The pipeline itself is `pipeline.py`'s definition and nothing else. This is what stands around it: bringing the data
+to where the definition reads it, choosing what to compare with, and taking the version at its end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobmajor import artifact, gate, pipeline
+from jobmajor.lineage import code_version
+from jobmajor.onet import folder as folders
+from jobmajor.onet import source as sources
+from jobmajor.registry import Candidate, open_registry
+from jobmajor.settings import Settings
+from sagelocal import archive, environment, executor, manifest, publish
+from sagelocal import definition as definitions
+from sagelocal.store import FolderStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jobmajor.onet.source import Source
+    from jobmajor.registry import Registry, Version
+    from sagelocal.executor import Execution, RegisterRequest, StepRecord
+
+_log = logging.getLogger(__name__)
+_MAX_EVALUATION_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run may be told; None for a threshold takes the one that belongs to the data."""
+
+    release: str = sources.AUTO
+    data: Path | None = None
+    threshold: float | None = None
+    promote: bool = True
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    way: sources.Way | None = None
+    on_source: Callable[[Source], None] | None = None
+    on_event: Callable[[StepRecord], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to.
+
+    `version` is the registered one, None where the gate refused or a step failed; `champion` is the workspace's
+    champion after the run; `evaluation` is None where the run did not get so far.
+    """
+
+    execution: Execution
+    source: Source
+    threshold: float
+    evaluation: Mapping[str, Any] | None
+    version: Version | None
+    champion: Version | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether a version came out that the gate passed."""
+        return self.execution.status == "Succeeded" and self.version is not None
+
+
+def run(home: Path, options: Options | None = None) -> Outcome:
+    """Run the pipeline in the workspace `home` to its end.
+
+    Raises:
+        InputError: The data, a setting or a parameter can't be used; nothing was run. Busy: Another run holds the
+        workspace.
+    """
+    options = options or Options()
+    source = sources.resolve(options.release, home, data=options.data, way=options.way)
+    if options.on_source:
+        options.on_source(source)
+    threshold = _threshold(options, source)
+    store, registry = FolderStore(home.absolute() / "s3"), open_registry(home)
+    parameters = {
+        "InputDataUrl": _bring(source, store, options.settings),
+        "TestScoreThreshold": threshold,
+        **options.parameters,
+    }
+    definition = definitions.parse(pipeline.to_bytes(options.settings))
+    key = _run_key(definition.digest, parameters)
+    parameters["ChampionModelUrl"] = _champion_url(registry, key, store, options.settings)
+    handler = _Registration(registry, {"run_key": key, "source": {"release": source.release, "how": source.how}})
+    execution = executor.run(definition, home, _executor_options(options, parameters, handler))
+    version = handler.version(execution)
+    waiting = registry.candidate()  # leaves out former champions: a run does not undo a rollback
+    if version and options.promote and waiting and waiting.number == version.number:
+        version = registry.promote(version.number)
+    return Outcome(execution, source, threshold, _evaluation(execution, store), version, registry.champion())
+
+
+def _threshold(options: Options, source: Source) -> float:
+    thresholds = options.settings.thresholds
+    if options.threshold is not None:
+        return options.threshold
+    return thresholds.starter if source.release == folders.STARTER else thresholds.onet
+
+
+def _executor_options(options: Options, parameters: Mapping[str, Any], handler: _Registration) -> executor.Options:
+    current = environment.current()
+    ours = executor.Environment(current.prefix, code_version(), honours_root=True)
+    return executor.Options(
+        parameters=parameters,
+        environment=ours,
+        register=handler,
+        pipeline_name=options.settings.names.pipeline,
+        on_event=options.on_event,
+    )
+
+
+def _bring(source: Source, store: FolderStore, settings: Settings) -> str:
+    """The address of the data in the local bucket, named by its content; put there if it isn't, after a look at it.
+
+    The look costs a second and only the first time: data that can't be used is refused before anything runs.
+    """
+    from jobmajor.onet import tables  # noqa: PLC0415 - brings in polars, which a cached run can do without
+
+    layout = folders.describe(source.folder)
+    files = [path for path in (layout.titles, layout.occupations, layout.reported) if path]
+    with tempfile.TemporaryDirectory() as name:
+        staging = Path(name)
+        for path in files:
+            shutil.copyfile(path, staging / path.name)
+        origin = {"release": layout.release, "edition": layout.edition}
+        digest = manifest.write(staging, source=origin).digest
+        uri = pipeline.local_uri(settings, "input", digest)
+        if not store.listing(uri):
+            tables.read(staging)
+            store.publish(uri, staging)
+    return uri
+
+
+def _run_key(definition_digest: str, parameters: Mapping[str, Any]) -> str:
+    """Says that two runs do the same work: all but the threshold and the approval, which are decided at its end."""
+    decided = ("TestScoreThreshold", "ModelApprovalStatus")
+    inputs = {name: value for name, value in parameters.items() if name not in decided}
+    text = json.dumps([definition_digest, code_version(), inputs], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _champion_url(registry: Registry, key: str, store: FolderStore, settings: Settings) -> str:
+    """The address of the model to compare with, named by its digest.
+
+    A run that repeats the one which made the champion compares with what the champion itself was compared with:
+    else every repeated run would evaluate again, a model against itself.
+    """
+    champion = registry.champion()
+    if champion and champion.lineage.get("run_key") == key:
+        return str(champion.lineage["compared_with"])
+    parts = ("champion", champion.digest) if champion else (pipeline.NO_CHAMPION,)
+    uri = pipeline.local_uri(settings, *parts)
+    if not store.listing(uri):
+        with tempfile.TemporaryDirectory() as name:
+            staging = Path(name)
+            if champion:
+                registry.verify(champion.number)
+                archive.pack(champion.folder, staging / artifact.MODEL)
+            else:
+                publish.write_file(staging / "none.txt", b"No champion yet: nothing to compare with.\n")
+            store.publish(uri, staging)
+    return uri
+
+
+@dataclass(frozen=True, slots=True)
+class _Registration:
+    """The handler of the definition's RegisterModel step: a version in our registry."""
+
+    registry: Registry
+    lineage: Mapping[str, Any]
+
+    def __call__(self, request: RegisterRequest) -> Mapping[str, Any]:
+        arguments, parameters = request.arguments, request.execution["parameters"]
+        with tempfile.TemporaryDirectory() as name:
+            model, attachments = Path(name, "model"), Path(name, "evaluation")
+            model.mkdir()
+            request.store.download(arguments["InferenceSpecification"]["Containers"][0]["ModelDataUrl"], Path(name))
+            artifact.unpack(Path(name, artifact.MODEL), model)
+            statistics = arguments["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+            request.store.download(statistics.rpartition("/")[0], attachments)
+            manifest.verify(attachments)
+            evaluation = json.loads((attachments / pipeline.EVALUATION).read_bytes())
+            decision = gate.decide(evaluation, float(parameters["TestScoreThreshold"]))
+            version = self.registry.register(
+                Candidate(
+                    model_folder=model,
+                    evaluation=evaluation,
+                    decision=decision.to_dict(),
+                    status=arguments["ModelApprovalStatus"],
+                    lineage={
+                        **self.lineage,
+                        "execution_id": request.execution["id"],
+                        "definition_digest": request.execution["definition_digest"],
+                        "parameters": dict(parameters),
+                        "compared_with": parameters["ChampionModelUrl"],
+                        "data": evaluation["dataset"],
+                        "code_version": code_version(),
+                    },
+                    attachments=tuple(sorted(attachments.iterdir())),
+                )
+            )
+        group = arguments["ModelPackageGroupName"]
+        arn = f"arn:aws:sagemaker:local:000000000000:model-package/{group}/{version.number}"
+        return {**arguments, "ModelPackageArn": arn, "ModelPackageVersion": version.number}
+
+    def version(self, execution: Execution) -> Version | None:
+        """The version that the execution registered, None where it did not come to that."""
+        for record in execution.steps:
+            if record.type == "RegisterModel" and record.status == "Succeeded":
+                return self.registry.get(record.properties["ModelPackageVersion"])
+        return None
+
+
+def _evaluation(execution: Execution, store: FolderStore) -> Mapping[str, Any] | None:
+    """What `evaluate-model` found, from where this execution's step says that it is."""
+    for record in execution.steps:
+        if record.name == "evaluate-model" and record.status == "Succeeded":
+            outputs = record.properties["ProcessingOutputConfig"]["Outputs"]
+            uri = next(item["S3Output"]["S3Uri"] for item in outputs if item["OutputName"] == "evaluation")
+            found: dict[str, Any] = json.loads(store.read(f"{uri}/{pipeline.EVALUATION}", _MAX_EVALUATION_BYTES))
+            return found
+    return None

@@ -1,0 +1,79 @@
+"""MLflow on one SQLite file, opened so that it stays quiet, sends nothing, and never stands half made.
+
+MLflow's first start runs dozens of schema migrations, each its own transaction: killed between two of
+them, the file would be refused by every later start. So it is made aside and moved in whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import tempfile
+import warnings
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobmajor.errors import RegistryError
+from sagelocal import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlflow.tracking import MlflowClient
+
+_NO_LOADER = "The ``noload`` loader strategy is deprecated"
+
+
+def create(database: Path, room: Path) -> None:
+    """Make the file; needs about two seconds and, in the folder `room`, a place to work."""
+    with tempfile.TemporaryDirectory(prefix=publish.STAGING, dir=room) as staging:
+        _connect(Path(staging, database.name))
+        publish.write_file(database, Path(staging, database.name).read_bytes())
+
+
+def client(database: Path) -> MlflowClient:
+    """MLflow's client for an existing file; the first in a process costs one to two seconds of imports.
+
+    Raises:
+        RegistryError: The file can't be read. MLflow itself would try it ten times over, for 100 s.
+    """
+    try:
+        address = f"{database.as_uri()}?mode=rw"
+        with closing(sqlite3.connect(address, uri=True, timeout=20)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise RegistryError(f"{database} can't be read ({error}): restore it, or move it away to begin anew") from error
+    return _connect(database)
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """What MLflow or its database refuses inside the block becomes a RegistryError of one line."""
+    try:
+        yield
+    except Exception as error:
+        if not type(error).__module__.startswith(("mlflow.", "sqlalchemy.")):
+            raise
+        first = str(error).splitlines()[0]
+        raise RegistryError(f"MLflow's registry refused: {first}") from error
+
+
+def _connect(database: Path) -> MlflowClient:
+    """What the process has already chosen for MLflow's log and connections stays as it is."""
+    os.environ["DO_NOT_TRACK"] = "1"
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
+    # A pooled connection would outlive its file (ours moves once) and would cross a fork.
+    os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    for name in ("mlflow", "alembic"):
+        if logging.getLogger(name).level == logging.NOTSET:
+            logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # MLflow 3.17's own tables use what SQLAlchemy 2.1 deprecates; nothing that we could change.
+        warnings.filterwarnings("ignore", _NO_LOADER, DeprecationWarning)
+        from mlflow.tracking import MlflowClient  # noqa: PLC0415 - costs over a second
+
+        address = f"sqlite:///{database}"
+        return MlflowClient(address, address)

@@ -1,0 +1,49 @@
+"""How this machine gets out: through the proxy that its environment names, or directly."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+
+_log = logging.getLogger(__name__)
+
+
+def _proxy(address: str) -> str | None:
+    parts = urlsplit(address)
+    if proxy_bypass(parts.netloc):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def pool(address: str) -> urllib3.PoolManager:
+    """The connections to use for an address; `clear` them afterwards."""
+    proxy = _proxy(address)
+    return urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager()
+
+
+def reachable(address: str, within_s: float) -> bool:
+    """Whether a connection to the address's host, or to the proxy in between, opens in time.
+
+    Looking up a name can hold a caller for far longer than any connection's limit, so the attempt is made in
+    a thread that is left behind when time is up.
+    """
+    parts = urlsplit(_proxy(address) or address)
+    place = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    is_open = threading.Event()
+
+    def connect() -> None:
+        try:
+            with socket.create_connection(place, timeout=within_s):
+                is_open.set()
+        except OSError as error:
+            _log.info("no connection to %s: %s", place[0], error)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(within_s)
+    return is_open.is_set()

@@ -1,0 +1,224 @@
+"""The rows of a workbook's sheet, after the whole file was found to be within bounds.
+
+A workbook of 1.4 KB with one cell at XFD1048576 makes a spreadsheet parser take all memory, or
+panic. So every XML part is first streamed through a parser that only counts, and the fast parser
+then gets a copy made of the very parts that were counted: what the two read can't differ, however
+the archive was forged.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+from xml.parsers import expat
+
+from python_calamine import CalamineError, CalamineWorkbook
+
+from jobmajor.errors import DataError
+from jobmajor.onet import archive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+# A release's largest workbook has 1.2 MB, 12.8 MB unpacked, 55,095 rows × 5 columns and 49,552 strings.
+LIMITS = archive.Limits(file_bytes=16 * 2**20, entries=200, total_bytes=32 * 2**20)
+MAX_ROWS = 150_000
+MAX_COLUMNS = 64
+MAX_AREA = 1_000_000  # rows × columns: the parser keeps a place for each, used or not
+MAX_STRINGS = 200_000
+# What the counting parser itself keeps is bounded too; real parts nest 9 deep and have 60 names.
+_MAX_DEPTH = 200
+_MAX_NAMES = 2_000
+_MAX_TOKEN_BYTES = 2**18
+
+_EXPECTED = "an .xlsx workbook"
+_AS_PUBLISHED = "give the workbook as O*NET publishes it"
+_PARTS = (".xml", ".rels")
+_DIGITS = "0123456789"
+_BLANK = frozenset(("", None))
+
+
+class _TooMuchError(Exception):
+    """What a part has that no table of O*NET has; a parser's callback can't know the file's name."""
+
+
+@cache
+def _column(letters: str) -> int:
+    """A column's number, from 1, by its letters."""
+    if not 1 <= len(letters) <= 3 or not letters.isascii() or not letters.isalpha():
+        raise _TooMuchError(f"a cell address that begins with {letters[:20]!r}")
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
+
+
+def _place(reference: str) -> tuple[int, int]:
+    """Row and column of an address like C12, both from 1."""
+    letters = reference.rstrip(_DIGITS)
+    return int(reference[len(letters) :]), _column(letters)
+
+
+class _Counter:
+    """Counts what one XML part would make its reader keep; refuses it as soon as that is too much.
+
+    Cells may leave out their address, so the place is followed as the fast parser does: the next
+    column of the row, the next row of the sheet.
+    """
+
+    def __init__(self) -> None:
+        self.row = self.column = self.last_row = self.last_column = self.cells = self.strings = 0
+        self._fed_bytes = self._depth = 0
+        self._parser = expat.ParserCreate("UTF-8")  # whatever the part declares: the fast parser knows no other
+        self._parser.buffer_text = False
+        self._parser.StartElementHandler = self._start
+        self._ends: list[str] = []
+        self._parser.EndElementHandler = self._ends.append  # a builtin: nothing cheaper can count the ends
+        self._counted: Mapping[str, Callable[[Mapping[str, str]], None]] = {
+            "c": self._cell,
+            "row": self._row,
+            "dimension": self._dimension,
+            "si": self._string,
+            "sst": self._strings,
+        }
+        self._parser.StartDoctypeDeclHandler = self._doctype
+
+    def feed(self, chunk: bytes) -> None:
+        self._parser.Parse(chunk)
+        self._fed_bytes += len(chunk)
+        self._depth -= len(self._ends)
+        self._ends.clear()
+        if self.cells > MAX_AREA:
+            raise _TooMuchError(f"{self.cells} cells")
+        if self._depth > _MAX_DEPTH:
+            raise _TooMuchError(f"elements nested {self._depth} deep")
+        if len(self._parser.intern) > _MAX_NAMES:
+            raise _TooMuchError(f"over {_MAX_NAMES} names of elements and attributes")
+        if self._fed_bytes - self._parser.CurrentByteIndex > _MAX_TOKEN_BYTES:
+            raise _TooMuchError(f"an element of over {_MAX_TOKEN_BYTES} bytes")
+
+    def close(self) -> None:
+        self._parser.Parse(b"", True)  # noqa: FBT003 - expat takes it by position only
+
+    def _doctype(self, *_: object) -> None:
+        raise _TooMuchError("a document type declaration")
+
+    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
+        # Called for each of half a million elements: a value inside a cell comes first and keeps nothing.
+        self._depth += 1
+        if name != "v":
+            count = self._counted.get(name) or self._counted.get(name.rpartition(":")[2])
+            if count is not None:
+                count(attributes)
+
+    def _cell(self, attributes: Mapping[str, str]) -> None:
+        self.cells += 1
+        row, column = self.row, self.column + 1
+        if "r" in attributes:
+            row, column = _place(attributes["r"])
+        self.column = column
+        if row > self.last_row or column > self.last_column or row < 1:
+            self._reach(row, column)
+
+    def _row(self, attributes: Mapping[str, str]) -> None:
+        self.row, self.column = int(attributes.get("r", self.row + 1)), 0
+        self._reach(self.row, 1)
+
+    def _dimension(self, attributes: Mapping[str, str]) -> None:
+        for corner in attributes.get("ref", "A1").split(":"):
+            self._reach(*_place(corner))
+
+    def _reach(self, row: int, column: int) -> None:
+        self.last_row, self.last_column = max(self.last_row, row), max(self.last_column, column)
+        if not 1 <= row <= MAX_ROWS or column > MAX_COLUMNS:
+            raise _TooMuchError(f"a cell in row {row}, column {column}")
+        if self.last_row * self.last_column > MAX_AREA:
+            raise _TooMuchError(f"{self.last_row} rows × {self.last_column} columns")
+
+    def _string(self, _: Mapping[str, str]) -> None:
+        self.strings += 1
+        if self.strings > MAX_STRINGS:
+            raise _TooMuchError(f"over {MAX_STRINGS} shared strings")
+
+    def _strings(self, attributes: Mapping[str, str]) -> None:
+        # `count` counts uses, and every use is a cell.
+        for claim in ("count", "uniqueCount"):
+            if int(attributes.get(claim, 0)) > MAX_AREA:
+                raise _TooMuchError(f"{attributes[claim][:20]} shared strings")
+
+
+def _counted_copy(path: Path) -> io.BytesIO:
+    """A stored zip of the XML parts, each counted as it is copied."""
+    copied = io.BytesIO()
+    with (
+        archive.opened(path, LIMITS, expected=_EXPECTED) as source,
+        zipfile.ZipFile(copied, "w", zipfile.ZIP_STORED) as target,
+    ):
+        names = source.namelist()
+        if "xl/workbook.xml" not in names:
+            raise DataError(path, "a zip archive without xl/workbook.xml", _EXPECTED, _AS_PUBLISHED)
+        if any(name.lower().startswith("xl/externallinks/") for name in names):
+            raise DataError(path, "links to other workbooks", "a workbook of its own", _AS_PUBLISHED)
+        for name in names:
+            if name.lower().endswith(_PARTS):
+                _copy_part(path, source, target, name)
+    copied.seek(0)
+    return copied
+
+
+def _copy_part(path: Path, source: zipfile.ZipFile, target: zipfile.ZipFile, name: str) -> None:
+    counter = _Counter()
+    try:
+        with target.open(name, "w") as part:
+            for chunk in archive.chunks(path, source, name):
+                counter.feed(chunk)
+                part.write(chunk)
+        counter.close()
+    except _TooMuchError as error:
+        bounds = f"at most {MAX_ROWS} rows, {MAX_COLUMNS} columns and {MAX_STRINGS} strings, no DTD"
+        raise DataError(path, f"{error} in {name}", bounds, _AS_PUBLISHED) from error
+    except (expat.ExpatError, ValueError) as error:
+        raise DataError(path, f"damaged XML in {name} ({error})", _EXPECTED, "fetch it again") from error
+
+
+@contextmanager
+def parser_faults(path: Path) -> Iterator[None]:
+    """Turns what the fast parser raises on a damaged workbook, a panic included, into our error."""
+    try:
+        yield
+    except CalamineError as error:
+        raise DataError(path, f"a damaged workbook ({error})", _EXPECTED, "fetch it again") from error
+    except BaseException as error:
+        # A Rust panic comes as pyo3_runtime.PanicException, which can't be imported and is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise DataError(path, "a workbook that its parser failed on", _EXPECTED, _AS_PUBLISHED) from error
+
+
+def _grid(path: Path, copied: io.BytesIO, sheet: str) -> Sequence[Sequence[object]]:
+    """The sheet's rows from row 1 on, blank ones included."""
+    with parser_faults(path):
+        book = CalamineWorkbook.from_filelike(copied)
+        names = book.sheet_names
+        if sheet in names:
+            return list(book.get_sheet_by_name(sheet).iter_rows())
+    found = f"the sheets {', '.join(repr(name[:40]) for name in names[:5])}"
+    raise DataError(path, found, f"a sheet {sheet!r}", _AS_PUBLISHED)
+
+
+def rows(path: Path, sheet: str) -> Iterator[tuple[int, Sequence[object]]]:
+    """Row number, from 1 as the spreadsheet shows it, and cells of every row that isn't blank.
+
+    A cell is a str ("" where empty), float, int, bool, or a date or time.
+
+    Raises:
+        DataError: The file is empty, of another kind, encrypted, damaged or beyond bounds, or has
+            no such sheet.
+    """
+    for number, cells in enumerate(_grid(path, _counted_copy(path), sheet), start=1):
+        if not _BLANK.issuperset(cells):
+            yield number, cells

@@ -1,0 +1,101 @@
+"""The Standard Occupational Classification 2018: what a code is, its level, its name and its parents.
+
+Parents come from the table, never from cutting digits: 15-1200, 31-1100 and 51-5100 are minor groups although
+minor groups usually end in 000. The codes, titles and parents are public facts, written down in `soc_2018.tsv`.
+Source: U.S. Bureau of Labor Statistics, 2018 SOC structure (public domain).
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Literal, cast, get_args
+
+from jobmajor.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Level = Literal["major", "minor", "broad", "detailed"]
+LEVELS: tuple[Level, ...] = get_args(Level)  # from coarse to fine: 23, 98, 459 and 867 codes
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SocCode:
+    """One code of the classification, at any level.
+
+    `parent` is the code one level up, and None for a major group.
+    """
+
+    code: str
+    level: Level
+    parent: str | None
+    title: str
+
+    def __str__(self) -> str:
+        return self.code
+
+
+@cache
+def table() -> Mapping[str, SocCode]:
+    """All 1,447 codes in the classification's order, by their text."""
+    text = resources.files("jobmajor").joinpath("soc_2018.tsv").read_text("utf-8")
+    rows = csv.reader(text.splitlines()[1:], delimiter="\t", quoting=csv.QUOTE_NONE)
+    return {code: SocCode(code, cast("Level", level), parent or None, title) for code, level, parent, title in rows}
+
+
+def parse(text: str) -> SocCode:
+    """The code that `text` names.
+
+    Raises:
+        InputError: It is no code of SOC 2018, e.g. one of the 2010 classification or with O*NET's ".00".
+
+    >>> parse("29-1141").title
+    'Registered Nurses'
+    """
+    try:
+        return table()[text]
+    except KeyError:
+        raise InputError(f"{text!r} is no code of SOC 2018: expected one such as '29-1141' or '29-0000'") from None
+
+
+@cache
+def ancestor(code: str, level: Level) -> str:
+    """The code at `level` that contains `code`, or `code` itself where it stands at that level.
+
+    Raises:
+        InputError: `level` is finer than the code's own, or the code unknown.
+
+    >>> ancestor("15-1252", "minor")
+    '15-1200'
+    """
+    found = parse(code)
+    while found.level != level:
+        if found.parent is None:
+            raise InputError(f"{code} stands above the level {level!r}: name a code at it or below")
+        found = table()[found.parent]
+    return found.code
+
+
+def name(code: str) -> str:
+    """The official title of a code at any level."""
+    return parse(code).title
+
+
+@cache
+def codes(level: Level) -> tuple[str, ...]:
+    """Every code at one level, in the classification's order."""
+    return tuple(code for code, entry in table().items() if entry.level == level)
+
+
+def majors() -> tuple[str, ...]:
+    """The 23 major groups, '11-0000' to '55-0000'."""
+    return codes("major")
+
+
+@cache
+def detailed_codes() -> frozenset[str]:
+    """The 867 detailed codes."""
+    return frozenset(codes("detailed"))

@@ -1,0 +1,217 @@
+"""The container commands: each step as folders in, folders out, under SageMaker's container contract.
+
+A step never knows who runs it. It finds what it needs below `/opt/ml`, or below the folder that SAGELOCAL_ML_ROOT
+names where no container and no mount namespace is; it leaves a manifest beside everything that it writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from jobmajor import (
+    artifact,
+    behaviour,
+    classifier,
+    evaluate,
+    examples,
+    gate,
+    levels,
+    pipeline,
+    prepare,
+    report,
+    settings,
+    train,
+)
+from jobmajor.errors import Error
+from jobmajor.lineage import code_version
+from jobmajor.onet import tables
+from sagelocal import manifest, publish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jobmajor.classifier import Classifier
+
+ROOT_VARIABLE = "SAGELOCAL_ML_ROOT"
+_DATA = "data.parquet"
+_REASON_CHARACTERS = 1024  # what the service keeps of a failure's reason
+_log = logging.getLogger(__name__)
+
+
+def run_prepare(root: Path, how: settings.Split) -> None:
+    """`processing/input` (a release's folder) → `processing/output/{train,validation,test,baseline}`."""
+    folder, output = root / "processing" / "input", root / "processing" / "output"
+    found = tables.read(folder)
+    source = {"release": found.release, "edition": found.edition, "digest": manifest.hash_folder(folder)}
+    lineage = {"settings": _as_dict(how), "source": source, "code_version": code_version()}
+    parts = prepare.split(examples.build(found), how)
+    rows = {name: len(part) for name, part in parts.items()}
+    _log.info("prepared %s of release %s", rows, found.release)
+    for name, part in parts.items():
+        target = _new(output / name)
+        part.write_parquet(target / _DATA, compression="zstd", statistics=False)
+        manifest.write(target, rows=rows, **lineage)
+    target = _new(output / "baseline")
+    _write_json(target / "baseline.json", prepare.baseline(parts["train"]))
+    manifest.write(target, rows={"baseline": rows["train"]}, **lineage)
+
+
+def run_train(root: Path) -> None:
+    """`input/data/{train,validation}` and `hyperparameters.json` → `model`."""
+    begun = time.monotonic()
+    written = json.loads((root / "input" / "config" / "hyperparameters.json").read_text("utf-8"))
+    recipe: settings.Linear = settings.build(settings.Linear, written, "linear.")
+    origin, train_rows = _read(root / "input" / "data" / "train")
+    _, validation_rows = _read(root / "input" / "data" / "validation")
+    about = {"source": dict(origin.source), "split": dict(origin.settings)}
+    model = train.fit(train_rows, validation_rows, recipe, about)
+    for name, value in _validated(model, validation_rows).items():
+        _log.info("%s=%.6f", name, value)
+    lineage = {"settings": _as_dict(recipe), "source": {"data": origin.digest, **origin.source}}
+    model.save(root / "model", rows=dict(origin.rows), code_version=code_version(), **lineage)
+    _log.info("train_seconds=%.3f", time.monotonic() - begun)
+
+
+def _validated(model: Classifier, validation: pl.DataFrame) -> dict[str, float]:
+    """Figures on the validation's counted rows, for the log; the choice between models is made on these."""
+    rows = validation.filter(pl.col("source") == examples.COUNTED)
+    found = evaluate.evaluate(rows, model.predict_proba(rows["title"]), model.classes(), seed=0)
+    scores = found["classification_metrics"]
+    names = {
+        "validation_accuracy": "test_accuracy",
+        "validation_f1": "test_f1",
+        "validation_f1_macro": "test_f1_macro",
+    }
+    return {name: scores[found_as] for name, found_as in names.items()}
+
+
+def run_evaluate(root: Path, seed: int) -> None:
+    """`processing/{model,test,champion}` → `processing/output/{evaluation,prediction_baseline}`.
+
+    This is the one place that looks at the test.
+    """
+    inputs, output = root / "processing", root / "processing" / "output"
+    origin, test = _read(inputs / "test")
+    model, made = _model(inputs / "model" / artifact.MODEL)
+    shares = model.predict_proba(test["title"])
+    evaluation = evaluate.evaluate(test, shares, model.classes(), seed=seed)
+    counted = test.filter(pl.col("source") == examples.COUNTED)
+    evaluation["levels"] = levels.by_level(counted, model)
+    evaluation["behaviour"] = behaviour.behaviour(model.predict_proba, counted["title"].to_list())
+    evaluation["champion"] = _compared(inputs / "champion", test, (model, shares), seed)
+    evaluation["dataset"] = {**origin.source, **origin.settings, "rows": dict(origin.rows)}
+    evaluation["model"] = {"digest": made.digest, **model.about}
+    evaluation["gate"] = gate.inspect(evaluation)
+    _publish_evaluation(_new(output / "evaluation"), evaluation, origin)
+    target = _new(output / "prediction_baseline")
+    _write_json(target / "prediction_baseline.json", evaluate.prediction_baseline(shares, model.classes()))
+    manifest.write(target, **_evaluation_lineage(origin, made, seed))
+
+
+def _publish_evaluation(target: Path, evaluation: Mapping[str, Any], origin: manifest.Manifest) -> None:
+    _write_json(target / pipeline.EVALUATION, evaluation)
+    publish.write_file(target / "report.html", report.render(evaluation).encode())
+    publish.write_file(target / "card.md", report.card(evaluation).encode())
+    manifest.write(target, source=dict(origin.source), code_version=code_version(), rows={"test": origin.rows["test"]})
+
+
+def _evaluation_lineage(origin: manifest.Manifest, made: manifest.Manifest, seed: int) -> dict[str, Any]:
+    source = {"data": origin.digest, "model": made.digest, **origin.source}
+    return {"settings": {"seed": seed}, "source": source, "code_version": code_version()}
+
+
+def _model(archive: Path) -> tuple[Classifier, manifest.Manifest]:
+    with tempfile.TemporaryDirectory() as folder:
+        made = artifact.unpack(archive, Path(folder))
+        return classifier.load(Path(folder)), made
+
+
+def _compared(folder: Path, test: pl.DataFrame, candidate: tuple[Classifier, Any], seed: int) -> dict[str, Any] | None:
+    """The candidate against the champion on the same rows; None where there is no champion yet.
+
+    A champion that learned from another release or split may know these very rows, so its figure would flatter it.
+    """
+    if not (folder / artifact.MODEL).is_file():
+        return None
+    model, shares = candidate
+    champion, made = _model(folder / artifact.MODEL)
+    if any(champion.about.get(part) != model.about.get(part) for part in ("source", "split")):
+        why = "it learned from another release or split, and may have seen titles of this test"
+        return {"digest": made.digest, "comparable": False, "reason": why}
+    sides = (shares, model.classes()), (champion.predict_proba(test["title"]), champion.classes())
+    return {"digest": made.digest, **evaluate.compare(test, *sides, seed=seed)}
+
+
+def _read(folder: Path) -> tuple[manifest.Manifest, pl.DataFrame]:
+    """A verified manifest and its table."""
+    return manifest.verify(folder), pl.read_parquet(folder / _DATA)
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write_json(path: Path, body: Any) -> None:
+    publish.write_file(path, (json.dumps(body, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
+
+
+def _as_dict(values: Any) -> dict[str, Any]:
+    return {item.name: getattr(values, item.name) for item in fields(values)}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m jobmajor.steps", description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(dest="step", required=True)
+    preparing = commands.add_parser("prepare", help="a release's folder into train, validation and test")
+    for item in fields(settings.Split):
+        preparing.add_argument(f"--{item.name}", default=item.default)
+    commands.add_parser("train", help="train and validation into a model")
+    evaluating = commands.add_parser("evaluate", help="a model and the test into an evaluation")
+    evaluating.add_argument("--seed", type=int, default=settings.Split().seed)
+    return parser
+
+
+def _run(arguments: argparse.Namespace, root: Path) -> None:
+    if arguments.step == "prepare":
+        values = {item.name: getattr(arguments, item.name) for item in fields(settings.Split)}
+        run_prepare(root, settings.build(settings.Split, values, "split."))
+    elif arguments.step == "train":
+        run_train(root)
+    else:
+        run_evaluate(root, arguments.seed)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one step; its exit status: 0, or 1 after the reason was left where the service looks for it."""
+    arguments = _parser().parse_args(words)
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s: %(message)s")
+    root = Path(os.environ.get(ROOT_VARIABLE) or "/opt/ml")
+    try:
+        _run(arguments, root)
+    except Error as error:
+        _log.error("%s", error)
+        _leave_reason(root, arguments.step, str(error))
+        return 1
+    return 0
+
+
+def _leave_reason(root: Path, step: str, reason: str) -> None:
+    output = _new(root / "output")
+    name = "failure" if step == "train" else "message"
+    (output / name).write_text(reason[:_REASON_CHARACTERS], "utf-8", errors="replace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""The one way a title is cleaned, for training and for serving alike.
+
+Anything that cleans a title anywhere else makes the model see, in production, text that it was not trained on.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_NOT_TEXT = frozenset({"Mn", "Me", "Cf", "Cs"})  # accents, zero-width characters, lone surrogates
+_APOSTROPHES = re.compile("['’‘ʼ`´′]")
+_SPELLED_OUT = (
+    (re.compile(r"&"), " and "),
+    (re.compile(r"\bc\+\+"), " cplusplus "),
+    (re.compile(r"\bc#"), " csharp "),
+    (re.compile(r"(?<!\w)\.net\b"), " dotnet "),
+)
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
+_SENIORITY = {"sr": "senior", "snr": "senior", "jr": "junior"}
+
+
+def _folded(title: str) -> str:
+    """Compatibility caseless form (Unicode 3.13, D146), with marks and invisible characters left out."""
+    for _ in range(2):
+        title = unicodedata.normalize("NFKD", title).casefold()
+    decomposed = unicodedata.normalize("NFKD", title)
+    return "".join(sign for sign in decomposed if unicodedata.category(sign) not in _NOT_TEXT)
+
+
+def normalise(title: str) -> str:
+    """The title in lower case and without accents, as words parted by single spaces; empty if it holds no word.
+
+    "&" becomes "and", apostrophes join what they stood in, "Sr." and "Jr." are written out, and "c++", "c#" and
+    ".net" become words. Cleaning twice changes nothing.
+
+    >>> normalise("  Sr. R&D Engineer – C++ ")
+    'senior r and d engineer cplusplus'
+    """
+    text = _APOSTROPHES.sub("", _folded(title))
+    for pattern, word in _SPELLED_OUT:
+        text = pattern.sub(word, text)
+    words = _BETWEEN_WORDS.sub(" ", text).split()
+    return " ".join(_SENIORITY.get(word, word) for word in words)
+
+
+def family_key(title: str) -> str:
+    """The set of a title's words, as sorted text: titles that share it belong to one family.
+
+    Frozen: it decides who stands in the test, so it must not change with `normalise`. A title without any letter
+    or digit is a family of its own.
+
+    >>> family_key("Nurse, Registered") == family_key("registered NURSE")
+    True
+    """
+    words = set(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", title).lower()))
+    return " ".join(sorted(words)) or title.strip()

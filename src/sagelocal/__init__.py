@@ -1,0 +1,1 @@
+"""Runs any SageMaker pipeline definition on this machine: no Docker, no account."""

@@ -1,0 +1,185 @@
+"""The command line: parses, calls one library function, prints.
+
+Results go to standard output, everything else to standard error; the status is 0 for done, 1 for an execution
+that failed, 2 for an input that can't be used.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sagelocal.errors import DefinitionError, InputError
+from sagelocal.terminal import dump, edge, one_line, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sagelocal.definition import Definition
+    from sagelocal.environment import Environment
+    from sagelocal.records import Execution, StepRecord
+
+app = typer.Typer(
+    name="sagelocal",
+    help="Run SageMaker pipeline definitions on this machine: no Docker, no account.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+DefinitionFile = Annotated[Path, typer.Argument(metavar="DEFINITION", help="The definition's JSON file.")]
+Parameters = Annotated[
+    list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter's value.")
+]
+Home = Annotated[Path, typer.Option(help="The workspace: buckets in s3/, runs in runs/.", envvar="SAGELOCAL_HOME")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+HOME = Path(".sagelocal")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The status that the process ends with; `arguments` are the process's own when None."""
+    return edge(app, "sagelocal", arguments)
+
+
+@app.command()
+def run(
+    definition: DefinitionFile,
+    parameter: Parameters = None,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URI=PATH", help="The environment (a folder with a bin/) that an image stands for."),
+    ] = None,
+    home: Home = HOME,
+    name: Annotated[str, typer.Option(help="The pipeline's name, for Execution.PipelineName.")] = "pipeline",
+    as_json: Json = False,
+) -> None:
+    """Run a definition; status 1 when the execution fails.
+
+    The objects of s3://bucket/key are the files HOME/s3/bucket/key: put your input there first. Finished
+    steps are taken from the cache of the workspace.
+
+    Example: sagelocal run pipeline.json -p InputDataUrl=s3://bucket/input
+    """
+    from sagelocal import executor
+
+    options = executor.Options(
+        parameters=_pairs(parameter, "--parameter"),
+        images={uri: _environment(path) for uri, path in _pairs(image, "--image").items()},
+        pipeline_name=name,
+        on_event=_progress if sys.stderr.isatty() else None,
+    )
+    execution = executor.run(_read(definition), home, options)
+    _show(execution, as_json=as_json)
+    if execution.status != "Succeeded":
+        raise typer.Exit(1)
+
+
+@app.command()
+def validate(definition: DefinitionFile, parameter: Parameters = None, as_json: Json = False) -> None:
+    """Check that a definition would be taken by the service and can run here; status 2 when not.
+
+    Example: sagelocal validate pipeline.json -p TrainingInstanceCount=1
+    """
+    from sagelocal import executor, graph
+
+    try:
+        parsed = _read(definition)
+        values = executor.ready(parsed, _pairs(parameter, "--parameter"))
+    except DefinitionError as error:
+        for problem in () if as_json else error.problems:
+            typer.echo(problem)
+        if as_json:
+            dump({"valid": False, "problems": error.problems})
+        raise
+    order = graph.order(parsed)
+    if as_json:
+        dump({"valid": True, "digest": parsed.digest, "parameters": values, "steps": order})
+    else:
+        typer.echo(f"valid: {len(order)} steps ({' → '.join(order)}), sha256 {parsed.digest}")
+
+
+@app.command()
+def runs(
+    execution_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Show this run's steps.")] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """List the runs of a workspace, oldest first, or show one with its steps, times, metrics and reasons.
+
+    Example: sagelocal runs --json
+    """
+    from sagelocal import records
+
+    if execution_id is not None:
+        _show(records.find(home, execution_id), as_json=as_json)
+        return
+    found = records.every(home)
+    if as_json:
+        dump([execution.as_dict() for execution in found])
+        return
+    rows = [
+        (item.id, item.status, item.pipeline_name, item.started, f"{item.seconds:.1f} s", item.failure or "")
+        for item in found
+    ]
+    table(("run", "status", "pipeline", "started", "time", "failure"), rows)
+
+
+def _read(path: Path) -> Definition:
+    from sagelocal import definition
+
+    try:
+        return definition.parse(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}: name a definition's JSON file") from error
+
+
+def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    found = {}
+    for text in texts or ():
+        # An image's URI may hold a digest (`@sha256:…`) but no `=`; neither may a parameter's name.
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise InputError(f"{option} {text!r}: expected NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _environment(path: str) -> Environment:
+    from sagelocal import environment
+
+    return environment.at(Path(path))
+
+
+def _show(execution: Execution, *, as_json: bool) -> None:
+    if as_json:
+        dump({**execution.as_dict(), "folder": str(execution.folder)})
+        return
+    typer.echo(f"run {execution.id}: {execution.status} in {execution.seconds:.1f} s ({execution.folder})")
+    rows = [
+        (
+            step.name,
+            step.type,
+            f"{step.status} (cached)" if step.cached else step.status,
+            f"{step.seconds:.1f} s",
+            _details(step),
+        )
+        for step in execution.steps
+    ]
+    table(("step", "type", "status", "time", "details"), rows)
+    if execution.failure:
+        typer.echo(f"failure: {one_line(execution.failure)}")
+
+
+def _details(step: StepRecord) -> str:
+    """One line: the reason of a failure, the decided conditions, the metrics."""
+    conditions = [f"{item['text']}: {'yes' if item['passed'] else 'no'}" for item in step.conditions]
+    metrics = [f"{name}={value:g}" for name, value in step.metrics.items()]
+    return "; ".join([*([one_line(step.reason)] if step.reason else []), *conditions, *metrics])
+
+
+def _progress(record: StepRecord) -> None:
+    took = "" if record.status == "Executing" else f" in {record.seconds:.1f} s"
+    typer.echo(f"{record.name}: {record.status}{' (cached)' if record.cached else ''}{took}", err=True)

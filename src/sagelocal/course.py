@@ -1,0 +1,225 @@
+"""One execution on its way: each step decided in turn, and its record on disk before the next one begins."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from sagelocal import cache, contracts, jobs, records, transfer
+from sagelocal.contracts import ARN
+from sagelocal.errors import ArtifactError, Error, StepFailed
+from sagelocal.language import Scope, holds, resolve
+from sagelocal.records import Execution, StepRecord
+from sagelocal.registry import RegisterRequest
+from sagelocal.store import join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from sagelocal.contracts import Job
+    from sagelocal.environment import Environment
+    from sagelocal.manifest import FileRecord
+    from sagelocal.registry import RegisterHandler
+    from sagelocal.steps import Step
+    from sagelocal.store import Store
+
+    Contents = Mapping[str, Mapping[str, FileRecord]]
+
+_DOCUMENT_BYTES: Final = 64 * 2**20  # a report that conditions read; the service stops far earlier
+
+
+@dataclass(slots=True)
+class Course:
+    """What an execution knows so far; `waits` holds, by step, the steps that it waits for."""
+
+    workspace: Path
+    store: Store
+    environment_of: Callable[[str], Environment]
+    register: RegisterHandler
+    on_event: Callable[[StepRecord], None]
+    now: Callable[[], float]
+    grace_s: float
+    lock: int
+    execution: Execution
+    steps: Mapping[str, Step]
+    waits: Mapping[str, frozenset[str]]
+    done: dict[str, StepRecord] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    def run(self, names: Iterable[str]) -> Execution:
+        """Decide the steps in this order until one fails."""
+        status, failure = "Succeeded", None
+        self._save()
+        try:
+            for name in names:
+                record = self._decide(self.steps[name])
+                if record.status == "Failed":
+                    status, failure = "Failed", f"step {name!r} failed: {record.reason}"
+                    break
+        except KeyboardInterrupt:
+            for name, record in self.done.items():
+                if record.status == records.EXECUTING:
+                    self.done[name] = dataclasses.replace(record, status="Stopped")
+            self._save("Stopped", "interrupted")
+            raise
+        return self._save(status, failure)
+
+    def _decide(self, step: Step) -> StepRecord:
+        began = time.monotonic()
+        record = self.done.get(step.name) or self._inherited(step)
+        if record is None:
+            self._note(StepRecord(step.name, step.type, records.EXECUTING))
+            try:
+                record = self._carry_out(step)
+            except StepFailed as error:
+                record = StepRecord(step.name, step.type, "Failed", reason=error.reason)
+            except Error as error:
+                record = StepRecord(step.name, step.type, "Failed", reason=str(error))
+            except OSError as error:
+                fault = f"{error.filename or self.workspace}: {error.strerror or error}"
+                reason = f"{fault}: make room or give access, and run again"
+                record = StepRecord(step.name, step.type, "Failed", reason=reason)
+            record = dataclasses.replace(record, seconds=round(time.monotonic() - began, 3))
+        self._note(record)
+        return record
+
+    def _inherited(self, step: Step) -> StepRecord | None:
+        """The record of a step that waits for one in a branch that was not taken."""
+        waited = (self.done.get(name) for name in self.waits[step.name])
+        if any(record and record.status == "Skipped" for record in waited):
+            return StepRecord(step.name, step.type, "Skipped")
+        return None
+
+    def _note(self, record: StepRecord) -> None:
+        self.done[record.name] = record
+        self._save()
+        self.on_event(record)
+
+    def _save(self, status: str = records.EXECUTING, failure: str | None = None) -> Execution:
+        self.execution = dataclasses.replace(
+            self.execution,
+            status=status,
+            failure=failure,
+            steps=tuple(self.done.values()),
+            seconds=round(time.monotonic() - self.began, 3),
+        )
+        records.write(self.execution)
+        return self.execution
+
+    def _carry_out(self, step: Step) -> StepRecord:
+        scope = self._scope()
+        if step.type == "Condition":
+            return self._choose(step, scope)
+        arguments = resolve(dict(step.arguments), scope)
+        if step.type == "Fail":
+            raise StepFailed(step.name, str(arguments["ErrorMessage"]))
+        if step.type == "RegisterModel":
+            return self._registered(step, arguments)
+        if step.type == "Model":
+            name = arguments.get("ModelName") or contracts.job_name(self.execution.id, step.name)
+            properties = {**arguments, "ModelName": name, "ModelArn": f"{ARN}:model/{name}"}
+            return StepRecord(step.name, step.type, "Succeeded", properties=properties)
+        return self._job(step, arguments)
+
+    def _choose(self, step: Step, scope: Scope) -> StepRecord:
+        outcomes = [holds(condition, scope) for condition in step.conditions]
+        passed = all(outcome.passed for outcome in outcomes)
+        for other in step.else_steps if passed else step.if_steps:
+            self.done[other.name] = StepRecord(other.name, other.type, "Skipped")
+        return StepRecord(
+            step.name,
+            step.type,
+            "Succeeded",
+            properties={"Outcome": passed},
+            conditions=tuple(dataclasses.asdict(outcome) for outcome in outcomes),
+        )
+
+    def _registered(self, step: Step, arguments: Mapping[str, Any]) -> StepRecord:
+        about = {
+            "id": self.execution.id,
+            "pipeline_name": self.execution.pipeline_name,
+            "definition_digest": self.execution.definition_digest,
+            "parameters": dict(self.execution.parameters),
+        }
+        properties = self.register(RegisterRequest(step.name, arguments, self.store, about))
+        return StepRecord(step.name, step.type, "Succeeded", properties=properties)
+
+    def _job(self, step: Step, arguments: Mapping[str, Any]) -> StepRecord:
+        job = contracts.job(step.type, arguments, self.execution.id, step.name)
+        contents = {item.name: self.store.listing(item.uri) for item in job.inputs}
+        key = cache.key(job, contents, self.environment_of(job.image).digest)
+        kept = step.cache is not None and step.cache.enabled
+        found = cache.find(self._entries, key, self.store, self._oldest(step)) if kept else None
+        entry = found or dataclasses.replace(self._work(step, job, contents), key=key)
+        if kept and not found:
+            cache.keep(self._entries, entry)
+        return StepRecord(
+            step.name,
+            step.type,
+            "Succeeded",
+            cached=found is not None,
+            properties=entry.properties,
+            metrics=entry.metrics,
+        )
+
+    def _work(self, step: Step, job: Job, contents: Contents) -> cache.Entry:
+        log = self.execution.folder / "steps" / step.name / "log.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        folder = self.workspace / "jobs" / job.name
+        environment = self.environment_of(job.image)
+        bench = jobs.Bench(step.name, self.store, environment, folder, log, self.lock, self.grace_s)
+        started = self.now()
+        try:
+            result = jobs.run(job, bench, contents)
+        finally:
+            transfer.remove(folder)
+        ended = self.now()
+        properties = contracts.describe(job, result.metrics, result.message, (iso(started), iso(ended)))
+        return cache.Entry("", ended, properties, result.outputs, result.metrics)
+
+    @property
+    def _entries(self) -> Path:
+        return self.workspace / "cache"
+
+    def _oldest(self, step: Step) -> float:
+        expire = step.cache.expire_after_s if step.cache else None
+        return 0.0 if expire is None else self.now() - expire
+
+    def _scope(self) -> Scope:
+        execution, arn = self.execution, f"{ARN}:pipeline/{self.execution.pipeline_name}"
+        return Scope(
+            parameters=execution.parameters,
+            execution={
+                "PipelineName": execution.pipeline_name,
+                "PipelineArn": arn,
+                "PipelineExecutionId": execution.id,
+                "PipelineExecutionArn": f"{arn}/execution/{execution.id}",
+                "StartDateTime": execution.started,
+                "CurrentDateTime": iso(self.now()),
+            },
+            properties={name: record.properties for name, record in self.done.items()},
+            property_file=self._property_file,
+            document=self._document,
+        )
+
+    def _property_file(self, step: str, name: str) -> Any:
+        file = self.steps[step].property_files[name]
+        outputs = self.done[step].properties["ProcessingOutputConfig"]["Outputs"]
+        uri = next(item["S3Output"]["S3Uri"] for item in outputs if item["OutputName"] == file.output_name)
+        return self._document(join(uri, file.path))
+
+    def _document(self, uri: str) -> Any:
+        try:
+            return json.loads(self.store.read(uri, _DOCUMENT_BYTES))
+        except (ValueError, RecursionError) as error:
+            raise ArtifactError(f"{uri} is no JSON ({error}): the step before has to write it so") from error
+
+
+def iso(seconds: float) -> str:
+    """The time, in seconds since 1970, as the service writes it: ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

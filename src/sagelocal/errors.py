@@ -1,0 +1,83 @@
+"""Whose move it is when something fails: one tree for both packages.
+
+    Error
+    ├── InputError         the caller's move: a wrong option, file, definition, title
+    │   └── DefinitionError    a pipeline definition that can't run; lists every problem found
+    ├── ArtifactError      a stored file is not what its record says: fetch or make it again
+    │   └── ChecksumMismatch
+    └── PipelineError      ours, or the step's: a run could not go on
+        ├── StepFailed         a job exited with a failure, and its reason
+        ├── UnresolvedValue    a reference, a path or a condition that has no value in this run
+        └── Busy               another run holds this workspace
+
+`jobmajor.errors` continues this tree. An edge (a command line, a service) catches `Error` and prints the one
+line that it carries; anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class Error(Exception):
+    """The root: one line that says what was found, what was expected and what to do."""
+
+
+class InputError(Error):
+    """The caller's move: what was given can't be used."""
+
+
+class ArtifactError(Error):
+    """A stored file or folder is not what its record says."""
+
+
+class PipelineError(Error):
+    """A run could not go on."""
+
+
+class DefinitionError(InputError):
+    """A definition that can't run; `problems` holds every fault found, each as `place: fault`."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        super().__init__(f"the definition can't run: {self.problems[0]}{more}")
+
+
+class ChecksumMismatch(ArtifactError):
+    """A file's content is not the recorded one."""
+
+    def __init__(self, path: Path, expected: str, found: str) -> None:
+        self.path, self.expected, self.found = path, expected, found
+        super().__init__(
+            f"{path} has sha256 {found[:12]}…, its record says {expected[:12]}…: delete it and fetch or make it again"
+        )
+
+
+class StepFailed(PipelineError):
+    """A step's job failed; `reason` is what the job itself gave, at most 1,024 characters."""
+
+    def __init__(self, step: str, reason: str, log: Path | None = None) -> None:
+        self.step, self.reason, self.log = step, reason, log
+        where = f" (its log: {log})" if log else ""
+        super().__init__(f"step {step!r} failed: {reason}{where}")
+
+
+class UnresolvedValue(PipelineError):
+    """An expression of the definition has no value here; `reason` says what was there instead."""
+
+    def __init__(self, expression: str, reason: str) -> None:
+        self.expression, self.reason = expression, reason
+        super().__init__(f"{expression} has no value: {reason}")
+
+
+class Busy(PipelineError):
+    """Another process holds the workspace."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        super().__init__(f"another run holds {home}: wait for it to end, or name another folder with --home")

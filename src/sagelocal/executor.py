@@ -1,0 +1,198 @@
+"""Runs a definition on this machine, one step after the other, and keeps what is finished.
+
+A run that is killed at any moment leaves nothing that counts but whole results: the next run of the same
+definition takes those from the cache and goes on from there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import re
+import secrets
+import string
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sagelocal import definition as definitions
+from sagelocal import environment as environments
+from sagelocal import graph, limits, publish, records, transfer
+from sagelocal.course import Course, iso
+from sagelocal.environment import Environment
+from sagelocal.errors import Busy, DefinitionError, InputError, PipelineError
+from sagelocal.expressions import EXECUTION
+from sagelocal.language import Scope
+from sagelocal.records import Execution, StepRecord
+from sagelocal.registry import FolderRegistry, RegisterHandler, RegisterRequest
+from sagelocal.store import FolderStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from sagelocal.definition import Definition
+
+__all__ = [
+    "Environment",
+    "Execution",
+    "Options",
+    "RegisterHandler",
+    "RegisterRequest",
+    "StepRecord",
+    "ready",
+    "run",
+]
+
+_PIPELINE_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}")
+_ID = string.ascii_lowercase + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a definition is run.
+
+    `parameters` come before the definition's defaults. `images` maps image URIs to environments; every
+    other image is `environment`, or the one that runs this program. `register` takes the RegisterModel
+    steps, a folder in the workspace by default. `on_event` is called with a step's record when it begins
+    (`Executing`) and when it is decided. A job that is asked to stop has `grace_s` seconds. `now` gives
+    seconds since 1970.
+    """
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    images: Mapping[str, Environment] = field(default_factory=dict)
+    environment: Environment | None = None
+    register: RegisterHandler | None = None
+    pipeline_name: str = "pipeline"
+    on_event: Callable[[StepRecord], None] | None = None
+    grace_s: float = 120.0
+    now: Callable[[], float] = time.time
+
+
+def run(definition: Definition, workspace: Path, options: Options | None = None) -> Execution:
+    """Run the definition to its end; an execution that fails is returned like one that succeeds.
+
+    Retry policies are read and change nothing: they answer faults of the service (throttling, capacity,
+    internal errors) that can't happen here, and a job's own failure is never retried there either. When a
+    step fails, the steps that were not reached yet are not run. Network, VPC, KMS and role settings have
+    no effect.
+
+    Args:
+        definition: A parsed definition.
+        workspace: The folder for everything that is kept; made if missing.
+        options: The defaults when None.
+
+    Raises:
+        InputError: A parameter can't be used, or the definition can't run here (DefinitionError); nothing
+        ran. Busy: Another run holds the workspace. PipelineError: The workspace can't be written.
+    """
+    options = options or Options()
+    if not _PIPELINE_NAME.fullmatch(options.pipeline_name):
+        raise InputError(f"found pipeline name {options.pipeline_name!r}, expected 1 to 256 letters, digits and -")
+    values = ready(definition, options.parameters)
+    workspace = workspace.absolute()
+    try:
+        with _hold(workspace) as lock:
+            return _run(definition, workspace, options, values, lock)
+    except OSError as error:
+        fault = f"{error.filename or workspace}: {error.strerror or error}"
+        raise PipelineError(f"the run could not go on, {fault}: make room or give access, and run again") from error
+
+
+def ready(definition: Definition, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Every parameter's value, if the definition could run with these here and now.
+
+    Raises:
+        InputError: A parameter can't be used.
+        DefinitionError: The service would not take the definition, or this machine can't run it.
+    """
+    values = definitions.bind(definition, parameters)
+    definitions.check(definition, values)
+    sample = dict.fromkeys(EXECUTION, "unknown")  # stands in an address where the execution's own word will
+    nothing = Scope(values, sample, {}, lambda _step, _file: None)
+    faults = limits.faults(definition, nothing)
+    if faults:
+        raise DefinitionError(faults)
+    return values
+
+
+def _run(definition: Definition, workspace: Path, options: Options, values: Mapping[str, Any], lock: int) -> Execution:
+    _sweep(workspace)
+    folder = _new_folder(workspace / "runs")
+    held = records.hold(folder)
+    try:
+        publish.write_file(folder / records.DEFINITION, definition.data)
+        start = Execution(
+            id=folder.name,
+            status=records.EXECUTING,
+            folder=folder,
+            definition_digest=definition.digest,
+            pipeline_name=options.pipeline_name,
+            parameters=values,
+            started=iso(options.now()),
+        )
+        course = Course(
+            workspace=workspace,
+            store=FolderStore(workspace / "s3"),
+            environment_of=_environments(options),
+            register=options.register or FolderRegistry(workspace / "registry"),
+            on_event=options.on_event or (lambda _record: None),
+            now=options.now,
+            grace_s=options.grace_s,
+            lock=lock,
+            execution=start,
+            steps={step.name: step for step, _ in graph.flatten(definition.steps)},
+            waits=graph.dependencies(definition),
+        )
+        return course.run(graph.order(definition))
+    finally:
+        os.close(held)
+
+
+def _environments(options: Options) -> Callable[[str], Environment]:
+    """Image URI to environment; the default one is looked at once, and only if an image needs it."""
+
+    @functools.cache
+    def default() -> Environment:
+        return options.environment or environments.current()
+
+    return lambda image: options.images.get(image) or default()
+
+
+@contextmanager
+def _hold(workspace: Path) -> Iterator[int]:
+    """The workspace for this process alone; gives the open file that every job's supervisor holds too."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    with (workspace / ".lock").open("wb") as own, (workspace / ".jobs.lock").open("wb") as shared:
+        try:
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Busy(workspace) from error
+        # A supervisor whose executor was killed ends its job now and lets go; its files are swept after that.
+        fcntl.flock(shared, fcntl.LOCK_EX)
+        yield shared.fileno()
+
+
+def _sweep(workspace: Path) -> None:
+    """Remove what killed runs left half made."""
+    FolderStore(workspace / "s3").sweep()
+    transfer.remove(workspace / "jobs")
+    for pattern in ("cache", "registry/*", "runs/*"):
+        for folder in workspace.glob(pattern):
+            publish.sweep(folder)
+    for folder in workspace.glob("runs/*"):
+        if not (folder / records.NAME).exists():
+            transfer.remove(folder)  # killed before it had said what it is
+
+
+def _new_folder(runs: Path) -> Path:
+    """A folder that no other run has; its name is like the service's execution ids: 12 letters and digits."""
+    while True:
+        folder = runs / "".join(secrets.choice(_ID) for _ in range(12))
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder

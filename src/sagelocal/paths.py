@@ -1,0 +1,100 @@
+"""Where a value stands inside JSON, `a.b[0]['x.y']`: read, written and followed.
+
+References into a step's properties, paths into a property file and the places that our errors
+name are all written this way; three readers of it would disagree on the first key with a dot.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sagelocal.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+Parts = tuple[str | int, ...]
+
+_PART = re.compile(r"""\.(?P<name>[^.\[\]'"]+)|\[(?P<index>\d{1,9})\]|\['(?P<one>[^']+)'\]|\["(?P<two>[^"]+)"\]""")
+_PLAIN = re.compile(r"[\w:-]+")
+
+
+def parse(text: str) -> Parts:
+    """Keys (str) and positions (int), outermost first; a leading `$`, as JSONPath writes it, is dropped.
+
+    Raises:
+        InputError: It is no such path; a wildcard or a filter is none, it could name several values.
+
+    >>> parse("a['x.y'][0]")
+    ('a', 'x.y', 0)
+    """
+    bare = text[1:] if text.startswith(("$.", "$[")) else text
+    rest = bare if bare.startswith("[") or text.startswith("$.") else f".{bare}"
+    parts: list[str | int] = []
+    position = 0
+    while position < len(rest):
+        match = _PART.match(rest, position)
+        if match is None:
+            raise InputError(f"{text[:60]!r} is no path: write it like a.b[0]['x.y']")
+        index = match["index"]
+        parts.append(match["name"] or match["one"] or match["two"] if index is None else int(index))
+        position = match.end()
+    return tuple(parts)
+
+
+def join(place: str, part: str | int) -> str:
+    """The place of a member (str) or of an item (int) of what stands at `place`.
+
+    >>> join("steps[train].Arguments", "RoleArn"), join("a", "x.y")
+    ('steps[train].Arguments.RoleArn', "a['x.y']")
+    """
+    if isinstance(part, int):
+        return f"{place}[{part}]"
+    if _PLAIN.fullmatch(part):
+        return f"{place}.{part}" if place else part
+    return f"{place}[{part!r}]"
+
+
+def follow(value: Any, path: Parts, keys: Collection[str] = ()) -> Any:
+    """What stands at `path` inside `value`.
+
+    Args:
+        value: Parsed JSON.
+        path: As `parse` gives it; empty means `value` itself.
+        keys: Members that name an item of a list: with `OutputName` among them, `Outputs['train']`
+            is the item whose OutputName is `train`. Without any, a list has positions only.
+
+    Raises:
+        LookupError: Nothing stands there; it says where the path ends and what was there.
+    """
+    place = ""
+    for part in path:
+        found = _member(value, part, keys)
+        if not found:
+            here = f"at {place!r}" if place else "at the top"
+            raise LookupError(f"no {part!r} {here}, which has {_content(value)}")
+        value, place = found[0], join(place, part)
+    return value
+
+
+def _member(value: Any, part: str | int, keys: Collection[str]) -> list[Any]:
+    if isinstance(value, dict):
+        return [value[part]] if isinstance(part, str) and part in value else []
+    if not isinstance(value, list):
+        return []
+    if isinstance(part, int):
+        return value[part : part + 1]
+    items = (item for item in value if isinstance(item, dict))
+    return [item for item in items if part in (item.get(key) for key in keys)][:1]
+
+
+def _content(value: Any) -> str:
+    if isinstance(value, dict):
+        names = sorted(value)
+        more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+        return ", ".join(map(repr, names[:12])) + more if names else "no members"
+    if isinstance(value, list):
+        return f"{len(value)} item{'' if len(value) == 1 else 's'}"
+    text = repr(value)
+    return f"the value {text if len(text) <= 60 else text[:59] + '…'}"

@@ -1,0 +1,215 @@
+"""The program that stands over one job: it ends with the job, and the job ends with it.
+
+The executor starts this file as a process of its own (standard library only, no imports from the package:
+it must start in milliseconds), writes one line of JSON to its standard input and keeps that pipe open.
+When the pipe closes, the executor is dead, however it died, and every process of the job is killed at
+once. `sandbox` is the other side.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import select
+import signal
+import sys
+import time
+from contextlib import suppress
+from typing import Any, NoReturn
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000  # linux/sched.h
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000  # linux/mount.h
+_LINUX = sys.platform == "linux"
+
+
+def main() -> None:
+    """Run the job that standard input describes; one line of JSON on standard output says how it ended."""
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return  # the executor died before it said what to do
+    spec = json.loads(line)
+    fcntl.fcntl(spec["lock"], fcntl.F_SETFD, fcntl.FD_CLOEXEC)  # this process holds it, not the job
+    if _LINUX:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if _LINUX else os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    report, reporter = os.pipe()
+    supervisor, pid = os.getpid(), os.fork()
+    if pid == 0:
+        _become_job(spec, supervisor, reporter)
+    os.close(reporter)
+    with os.fdopen(report) as pipe:
+        fault = pipe.read()  # empty as soon as the job's own program has started
+    outcome = _watch(pid, wake, spec["max_runtime_s"], spec["grace_s"])
+    _end_rest(pid)
+    sys.stdout.write(json.dumps({**outcome, "fault": fault}) + "\n")
+
+
+def _libc(function: str, *arguments: Any) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, function)(*arguments) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{function}: {os.strerror(error)}")
+
+
+def _prctl(option: int, value: int) -> None:
+    _libc("prctl", option, *(ctypes.c_ulong(number) for number in (value, 0, 0, 0)))
+
+
+def _become_job(spec: dict[str, Any], supervisor: int, reporter: int) -> NoReturn:
+    """Never returns: becomes the job's program, or writes to `reporter` why it can't and exits."""
+    stage = "start"
+    try:
+        os.setsid()
+        quiet = os.open(os.devnull, os.O_RDONLY)
+        log = os.open(spec["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(quiet, 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.chdir(spec["folder"])
+        if spec["mount"]:
+            stage = "namespace"
+            enter_namespace(spec["mount"], spec["hosts"])
+            stage = "start"
+        if _LINUX:
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != supervisor:
+            os._exit(1)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a job would inherit that
+            signal.signal(number, signal.SIG_DFL)
+        os.execvpe(spec["argv"][0], spec["argv"], spec["environment"])  # noqa: S606 - no shell is wanted
+    except (OSError, ValueError) as error:
+        os.write(reporter, f"{stage}: {error}".encode(errors="replace"))
+    finally:
+        os._exit(127)
+
+
+def _watch(pid: int, wake: int, max_runtime_s: float, grace_s: float) -> dict[str, Any]:
+    """How the job's main process ended: `code` (negative: the signal), `timed_out`."""
+    deadline, timed_out = time.monotonic() + max_runtime_s, False
+    while True:
+        ready, _, _ = select.select([0, wake], [], [], max(0.0, deadline - time.monotonic()))
+        if 0 in ready and not os.read(0, 1):
+            _end_rest(pid)
+            os._exit(1)
+        if wake in ready:
+            os.read(wake, 512)
+            code = _collect(pid)
+            if code is not None:
+                return {"code": code, "timed_out": timed_out}
+        if not ready and time.monotonic() >= deadline:
+            _signal_group(pid, signal.SIGKILL if timed_out else signal.SIGTERM)
+            deadline, timed_out = time.monotonic() + grace_s, True
+
+
+def _collect(pid: int) -> int | None:
+    """The exit code of `pid` if it ended; other processes that ended are collected on the way."""
+    while True:
+        ended, status = os.waitpid(-1, os.WNOHANG)
+        if ended in {0, pid}:
+            return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def _end_rest(group: int) -> None:
+    """Kill and collect every process that the job left, also those that moved to groups of their own."""
+    while True:
+        _signal_group(group, signal.SIGKILL)
+        for pid in descendants(os.getpid()):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _signal_group(group: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def descendants(ancestor: int) -> list[int]:
+    """Process ids below `ancestor`, as /proc knows them; none where there is no /proc."""
+    parents: dict[int, list[int]] = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():  # noqa: PTH112, PTH208 - no pathlib: start-up time
+        if name.isdigit():
+            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - as above
+                # The program's name in parentheses may hold anything; the parent is second after it.
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+                parents.setdefault(parent, []).append(int(name))
+    found, waiting = [], [ancestor]
+    while waiting:
+        below = parents.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def enter_namespace(job: str, hosts: str) -> None:
+    """Give this process a view of the machine in which the folder `job` stands at /opt/ml.
+
+    Where /opt/ml does not exist, /opt becomes a tmpfs in which everything that stood there stands again.
+
+    Raises:
+        OSError: The machine refuses namespaces or mounts.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    try:
+        _libc("unshare", _CLONE_NEWNS)
+    except OSError:
+        _libc("unshare", _CLONE_NEWNS | _CLONE_NEWUSER)
+        # The job keeps its user's own number, so files are owned inside as they are outside.
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{uid} {uid} 1")
+        _write("/proc/self/gid_map", f"{gid} {gid} 1")
+    _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    source = os.open(job, os.O_RDONLY | os.O_DIRECTORY)
+    if not os.path.isdir("/opt/ml"):  # noqa: PTH112 - as above
+        _rebuild_opt()
+    _bind(f"/proc/self/fd/{source}", "/opt/ml")
+    os.close(source)
+    if os.path.exists("/etc/hosts"):  # noqa: PTH110 - as above
+        _bind(hosts, "/etc/hosts")
+
+
+def _rebuild_opt() -> None:
+    old = os.open("/opt", os.O_RDONLY | os.O_DIRECTORY)
+    _mount("tmpfs", "/opt", b"mode=755", 0)
+    for entry in os.scandir(old):
+        here, there = f"/proc/self/fd/{old}/{entry.name}", f"/opt/{entry.name}"
+        if entry.is_symlink():
+            os.symlink(os.readlink(here), there)  # noqa: PTH115, PTH211 - as above
+        elif entry.is_dir():
+            os.mkdir(there)  # noqa: PTH102 - as above
+            _bind(here, there)
+        else:
+            os.close(os.open(there, os.O_WRONLY | os.O_CREAT))
+            _bind(here, there)
+    os.mkdir("/opt/ml")  # noqa: PTH102 - as above
+    os.close(old)
+
+
+def _bind(source: str, target: str) -> None:
+    _mount(source, target, None, _MS_BIND | _MS_REC)
+
+
+def _mount(source: str, target: str, data: bytes | None, flags: int) -> None:
+    kind = b"tmpfs" if source == "tmpfs" else None
+    try:
+        _libc("mount", os.fsencode(source), os.fsencode(target), kind, ctypes.c_ulong(flags), data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, target) from error
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:  # noqa: PTH123 - as above
+        file.write(text)
+
+
+if __name__ == "__main__":
+    main()

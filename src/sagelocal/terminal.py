@@ -1,0 +1,82 @@
+"""How both command lines meet the terminal: errors as one line and a status, tables, JSON.
+
+Results go to standard output, everything else to standard error. Status 0: done; 1: the answer is no, or a run
+failed; 2: an input that can't be used; 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
+
+from sagelocal.errors import Error, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
+    """The status that the process ends with; our errors end in one line, a bug keeps its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        _forgive(stream)
+    try:
+        status = app(arguments, prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+    except Error as error:
+        return complain(str(error), 2 if isinstance(error, InputError) else 1)
+    except (KeyboardInterrupt, typer.Abort):
+        return complain("interrupted: run again to go on from what is finished", 130)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more can be said there, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        # A wrong option; the class of typer's own errors has moved between its releases.
+        if not hasattr(error, "format_message"):
+            raise
+        return complain(f"{error.format_message()} See {name} --help", 2)
+    return status if isinstance(status, int) else 0
+
+
+def _forgive(stream: TextIO) -> None:
+    """Print what can't be encoded (a lone surrogate in a title) as an escape instead of failing on it."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure:
+        reconfigure(errors="backslashreplace")
+
+
+def complain(text: str, status: int) -> int:
+    """One line on standard error; `status` itself."""
+    typer.echo(f"error: {one_line(text)}", err=True)
+    return status
+
+
+def one_line(text: str) -> str:
+    """The text with every run of blanks and line ends as one blank."""
+    return " ".join(text.split())
+
+
+def dump(value: Any) -> None:
+    """Print JSON."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print a table: drawn on a terminal, plain columns in a pipe."""
+    if sys.stdout.isatty():
+        from rich.console import Console  # noqa: PLC0415 - slow to load, and of use to people only
+        from rich.table import Table  # noqa: PLC0415 - as above
+        from rich.text import Text  # noqa: PLC0415 - as above
+
+        drawn = Table(*head)
+        for row in rows:
+            drawn.add_row(*map(Text, row))
+        Console().print(drawn)
+        return
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

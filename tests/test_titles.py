@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobmajor.titles import family_key, normalise
+
+ANY_TEXT = st.text(max_size=60)
+WORDS = st.lists(st.text("abcdefghij", min_size=1, max_size=6), min_size=1, max_size=6)
+
+
+@given(ANY_TEXT)
+def test_cleaning_twice_changes_nothing(title: str) -> None:
+    once = normalise(title)
+
+    assert normalise(once) == once
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=40))
+def test_case_and_outer_spaces_change_nothing(title: str) -> None:
+    assert normalise(f"  {title.upper()}\t") == normalise(title)
+
+
+@pytest.mark.parametrize(
+    ("title", "cleaned"),
+    [
+        ("Sr. RN – ICU", "senior rn icu"),
+        ("Senior RN ICU", "senior rn icu"),
+        ("ＮＵＲＳＥ", "nurse"),
+        ("nu\u200brse", "nurse"),
+        ("Café Manager", "cafe manager"),
+        ("Driver's Helper", "drivers helper"),
+        ("Driver’s Helper", "drivers helper"),
+        ("C++/C# Developer", "cplusplus csharp developer"),
+        (".NET Developer", "dotnet developer"),
+        ("R&D", "r and d"),
+        ("snake_case title", "snake case title"),
+        ("\ud800", ""),
+        ("—!?—", ""),
+    ],
+)
+def test_ways_of_typing_end_in_one_text(title: str, cleaned: str) -> None:
+    assert normalise(title) == cleaned
+
+
+@given(WORDS, st.randoms(use_true_random=False))
+def test_order_repetition_case_and_signs_keep_the_family(words: list[str], random: object) -> None:
+    shuffled = sorted(words + words[:1], key=lambda word: (len(word), word))
+
+    assert family_key(", ".join(shuffled).upper()) == family_key(" ".join(words))
+
+
+def test_a_title_without_words_is_its_own_family() -> None:
+    assert family_key("???") != family_key("!!!")
