@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tarfile
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from jobmajor.errors import ArtifactError
 from sagelocal import manifest, publish
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
 MODEL = "model.tar.gz"
 _MAX_BYTES = {manifest.NAME: 2**20, "model.json": 2**20, "model.safetensors": 2**30}
+_MAX_HEADER_BYTES = 2**16  # of a long name or a record of attributes; `tarfile` reads those whole, whatever they claim
+
+
+class _Header(tarfile.TarInfo):
+    """A header that may claim no more bytes than is good for us."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if not 0 <= found.size <= (max(_MAX_BYTES.values()) if found.isreg() else _MAX_HEADER_BYTES):
+            raise tarfile.ReadError(f"{found.name!r} claims {found.size:,} bytes")
+        return found
 
 
 def unpack(archive: Path, folder: Path) -> manifest.Manifest:
@@ -27,10 +39,10 @@ def unpack(archive: Path, folder: Path) -> manifest.Manifest:
         ArtifactError: It is no such archive, holds anything but a model's files, or they are not as recorded.
     """
     try:
-        with tarfile.open(archive, "r:gz") as opened:
+        with tarfile.open(archive, "r:gz", tarinfo=_Header) as opened:
             for member in opened:
                 _take(opened, member, archive, folder)
-    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
+    except (OSError, tarfile.TarError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise ArtifactError(f"{archive} is no model archive ({error}): train the model again") from error
     return manifest.verify(folder)
 

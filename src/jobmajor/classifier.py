@@ -7,6 +7,7 @@ score is the sum of its children's.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 _ARRAYS, _DESCRIPTION = "model.safetensors", "model.json"
-_BATCH = 2048  # titles scored at a time: bounds memory at about 100 MB whatever the input
+_BATCH = 256  # titles scored at a time, each up to
+_MAX_CHARACTERS = 1000  # of it: together they bound memory at about 100 MB whatever the input
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +87,23 @@ class Classifier:
         """The share of each code for each title.
 
         Args:
-            titles: As people write them; None counts as an empty title.
+            titles: As people write them; None and NaN count as an empty title, of a longer one the first 1,000
+                characters are read.
             level: Of the codes.
 
         Returns:
             Shape (titles, codes of the level); each row sums to 1.
         """
-        texts = [normalise(title or "") for title in _as_list(titles)]
+        texts = [_text(title) for title in _as_list(titles)]
         blocks = [self._scored(texts[start : start + _BATCH], level) for start in range(0, len(texts), _BATCH)]
         return np.concatenate([np.empty((0, len(self.classes(level))), np.float32), *blocks])
 
     def _scored(self, texts: Sequence[str], level: Level) -> NDArray[np.float32]:
         found = evidence(bags(texts), self.arrays, self._table)
-        detailed = blended(found, self.blend, self._parents["major"])
+        return self.sum_up(blended(found, self.blend, self._parents["major"]), level)
+
+    def sum_up(self, detailed: NDArray[np.float32], level: Level) -> NDArray[np.float32]:
+        """Shares of detailed codes, shape (titles, detailed), as shares of the codes at a level above them."""
         if level == "detailed":
             return detailed
         columns = self._parents[level]
@@ -148,16 +154,35 @@ def load(folder: Path) -> Classifier:
     manifest.verify(folder)
     try:
         description = json.loads((folder / _DESCRIPTION).read_bytes())
-        arrays = load_arrays((folder / _ARRAYS).read_bytes())
         if description["format"] != _FORMAT:
             raise ArtifactError(
                 f"{folder} is a model of format {description['format']!r}, expected {_FORMAT}: train it again"
             )
-        codes = tuple(soc.parse(code).code for code in description["codes"])
-        blend, about = Blend(**description["blend"]), description["about"]
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError, InputError) as error:
+        arrays = load_arrays((folder / _ARRAYS).read_bytes())
+        codes, blend, about = _codes(description["codes"]), _blend(description["blend"]), dict(description["about"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise ArtifactError(f"{folder} is no model ({error}): train it again") from error
-    return Classifier(Arrays.from_mapping(arrays, len(codes)), codes, blend, about)
+    majors = {soc.ancestor(code, "major") for code in codes}
+    return Classifier(Arrays.from_mapping(arrays, len(codes), len(majors)), codes, blend, about)
+
+
+def _codes(names: Sequence[str]) -> tuple[str, ...]:
+    """The codes, found to be detailed ones, each once and in their order: else labels would stand at other scores."""
+    if not names or list(names) != sorted(soc.detailed_codes() & set(names)):
+        raise ValueError("its codes are not detailed ones in ascending order")
+    return tuple(names)
+
+
+def _blend(values: Mapping[str, float]) -> Blend:
+    blend = Blend(**{name: float(value) for name, value in values.items()})
+    if not all(map(math.isfinite, asdict(blend).values())):
+        raise ValueError("its blend holds what is no number")
+    return blend
+
+
+def _text(title: str | None) -> str:
+    """Cut before and after, since some signs become many letters and a hostile one must not cost more than its size."""
+    return normalise((title or "")[:_MAX_CHARACTERS])[:_MAX_CHARACTERS]
 
 
 def _as_list(titles: Iterable[str | None]) -> list[str | None]:
@@ -170,9 +195,14 @@ def _title(value: Any) -> str | None:
     """Text as it is; None for what tables put where no title is (None, and NaN, which does not equal itself)."""
     if isinstance(value, str):
         return value
-    if value is None or value != value:  # noqa: PLR0124 - see above
+    try:
+        is_missing = value is None or bool(value != value)  # noqa: PLR0124 - see above
+    except (TypeError, ValueError):  # of pandas' NA, and of a whole column, this can't be said
+        is_missing = not hasattr(value, "__len__")
+    if is_missing:
         return None
-    raise InputError(f"a title is {type(value).__name__} {value!r}: expected text or None")
+    shown = repr(value).partition("\n")[0][:60]
+    raise InputError(f"a title is {type(value).__name__} {shown}: expected text or None")
 
 
 def _like(titles: object, answers: NDArray[np.str_]) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.errors import InputError
-from sagelocal.terminal import complain, dump, edge, one_line, table
+from sagelocal.terminal import complain, dump, edge, near, one_line, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -182,15 +182,13 @@ def _show_outcome(outcome: Outcome) -> None:
     table(("step", "type", "status", "time"), rows)
     if outcome.evaluation:
         _show_figures(outcome.evaluation["classification_metrics"], outcome.threshold)
-    if outcome.version:
-        state = ", ".join(outcome.version.aliases) or "a candidate"
-        typer.echo(f"version {outcome.version.number}: {outcome.version.status}, {state} ({outcome.version.folder})")
+    if version := outcome.version:
+        state = ", ".join(version.aliases) or "a candidate"
+        typer.echo(f"version {version.number}: {version.status}, {state} ({near(version.folder)})")
     elif outcome.champion:
         typer.echo(f"champion: still version {outcome.champion.number}")
-    seconds = outcome.execution.seconds
-    typer.echo(
-        f"run {outcome.execution.id}: {outcome.execution.status} in {seconds:.1f} s ({outcome.execution.folder})"
-    )
+    execution = outcome.execution
+    typer.echo(f"run {execution.id}: {execution.status} in {execution.seconds:.1f} s ({near(execution.folder)})")
 
 
 _FIGURES = {

@@ -8,8 +8,8 @@ Error
 │   └── NoChampion         nothing to predict with yet
 ├── ArtifactError          (ChecksumMismatch, as there)
 └── PipelineError
-├── RegistryError      a version that isn't there, or can't be what was asked
-└── PromotionRefused   a version without a passed decision
+    └── RegistryError      a version that isn't there, or can't be what was asked
+        └── PromotionRefused   a version without a passed decision
 """
 
 from __future__ import annotations

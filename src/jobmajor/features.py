@@ -45,6 +45,8 @@ def bags(texts: Sequence[str]) -> Bags:
     >>> np.diff(bags(["nurse", ""]).starts).tolist()
     [19, 0]
     """
+    if not texts:
+        return Bags(np.zeros(1, np.int64), np.empty(0, np.int32))
     buffer = np.frombuffer("".join(f" {text} \n" for text in texts).encode(), dtype=np.uint8)
     title_of = np.cumsum(buffer == _END) - (buffer == _END)  # (bytes,) the title that a byte belongs to
     found = [*_runs(buffer), *_words(buffer, title_of)]

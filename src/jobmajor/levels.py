@@ -22,8 +22,9 @@ def by_level(counted: pl.DataFrame, model: Classifier) -> dict[str, dict[str, fl
         model: A `Classifier`.
     """
     found: dict[str, dict[str, float]] = {}
+    detailed = model.predict_proba(counted["title"], "detailed")
     for level in soc.LEVELS:
-        classes, shares = model.classes(level), model.predict_proba(counted["title"], level)
+        classes, shares = model.classes(level), model.sum_up(detailed, level)
         column = {code: place for place, code in enumerate(classes)}
         truth = [column.get(soc.ancestor(code, level), -1) for code in counted["code"]]
         best = np.argsort(-shares, axis=1, kind="stable")[:, :5]  # (titles, 5)

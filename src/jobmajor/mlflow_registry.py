@@ -137,7 +137,8 @@ class MlflowRegistry:
         if not database.exists():
             with self._writing():
                 if not database.exists():
-                    publish.sweep(self._models)
+                    for folder in (self._home, self._models):
+                        publish.sweep(folder)  # of a process killed while it made the database
                     mlflow_database.create(database, self._models)
         client = mlflow_database.client(database)
         if not client.search_registered_models(_OURS):

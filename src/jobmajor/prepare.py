@@ -61,9 +61,9 @@ def settle(examples: pl.DataFrame) -> pl.DataFrame:
 def assign(examples: pl.DataFrame, how: Split) -> pl.DataFrame:
     """The examples with `split`, drawn for whole families, alike within each major group.
 
-    A family belongs to the major group that most of its counted rows have. Within a group, families are put in
-    the order of sha256(seed, key), which neither row order nor any library's generator can change, and cut where
-    the counted rows reach the shares.
+    A family belongs to the major group that most of its rows have. Within a group, families are put in the order of
+    sha256(seed, key), which neither row order nor any library's generator can change, and cut where the counted rows
+    reach the shares. A group without a counted row goes to training.
     """
     major = pl.col("code").str.head(2)
     by_family = (
@@ -78,7 +78,7 @@ def assign(examples: pl.DataFrame, how: Split) -> pl.DataFrame:
         .sort("major", "draw")
     )
     before = (pl.col("rows").cum_sum() - pl.col("rows")).over("major")
-    place = before / pl.col("rows").sum().over("major")
+    place = (before / pl.col("rows").sum().over("major")).fill_nan(0.0)
     train = 1 - how.validation - how.test
     split = (
         pl.when(place < train)
@@ -101,8 +101,8 @@ def split(examples: pl.DataFrame, how: Split) -> Mapping[str, pl.DataFrame]:
     Raises:
         DataError: A split would be empty.
     """
-    settled = settle(families(examples))
-    drawn = assign(with_codes(settled), how)
+    settled = settle(with_codes(families(examples)))  # codes first: a repetition that goes was listed all the same
+    drawn = assign(settled, how)
     parts = _without_echoes({name: drawn.filter(pl.col("split") == name) for name in SPLITS})
     for name, part in parts.items():
         if not (part["source"] == COUNTED).any():

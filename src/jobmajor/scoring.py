@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobmajor.errors import ArtifactError
-from jobmajor.features import BUCKETS
+from jobmajor.features import BUCKETS, Bags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from jobmajor.features import Bags
 
-
+_BLOCK_PIECES, _BLOCK_TITLES = 8192, 256  # scored at a time: some 50 MB
 TINY = 1e-9  # a share that stands for none: its log is finite
 
 
@@ -69,28 +68,32 @@ class Arrays:
     code_totals: NDArray[np.float32]
 
     @classmethod
-    def from_mapping(cls, arrays: Mapping[str, NDArray[Any]], codes: int) -> Arrays:
-        """The arrays by name, their types, shapes and indices checked against each other.
+    def from_mapping(cls, arrays: Mapping[str, NDArray[Any]], codes: int, majors: int) -> Arrays:
+        """The arrays by name, their types, shapes, indices and values checked against each other.
 
         Raises:
-            ArtifactError: They can't be a model for so many detailed codes; says which is wrong.
+            ArtifactError: They can't be a model for so many detailed codes and major groups; says which is wrong.
         """
-        found = {name: str(array.dtype) for name, array in arrays.items()}
+        found = {name: (str(array.dtype), array.ndim) for name, array in arrays.items()}
         if found != _TYPES:
             wrong = sorted(name for name in found.keys() | _TYPES.keys() if found.get(name) != _TYPES.get(name))
             raise ArtifactError(f"the model's arrays {wrong} are missing, foreign or of another type: train it again")
         model = cls(**arrays)
-        if wrong := [name for name, fits in model._fits(codes).items() if not fits]:
+        if wrong := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+            raise ArtifactError(f"the model's arrays {wrong} hold what is no number: train it again")
+        if wrong := [name for name, fits in model._fits(codes, majors).items() if not fits]:
             raise ArtifactError(f"the model's arrays {wrong} don't fit the others: train it again")
         return model
 
-    def _fits(self, codes: int) -> dict[str, bool]:
+    def _fits(self, codes: int, majors: int) -> dict[str, bool]:
         rows, entries = len(self.gains), len(self.entry_codes)
         return {
             "buckets": self.buckets.shape == (rows,)
-            and bool((np.diff(self.buckets) > 0).all() and self.buckets[0] == -1 and self.buckets[-1] < BUCKETS),
-            "weights": self.weights.ndim == 2 and self.weights.shape[0] == rows,
-            "bias": self.bias.shape == self.weights.shape[1:],
+            and self.buckets[:1].tolist() == [-1]
+            and bool((np.diff(self.buckets) > 0).all() and self.buckets[-1] < BUCKETS),
+            "gains": bool((self.gains[1:] > 0).all()),  # a vector of length 0 can't be made one of length 1
+            "weights": self.weights.shape == (rows, majors),
+            "bias": self.bias.shape == (majors,),
             "entry_starts": self.entry_starts.shape == (rows + 1,)
             and self.entry_starts[0] == 0
             and self.entry_starts[-1] == entries
@@ -111,15 +114,15 @@ class Arrays:
         return {name: np.ascontiguousarray(getattr(self, name)) for name in _TYPES}
 
 
-_TYPES = {
-    "buckets": "int32",
-    "gains": "float32",
-    "weights": "float32",
-    "bias": "float32",
-    "entry_starts": "int32",
-    "entry_codes": "int16",
-    "entry_values": "float32",
-    "code_totals": "float32",
+_TYPES = {  # each array's type and number of dimensions
+    "buckets": ("int32", 1),
+    "gains": ("float32", 1),
+    "weights": ("float32", 2),
+    "bias": ("float32", 1),
+    "entry_starts": ("int32", 1),
+    "entry_codes": ("int16", 1),
+    "entry_values": ("float32", 1),
+    "code_totals": ("float32", 1),
 }
 
 
@@ -158,10 +161,30 @@ def known(pieces: Bags, table: NDArray[np.int32], gains: NDArray[np.float32]) ->
 
 
 def evidence(pieces: Bags, arrays: Arrays, table: NDArray[np.int32]) -> Evidence:
-    """What the linear model and the counts say; of a title without known pieces, only the bias speaks."""
+    """What the linear model and the counts say; of a title without known pieces, only the bias speaks.
+
+    Scored in blocks, since each piece brings many numbers: smaller ones stay in the processor's cache, too.
+    """
     count = len(pieces.starts) - 1
-    found = known(pieces, table, arrays.gains)
-    return Evidence(_margins(found, arrays, count), _likelihoods(found, arrays, count))
+    margins = np.empty((count, len(arrays.bias)), np.float32)
+    likelihoods = np.empty((count, len(arrays.code_totals)), np.float32)
+    for first, block in _blocks(pieces):
+        size = len(block.starts) - 1
+        found = known(block, table, arrays.gains)
+        margins[first : first + size] = _margins(found, arrays, size)
+        likelihoods[first : first + size] = _likelihoods(found, arrays, size)
+    return Evidence(margins, likelihoods)
+
+
+def _blocks(pieces: Bags) -> Iterator[tuple[int, Bags]]:
+    """The batch in parts of whole titles, each with its first title's place; a longer title stands alone."""
+    first = 0
+    while first < len(pieces.starts) - 1:
+        begin = pieces.starts[first]
+        last = int(np.searchsorted(pieces.starts, begin + _BLOCK_PIECES, side="right")) - 1
+        last = min(max(last, first + 1), first + _BLOCK_TITLES)
+        yield first, Bags(pieces.starts[first : last + 1] - begin, pieces.buckets[begin : pieces.starts[last]])
+        first = last
 
 
 def _margins(found: Known, arrays: Arrays, count: int) -> NDArray[np.float32]:

@@ -62,12 +62,14 @@ class Linear:
         penalty: LinearSVC's C; larger trusts single titles more.
         word_gain: How much more a word or a pair of words counts than a run of letters of the same rarity.
         smoothing: What each code is taken to have seen of each piece before the first title.
+        widest: Pieces that stood with more detailed codes than this don't count towards any of them.
         seed: Of the solver's order of rows.
     """
 
     penalty: float = _number(1.0, 1e-4, 1e4)
     word_gain: float = _number(2.0, 0.1, 100.0)
     smoothing: float = _number(0.03, 1e-6, 10.0)
+    widest: int = _number(200, 1, 10_000)
     seed: int = _number(0, 0, 2**31 - 1)
 
 
@@ -104,7 +106,7 @@ def read(path: Path | None = None) -> Settings:
         body = tomllib.loads(found.read_text("utf-8"))
     except OSError as error:
         raise InputError(f"{found} can't be read ({error.strerror}): name a settings file") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{found} is no TOML ({error}): mend it or leave it out") from error
     settings: Settings = build(Settings, body)
     return settings
@@ -137,11 +139,14 @@ def _checked(name: str, value: Any, default: Any, bounds: Mapping[str, float]) -
     low, high = bounds["low"], bounds["high"]
     try:
         number = kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = None
-    is_exact = number is not None and not isinstance(value, bool) and float(value) == number
-    if number is None or not is_exact or not low <= number <= high:
-        raise SettingError(name, value, f"{'a whole' if kind is int else 'a'} number from {low:g} to {high:g}")
+    is_within = number is not None and low <= number <= high
+    if isinstance(value, bool) or not is_within or float(value) != number:
+        bounds_shown = (
+            f"a whole number from {low:,} to {high:,}" if kind is int else f"a number from {low:g} to {high:g}"
+        )
+        raise SettingError(name, value, bounds_shown)
     return number
 
 

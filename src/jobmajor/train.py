@@ -1,7 +1,8 @@
 """Recipes: from examples to a classifier. The linear one needs no accelerator and a few seconds per release.
 
-A title of several codes is given to training once with each, so that its share is split among them. All choices
-here (the defaults below, and how strongly each part of the model speaks) were and are made on validation titles.
+A title of several codes stands in training once, as an example of each of them: given once with each code instead,
+it would contradict itself. All choices here (the defaults in the settings, how strongly each part of the model
+speaks) were and are made on validation titles.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sklearn.svm import LinearSVC
 
 from jobmajor import soc
 from jobmajor.classifier import Classifier
+from jobmajor.errors import DataError
 from jobmajor.examples import COUNTED
 from jobmajor.features import BUCKETS, WORD_BUCKETS, Bags, bags
 from jobmajor.scoring import TINY, Arrays, Blend, Evidence, blended, chances, evidence, known, softmax
@@ -44,40 +46,53 @@ def fit(
         about: What the model should say of its origin.
     """
     codes = tuple(sorted(train["code"].unique()))
-    pieces = bags(train["text"].to_list())
-    columns = np.searchsorted(codes, train["code"].to_numpy())
-    _log.info("%d examples, %d codes, %d pieces", len(train), len(codes), len(pieces.buckets))
-    arrays = _learn(pieces, columns, codes, settings)
+    texts = train["text"].unique().sort()
+    places = texts.search_sorted(train["text"]).to_numpy(), np.searchsorted(codes, train["code"].to_numpy())
+    listed = csr_array((np.ones(len(train)), places), shape=(len(texts), len(codes)))  # rows that list each pair
+    _log.info("%d examples, %d titles, %d codes", len(train), len(texts), len(codes))
+    arrays = _learn(bags(texts.to_list()), listed, codes, settings)
     _log.info("learned %d rows, %d entries", len(arrays.gains), len(arrays.entry_codes))
-    counted = validation.filter(validation["source"] == COUNTED)
-    blend = calibrate(arrays, codes, counted)
+    blend = calibrate(arrays, codes, validation.filter(validation["source"] == COUNTED))
     _log.info("blend %s", asdict(blend))
     origin = {**(about or {}), "recipe": "linear", "settings": asdict(settings)}
     return Classifier(arrays, codes, blend, origin)
 
 
-def _learn(pieces: Bags, columns: NDArray[np.int64], codes: tuple[str, ...], settings: Linear) -> Arrays:
+def _learn(pieces: Bags, listed: csr_array, codes: tuple[str, ...], settings: Linear) -> Arrays:
     buckets = np.concatenate([[-1], np.unique(pieces.buckets)]).astype(np.int32)
     table = np.zeros(BUCKETS, np.int32)
     table[buckets[1:]] = np.arange(1, len(buckets))
     gains = _gains(pieces, buckets, table, settings.word_gain)
     found = known(pieces, table, gains)
-    shape = (len(pieces.starts) - 1, len(buckets))
     places = (found.titles.astype(np.int32), found.rows)  # liblinear takes 32-bit indices only
-    vectors = csr_array((found.values, places), shape=shape, dtype=np.float64)
-    _, majors = np.unique([soc.ancestor(code, "major") for code in codes], return_inverse=True)
-    model = LinearSVC(C=settings.penalty, random_state=settings.seed).fit(vectors, majors[columns])
-    entries, totals = _counts(vectors, columns, len(codes), settings.smoothing)
+    vectors = csr_array((found.values, places), shape=(len(pieces.starts) - 1, len(buckets)), dtype=np.float64)
+    weights, bias = _margins(vectors, listed, codes, settings)
+    entries, totals = _counts(vectors, listed, settings)
     return Arrays(
         buckets=buckets,
         gains=gains,
-        weights=model.coef_.T.astype(np.float32),
-        bias=model.intercept_.astype(np.float32),
+        weights=weights,
+        bias=bias,
         entry_starts=entries.indptr.astype(np.int32),
         entry_codes=entries.indices.astype(np.int16),
         entry_values=entries.data.astype(np.float32),
         code_totals=totals.astype(np.float32),
     )
+
+
+def _margins(
+    vectors: csr_array, listed: csr_array, codes: tuple[str, ...], settings: Linear
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """For each major group, the plane between its titles and all others: weights (rows, majors), bias (majors,)."""
+    majors, major_of = np.unique([soc.ancestor(code, "major") for code in codes], return_inverse=True)
+    if len(majors) < 2:
+        raise DataError("the training titles", f"one major group, {majors[0]}", "two or more", "use more titles")
+    planes = []
+    for column in range(len(majors)):
+        belongs = listed[:, np.flatnonzero(major_of == column)].sum(axis=1) > 0
+        planes.append(LinearSVC(C=settings.penalty, random_state=settings.seed).fit(vectors, belongs))
+    weights = np.column_stack([plane.coef_[0] for plane in planes])
+    return weights.astype(np.float32), np.array([plane.intercept_[0] for plane in planes], np.float32)
 
 
 def _gains(pieces: Bags, buckets: NDArray[np.int32], table: NDArray[np.int32], word_gain: float) -> NDArray[np.float32]:
@@ -92,19 +107,20 @@ def _gains(pieces: Bags, buckets: NDArray[np.int32], table: NDArray[np.int32], w
     return gains.astype(np.float32)
 
 
-def _counts(
-    vectors: csr_array, columns: NDArray[np.int64], codes: int, smoothing: float
-) -> tuple[csr_array, NDArray[np.float64]]:
+def _counts(vectors: csr_array, listed: csr_array, settings: Linear) -> tuple[csr_array, NDArray[np.float64]]:
     """Multinomial naive Bayes with additive smoothing, as log ratios to a piece that a code has never seen.
 
     Source: Manning, Raghavan, Schütze (2008), Introduction to Information Retrieval, 13.2; each value is
-    log((seen + a) / a), and each code's log(total + a * rows) stands apart, so that the matrix stays sparse.
+    log((seen + a) / a), and each code's log(total + a * rows) stands apart, so that the matrix stays sparse. Pieces
+    of very many codes say little about any and cost most of the time: theirs are left out.
     """
-    membership = csr_array((np.ones(len(columns)), (np.arange(len(columns)), columns)), (len(columns), codes))
-    seen = csr_array(vectors.T @ membership)
-    totals = np.log(seen.sum(axis=0) + smoothing * seen.shape[0])
+    seen = csr_array(vectors.T @ listed)
+    totals = np.log(seen.sum(axis=0) + settings.smoothing * seen.shape[0])
+    spread = np.diff(seen.indptr)
+    seen.data[np.repeat(spread > settings.widest, spread)] = 0.0
+    seen.eliminate_zeros()
     seen.sort_indices()
-    seen.data = np.log1p(seen.data / smoothing)
+    seen.data = np.log1p(seen.data / settings.smoothing)
     return seen, totals
 
 
@@ -121,7 +137,7 @@ def calibrate(arrays: Arrays, codes: tuple[str, ...], counted: pl.DataFrame) -> 
     return _sharpened(found, truth, major_of, _best_majors(found, major_of[truth], major_of))
 
 
-_ACROSS = (0.7, 1.0, 1.3, 1.6)
+_ACROSS = (1.0, 1.3, 1.6, 2.0)
 _COUNTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
 _LINEAR = (2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
 _SHIFT = (-0.5, 0.0, 0.5, 1.0, 1.5)

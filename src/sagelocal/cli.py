@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sagelocal.errors import DefinitionError, InputError
-from sagelocal.terminal import dump, edge, one_line, table
+from sagelocal.terminal import dump, edge, near, one_line, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,7 +157,7 @@ def _show(execution: Execution, *, as_json: bool) -> None:
     if as_json:
         dump({**execution.as_dict(), "folder": str(execution.folder)})
         return
-    typer.echo(f"run {execution.id}: {execution.status} in {execution.seconds:.1f} s ({execution.folder})")
+    typer.echo(f"run {execution.id}: {execution.status} in {execution.seconds:.1f} s ({near(execution.folder)})")
     rows = [
         (
             step.name,

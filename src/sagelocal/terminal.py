@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -58,6 +59,12 @@ def complain(text: str, status: int) -> int:
 def one_line(text: str) -> str:
     """The text with every run of blanks and line ends as one blank."""
     return " ".join(text.split())
+
+
+def near(path: Path) -> str:
+    """The path as a person in the working folder would write it: relative where it stands below that folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def dump(value: Any) -> None:

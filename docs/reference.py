@@ -1,0 +1,399 @@
+"""Writes reference.md from the code, so that no command, setting, figure or error can be missing from it.
+
+Run it after a change that shows there: `.venv/bin/python docs/reference.py`. A test fails until that was done.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import shutil
+import sys
+import tempfile
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from jobmajor import artifact, cli, errors, gate, pipeline, settings, slices, steps
+from jobmajor.onet import source
+from sagelocal import archive, sandbox
+from sagelocal import cli as sagelocal_cli
+from sagelocal import errors as sagelocal_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+PAGE = Path(__file__).with_name("reference.md")
+_STATUSES = (
+    "Every command ends with 0 (done), 1 (the answer is no, or a run failed), 2 (an input that can't be used) or 130 "
+    "(interrupted). Results go to standard output, everything else to standard error; an error is one line."
+)
+
+_VARIABLES = {
+    settings.HOME_VARIABLE: "The workspace, where `--home` is not given.",
+    source.FOLDER_VARIABLE: "A folder with O*NET's files, where `--data` is not given.",
+    source.OFFLINE_VARIABLE: "Anything but empty and 0: nothing is fetched.",
+    "SAGELOCAL_HOME": "sagelocal's workspace, where `--home` is not given.",
+    sandbox.ML_ROOT: "Set by sagelocal for a step that has no `/opt/ml` of its own: the folder that stands for it.",
+}
+
+_PARAMETERS = {
+    "ProcessingInstanceType": "Of both processing steps; no effect on this machine.",
+    "TrainingInstanceType": "No effect on this machine.",
+    "TrainingInstanceCount": "This machine runs 1.",
+    "ModelApprovalStatus": "What a new version is registered as; promotion makes it Approved.",
+    "TestScoreThreshold": "The weighted F1 to exceed; `--threshold` and the data's own default set it.",
+    "InputDataUrl": "The release's folder; `jobmajor run` sets it, with the data's digest at its end.",
+    "ChampionModelUrl": "The model to compare with; `jobmajor run` sets it, with the model's digest at its end.",
+    "Bucket": "Where the steps' outputs go.",
+    "RoleArn": "The role that the jobs have; no effect on this machine.",
+    "ImageUri": "The image of all steps; on this machine it stands for the running environment.",
+}
+
+# Keys of evaluation.json: `*` is any key of a mapping, `[]` any item of a list.
+_SHARE = "0 to 1"
+_MEANINGS = {
+    "classification_metrics.test_f1": f"Headline. Mean F1 of the major groups, weighted by their rows; {_SHARE}.",
+    "classification_metrics.test_accuracy": f"Headline. Share of rows whose own major group is the answer; {_SHARE}.",
+    "classification_metrics.test_f1_macro": "Headline. Mean F1 of the major groups, each alike.",
+    "classification_metrics.test_top_3": "Headline. Share of rows whose major group is among the best 3.",
+    "classification_metrics.test_top_5": "Headline. The same for the best 5.",
+    "classification_metrics.test_any_code_accuracy": "Headline. Each distinct title once; right if the answer is the "
+    "major group of any code listed for it.",
+    "classification_metrics.rows": "Counted rows: the alternate titles of the test.",
+    "classification_metrics.titles": "Distinct titles among them, after normalising.",
+    "classification_metrics.families": "Title families among them.",
+    "classification_metrics.untied_share": "Share of rows with one best answer.",
+    "classification_metrics.intervals.*.low": "Lower end of the headline's interval: 1,000 resamples of families.",
+    "classification_metrics.intervals.*.high": "Upper end.",
+    "classification_metrics.intervals.*.level": "Share of the resamples that lie in it.",
+    "per_class[].code": "A major group.",
+    "per_class[].name": "Its title.",
+    "per_class[].precision": "Share of the answers with this group that are right.",
+    "per_class[].recall": "Share of this group's rows that got it.",
+    "per_class[].f1": "Harmonic mean of the two.",
+    "per_class[].f1_interval.low": "As for the headlines.",
+    "per_class[].f1_interval.high": "As for the headlines.",
+    "per_class[].f1_interval.level": "As for the headlines.",
+    "per_class[].support": "Rows of this group.",
+    "per_class[].predicted": "Rows that got it as the answer.",
+    "confusion.classes[]": "Major groups: the order of the matrix.",
+    "confusion.matrix[][]": "Rows of a true group (outer) that got each answer (inner).",
+    "slices.*.rows": "Rows of the slice.",
+    "slices.*.accuracy": "As the headline, of these rows; null without rows.",
+    "slices.*.f1": "Weighted F1 of these rows; null without rows.",
+    "calibration.ece": "Expected calibration error: mean distance between stated and real accuracy.",
+    "calibration.ece_by_chance": "What a perfectly calibrated model would have with so many rows.",
+    "calibration.brier": "Brier score: mean squared distance between shares and truth, 0 to 2.",
+    "calibration.bins[].low": "Least confidence in the bin; bins hold the same number of rows as far as ties allow.",
+    "calibration.bins[].high": "Greatest confidence.",
+    "calibration.bins[].rows": "Rows in the bin.",
+    "calibration.bins[].confidence": "Their mean confidence.",
+    "calibration.bins[].accuracy": "Share of them that is right.",
+    "calibration.thresholds[].threshold": "Accepting answers from this confidence on, 0.50 to 0.95:",
+    "calibration.thresholds[].rows": "how many are accepted,",
+    "calibration.thresholds[].coverage": "which share of all that is,",
+    "calibration.thresholds[].stated": "their mean confidence (null if none),",
+    "calibration.thresholds[].accuracy": "and the share that is right (null if none).",
+    "confusions[].truth": "The commonest mistakes, up to 20: the true group,",
+    "confusions[].predicted": "the answer,",
+    "confusions[].count": "rows,",
+    "confusions[].share": "their share of the true group's rows,",
+    "confusions[].examples[]": "up to 5 titles, the surest mistakes first.",
+    "levels.*.accuracy": "Share of rows whose own code at this level (major, minor, broad, detailed) is the answer.",
+    "levels.*.top_5": "Share of rows whose code is among the best 5.",
+    "behaviour.titles": "Titles that were written otherwise, to see whether the answer stays.",
+    "behaviour.upper_case": "Share of answers that stay in upper case,",
+    "behaviour.extra_spaces": "with more spaces,",
+    "behaviour.full_width": "in full-width letters,",
+    "behaviour.zero_width": "with an invisible character inside,",
+    "behaviour.sr_prefix": 'and with "Sr." before.',
+    "behaviour.nonsense_unsure": "Share of random strings whose best score is below 0.5.",
+    "behaviour.changed.*[]": "Up to 3 titles whose answer changed.",
+    "champion": "null where there was no champion.",
+    "champion.digest": "The champion's manifest digest.",
+    "champion.comparable": "false, with a `reason` in place of all below, if it learned from another release or split.",
+    "champion.rows": "Rows that both answered.",
+    "champion.candidate_f1": "Weighted F1 of the candidate,",
+    "champion.champion_f1": "and of the champion.",
+    "champion.difference": "Candidate minus champion.",
+    "champion.interval.low": "Of the difference, on the same resamples.",
+    "champion.interval.high": "Upper end.",
+    "champion.interval.level": "As for the headlines.",
+    "champion.won": "Rows that only the candidate answered right,",
+    "champion.lost": "and only the champion.",
+    "dataset.release": 'A version, "starter" or "unknown".',
+    "dataset.edition": "workbook or text.",
+    "dataset.digest": "sha256 over the release's files.",
+    "dataset.seed": "Of the split.",
+    "dataset.validation": "Share of the rows in validation.",
+    "dataset.test": "Share of the rows in the test.",
+    "dataset.rows.*": "Examples in each split, all sources.",
+    "model.digest": "The model's manifest digest.",
+    "model.recipe": "How it was trained.",
+    "model.settings.*": "The recipe's settings.",
+    "model.source.*": "The data that it learned from, as in `dataset`.",
+    "model.split.*": "The split that it learned from, as in `dataset`.",
+    "gate.passed": "Whether every check but the threshold passed.",
+    "gate.summary": "What failed, in one sentence.",
+    "gate.checks[].name": "What was looked at,",
+    "gate.checks[].value": "the figure (null if it could not be),",
+    "gate.checks[].limit": "what is allowed,",
+    "gate.checks[].passed": "true, false, or null where it need not be looked at,",
+    "gate.checks[].reason": "and why, in words.",
+}
+_OPEN = ("intervals", "slices", "levels", "changed", "rows", "settings", "source", "split")
+
+
+def quick() -> str:
+    """The page without its last section, which needs a trained model."""
+    head = "# Reference\n\nMade from the code by [reference.py](reference.py); change it there, not here."
+    return "\n\n".join((head, _commands(), _variables(), _parameters(), _settings(), _limits(), _errors()))
+
+
+def render() -> str:
+    """The whole page."""
+    return f"{quick()}\n\n{_evaluation()}\n"
+
+
+def _table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every command below a group with its full name, in the order of the help; groups themselves left out."""
+    members = getattr(command, "commands", None)
+    if members is None:
+        yield name, command
+        return
+    for word, member in members.items():
+        yield from walk(member, f"{name} {word}")
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command of both programs."""
+    for app, name in ((cli.app, "jobmajor"), (sagelocal_cli.app, "sagelocal")):
+        yield from walk(typer.main.get_command(app), name)
+
+
+def _commands() -> str:
+    return "\n\n".join(("## Commands", _STATUSES, *(_command(name, command) for name, command in commands())))
+
+
+def _command(name: str, command: Any) -> str:
+    told, _, example = command.help.partition("Example: ")
+    rows = (_option(item) for item in command.params if item.name != "help")
+    table = _table(("argument or option", "default", "what it is"), rows)
+    return f"### {name}\n\n{told.strip()}\n\n```bash\n{example.strip()}\n```\n\n{table}"
+
+
+def _option(item: Any) -> tuple[str, str, str]:
+    notes = [item.help or ""]
+    if item.envvar:
+        notes.append(f"Else the variable `{item.envvar}`.")
+    if getattr(item, "multiple", False):
+        notes.append("May be given more than once.")
+    if getattr(item, "min", None) is not None:
+        notes.append(f"At least {item.min}.")
+    return f"`{_written(item)}`", _default(item), " ".join(notes)
+
+
+def _written(item: Any) -> str:
+    value = item.metavar or item.name.upper()
+    if item.param_type_name == "argument":
+        bare = value.strip("[]")
+        many = "..." if item.nargs != 1 else ""
+        return f"{bare}{many}" if item.required else f"[{bare}{many}]"
+    names = ", ".join((*item.opts, *item.secondary_opts))
+    return names if item.is_flag else f"{names} {value}"
+
+
+def _default(item: Any) -> str:
+    if isinstance(item.show_default, str):
+        return item.show_default
+    if item.secondary_opts:
+        return f"`{(item.opts if item.default else item.secondary_opts)[0]}`"
+    if item.default is None or item.default is False:
+        return "must be given" if item.required else ""
+    return f"`{item.default}`"
+
+
+def _variables() -> str:
+    table = _table(("variable", "what it is"), ((f"`{name}`", told) for name, told in _VARIABLES.items()))
+    return f"## Environment variables\n\nThey name places, and nothing that changes a result.\n\n{table}"
+
+
+def _parameters() -> str:
+    found = pipeline.build(settings.Settings())["Parameters"]
+    _same("the pipeline's parameters", {item["Name"] for item in found}, set(_PARAMETERS))
+    rows = (
+        (f"`{item['Name']}`", item["Type"], f"`{item['DefaultValue']}`", _PARAMETERS[item["Name"]]) for item in found
+    )
+    table = _table(("parameter", "type", "default", "what it is"), rows)
+    told = "Of the definition that `jobmajor pipeline show` prints; set one with `--parameter NAME=VALUE`."
+    return f"## Pipeline parameters\n\n{told}\n\n{table}"
+
+
+def _same(what: str, found: set[str], told: set[str]) -> None:
+    if found != told:
+        missing, stale = sorted(found - told), sorted(told - found)
+        sys.exit(f"{what}: found {missing} that reference.py does not explain, and {stale} that are gone: mend it")
+
+
+def told_of(kind: Any) -> dict[str, str]:
+    """What the source of a settings class says of its fields: beside, above, or in the docstring's Attributes.
+
+    A comment above several fields holds for all of them up to the next blank or commented one.
+    """
+    found, above, fresh = _attributes(kind), "", False
+    for line in inspect.getsource(kind).splitlines():
+        comment = re.fullmatch(r"    # (.*)", line)
+        field = re.fullmatch(r"    (\w+): .*?(?:  # (.*))?", line)
+        if comment:
+            above, fresh = f"{above} {comment[1]}" if fresh else comment[1], True
+        elif field:
+            told = field[2] or above
+            if told:
+                found.setdefault(field[1], told.strip())
+            above, fresh = "" if field[2] else above, False
+        else:
+            above, fresh = "", False
+    return found
+
+
+def _attributes(kind: Any) -> dict[str, str]:
+    _, _, listed = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")
+    found: dict[str, str] = {}
+    for line in inspect.cleandoc(f"\n{listed}").splitlines():
+        name, colon, text = line.partition(": ")
+        if colon and name.isidentifier():
+            found[name] = text
+        elif found and line.strip():
+            found[list(found)[-1]] += f" {line.strip()}"
+    return found
+
+
+def _settings() -> str:
+    told = (
+        "## Settings\n\nIn `jobmajor.toml` in the working folder, or the file that `--settings` names; what is not "
+        "there has its default. An unknown key, a wrong type or a value out of range is refused by name."
+    )
+    defaults = settings.Settings()
+    return "\n\n".join((told, *(_section(item.name, getattr(defaults, item.name)) for item in fields(defaults))))
+
+
+def _section(name: str, section: Any) -> str:
+    kind = type(section)
+    told = told_of(kind)
+    rows = (
+        (f"`{item.name}`", _value(getattr(section, item.name)), _range(item.metadata), told.get(item.name, ""))
+        for item in fields(kind)
+        if not is_dataclass(getattr(section, item.name))
+    )
+    return f"### [{name}]\n\n{_first(kind)}\n\n{_table(('key', 'default', 'range', 'what it is, and why so'), rows)}"
+
+
+def _value(value: object) -> str:
+    return f"`{json.dumps(value)}`"
+
+
+def _range(bounds: Mapping[str, float]) -> str:
+    return f"{bounds['low']:g} to {bounds['high']:g}" if bounds else "text"
+
+
+def _limits() -> str:
+    told = told_of(gate.Limits)
+    held = gate.Limits()
+    rows = ((f"`{item.name}`", _value(getattr(held, item.name)), told[item.name]) for item in fields(gate.Limits))
+    return (
+        "## The gate\n\nBeside the threshold on weighted F1, a candidate is held to these; none is a setting, so that "
+        f"a version that passed means the same everywhere.\n\n{_table(('limit', 'value', 'why'), rows)}"
+    )
+
+
+def example(folder: Path) -> dict[str, Any]:
+    """The evaluation.json of a small model, by the real steps in the empty `folder`, compared with itself."""
+    root = folder / "ml"
+    _sample(root / "processing" / "input")
+    steps.run_prepare(root, settings.Split())
+    outputs = root / "processing" / "output"
+    for name in ("train", "validation"):
+        shutil.copytree(outputs / name, root / "input" / "data" / name)
+    (root / "input" / "config").mkdir()
+    (root / "input" / "config" / "hyperparameters.json").write_text("{}")
+    (root / "model").mkdir()
+    steps.run_train(root)
+    shutil.copytree(outputs / "test", root / "processing" / "test")
+    for name in ("model", "champion"):
+        (root / "processing" / name).mkdir()
+        archive.pack(root / "model", root / "processing" / name / artifact.MODEL)
+    steps.run_evaluate(root, seed=0)
+    found: dict[str, Any] = json.loads((outputs / "evaluation" / pipeline.EVALUATION).read_bytes())
+    return found
+
+
+def _sample(folder: Path) -> None:
+    """One in twenty of the starter titles."""
+    folder.mkdir(parents=True)
+    for path in source.STARTER_FOLDER.iterdir():
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        kept = lines[:1] + lines[1::20] if path.stem == "Alternate Titles" else lines
+        (folder / path.name).write_text("".join(kept), "utf-8")
+
+
+def keys(value: Any, place: str = "") -> Iterator[str]:
+    """Every place in parsed JSON, as `_MEANINGS` writes it."""
+    if isinstance(value, dict) and value:
+        is_open = place.rpartition(".")[2] in _OPEN
+        for key, member in value.items():
+            yield from keys(member, f"{place}.{'*' if is_open else key}".lstrip("."))
+    elif isinstance(value, list):
+        for member in value:
+            yield from keys(member, f"{place}[]")
+    else:
+        yield place
+
+
+def _evaluation() -> str:
+    with tempfile.TemporaryDirectory() as name:
+        found = set(keys(example(Path(name)))) | {"champion"}
+    # Small models may change no answer at all when a title is written otherwise.
+    _same("evaluation.json", found | {"behaviour.changed.*[]"}, set(_MEANINGS))
+    table = _table(("key", "what it is"), ((f"`{key}`", told) for key, told in _MEANINGS.items()))
+    names = ", ".join(f"`{name}`" for name in slices.rules())
+    return (
+        "## evaluation.json\n\nKeys are only ever added. `*` stands for any key, `[]` for any item of a list. Figures "
+        'count the rows with source "alternate", but for the slices named `source: …`.\n\n'
+        f"{table}\n\nSlices: {names}, and `source: …` for every source."
+    )
+
+
+def _errors() -> str:
+    found: dict[str, type[sagelocal_errors.Error]] = {}
+    for module in (sagelocal_errors, errors):
+        for name, kind in vars(module).items():
+            if inspect.isclass(kind) and issubclass(kind, sagelocal_errors.Error):
+                found.setdefault(name, kind)
+    rows = (
+        (f"`{name}`", f"`{kind.__base__.__name__}`" if kind.__base__ else "", _status(kind), _first(kind))
+        for name, kind in found.items()
+    )
+    table = _table(("error", "is a", "status", "when"), rows)
+    told = "All stand in `jobmajor.errors` and `sagelocal.errors`; catch `Error` for every one of them."
+    return f"## Errors\n\n{told}\n\n{table}"
+
+
+def _status(kind: type[sagelocal_errors.Error]) -> str:
+    return "2" if issubclass(kind, sagelocal_errors.InputError) else "1"
+
+
+def _first(kind: type) -> str:
+    return inspect.cleandoc(kind.__doc__ or "").partition("\n")[0]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), "utf-8")

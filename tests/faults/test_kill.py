@@ -1,0 +1,199 @@
+"""A run killed at any moment leaves nothing half made that counts, and the next one goes on from what was finished.
+
+JOBMAJOR_KILLS says how many random moments are tried (10), JOBMAJOR_KILLS_SEED which ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobmajor import classifier
+from jobmajor.registry import champion_folder, open_registry
+from sagelocal import cache, manifest, publish, records, supervise
+from sagelocal.errors import ArtifactError
+from sagelocal.store import FolderStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Command = Callable[..., subprocess.CompletedProcess[bytes]]
+
+KILLS = int(os.environ.get("JOBMAJOR_KILLS", "10"))
+SEED = os.environ.get("JOBMAJOR_KILLS_SEED", "2140")
+ARGUMENTS = ("run", "--release", "starter", "--json", "--home")
+JOBS = ("Processing", "Training")
+
+
+def faults(home: Path) -> list[str]:
+    """Everything in a workspace that counts and is not whole."""
+    return [*_broken_folders(home), *_broken_records(home), *_broken_champion(home)]
+
+
+def _published(home: Path) -> Iterator[Path]:
+    """Folders with a manifest.
+
+    `jobs` is a running step's bench, and `artifacts` holds MLflow's copies, which count once a version points there.
+    """
+    for path in home.rglob(manifest.NAME):
+        parts = path.relative_to(home).parts
+        if parts[0] not in {"jobs", "artifacts"} and not any(part.startswith(publish.STAGING) for part in parts):
+            yield path.parent
+
+
+def _broken_folders(home: Path) -> Iterator[str]:
+    for folder in _published(home):
+        try:
+            manifest.verify(folder)
+        except ArtifactError as error:
+            yield str(error)
+
+
+def _broken_records(home: Path) -> Iterator[str]:
+    """Cache records that don't lead to whole outputs."""
+    store = FolderStore(home / "s3")
+    for path in (home / "cache").glob("*.json"):
+        if cache.find(path.parent, path.stem, store, 0.0) is None:
+            yield f"{path} does not lead to what it records"
+
+
+def _broken_champion(home: Path) -> Iterator[str]:
+    try:
+        folder = champion_folder(home)
+        if folder and classifier.load(folder).predict(["registered nurse"]).tolist() != ["29-0000"]:
+            yield f"the champion in {folder} does not know a nurse"
+    except ArtifactError as error:
+        yield f"champion: {error}"
+
+
+def leftovers(home: Path) -> list[Path]:
+    """What a finished run may not leave behind."""
+    return [*home.rglob(f"{publish.STAGING}*"), *home.glob("jobs/*")]
+
+
+def _kill(home: Path, moment_s: float, *, everything: bool) -> bool:
+    """Start a run and kill it after that time, alone or with all its processes; False if it was done before."""
+    program = Path(sys.executable).with_name("jobmajor")
+    process = subprocess.Popen(
+        [program, *ARGUMENTS, home], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(moment_s)
+    below = supervise.descendants(process.pid) if everything else []
+    for pid in (process.pid, *below):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return process.wait() == -signal.SIGKILL
+
+
+def _steps(home: Path, status: str) -> set[str]:
+    """The job steps of the workspace's first run that have this status."""
+    return {
+        step.name
+        for execution in records.every(home)[:1]
+        for step in execution.steps
+        if step.status == status and step.type in JOBS
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(KILLS))
+def test_run_killed_at_a_random_moment_is_finished_by_the_next_one(
+    number: int, finished: Path, command: Command, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    dice = random.Random(f"{SEED} {number}")  # noqa: S311 - it draws moments, no secrets
+    length_s = float(finished.with_suffix(".seconds").read_text(encoding="ascii"))
+    home, moment_s = tmp_path / "home", length_s * (number + dice.random()) / KILLS  # a share of the time for each
+
+    was_killed = _kill(home, moment_s, everything=dice.random() < 0.5)
+    found, kept = faults(home), _steps(home, "Succeeded")
+    record_property("killed", f"{was_killed} at {moment_s:.2f} s in {_steps(home, records.INTERRUPTED)} with {kept}")
+    again = command(*ARGUMENTS, home)
+
+    assert found == []
+    assert again.returncode == 0, again.stderr.decode()
+    answer = json.loads(again.stdout)
+    assert kept - {step["name"] for step in answer["steps"] if step["cached"]} == set()  # only the rest was done again
+    _assert_as_if_undisturbed(home, finished, answer)
+
+
+def _assert_as_if_undisturbed(home: Path, finished: Path, answer: dict[str, object]) -> None:
+    champion, undisturbed = champion_folder(home), champion_folder(finished)
+    assert champion is not None
+    assert undisturbed is not None
+    assert champion.name == undisturbed.name
+    assert (answer["version"], answer["champion"]) == (1, 1)
+    assert faults(home) == []
+    assert leftovers(home) == []
+    registry = open_registry(home)
+    assert [version.number for version in registry.versions()] == [1]
+    assert registry.sweep() == 0  # no registration is still open
+    with closing(sqlite3.connect(home / "mlflow.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        uris = database.execute("SELECT artifact_uri FROM runs JOIN model_versions ON run_uuid = run_id").fetchall()
+    for (uri,) in uris:
+        manifest.verify(Path(uri.removeprefix("file://")))
+
+
+def test_finished_workspace_has_no_faults(finished: Path) -> None:
+    assert faults(finished) == []
+    assert leftovers(finished) == []
+    assert len(list(_published(finished))) >= 8  # data, four of preprocess, two of evaluate, a model
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage", "said"),
+    [
+        ("s3/**/runs/*/train/data.parquet", _truncate, "has sha256"),
+        ("s3/**/runs/*/test/data.parquet", Path.unlink, "recorded but missing"),
+        ("s3/**/runs/**/model.tar.gz", _truncate, "does not lead to"),
+        ("models/*/model.safetensors", _truncate, "champion: "),
+    ],
+)
+def test_half_written_file_would_be_found(
+    pattern: str, damage: Callable[[Path], None], said: str, workspace: Path
+) -> None:
+    (path,) = workspace.glob(pattern)
+
+    damage(path)
+
+    assert [fault for fault in faults(workspace) if said in fault] != []
+
+
+def test_files_written_one_by_one_in_place_would_be_found(workspace: Path) -> None:
+    whole = next(workspace.glob("s3/**/runs/*/evaluation"))
+    half = whole.with_name("half")
+    half.mkdir()
+    for name in (manifest.NAME, "evaluation.json"):  # a writer that was killed before the report
+        (half / name).write_bytes((whole / name).read_bytes())
+
+    assert [fault for fault in faults(workspace) if "half" in fault] != []
+
+
+@pytest.mark.slow
+def test_database_that_a_killed_process_was_writing_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / f"{publish.STAGING}x").write_bytes(b"half a database")
+
+    open_registry(tmp_path)
+
+    assert leftovers(tmp_path) == []
+
+
+def test_staging_folder_that_nobody_swept_would_be_found(workspace: Path) -> None:
+    (workspace / "models" / f"{publish.STAGING}x").mkdir()
+
+    assert leftovers(workspace) == [workspace / "models" / f"{publish.STAGING}x"]

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobmajor import pipeline
+from jobmajor.settings import Settings
+from sagelocal import definition as definitions
+from sagelocal import executor, graph
+from sagelocal.expressions import references
+from sagelocal.language import Scope, holds, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SOURCES = Path(pipeline.__file__).parents[1]
+EXECUTION = {
+    "PipelineName": "p",
+    "PipelineArn": "arn:p",
+    "PipelineExecutionId": "abc123def456",
+    "PipelineExecutionArn": "arn:p/execution/abc123def456",
+    "StartDateTime": "2024-01-01T00:00:00+00:00",
+    "CurrentDateTime": "2024-01-01T00:00:00+00:00",
+}
+DETAILS = {  # the parameters of the architecture, with the tutorial's defaults where it has them
+    "ProcessingInstanceType": ("String", "ml.c5.xlarge"),
+    "TrainingInstanceType": ("String", "ml.m5.xlarge"),
+    "TrainingInstanceCount": ("Integer", 1),
+    "ModelApprovalStatus": ("String", "PendingManualApproval"),
+    "TestScoreThreshold": ("Float", 0.75),
+    "InputDataUrl": ("String", "s3://jobmajor-local/job-major-clf/input"),
+}
+
+
+def leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every single setting."""
+    for item in dataclasses.fields(value):
+        inner = getattr(value, item.name)
+        path = (*place, item.name)
+        if dataclasses.is_dataclass(inner):
+            yield from leaves(inner, path)
+        else:
+            yield path
+
+
+def changed(settings: Settings, section: str, name: str) -> Settings:
+    """The settings with one value that differs and is still allowed."""
+    part = getattr(settings, section)
+    value = getattr(part, name)
+    other = f"{value}-2" if isinstance(value, str) else value + 1 if isinstance(value, int) else value * 0.9
+    return dataclasses.replace(settings, **{section: dataclasses.replace(part, **{name: other})})
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+def parsed() -> definitions.Definition:
+    return definitions.parse(pipeline.to_bytes(Settings()))
+
+
+def steps() -> dict[str, Any]:
+    return {step.name: step for step, _ in graph.flatten(parsed().steps)}
+
+
+def scope(evaluation: Mapping[str, Any] | None = None) -> Scope:
+    """As after `evaluate-model`, whose report is `evaluation`."""
+    return Scope(
+        parameters=definitions.bind(parsed(), {}),
+        execution=EXECUTION,
+        properties={},
+        property_file=lambda step, name: {("evaluate-model", "EvaluationReport"): evaluation}[step, name],
+    )
+
+
+def report(test_f1: float, *, passed: bool) -> dict[str, Any]:
+    return {
+        "classification_metrics": {"test_f1": test_f1},
+        "gate": {"passed": passed, "summary": "all passed" if passed else "calibration: bad"},
+    }
+
+
+def test_same_settings_give_the_same_bytes_in_a_fresh_process() -> None:
+    code = (
+        "import sys, jobmajor.pipeline as p, jobmajor.settings as s; sys.stdout.buffer.write(p.to_bytes(s.Settings()))"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            env={"PYTHONPATH": str(SOURCES), "PYTHONHASHSEED": seed},
+        )
+        for seed in ("1", "2")
+    ]
+
+    here = pipeline.to_bytes(Settings())
+    assert [done.stdout for done in runs] == [here, here]
+    assert parsed().digest == hashlib.sha256(here).hexdigest()
+
+
+def test_definition_is_taken_by_the_parser_the_service_s_shapes_and_this_machine() -> None:
+    definition = parsed()
+
+    values = executor.ready(definition, {})
+
+    assert values["TestScoreThreshold"] == 0.75
+    assert set(values) == set(definition.parameters)
+
+
+def test_definition_is_plain_text_that_reads_back_as_what_was_built() -> None:
+    data = pipeline.to_bytes(Settings())
+
+    assert data.isascii()
+    assert data.endswith(b"}\n")
+    assert json.loads(data) == pipeline.build(Settings())
+    assert json.loads(data)["Version"] == "2020-12-01"
+
+
+def test_three_steps_a_choice_and_its_two_ends_stand_in_this_order() -> None:
+    definition = parsed()
+
+    assert {name: step.type for name, step in steps().items()} == {
+        "preprocess-data": "Processing",
+        "train": "Training",
+        "evaluate-model": "Processing",
+        "check-test-score": "Condition",
+        "register": "RegisterModel",
+        "fail": "Fail",
+    }
+    order = ["preprocess-data", "train", "evaluate-model", "check-test-score", "register", "fail"]
+    assert list(graph.order(definition)) == order
+
+
+def test_choice_registers_if_it_holds_and_fails_else() -> None:
+    check = steps()["check-test-score"]
+
+    assert [step.name for step in check.if_steps] == ["register"]
+    assert [step.name for step in check.else_steps] == ["fail"]
+
+
+def test_parameters_of_the_architecture_come_first_with_their_types_and_defaults() -> None:
+    found = parsed().parameters
+
+    assert {name: (found[name].type, found[name].default) for name in DETAILS} == DETAILS
+    assert list(found)[: len(DETAILS)] == list(DETAILS)
+    assert all(parameter.has_default for parameter in found.values())
+    assert found["ModelApprovalStatus"].enum == ("PendingManualApproval", "Approved", "Rejected")
+
+
+@pytest.mark.parametrize(
+    ("test_f1", "passed", "holds_both"),
+    [(0.76, True, True), (0.75, True, False), (0.74, True, False), (0.76, False, False)],
+)
+def test_choice_asks_for_more_than_the_threshold_and_for_a_passed_gate(
+    test_f1: float, passed: bool, holds_both: bool
+) -> None:
+    conditions = steps()["check-test-score"].conditions
+
+    outcomes = [holds(condition, scope(report(test_f1, passed=passed))) for condition in conditions]
+
+    assert [outcome.passed for outcome in outcomes] == [test_f1 > 0.75, passed]
+    assert all(outcome.passed for outcome in outcomes) is holds_both
+
+
+def test_choice_is_the_tutorial_s_condition_and_the_gate_s_answer() -> None:
+    first, second = steps()["check-test-score"].conditions
+
+    place = {"Get": "Steps.evaluate-model.PropertyFiles.EvaluationReport"}
+    score = {"Std:JsonGet": {"PropertyFile": place, "Path": "classification_metrics.test_f1"}}
+    gate = {"Std:JsonGet": {"PropertyFile": place, "Path": "gate.passed"}}
+    assert first == {"Type": "GreaterThan", "LeftValue": score, "RightValue": {"Get": "Parameters.TestScoreThreshold"}}
+    assert second == {"Type": "Equals", "LeftValue": gate, "RightValue": True}
+
+
+def test_failure_says_both_figures_and_what_else_was_wrong() -> None:
+    message = resolve(steps()["fail"].arguments["ErrorMessage"], scope(report(0.5, passed=False)))
+
+    assert message == (
+        "Execution failed due to the gate: weighted F1 0.5 (more than 0.75 is asked), other checks: calibration: bad"
+    )
+
+
+def test_threshold_is_no_input_of_a_job_so_changing_it_runs_none_again() -> None:
+    for name in ("preprocess-data", "train", "evaluate-model"):
+        text = json.dumps(steps()[name].arguments)
+        assert "TestScoreThreshold" not in text
+        assert "ModelApprovalStatus" not in text
+
+
+def test_champion_is_an_input_of_the_evaluation_and_of_nothing_before_it() -> None:
+    inputs = {item["InputName"]: item for item in steps()["evaluate-model"].arguments["ProcessingInputs"]}
+
+    assert inputs["champion"]["S3Input"]["S3Uri"] == {"Get": "Parameters.ChampionModelUrl"}
+    assert "ChampionModelUrl" not in json.dumps([steps()[name].arguments for name in ("preprocess-data", "train")])
+
+
+def test_every_output_stands_below_the_execution_s_own_id() -> None:
+    found = steps()
+    addresses = [
+        item["S3Output"]["S3Uri"]
+        for name in ("preprocess-data", "evaluate-model")
+        for item in found[name].arguments["ProcessingOutputConfig"]["Outputs"]
+    ]
+    addresses.append(found["train"].arguments["OutputDataConfig"]["S3OutputPath"])
+
+    uris = [resolve(address, scope()) for address in addresses]
+
+    assert len(set(uris)) == 7
+    own = "s3://jobmajor-local/job-major-clf/runs/abc123def456/"
+    assert [uri for uri in uris if not uri.startswith(own)] == []
+
+
+def test_evaluation_reads_the_test_and_the_model_and_training_never_the_test() -> None:
+    found = steps()
+
+    channels = [item["ChannelName"] for item in found["train"].arguments["InputDataConfig"]]
+
+    assert channels == ["train", "validation"]
+    assert references(found["evaluate-model"].arguments) == {"preprocess-data", "train"}
+
+
+@pytest.mark.parametrize("path", list(leaves(Settings())), ids=".".join)
+def test_every_setting_that_changes_the_work_changes_the_bytes(path: tuple[str, str]) -> None:
+    before, after = Settings(), changed(Settings(), *path)
+
+    # The starter titles' own threshold comes with a run, as the value of TestScoreThreshold.
+    differs = path != ("thresholds", "starter")
+
+    assert (pipeline.to_bytes(before) != pipeline.to_bytes(after)) is differs
+
+
+def test_split_reaches_the_step_as_arguments_and_the_recipe_as_hyperparameters() -> None:
+    found = steps()
+
+    words = found["preprocess-data"].arguments["AppSpecification"]["ContainerArguments"]
+    assert words == ["--seed", "2140", "--validation", "0.1", "--test", "0.1"]
+    recipe = dataclasses.asdict(Settings().linear)
+    assert found["train"].arguments["HyperParameters"] == {name: str(value) for name, value in recipe.items()}
+
+
+def test_no_path_of_this_machine_and_no_credential_is_in_it() -> None:
+    texts = list(strings(pipeline.build(Settings())))
+
+    rooted = {text for text in texts if text.startswith("/") and not text.startswith("/opt/ml/processing/")}
+    assert rooted == {"/", "/evaluation.json", "/baseline.json"}  # only the joints of addresses
+    joined = "\n".join(texts)
+    assert str(Path.home()) not in joined
+    assert not re.search(r"AKIA|ASIA|secret|token|password|credential", joined, re.IGNORECASE)
+    assert set(re.findall(r"\d{12}", joined)) == {"000000000000"}
+
+
+def test_local_address_is_below_the_prefix_in_the_local_bucket() -> None:
+    assert pipeline.local_uri(Settings(), "a", "b") == "s3://jobmajor-local/job-major-clf/a/b"

@@ -1,0 +1,321 @@
+"""Each step as its container runs it: a process of its own, folders in, folders out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from jobmajor import artifact, pipeline
+from jobmajor.onet.source import STARTER_FOLDER
+from jobmajor.settings import Linear, Settings
+from sagelocal import archive, manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Done = subprocess.CompletedProcess[str]
+
+GROUPS = ("15", "29", "53")  # enough codes for a model, few enough for a second
+ROWS_EACH = 60
+
+
+def run(root: Path, *words: str) -> Done:
+    return subprocess.run(
+        [sys.executable, "-m", "jobmajor.steps", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "SAGELOCAL_ML_ROOT": str(root)},
+    )
+
+
+def release(folder: Path) -> Path:
+    """Some rows of three major groups, in the layout of O*NET's text edition."""
+    folder.mkdir(parents=True)
+    for name, most in (("Alternate Titles.txt", ROWS_EACH), ("Occupation Data.txt", 1000)):
+        head, *lines = (STARTER_FOLDER / name).read_text("utf-8").splitlines()
+        kept = [line for group in GROUPS for line in [line for line in lines if line.startswith(group)][:most]]
+        (folder / name).write_text("\n".join([head, *kept, ""]), "utf-8")
+    manifest.write(folder, source={"release": "starter", "edition": "text"})
+    return folder
+
+
+def training(root: Path, prepared: Path, **recipe: str) -> Path:
+    """What a training job finds, of what `prepare` left."""
+    for name in ("train", "validation"):
+        shutil.copytree(prepared / "processing" / "output" / name, root / "input" / "data" / name)
+    (root / "input" / "config").mkdir(parents=True)
+    (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps(recipe), "utf-8")
+    return root
+
+
+def evaluation(root: Path, prepared: Path, trained: Path, champion: Path | None = None) -> Path:
+    """What the evaluation finds; `champion` is a model's folder."""
+    inputs = root / "processing"
+    shutil.copytree(prepared / "processing" / "output" / "test", inputs / "test")
+    archive.pack(trained / "model", inputs / "model" / artifact.MODEL)
+    if champion:
+        archive.pack(champion, inputs / "champion" / artifact.MODEL)
+    else:
+        (inputs / "champion").mkdir()
+        (inputs / "champion" / "none.txt").write_text("no champion yet\n", "utf-8")
+    return root
+
+
+def chain(folder: Path) -> dict[str, Done]:
+    """All three steps, each in a root of its own name."""
+    release(folder / "prepare" / "processing" / "input")
+    done = {"prepare": run(folder / "prepare", "prepare")}
+    training(folder / "train", folder / "prepare")
+    done["train"] = run(folder / "train", "train")
+    evaluation(folder / "evaluate", folder / "prepare", folder / "train")
+    done["evaluate"] = run(folder / "evaluate", "evaluate")
+    return done
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Done]]:
+    folder = tmp_path_factory.mktemp("steps")
+    return folder, chain(folder)
+
+
+@pytest.fixture
+def prepared(done: tuple[Path, dict[str, Done]]) -> Path:
+    return done[0] / "prepare"
+
+
+@pytest.fixture
+def trained(done: tuple[Path, dict[str, Done]]) -> Path:
+    return done[0] / "train"
+
+
+def outputs(folder: Path) -> dict[str, Path]:
+    """Every folder that a step leaves, by its name."""
+    found = [*folder.glob("prepare/processing/output/*"), *folder.glob("evaluate/processing/output/*")]
+    return {path.name: path for path in (*found, folder / "train" / "model")}
+
+
+def assert_refused(answer: Done, reason: Path, *parts: str) -> None:
+    """Status 1, the reason where the service looks for it and in the log, and no traceback."""
+    text = reason.read_text("utf-8")
+    assert answer.returncode == 1
+    assert "\n" not in text
+    assert [part for part in parts if part not in text] == []
+    assert text in answer.stdout
+    assert "Traceback" not in answer.stdout + answer.stderr
+
+
+@pytest.mark.slow
+def test_every_step_ends_well_and_says_nothing_on_standard_error(done: tuple[Path, dict[str, Done]]) -> None:
+    assert {name: (answer.returncode, answer.stderr) for name, answer in done[1].items()} == dict.fromkeys(
+        ("prepare", "train", "evaluate"), (0, "")
+    )
+
+
+@pytest.mark.slow
+def test_every_output_has_a_manifest_that_its_files_agree_with(done: tuple[Path, dict[str, Done]]) -> None:
+    found = outputs(done[0])
+
+    names = {"train", "validation", "test", "baseline", "evaluation", "prediction_baseline", "model"}
+    assert set(found) == names
+    for folder in found.values():
+        written = manifest.verify(folder)
+        assert len(written.code_version) == 64
+        assert written.source["release"] == "starter"
+
+
+@pytest.mark.slow
+def test_outputs_are_those_that_the_definition_names(done: tuple[Path, dict[str, Done]]) -> None:
+    """The definition says where each output is in the container: there it must be."""
+    steps = {step["Name"]: step for step in pipeline.build(Settings())["Steps"]}
+    for name, root in (("preprocess-data", "prepare"), ("evaluate-model", "evaluate")):
+        for item in steps[name]["Arguments"]["ProcessingOutputConfig"]["Outputs"]:
+            path = item["S3Output"]["LocalPath"].removeprefix("/opt/ml/")
+            assert (done[0] / root / path / manifest.NAME).is_file(), path
+    assert steps["evaluate-model"]["PropertyFiles"][0]["FilePath"] == "evaluation.json"
+    assert (done[0] / "evaluate" / "processing" / "output" / "evaluation" / "evaluation.json").is_file()
+
+
+@pytest.mark.slow
+def test_rows_in_the_manifest_are_those_in_the_tables(prepared: Path) -> None:
+    for name in ("train", "validation", "test"):
+        folder = prepared / "processing" / "output" / name
+        rows = pl.read_parquet(folder / "data.parquet").height
+        assert rows > 0
+        assert manifest.read(folder).rows == {name: rows}
+
+
+@pytest.mark.slow
+def test_log_has_every_metric_that_the_definition_looks_for(done: tuple[Path, dict[str, Done]]) -> None:
+    wanted = pipeline.build(Settings())["Steps"][1]["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]
+
+    found = {item["Name"]: re.findall(item["Regex"], done[1]["train"].stdout) for item in wanted}
+
+    assert {name: len(values) for name, values in found.items()} == {item["Name"]: 1 for item in wanted}
+    assert 0.3 < float(found["validation_accuracy"][0]) <= 1.0
+
+
+@pytest.mark.slow
+def test_evaluation_names_the_model_and_the_data_it_looked_at(done: tuple[Path, dict[str, Done]]) -> None:
+    folder, _ = done
+    written = manifest.read(folder / "evaluate" / "processing" / "output" / "prediction_baseline")
+
+    assert written.source["model"] == manifest.read(folder / "train" / "model").digest
+    assert written.source["data"] == manifest.read(folder / "prepare" / "processing" / "output" / "test").digest
+
+
+@pytest.mark.slow
+def test_same_input_gives_the_same_bytes_again(done: tuple[Path, dict[str, Done]], tmp_path: Path) -> None:
+    chain(tmp_path)
+
+    first, second = outputs(done[0]), outputs(tmp_path)
+    assert {name: manifest.hash_folder(path) for name, path in second.items()} == {
+        name: manifest.hash_folder(path) for name, path in first.items()
+    }
+
+
+@pytest.mark.slow
+def test_other_seed_gives_another_split(prepared: Path, tmp_path: Path) -> None:
+    release(tmp_path / "processing" / "input")
+
+    answer = run(tmp_path, "prepare", "--seed", "7", "--validation", "0.2")
+
+    assert answer.returncode == 0
+    own, other = (manifest.read(root / "processing" / "output" / "test") for root in (prepared, tmp_path))
+    assert other.settings == {"seed": 7, "validation": 0.2, "test": 0.1}
+    assert own.files["data.parquet"] != other.files["data.parquet"]
+
+
+def append(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def other_table(path: Path) -> None:
+    """A sound table of another content: only the manifest can tell."""
+    pl.read_parquet(path).head(5).write_parquet(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [append, other_table])
+@pytest.mark.parametrize("name", ["train", "validation"])
+def test_training_refuses_a_table_that_is_not_as_recorded(
+    name: str, damage: Callable[[Path], None], prepared: Path, tmp_path: Path
+) -> None:
+    training(tmp_path, prepared)
+    damage(tmp_path / "input" / "data" / name / "data.parquet")
+
+    answer = run(tmp_path, "train")
+
+    assert_refused(answer, tmp_path / "output" / "failure", f"{name}/data.parquet has sha256", "its record says")
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.slow
+def test_training_refuses_a_folder_without_a_manifest(prepared: Path, tmp_path: Path) -> None:
+    training(tmp_path, prepared)
+    (tmp_path / "input" / "data" / "train" / manifest.NAME).unlink()
+
+    assert_refused(run(tmp_path, "train"), tmp_path / "output" / "failure", "no readable manifest.json")
+
+
+@pytest.mark.slow
+def test_training_refuses_an_unknown_hyperparameter_by_name(prepared: Path, tmp_path: Path) -> None:
+    training(tmp_path, prepared, penality="1.0")
+
+    answer = run(tmp_path, "train")
+
+    assert_refused(answer, tmp_path / "output" / "failure", "'linear.penality'", "found an unknown key", "penalty")
+
+
+@pytest.mark.slow
+def test_prepare_refuses_a_release_that_is_not_as_recorded(tmp_path: Path) -> None:
+    folder = release(tmp_path / "processing" / "input")
+    append(folder / "Alternate Titles.txt")
+
+    answer = run(tmp_path, "prepare")
+
+    assert_refused(answer, tmp_path / "output" / "message", "Alternate Titles.txt has sha256")
+    assert not (tmp_path / "processing" / "output").exists()
+
+
+@pytest.mark.slow
+def test_prepare_refuses_a_share_out_of_range(tmp_path: Path) -> None:
+    release(tmp_path / "processing" / "input")
+
+    answer = run(tmp_path, "prepare", "--test", "0.9")
+
+    assert_refused(answer, tmp_path / "output" / "message", "setting 'split.test'", "from 0.01 to 0.4")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [append, other_table])
+def test_evaluation_refuses_a_test_that_is_not_as_recorded(
+    damage: Callable[[Path], None], prepared: Path, trained: Path, tmp_path: Path
+) -> None:
+    evaluation(tmp_path, prepared, trained)
+    damage(tmp_path / "processing" / "test" / "data.parquet")
+
+    answer = run(tmp_path, "evaluate")
+
+    assert_refused(answer, tmp_path / "output" / "message", "test/data.parquet has sha256")
+
+
+@pytest.mark.slow
+def test_evaluation_refuses_a_model_that_is_not_as_recorded(prepared: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "model", tmp_path / "damaged" / "model")
+    append(tmp_path / "damaged" / "model" / "model.safetensors")
+    evaluation(tmp_path, prepared, tmp_path / "damaged")
+
+    answer = run(tmp_path, "evaluate")
+
+    assert_refused(answer, tmp_path / "output" / "message", "model.safetensors has sha256")
+
+
+@pytest.mark.slow
+def test_evaluation_without_a_champion_compares_with_none(done: tuple[Path, dict[str, Done]]) -> None:
+    assert found_champion(done[0] / "evaluate") is None
+
+
+def found_champion(root: Path) -> dict[str, Any] | None:
+    path = root / "processing" / "output" / "evaluation" / "evaluation.json"
+    champion: dict[str, Any] | None = json.loads(path.read_bytes())["champion"]
+    return champion
+
+
+@pytest.mark.slow
+def test_model_compared_with_itself_neither_wins_nor_loses(prepared: Path, trained: Path, tmp_path: Path) -> None:
+    evaluation(tmp_path, prepared, trained, champion=trained / "model")
+
+    assert run(tmp_path, "evaluate").returncode == 0
+
+    champion = found_champion(tmp_path)
+    assert champion is not None
+    assert champion["comparable"] is True
+    assert champion["digest"] == manifest.read(trained / "model").digest
+    assert (champion["difference"], champion["won"], champion["lost"]) == (0.0, 0, 0)
+
+
+@pytest.mark.slow
+def test_defaults_of_a_training_are_those_of_the_settings(trained: Path) -> None:
+    """No hyperparameter was given, so the recipe must be the one of `jobmajor.toml`'s defaults."""
+    recipe = Linear()
+
+    assert manifest.read(trained / "model").settings["penalty"] == recipe.penalty
+
+
+def test_unknown_step_is_a_usage_error(tmp_path: Path) -> None:
+    answer = run(tmp_path, "deploy")
+
+    assert answer.returncode == 2
+    assert "invalid choice: 'deploy'" in answer.stderr
