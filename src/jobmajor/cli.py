@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.errors import InputError
-from sagelocal.terminal import complain, dump, edge, near, one_line, table
+from sagelocal.terminal import complain, dump, edge, near, one_line, pairs, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -93,7 +93,7 @@ def run(
         data=data,
         threshold=threshold,
         promote=promote,
-        parameters=_pairs(parameter),
+        parameters=pairs(parameter, "--parameter"),
         settings=settings.read(settings_file),
         way=_way(),
         on_source=_tell_source,
@@ -106,16 +106,6 @@ def run(
         _show_outcome(outcome)
     if not outcome.succeeded:
         raise typer.Exit(complain(outcome.execution.failure or "the run was stopped", 1))
-
-
-def _pairs(texts: list[str] | None) -> dict[str, str]:
-    found = {}
-    for text in texts or ():
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise InputError(f"--parameter {text!r}: expected NAME=VALUE")
-        found[name] = value
-    return found
 
 
 def _way() -> Way:
@@ -157,6 +147,7 @@ def _outcome_record(outcome: Outcome) -> dict[str, Any]:
         "data": {"release": outcome.source.release, "how": outcome.source.how},
         "threshold": outcome.threshold,
         "classification_metrics": (outcome.evaluation or {}).get("classification_metrics"),
+        "report": str(outcome.report) if outcome.report else None,
         "steps": [
             {"name": step.name, "status": step.status, "cached": step.cached, "seconds": step.seconds}
             for step in outcome.execution.steps
@@ -182,6 +173,8 @@ def _show_outcome(outcome: Outcome) -> None:
     table(("step", "type", "status", "time"), rows)
     if outcome.evaluation:
         _show_figures(outcome.evaluation["classification_metrics"], outcome.threshold)
+    if outcome.report:
+        typer.echo(f"report: {near(outcome.report)}")
     if version := outcome.version:
         state = ", ".join(version.aliases) or "a candidate"
         typer.echo(f"version {version.number}: {version.status}, {state} ({near(version.folder)})")

@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_HEADLINES = (
-    "test_accuracy",
-    "test_f1",
-    "test_f1_macro",
-    "test_top_3",
-    "test_top_5",
-    "test_any_code_accuracy",
-)
 _THRESHOLDS = tuple(step / 20 for step in range(10, 20))  # 0.50 to 0.95: where one would auto-accept
 _WORST = 20
 _EXAMPLES = 5
@@ -97,7 +89,7 @@ def evaluate(
     resampled = bootstrap(figures, counted.families, seed=seed)
     return {
         "classification_metrics": _headline_figures(counted, point, resampled),
-        "per_class": _per_class(counted, resampled[:, len(_HEADLINES) :]),
+        "per_class": _per_class(counted, resampled[:, len(metrics.HEADLINES) :]),
         "confusion": {
             "classes": list(counted.classes),
             "matrix": counted.matrix().astype(int).tolist(),
@@ -109,12 +101,14 @@ def evaluate(
 
 
 def _headline_figures(counted: Judged, point: Floats, resampled: Floats) -> dict[str, Any]:
-    figures: dict[str, Any] = {name: float(value) for name, value in zip(_HEADLINES, point, strict=False)}
+    figures: dict[str, Any] = {name: float(value) for name, value in zip(metrics.HEADLINES, point, strict=False)}
     figures["rows"] = counted.frame.height
     figures["titles"] = counted.frame["text"].n_unique()
     figures["families"] = counted.frame["family"].n_unique()
     figures["untied_share"] = float(((counted.scores == counted.confidence[:, None]).sum(axis=1) == 1).mean())
-    figures["intervals"] = {name: asdict(interval(resampled[:, column])) for column, name in enumerate(_HEADLINES)}
+    figures["intervals"] = {
+        name: asdict(interval(resampled[:, column])) for column, name in enumerate(metrics.HEADLINES)
+    }
     return figures
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from jobmajor.errors import SettingError
+from jobmajor.metrics import HEADLINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,14 +88,6 @@ class _Rule:
     why: str
 
 
-_HEADLINES = (
-    "test_accuracy",
-    "test_f1",
-    "test_f1_macro",
-    "test_top_3",
-    "test_top_5",
-    "test_any_code_accuracy",
-)
 _RULES = (
     _Rule("upper case", "behaviour.upper_case", "min_case", "case must not change the answer"),
     _Rule("extra spaces", "behaviour.extra_spaces", "min_spaces", "spaces must not change the answer"),
@@ -234,7 +227,7 @@ def _champion(evaluation: Mapping[str, Any], limits: Limits) -> Check:
 
 
 def _headlines(evaluation: Mapping[str, Any]) -> Check:
-    name, figures = "headline figures", [f"classification_metrics.{key}" for key in _HEADLINES]
+    name, figures = "headline figures", [f"classification_metrics.{key}" for key in HEADLINES]
     absent = [figure for figure in figures if _number(_at(evaluation, figure)) is None]
     if absent:
         return _missing(name, absent[0], 1)

@@ -56,7 +56,7 @@ class Outcome:
     """What a run came to.
 
     `version` is the registered one, None where the gate refused or a step failed; `champion` is the workspace's
-    champion after the run; `evaluation` is None where the run did not get so far.
+    champion after the run; `evaluation`, and `report`, its page for people, are None where the run did not get so far.
     """
 
     execution: Execution
@@ -65,6 +65,7 @@ class Outcome:
     evaluation: Mapping[str, Any] | None
     version: Version | None
     champion: Version | None
+    report: Path | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -99,7 +100,10 @@ def run(home: Path, options: Options | None = None) -> Outcome:
     waiting = registry.candidate()  # leaves out former champions: a run does not undo a rollback
     if version and options.promote and waiting and waiting.number == version.number:
         version = registry.promote(version.number)
-    return Outcome(execution, source, threshold, _evaluation(execution, store), version, registry.champion())
+    folder = _evaluation_uri(execution)
+    evaluation = json.loads(store.read(f"{folder}/{pipeline.EVALUATION}", _MAX_EVALUATION_BYTES)) if folder else None
+    page = store.path(f"{folder}/{pipeline.REPORT}") if folder else None
+    return Outcome(execution, source, threshold, evaluation, version, registry.champion(), page)
 
 
 def _threshold(options: Options, source: Source) -> float:
@@ -223,12 +227,11 @@ class _Registration:
         return None
 
 
-def _evaluation(execution: Execution, store: FolderStore) -> Mapping[str, Any] | None:
-    """What `evaluate-model` found, from where this execution's step says that it is."""
+def _evaluation_uri(execution: Execution) -> str | None:
+    """Where `evaluate-model` left its files, in this execution or in the one whose result was taken."""
     for record in execution.steps:
         if record.name == "evaluate-model" and record.status == "Succeeded":
             outputs = record.properties["ProcessingOutputConfig"]["Outputs"]
-            uri = next(item["S3Output"]["S3Uri"] for item in outputs if item["OutputName"] == "evaluation")
-            found: dict[str, Any] = json.loads(store.read(f"{uri}/{pipeline.EVALUATION}", _MAX_EVALUATION_BYTES))
-            return found
+            uri: str = next(item["S3Output"]["S3Uri"] for item in outputs if item["OutputName"] == "evaluation")
+            return uri
     return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROLE = "arn:aws:iam::000000000000:role/jobmajor-local"
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/jobmajor:local"
 NO_CHAMPION = "champion/none"  # below the prefix: what stands where no champion is to be compared with
-EVALUATION = "evaluation.json"
+EVALUATION, REPORT = "evaluation.json", "report.html"
 
 _ML = "/opt/ml/processing"
 _KEPT = {"Enabled": True, "ExpireAfter": "P30D"}

@@ -121,7 +121,7 @@ def run_evaluate(root: Path, seed: int) -> None:
 
 def _publish_evaluation(target: Path, evaluation: Mapping[str, Any], origin: manifest.Manifest) -> None:
     _write_json(target / pipeline.EVALUATION, evaluation)
-    publish.write_file(target / "report.html", report.render(evaluation).encode())
+    publish.write_file(target / pipeline.REPORT, report.render(evaluation).encode())
     publish.write_file(target / "card.md", report.card(evaluation).encode())
     manifest.write(target, source=dict(origin.source), code_version=code_version(), rows={"test": origin.rows["test"]})
 

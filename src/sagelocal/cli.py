@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sagelocal.errors import DefinitionError, InputError
-from sagelocal.terminal import dump, edge, near, one_line, table
+from sagelocal.terminal import dump, edge, near, one_line, pairs, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,8 +66,8 @@ def run(
     from sagelocal import executor
 
     options = executor.Options(
-        parameters=_pairs(parameter, "--parameter"),
-        images={uri: _environment(path) for uri, path in _pairs(image, "--image").items()},
+        parameters=pairs(parameter, "--parameter"),
+        images={uri: _environment(path) for uri, path in pairs(image, "--image").items()},
         pipeline_name=name,
         on_event=_progress if sys.stderr.isatty() else None,
     )
@@ -87,7 +87,7 @@ def validate(definition: DefinitionFile, parameter: Parameters = None, as_json: 
 
     try:
         parsed = _read(definition)
-        values = executor.ready(parsed, _pairs(parameter, "--parameter"))
+        values = executor.ready(parsed, pairs(parameter, "--parameter"))
     except DefinitionError as error:
         for problem in () if as_json else error.problems:
             typer.echo(problem)
@@ -134,17 +134,6 @@ def _read(path: Path) -> Definition:
         return definition.parse(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}: name a definition's JSON file") from error
-
-
-def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
-    found = {}
-    for text in texts or ():
-        # An image's URI may hold a digest (`@sha256:…`) but no `=`; neither may a parameter's name.
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise InputError(f"{option} {text!r}: expected NAME=VALUE")
-        found[name] = value
-    return found
 
 
 def _environment(path: str) -> Environment:

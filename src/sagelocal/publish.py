@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 STAGING = ".staging-"  # the prefix of what is not published yet: readers skip it, `sweep` removes it
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is safe on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -30,8 +31,8 @@ def _flush(path: Path) -> None:
 def _flush_tree(folder: Path) -> None:
     for root, _, names in os.walk(folder, topdown=False):
         for name in names:
-            _flush(Path(root, name))
-        _flush(Path(root))
+            flush(Path(root, name))
+        flush(Path(root))
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         _flush_tree(staging)
         if not target.exists():
             staging.rename(target)
-            _flush(target.parent)
+            flush(target.parent)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -66,7 +67,7 @@ def write_file(target: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         staging.chmod(0o644)
         staging.replace(target)
-        _flush(target.parent)
+        flush(target.parent)
     finally:
         staging.unlink(missing_ok=True)
 

@@ -213,16 +213,8 @@ class FolderStore:
         old = target.with_name(_OLD + target.name)
         target.rename(old)
         fresh.rename(target)
-        _flush(target.parent)
+        publish.flush(target.parent)
         shutil.rmtree(old)
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _ignore_missing(error: OSError) -> None:

@@ -67,6 +67,22 @@ def near(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
+def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
+    """The NAME=VALUE texts of an option that can be given many times.
+
+    Raises:
+        InputError: One of them has no name or no sign.
+    """
+    found = {}
+    for text in texts or ():
+        # An image's URI may hold a digest (`@sha256:…`) but no `=`; neither may a parameter's name.
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise InputError(f"{option} {text!r}: expected NAME=VALUE")
+        found[name] = value
+    return found
+
+
 def dump(value: Any) -> None:
     """Print JSON."""
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
