@@ -93,38 +93,38 @@ _MEANINGS = {
     "calibration.bins[].rows": "Rows in the bin.",
     "calibration.bins[].confidence": "Their mean confidence.",
     "calibration.bins[].accuracy": "Share of them that is right.",
-    "calibration.thresholds[].threshold": "Accepting answers from this confidence on, 0.50 to 0.95:",
-    "calibration.thresholds[].rows": "how many are accepted,",
-    "calibration.thresholds[].coverage": "which share of all that is,",
-    "calibration.thresholds[].stated": "their mean confidence (null if none),",
-    "calibration.thresholds[].accuracy": "and the share that is right (null if none).",
-    "confusions[].truth": "The commonest mistakes, up to 20: the true group,",
-    "confusions[].predicted": "the answer,",
-    "confusions[].count": "rows,",
-    "confusions[].share": "their share of the true group's rows,",
-    "confusions[].examples[]": "up to 5 titles, the surest mistakes first.",
+    "calibration.thresholds[].threshold": "The least confidence to accept, 0.50 to 0.95.",
+    "calibration.thresholds[].rows": "Answers that are at least so sure.",
+    "calibration.thresholds[].coverage": "Their share of all answers.",
+    "calibration.thresholds[].stated": "Their mean confidence; null if there is none.",
+    "calibration.thresholds[].accuracy": "Share of them that is right; null if there is none.",
+    "confusions[].truth": "The true group of one of the 20 commonest mistakes.",
+    "confusions[].predicted": "The answer that its rows got.",
+    "confusions[].count": "Rows with this mistake.",
+    "confusions[].share": "Their share of the true group's rows.",
+    "confusions[].examples[]": "Up to 5 titles, the surest mistakes first.",
     "levels.*.accuracy": "Share of rows whose own code at this level (major, minor, broad, detailed) is the answer.",
     "levels.*.top_5": "Share of rows whose code is among the best 5.",
     "behaviour.titles": "Titles that were written otherwise, to see whether the answer stays.",
-    "behaviour.upper_case": "Share of answers that stay in upper case,",
-    "behaviour.extra_spaces": "with more spaces,",
-    "behaviour.full_width": "in full-width letters,",
-    "behaviour.zero_width": "with an invisible character inside,",
-    "behaviour.sr_prefix": 'and with "Sr." before.',
+    "behaviour.upper_case": "Share of answers that stay the same in upper case.",
+    "behaviour.extra_spaces": "The same with more spaces.",
+    "behaviour.full_width": "The same in full-width letters.",
+    "behaviour.zero_width": "The same with an invisible character inside.",
+    "behaviour.sr_prefix": 'The same with "Sr." before.',
     "behaviour.nonsense_unsure": "Share of random strings whose best score is below 0.5.",
     "behaviour.changed.*[]": "Up to 3 titles whose answer changed.",
     "champion": "null where there was no champion.",
     "champion.digest": "The champion's manifest digest.",
     "champion.comparable": "false, with a `reason` in place of all below, if it learned from another release or split.",
     "champion.rows": "Rows that both answered.",
-    "champion.candidate_f1": "Weighted F1 of the candidate,",
-    "champion.champion_f1": "and of the champion.",
+    "champion.candidate_f1": "Weighted F1 of the candidate.",
+    "champion.champion_f1": "Weighted F1 of the champion.",
     "champion.difference": "Candidate minus champion.",
     "champion.interval.low": "Of the difference, on the same resamples.",
     "champion.interval.high": "Upper end.",
     "champion.interval.level": "As for the headlines.",
-    "champion.won": "Rows that only the candidate answered right,",
-    "champion.lost": "and only the champion.",
+    "champion.won": "Rows that only the candidate answered right.",
+    "champion.lost": "Rows that only the champion answered right.",
     "dataset.release": 'A version, "starter" or "unknown".',
     "dataset.edition": "workbook or text.",
     "dataset.digest": "sha256 over the release's files.",
@@ -139,24 +139,20 @@ _MEANINGS = {
     "model.split.*": "The split that it learned from, as in `dataset`.",
     "gate.passed": "Whether every check but the threshold passed.",
     "gate.summary": "What failed, in one sentence.",
-    "gate.checks[].name": "What was looked at,",
-    "gate.checks[].value": "the figure (null if it could not be),",
-    "gate.checks[].limit": "what is allowed,",
-    "gate.checks[].passed": "true, false, or null where it need not be looked at,",
-    "gate.checks[].reason": "and why, in words.",
+    "gate.checks[].name": "What was looked at.",
+    "gate.checks[].value": "The figure; null if it could not be looked at.",
+    "gate.checks[].limit": "What is allowed.",
+    "gate.checks[].passed": "true or false; null where it could not and need not be looked at.",
+    "gate.checks[].reason": "The same in words.",
 }
 _OPEN = ("intervals", "slices", "levels", "changed", "rows", "settings", "source", "split")
 
 
-def quick() -> str:
-    """The page without its last section, which needs a trained model."""
-    head = "# Reference\n\nMade from the code by [reference.py](reference.py); change it there, not here."
-    return "\n\n".join((head, _commands(), _variables(), _parameters(), _settings(), _limits(), _errors()))
-
-
 def render() -> str:
     """The whole page."""
-    return f"{quick()}\n\n{_evaluation()}\n"
+    head = "# Reference\n\nMade from the code by [reference.py](reference.py); change it there, not here."
+    sections = (_commands(), _variables(), _parameters(), _settings(), _limits(), _errors(), _evaluation())
+    return "\n\n".join((head, *sections)) + "\n"
 
 
 def _table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
@@ -224,7 +220,7 @@ def _default(item: Any) -> str:
 
 def _variables() -> str:
     table = _table(("variable", "what it is"), ((f"`{name}`", told) for name, told in _VARIABLES.items()))
-    return f"## Environment variables\n\nThey name places, and nothing that changes a result.\n\n{table}"
+    return f"## Environment variables\n\nThey name places; everything else is an option or a setting.\n\n{table}"
 
 
 def _parameters() -> str:
@@ -302,7 +298,9 @@ def _value(value: object) -> str:
 
 
 def _range(bounds: Mapping[str, float]) -> str:
-    return f"{bounds['low']:g} to {bounds['high']:g}" if bounds else "text"
+    if not bounds:
+        return "text"
+    return " to ".join(f"{end:,}" if isinstance(end, int) else f"{end:g}" for end in (bounds["low"], bounds["high"]))
 
 
 def _limits() -> str:

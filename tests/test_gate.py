@@ -70,7 +70,7 @@ def test_good_candidate_passes_every_check(good: dict[str, Any]) -> None:
         ("behaviour.extra_spaces", 0.98, "extra spaces", "at least 0.99 is asked: spaces"),
         ("behaviour.full_width", 0.98, "full-width text", "compatibility forms"),
         ("behaviour.zero_width", 0.98, "zero-width character", "an invisible character"),
-        ("behaviour.sr_prefix", 0.79, "Sr. prefix", "at least 0.8 is asked: seniority"),
+        ("behaviour.sr_prefix", 0.98, "Sr. prefix", "at least 0.99 is asked: seniority"),
         ("behaviour.nonsense_unsure", 0.89, "unsure of nonsense", "must not get a sure answer"),
         ("classification_metrics.untied_share", 0.0, "untied answers", "must score above every other"),
         ("per_class.0.recall", 0.05, "weakest class", "Legal Occupations (23-0000) has recall 0.050"),

@@ -79,6 +79,19 @@ def test_execution_that_fails_ends_with_1_and_its_reason_on_one_line(
     assert "failure: step 'fail' failed: too low" in capsys.readouterr().out.splitlines()
 
 
+def test_folder_of_a_run_is_printed_as_seen_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    definition = write(tmp_path, pipeline())
+    (tmp_path / "below").mkdir()
+
+    for folder, expected in ((tmp_path, "(own/runs/"), (tmp_path / "below", f"({tmp_path}/own/runs/")):
+        monkeypatch.chdir(folder)
+        cli.main(["run", definition, "--home", str(tmp_path / "own")])
+
+        assert expected in capsys.readouterr().out
+
+
 def test_json_of_a_run_and_of_its_record_agree(tmp_path: Path, home: str, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["run", write(tmp_path, pipeline()), "--home", home, "--json", "--name", "own"])
     ran = json.loads(capsys.readouterr().out)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmajor.titles import family_key, normalise
+from jobmajor.titles import family_key, normalise, without_rank
 
 ANY_TEXT = st.text(max_size=60)
 WORDS = st.lists(st.text("abcdefghij", min_size=1, max_size=6), min_size=1, max_size=6)
@@ -53,3 +53,27 @@ def test_order_repetition_case_and_signs_keep_the_family(words: list[str], rando
 
 def test_a_title_without_words_is_its_own_family() -> None:
     assert family_key("???") != family_key("!!!")
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("senior accountant", "accountant"),
+        ("senior junior accountant", "accountant"),
+        ("accountant senior iii", "accountant"),
+        ("senior", "senior"),
+        ("engineer 2", "engineer"),
+        ("senior senior", "senior"),
+        ("director of senior services", "director of senior services"),
+        ("ii", "ii"),
+    ],
+)
+def test_rank_goes_from_both_ends_but_never_all_of_a_title(text: str, bare: str) -> None:
+    assert without_rank(text) == bare
+
+
+@given(WORDS)
+def test_a_rank_before_or_after_a_title_leaves_the_title(words: list[str]) -> None:
+    title = without_rank(" ".join(words))
+
+    assert without_rank(f"senior {title} ii") == title

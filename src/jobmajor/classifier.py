@@ -175,8 +175,8 @@ def _codes(names: Sequence[str]) -> tuple[str, ...]:
 
 def _blend(values: Mapping[str, float]) -> Blend:
     blend = Blend(**{name: float(value) for name, value in values.items()})
-    if not all(map(math.isfinite, asdict(blend).values())):
-        raise ValueError("its blend holds what is no number")
+    if asdict(blend).keys() != values.keys() or not all(map(math.isfinite, asdict(blend).values())):
+        raise ValueError("its blend lacks a part or holds what is no number")
     return blend
 
 

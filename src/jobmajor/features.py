@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobmajor.titles import without_rank
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -40,14 +42,14 @@ class Bags:
 
 
 def bags(texts: Sequence[str]) -> Bags:
-    """The pieces of normalised titles; an empty text has none.
+    """The pieces of normalised titles; an empty text has none, and neither has a word of rank ("senior", "ii").
 
     >>> np.diff(bags(["nurse", ""]).starts).tolist()
     [19, 0]
     """
     if not texts:
         return Bags(np.zeros(1, np.int64), np.empty(0, np.int32))
-    buffer = np.frombuffer("".join(f" {text} \n" for text in texts).encode(), dtype=np.uint8)
+    buffer = np.frombuffer("".join(f" {without_rank(text)} \n" for text in texts).encode(), dtype=np.uint8)
     title_of = np.cumsum(buffer == _END) - (buffer == _END)  # (bytes,) the title that a byte belongs to
     found = [*_runs(buffer), *_words(buffer, title_of)]
     titles = np.concatenate([title_of[places] for places, _ in found])

@@ -11,11 +11,12 @@ import json
 import logging
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobmajor import artifact, gate, pipeline
+from jobmajor.errors import InputError, SettingError
 from jobmajor.lineage import code_version
 from jobmajor.onet import folder as folders
 from jobmajor.onet import source as sources
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _MAX_EVALUATION_BYTES = 64 * 2**20
+# What a run works out itself, and from what: given by hand, its lineage would name data or a champion it never saw.
+_OWN = {"InputDataUrl": "--release or --data", "ChampionModelUrl": "the workspace's champion"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +81,45 @@ def run(home: Path, options: Options | None = None) -> Outcome:
 
     Raises:
         InputError: The data, a setting or a parameter can't be used; nothing was run. Busy: Another run holds the
-        workspace.
+        workspace. PipelineError: The workspace can't be written.
     """
     options = options or Options()
+    _check(options)
     source = sources.resolve(options.release, home, data=options.data, way=options.way)
     if options.on_source:
         options.on_source(source)
-    threshold = _threshold(options, source)
+    with executor.hold(home) as lock:  # from before the data is brought and the champion is chosen to its end
+        return _run(home, options, source, lock)
+
+
+def _run(home: Path, options: Options, source: Source, lock: int) -> Outcome:
     store, registry = FolderStore(home.absolute() / "s3"), open_registry(home)
     parameters = {
         "InputDataUrl": _bring(source, store, options.settings),
-        "TestScoreThreshold": threshold,
+        "TestScoreThreshold": _threshold(options, source),
         **options.parameters,
     }
     definition = definitions.parse(pipeline.to_bytes(options.settings))
     key = _run_key(definition.digest, parameters)
     parameters["ChampionModelUrl"] = _champion_url(registry, key, store, options.settings)
     handler = _Registration(registry, {"run_key": key, "source": {"release": source.release, "how": source.how}})
-    execution = executor.run(definition, home, _executor_options(options, parameters, handler))
+    execution = executor.run(definition, home, replace(_executor_options(options, parameters, handler), lock=lock))
     version = handler.version(execution)
     waiting = registry.candidate()  # leaves out former champions: a run does not undo a rollback
     if version and options.promote and waiting and waiting.number == version.number:
         version = registry.promote(version.number)
+    threshold: float = execution.parameters["TestScoreThreshold"]
     folder = _evaluation_uri(execution)
     evaluation = json.loads(store.read(f"{folder}/{pipeline.EVALUATION}", _MAX_EVALUATION_BYTES)) if folder else None
     page = store.path(f"{folder}/{pipeline.REPORT}") if folder else None
     return Outcome(execution, source, threshold, evaluation, version, registry.champion(), page)
+
+
+def _check(options: Options) -> None:
+    for name in _OWN.keys() & options.parameters.keys():
+        raise InputError(f"parameter {name!r} can't be given to a run, which sets it from {_OWN[name]}: leave it out")
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise SettingError("threshold", options.threshold, "a share from 0 to 1")
 
 
 def _threshold(options: Options, source: Source) -> float:

@@ -17,6 +17,7 @@ _SPELLED_OUT = (
     (re.compile(r"(?<!\w)\.net\b"), " dotnet "),
 )
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
+_RANK = re.compile(r"^(?:(?:senior|junior) )+(?=\S)|(?<=\S)(?: (?:senior|junior|i{1,3}|iv|v|[1-5]))+$")
 _SENIORITY = {"sr": "senior", "snr": "senior", "jr": "junior"}
 
 
@@ -42,6 +43,18 @@ def normalise(title: str) -> str:
         text = pattern.sub(word, text)
     words = _BETWEEN_WORDS.sub(" ", text).split()
     return " ".join(_SENIORITY.get(word, word) for word in words)
+
+
+def without_rank(text: str) -> str:
+    """A normalised title without the words that say how senior somebody is: what is done stays the same.
+
+    Only at its ends, and never all of it: "senior living director" loses a word that means something else, which
+    costs no accuracy (docs/experiments.md), and "senior" alone stays.
+
+    >>> without_rank("senior accountant ii")
+    'accountant'
+    """
+    return _RANK.sub("", text)
 
 
 def family_key(title: str) -> str:

@@ -128,9 +128,11 @@ def calibrate(arrays: Arrays, codes: tuple[str, ...], counted: pl.DataFrame) -> 
     """The blend with the least log loss on the counted rows: of their major groups, then of codes within them.
 
     Log loss is least where shares come true (a proper score), so this calibrates and chooses at once. A row whose
-    code training never saw tells nothing and is left out.
+    code training never saw tells nothing and is left out; where no row is left, the blend is the default.
     """
     usable = counted.filter(counted["code"].is_in(codes))
+    if usable.is_empty():
+        return Blend()
     found = evidence(bags(usable["text"].to_list()), arrays, arrays.table())
     truth = np.searchsorted(codes, usable["code"].to_numpy())
     _, major_of = np.unique([soc.ancestor(code, "major") for code in codes], return_inverse=True)

@@ -13,7 +13,7 @@ import re
 import secrets
 import string
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ __all__ = [
     "RegisterHandler",
     "RegisterRequest",
     "StepRecord",
+    "hold",
     "ready",
     "run",
 ]
@@ -58,7 +59,7 @@ class Options:
     other image is `environment`, or the one that runs this program. `register` takes the RegisterModel
     steps, a folder in the workspace by default. `on_event` is called with a step's record when it begins
     (`Executing`) and when it is decided. A job that is asked to stop has `grace_s` seconds. `now` gives
-    seconds since 1970.
+    seconds since 1970. `lock` is what `hold` gave, where the caller holds the workspace for more than the run.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -69,6 +70,7 @@ class Options:
     on_event: Callable[[StepRecord], None] | None = None
     grace_s: float = 120.0
     now: Callable[[], float] = time.time
+    lock: int | None = None
 
 
 def run(definition: Definition, workspace: Path, options: Options | None = None) -> Execution:
@@ -93,12 +95,8 @@ def run(definition: Definition, workspace: Path, options: Options | None = None)
         raise InputError(f"found pipeline name {options.pipeline_name!r}, expected 1 to 256 letters, digits and -")
     values = ready(definition, options.parameters)
     workspace = workspace.absolute()
-    try:
-        with _hold(workspace) as lock:
-            return _run(definition, workspace, options, values, lock)
-    except OSError as error:
-        fault = f"{error.filename or workspace}: {error.strerror or error}"
-        raise PipelineError(f"the run could not go on, {fault}: make room or give access, and run again") from error
+    with nullcontext(options.lock) if options.lock is not None else hold(workspace) as lock:
+        return _run(definition, workspace, options, values, lock)
 
 
 def ready(definition: Definition, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,17 +160,25 @@ def _environments(options: Options) -> Callable[[str], Environment]:
 
 
 @contextmanager
-def _hold(workspace: Path) -> Iterator[int]:
-    """The workspace for this process alone; gives the open file that every job's supervisor holds too."""
-    workspace.mkdir(parents=True, exist_ok=True)
-    with (workspace / ".lock").open("wb") as own, (workspace / ".jobs.lock").open("wb") as shared:
-        try:
-            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(workspace) from error
-        # A supervisor whose executor was killed ends its job now and lets go; its files are swept after that.
-        fcntl.flock(shared, fcntl.LOCK_EX)
-        yield shared.fileno()
+def hold(workspace: Path) -> Iterator[int]:
+    """The workspace for this process alone; gives the open file that every job's supervisor holds too.
+
+    Raises:
+        Busy: Another run holds the workspace. PipelineError: It can't be written, now or in the block.
+    """
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        with (workspace / ".lock").open("wb") as own, (workspace / ".jobs.lock").open("wb") as shared:
+            try:
+                fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Busy(workspace) from error
+            # A supervisor whose executor was killed ends its job now and lets go; its files are swept after that.
+            fcntl.flock(shared, fcntl.LOCK_EX)
+            yield shared.fileno()
+    except OSError as error:
+        fault = f"{error.filename or workspace}: {error.strerror or error}"
+        raise PipelineError(f"the run could not go on, {fault}: make room or give access, and run again") from error
 
 
 def _sweep(workspace: Path) -> None:

@@ -127,7 +127,7 @@ def read(folder: Path) -> Manifest:
         lineage = {key: body[key] for key in ("settings", "rows", "source", "code_version")}
     except OSError as error:
         raise ArtifactError(f"{folder} has no readable {NAME} ({error.strerror}): make the folder again") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path} is no manifest ({error}): make the folder again") from error
     return Manifest(files=files, **lineage)
 

@@ -1,0 +1,94 @@
+"""What several rooms' tests need, made once: a small release, its splits, a small model, and the way to real data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import polars as pl
+import pytest
+
+from jobmajor import examples, prepare, train
+from jobmajor.onet import source
+from jobmajor.onet import tables as onet_tables
+from jobmajor.settings import Linear, Split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jobmajor.classifier import Classifier
+    from jobmajor.onet.tables import Tables
+
+_EVERY = 17  # of each major group's starter titles: 420 in all
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test asks the network or a workspace of the user, nor fails because the machine is busy."""
+    os.environ["JOBMAJOR_OFFLINE"] = "1"
+    for name in ("JOBMAJOR_HOME", "JOBMAJOR_DATA", "SAGELOCAL_ML_ROOT"):
+        os.environ.pop(name, None)
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """From a path below `../shared` to the real thing; the test is skipped where that isn't at hand."""
+
+    def find(name: str) -> Path:
+        path = Path(__file__).resolve().parents[2] / "shared" / name
+        if not path.exists():
+            pytest.skip(f"needs ../shared/{name}")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def starter() -> Tables:
+    """All bundled titles."""
+    return onet_tables.read(source.STARTER_FOLDER)
+
+
+@pytest.fixture(scope="session")
+def starter_splits(starter: Tables) -> Mapping[str, pl.DataFrame]:
+    """Their splits."""
+    return prepare.split(examples.build(starter), Split())
+
+
+@pytest.fixture(scope="session")
+def starter_classifier(starter_splits: Mapping[str, pl.DataFrame]) -> Classifier:
+    """What is learned of them in some seconds; a test that asks for it is slow."""
+    return train.fit(starter_splits["train"], starter_splits["validation"], Linear())
+
+
+@pytest.fixture(scope="session")
+def tables(starter: Tables) -> Tables:
+    """Some 400 starter titles over all 23 major groups, and the occupations that they are of."""
+    group = pl.col("onet_code").str.head(2)
+    titles = starter.titles.filter(pl.int_range(pl.len()).over(group) % _EVERY == 0)
+    occupations = starter.occupations.join(titles, on="onet_code", how="semi", maintain_order="left")
+    return replace(starter, titles=titles, occupations=occupations)
+
+
+@pytest.fixture(scope="session")
+def splits(tables: Tables) -> Mapping[str, pl.DataFrame]:
+    """`tables` as train, validation and test."""
+    return prepare.split(examples.build(tables), Split())
+
+
+@pytest.fixture(scope="session")
+def classifier(splits: Mapping[str, pl.DataFrame]) -> Classifier:
+    """What is learned of `splits` in a blink: of the right form, and not good."""
+    return train.fit(splits["train"], splits["validation"], Linear())
+
+
+@pytest.fixture(scope="session")
+def model_folder(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`classifier` as it is saved; copy it before you change it."""
+    folder = tmp_path_factory.mktemp("model")
+    classifier.save(folder, code_version="test", source={"release": "starter"})
+    return folder

@@ -1,0 +1,136 @@
+"""The hash is part of the artifact's format: a model that was saved before means nothing under another one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobmajor.features import BUCKETS, RUN_LENGTHS, WORD_BUCKETS, bags
+from jobmajor.titles import normalise, without_rank
+
+TEXTS = st.lists(st.text(max_size=30).map(normalise), max_size=8)
+
+
+def pieces(text: str) -> list[int]:
+    return bags([text]).buckets.tolist()
+
+
+def spelled_out(text: str) -> list[int]:
+    """The pieces of a title again, one by one, in plain whole numbers."""
+    words = [word.encode() for word in without_rank(text).split()]
+    found = []
+    for length in RUN_LENGTHS:
+        for word in words:
+            bounded = b" " + word + b" "
+            runs = [bounded[start : start + length] for start in range(len(bounded) - length + 1)]
+            found += [placed(polynomial(run), length) for run in runs if run != bounded]
+    hashes = [polynomial(word[::-1] + b"\0") for word in words]
+    found += [WORD_BUCKETS + placed(value, 101) for value in hashes]
+    pairs = zip(hashes, hashes[1:], strict=False)
+    return found + [WORD_BUCKETS + placed(one * 0xC2B2AE3D27D4EB4F + other, 102) for one, other in pairs]
+
+
+def polynomial(data: bytes) -> int:
+    value = 0
+    for byte in data:
+        value = (value * 0x9E3779B97F4A7C15 + byte) % 2**64
+    return value
+
+
+def placed(value: int, kind: int) -> int:
+    """splitmix64's finaliser. Source: Steele, Lea, Flood (2014), OOPSLA, fig. 16."""
+    value = (value + kind * 0x9E3779B97F4A7C15) % 2**64
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB % 2**64
+    return (value ^ (value >> 31)) % 2**20
+
+
+@given(TEXTS)
+def test_company_in_a_batch_changes_no_titles_pieces(texts: list[str]) -> None:
+    together = bags(texts)
+
+    assert together.starts.shape == (len(texts) + 1,)
+    assert together.starts[-1] == len(together.buckets)
+    for text, start, end in zip(texts, together.starts, together.starts[1:], strict=False):
+        assert together.buckets[start:end].tolist() == pieces(text)
+
+
+@given(st.text(max_size=40).map(normalise))
+def test_pieces_are_those_of_the_rules_spelled_out(text: str) -> None:
+    assert pieces(text) == spelled_out(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 0),
+        ("a", 3),  # " a" and "a "; the word
+        ("ab", 6),  # " a", "ab", "b "; " ab", "ab "; the word
+        ("abc", 4 + 3 + 2 + 1),  # 2, 3 and 4 letters with one blank at most; the word
+        ("ab cd", 6 + 6 + 1),  # two words alone, and their pair
+        ("a b c", 3 + 3 + 3 + 2),
+        ("é", 3 + 2 + 1),  # two bytes, as "ab"
+    ],
+)
+def test_pieces_are_counted_by_hand(text: str, count: int) -> None:
+    assert len(pieces(text)) == count
+
+
+def test_runs_stay_inside_their_word_and_know_its_ends() -> None:
+    assert set(pieces("ab")) & set(pieces("cab")) == {placed(polynomial(run), len(run)) for run in (b"ab", b"b ", b"ab ")}
+    assert set(pieces("ab cd")) - set(pieces("ab")) - set(pieces("cd")) == {pieces("ab cd")[-1]}
+
+
+def test_order_of_words_is_seen_in_their_pairs_alone() -> None:
+    one, other = pieces("nurse aide"), pieces("aide nurse")
+
+    assert sorted(one[:-1]) == sorted(other[:-1])
+    assert one[-1] != other[-1]
+
+
+def test_words_of_rank_have_no_pieces() -> None:
+    assert pieces("senior nurse ii") == pieces("nurse") != []
+
+
+def test_repeated_pieces_are_given_as_often_as_they_stand_there() -> None:
+    assert len(pieces("ab ab")) == 13
+    assert sorted(pieces("ab ab")[:-1]) == sorted(pieces("ab") * 2)
+
+
+def test_words_and_runs_of_letters_have_buckets_of_their_own() -> None:
+    found = np.array(pieces("registered nurse"))
+
+    assert found.dtype == np.int64
+    assert (found >= WORD_BUCKETS).sum() == 3  # two words and a pair
+    assert found.max() < BUCKETS == 2 * WORD_BUCKETS
+
+
+@pytest.mark.parametrize(
+    ("text", "buckets"),
+    [
+        # " a", "a " and the word; from the rules above, worked out in whole numbers apart from numpy.
+        ("a", [245155, 450163, 1137632]),
+        # " a", " b", "a ", "b " as they stand in the text, two words, one pair.
+        ("a b", [245155, 450163, 826908, 325023, 1137632, 1294485, 1921719]),
+    ],
+)
+def test_hash_is_frozen(text: str, buckets: list[int]) -> None:
+    assert pieces(text) == buckets
+
+
+@pytest.mark.parametrize("text", ["看護師", "😀 nurse", "a" * 5000, "é" * 300, "ナース ９"])
+def test_any_script_and_length_has_pieces_within_bounds(text: str) -> None:
+    found = pieces(normalise(text))
+
+    assert found == spelled_out(normalise(text))
+    assert 0 <= min(found) <= max(found) < BUCKETS
+
+
+def test_no_titles_have_no_pieces() -> None:
+    none = bags([])
+
+    assert (none.starts.tolist(), none.buckets.tolist()) == ([0], [])
+    assert (none.starts.dtype, none.buckets.dtype) == (np.int64, np.int32)
+    assert bags(["", ""]).starts.tolist() == [0, 0, 0]

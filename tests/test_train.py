@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobmajor import soc, train
+from jobmajor.classifier import Classifier
+from jobmajor.errors import DataError
+from jobmajor.features import WORD_BUCKETS, bags
+from jobmajor.onet import source
+from jobmajor.scoring import Blend, blended, evidence, known
+from jobmajor.settings import Linear
+from sagelocal import manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+NURSE, SURGEON, DRIVER = "29-1141", "29-1242", "53-3032"
+TOY = [
+    *((f"ward nurse {number}x", NURSE) for number in range(9)),
+    *((f"heart surgeon {number}x", SURGEON) for number in range(9)),
+    *((f"truck driver {number}x", DRIVER) for number in range(9)),
+]
+
+
+def frame(rows: Sequence[tuple[str, str]]) -> pl.DataFrame:
+    return pl.DataFrame([(*row, "alternate") for row in rows], schema=["text", "code", "source"], orient="row")
+
+
+def fitted(rows: Sequence[tuple[str, str]] = TOY, how: Linear | None = None) -> Classifier:
+    return train.fit(frame(rows), frame(rows[::3]), how or Linear())
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {name: record.sha256 for name, record in manifest.scan(folder).items()}
+
+
+def test_what_was_learned_is_said_of_new_titles() -> None:
+    model = fitted()
+
+    assert model.classes() == ("29-0000", "53-0000")
+    assert model.predict(["the nurse", "driver of a truck"]).tolist() == ["29-0000", "53-0000"]
+    assert model.predict(["head nurse", "eye surgeon", "drivers"], "detailed").tolist() == [NURSE, SURGEON, DRIVER]
+
+
+def test_share_of_a_title_under_two_codes_is_split_among_them() -> None:
+    model = fitted([*TOY, *((f"supervisor {sign}", code) for sign in "xyz" for code in (NURSE, DRIVER))])
+
+    shares = dict(zip(model.codes, model.predict_proba(["supervisor"], "detailed")[0], strict=True))
+
+    assert shares[NURSE] > 2 * shares[SURGEON]
+    assert shares[DRIVER] > 2 * shares[SURGEON]
+    assert shares[NURSE] + shares[DRIVER] > 0.6
+
+
+def test_rarer_pieces_gain_more_and_words_more_than_letters() -> None:
+    rows = [("ab", NURSE), ("ab", NURSE), ("cd ab", DRIVER), ("ef", DRIVER)]
+
+    arrays = fitted(rows, Linear(word_gain=3.0)).arrays
+
+    gains = dict(zip(arrays.buckets.tolist(), arrays.gains.tolist(), strict=True))
+    ab, cd = (int(bags([word]).buckets[-1]) for word in ("ab", "cd"))
+    # Three titles, since repeated ones are one: log(4 / (1 + titles with it)) + 1, and thrice that for words.
+    assert gains[ab] == pytest.approx(3 * (np.log(4 / 3) + 1))
+    assert gains[cd] == pytest.approx(3 * (np.log(4 / 2) + 1))
+    assert gains[int(bags(["ab"]).buckets[0])] == pytest.approx(np.log(4 / 3) + 1)
+    assert gains[-1] == 0
+
+
+def test_counts_are_those_of_naive_bayes() -> None:
+    how = Linear(smoothing=0.5)
+    model = fitted(TOY, how)
+    arrays = model.arrays
+    texts, codes = zip(*sorted(TOY), strict=True)
+    found = known(bags(texts), arrays.table(), arrays.gains)
+    vectors = np.zeros((len(texts), len(arrays.gains)))
+    np.add.at(vectors, (found.titles, found.rows), found.values)
+    seen = np.array([vectors[[code == each for each in codes]].sum(axis=0) for code in model.codes])
+
+    # log((seen + a) / (total + a rows)) of every piece and code, the piece never seen with a code taken off.
+    logs = np.log((seen + 0.5) / (seen.sum(axis=1, keepdims=True) + 0.5 * len(arrays.gains)))
+    mine = np.tile(-arrays.code_totals.astype(float)[:, None], len(arrays.gains))
+    rows = np.repeat(np.arange(len(arrays.gains)), np.diff(arrays.entry_starts))
+    np.add.at(mine, (arrays.entry_codes, rows), arrays.entry_values)
+    assert mine - np.log(0.5) == pytest.approx(logs, abs=1e-5)
+
+
+def test_pieces_of_more_codes_than_allowed_count_towards_none() -> None:
+    everywhere = [(f"{text} staff", code) for text, code in TOY]
+
+    arrays = fitted(everywhere, Linear(widest=1)).arrays
+
+    spread = dict(zip(arrays.buckets.tolist(), np.diff(arrays.entry_starts).tolist(), strict=True))
+    assert max(spread.values()) == 1
+    assert spread[int(bags(["staff"]).buckets[-1])] == 0
+    assert spread[int(bags(["nurse"]).buckets[-1])] == 1
+
+
+def test_smaller_penalty_gives_smaller_weights() -> None:
+    strong, weak = (fitted(TOY, Linear(penalty=penalty)).arrays.weights for penalty in (10.0, 0.001))
+
+    assert np.abs(weak).max() < np.abs(strong).max() / 10
+
+
+@settings(max_examples=10)
+@given(st.permutations(TOY))
+def test_order_of_the_rows_changes_nothing(rows: list[tuple[str, str]]) -> None:
+    one, other = (train.fit(frame(each), frame(TOY[::3]), Linear()) for each in (TOY, rows))
+
+    assert one.blend == other.blend
+    for name, array in one.arrays.to_mapping().items():
+        assert np.array_equal(array, other.arrays.to_mapping()[name]), name
+
+
+def losses(model: Classifier, counted: pl.DataFrame, blend: Blend) -> tuple[float, float]:
+    """Log loss of the major groups and of the codes, spelled out."""
+    majors = [soc.ancestor(code, "major") for code in model.codes]
+    columns = np.array([model.classes().index(major) for major in majors])
+    found = evidence(bags(counted["text"].to_list()), model.arrays, model.arrays.table())
+    shares = blended(found, blend, columns).astype(float)
+    truth = [model.codes.index(code) for code in counted["code"]]
+    right = shares[np.arange(len(truth)), truth]
+    group = [row[columns == columns[code]].sum() for row, code in zip(shares, truth, strict=True)]
+    return float(-np.log(group).mean()), float(-np.log(right + 1e-9).mean())
+
+
+def test_no_single_change_of_the_blend_would_lower_the_log_loss(
+    classifier: Classifier, splits: Mapping[str, pl.DataFrame]
+) -> None:
+    counted = splits["validation"].filter(pl.col("source") == "alternate", pl.col("code").is_in(classifier.codes))
+    chosen = classifier.blend
+    least_of_majors, least = losses(classifier, counted, chosen)
+    steps = {"linear": (2.5, 3.0, 4.0, 5.0), "shift": (-0.5, 0.0, 1.0), "counts": (0.0, 0.1, 0.3), "across": (1.0, 1.6)}
+
+    others = [replace(chosen, **{name: value}) for name, values in steps.items() for value in values]
+
+    assert min(losses(classifier, counted, other)[0] for other in others) >= least_of_majors - 1e-6
+    assert min(losses(classifier, counted, replace(chosen, within=w))[1] for w in (0.2, 0.5, 1.0)) >= least - 1e-6
+    assert max(losses(classifier, counted, other)[0] for other in others) > least_of_majors + 0.01
+
+
+def test_code_that_training_never_saw_does_not_calibrate(
+    classifier: Classifier, splits: Mapping[str, pl.DataFrame]
+) -> None:
+    known_rows = splits["validation"].filter(pl.col("source") == "alternate", pl.col("code").is_in(classifier.codes))
+    strange = known_rows.with_columns(code=pl.lit("11-2032"))
+    assert "11-2032" not in classifier.codes
+
+    both = train.calibrate(classifier.arrays, classifier.codes, pl.concat([strange, known_rows]))
+
+    assert both == train.calibrate(classifier.arrays, classifier.codes, known_rows)
+    assert train.calibrate(classifier.arrays, classifier.codes, strange) == Blend()
+
+
+def test_only_counted_rows_calibrate(classifier: Classifier, splits: Mapping[str, pl.DataFrame]) -> None:
+    derived = splits["train"].with_columns(source=pl.lit("occupation"))
+
+    again = train.fit(splits["train"], pl.concat([splits["validation"], derived]), Linear())
+
+    assert again.blend == classifier.blend
+
+
+def test_model_says_where_it_comes_from() -> None:
+    how = Linear(penalty=2.0)
+
+    model = train.fit(frame(TOY), frame(TOY), how, {"source": {"release": "x"}})
+
+    assert model.about == {"source": {"release": "x"}, "recipe": "linear", "settings": asdict(how)}
+
+
+def test_titles_of_a_single_group_are_refused() -> None:
+    with pytest.raises(DataError, match=r"found one major group, 29-0000, expected two or more"):
+        fitted([row for row in TOY if row[1] != DRIVER])
+
+
+def test_words_are_the_upper_half_of_the_rows() -> None:
+    arrays = fitted().arrays
+
+    assert (np.diff(arrays.buckets) > 0).all()
+    assert arrays.buckets[0] == -1
+    # ward, heart, truck, nurse, surgeon, driver, 0x to 8x; and pairs: 3 of words, 3 * 9 with a number.
+    assert (arrays.buckets >= WORD_BUCKETS).sum() == 6 + 9 + 3 + 27
+
+
+@pytest.mark.slow
+def test_fresh_processes_with_other_hash_seeds_and_threads_make_the_same_bytes(tmp_path: Path) -> None:
+    made = []
+    for seed, threads in (("0", "1"), ("77", "4")):
+        root = tmp_path / seed
+        shutil.copytree(source.STARTER_FOLDER, root / "processing" / "input")
+        variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), threads)
+        environment = {**os.environ, **variables, "PYTHONHASHSEED": seed, "SAGELOCAL_ML_ROOT": str(root)}
+        run = [sys.executable, "-m", "jobmajor.steps"]
+        subprocess.run([*run, "prepare"], env=environment, check=True, capture_output=True)
+        (root / "input" / "config").mkdir(parents=True)
+        (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps({"penalty": "1.0"}))
+        (root / "input" / "data").symlink_to(root / "processing" / "output")
+        subprocess.run([*run, "train"], env=environment, check=True, capture_output=True)
+        made.append((digests(root / "processing" / "output"), digests(root / "model"), manifest.read(root / "model")))
+
+    assert made[0] == made[1]
+    assert made[0][2].digest == made[1][2].digest
+    assert sorted(made[0][1]) == ["model.json", "model.safetensors"]
