@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import polars as pl
@@ -92,3 +97,45 @@ def model_folder(classifier: Classifier, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("model")
     classifier.save(folder, code_version="test", source={"release": "starter"})
     return folder
+
+
+def _command(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess[bytes]:
+    """The installed `jobmajor`, as a shell would start it; what the tests' environment names counts for it too."""
+    program = Path(sys.executable).with_name("jobmajor")
+    words = [str(program), *map(str, arguments)]
+    return subprocess.run(words, check=False, capture_output=True, timeout=600, **more)
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Runs the installed program to its end; keyword arguments are those of `subprocess.run`."""
+    return _command
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace after one run on the starter titles, made once for all workers; `workspace` gives a copy to change.
+
+    Beside it, `finished.json` has what `jobmajor run --json` printed, and `finished.seconds` how long that took.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    home, answer = root / "finished", root / "finished.json"
+    with (root / "finished.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not answer.is_file():
+            began = time.monotonic()
+            done = _command("run", "--release", "starter", "--home", home, "--json")
+            assert done.returncode == 0, done.stderr.decode()
+            (root / "finished.seconds").write_text(f"{time.monotonic() - began:.3f}", encoding="ascii")
+            answer.write_bytes(done.stdout)
+    return home
+
+
+@pytest.fixture
+def workspace(finished: Path, tmp_path: Path) -> Path:
+    """A copy of `finished` elsewhere: nothing in a workspace may depend on where it stands."""
+    home = tmp_path / "home"
+    shutil.copytree(finished, home)
+    return home

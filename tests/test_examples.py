@@ -207,9 +207,10 @@ def test_codes_of_a_text_are_all_that_the_release_lists_with_who_lists_them() ->
     listed = examples.with_codes(dotted)
 
     assert listed.drop("codes", "listed_by").equals(dotted)
-    assert listed.filter(pl.col("text") == "rn").select("codes", "listed_by").rows() == [
-        (["29-1141", "29-1171"], ["alternate+occupation_singular+short", "alternate"])
-    ] * 5
+    assert (
+        listed.filter(pl.col("text") == "rn").select("codes", "listed_by").rows()
+        == [(["29-1141", "29-1171"], ["alternate+occupation_singular+short", "alternate"])] * 5
+    )
     assert listed.filter(pl.col("text") == "rns")["listed_by"].to_list() == [["occupation"]]
 
 

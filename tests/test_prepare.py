@@ -42,7 +42,7 @@ def parts_of(examples: pl.DataFrame, how: Split | None = None) -> Mapping[str, p
     try:
         return prepare.split(examples, how or Split(validation=0.2, test=0.2))
     except DataError:
-        assume(False)  # noqa: FBT003 - hypothesis has it so
+        assume(False)
         raise
 
 
@@ -110,7 +110,9 @@ def test_order_of_the_titles_changes_no_byte(rows: list[tuple[str, str, str | No
 
 
 def test_order_of_the_rows_of_all_tables_changes_no_byte(tables: Tables) -> None:
-    titles, occupations = (frame.sample(fraction=1, shuffle=True, seed=1) for frame in (tables.titles, tables.occupations))
+    titles, occupations = (
+        frame.sample(fraction=1, shuffle=True, seed=1) for frame in (tables.titles, tables.occupations)
+    )
     mixed = replace(tables, titles=titles, occupations=occupations)
 
     straight, other = (prepare.split(examples.build(each), Split()) for each in (tables, mixed))

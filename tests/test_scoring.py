@@ -169,7 +169,9 @@ def test_margin_of_nothing_without_a_shift_is_an_even_chance() -> None:
 
 
 def test_softmax_of_equal_values_is_even_and_of_large_ones_is_finite() -> None:
-    assert softmax(np.array([[1000.0, 1000.0], [0.0, np.log(3)]])) == pytest.approx(np.array([[0.5, 0.5], [0.25, 0.75]]))
+    found = softmax(np.array([[1000.0, 1000.0], [0.0, np.log(3)]]))
+
+    assert found == pytest.approx(np.array([[0.5, 0.5], [0.25, 0.75]]))
 
 
 def test_arrays_survive_being_named() -> None:

@@ -77,3 +77,16 @@ def test_a_rank_before_or_after_a_title_leaves_the_title(words: list[str]) -> No
     title = without_rank(" ".join(words))
 
     assert without_rank(f"senior {title} ii") == title
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("sw eng II", "software engineer ii"), ("Mktg Mgr", "Marketing Manager"), ("Asst. Prof.", "assistant professor")],
+)
+def test_abbreviations_of_one_meaning_are_written_out(typed: str, meant: str) -> None:
+    assert normalise(typed) == normalise(meant)
+
+
+@pytest.mark.parametrize("word", ["tech", "admin", "acct", "med", "rec"])
+def test_abbreviations_of_two_meanings_stay(word: str) -> None:
+    assert normalise(f"{word} lead") == f"{word} lead"

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobmajor import soc, train
-from jobmajor.classifier import Classifier
 from jobmajor.errors import DataError
 from jobmajor.features import WORD_BUCKETS, bags
 from jobmajor.onet import source
@@ -26,6 +25,8 @@ from sagelocal import manifest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from jobmajor.classifier import Classifier
 
 NURSE, SURGEON, DRIVER = "29-1141", "29-1242", "53-3032"
 TOY = [
@@ -94,7 +95,7 @@ def test_counts_are_those_of_naive_bayes() -> None:
     mine = np.tile(-arrays.code_totals.astype(float)[:, None], len(arrays.gains))
     rows = np.repeat(np.arange(len(arrays.gains)), np.diff(arrays.entry_starts))
     np.add.at(mine, (arrays.entry_codes, rows), arrays.entry_values)
-    assert mine - np.log(0.5) == pytest.approx(logs, abs=1e-5)
+    assert mine + np.log(0.5) == pytest.approx(logs, abs=1e-5)
 
 
 def test_pieces_of_more_codes_than_allowed_count_towards_none() -> None:

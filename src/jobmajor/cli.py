@@ -100,10 +100,14 @@ def run(
         on_event=_tell_step if sys.stderr.isatty() else None,
     )
     outcome = local.run(_home(home), options)
-    if as_json:
-        dump(_outcome_record(outcome))
-    else:
-        _show_outcome(outcome)
+    try:
+        if as_json:
+            dump(_outcome_record(outcome))
+        else:
+            _show_outcome(outcome)
+    except BrokenPipeError:  # a no stays a no where nobody reads what is printed
+        if outcome.succeeded:
+            raise
     if not outcome.succeeded:
         raise typer.Exit(complain(outcome.execution.failure or "the run was stopped", 1))
 

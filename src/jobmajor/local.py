@@ -93,13 +93,13 @@ def run(home: Path, options: Options | None = None) -> Outcome:
 
 
 def _run(home: Path, options: Options, source: Source, lock: int) -> Outcome:
-    store, registry = FolderStore(home.absolute() / "s3"), open_registry(home)
+    store = FolderStore(home.absolute() / "s3")
     parameters = {
         "InputDataUrl": _bring(source, store, options.settings),
         "TestScoreThreshold": _threshold(options, source),
         **options.parameters,
     }
-    definition = definitions.parse(pipeline.to_bytes(options.settings))
+    definition, registry = definitions.parse(pipeline.to_bytes(options.settings)), open_registry(home)
     key = _run_key(definition.digest, parameters)
     parameters["ChampionModelUrl"] = _champion_url(registry, key, store, options.settings)
     handler = _Registration(registry, {"run_key": key, "source": {"release": source.release, "how": source.how}})
@@ -116,10 +116,12 @@ def _run(home: Path, options: Options, source: Source, lock: int) -> Outcome:
 
 
 def _check(options: Options) -> None:
+    """What can be refused before anything is fetched or made."""
     for name in _OWN.keys() & options.parameters.keys():
         raise InputError(f"parameter {name!r} can't be given to a run, which sets it from {_OWN[name]}: leave it out")
     if options.threshold is not None and not 0 <= options.threshold <= 1:
         raise SettingError("threshold", options.threshold, "a share from 0 to 1")
+    definitions.bind(definitions.parse(pipeline.to_bytes(options.settings)), options.parameters)
 
 
 def _threshold(options: Options, source: Source) -> float:
@@ -158,7 +160,7 @@ def _bring(source: Source, store: FolderStore, settings: Settings) -> str:
         digest = manifest.write(staging, source=origin).digest
         uri = pipeline.local_uri(settings, "input", digest)
         if not store.listing(uri):
-            tables.read(staging)
+            tables.read(source.folder)  # the original, so that a refusal names a file that the user knows
             store.publish(uri, staging)
     return uri
 

@@ -18,7 +18,16 @@ _SPELLED_OUT = (
 )
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _RANK = re.compile(r"^(?:(?:senior|junior) )+(?=\S)|(?<=\S)(?: (?:senior|junior|i{1,3}|iv|v|[1-5]))+$")
-_SENIORITY = {"sr": "senior", "snr": "senior", "jr": "junior"}
+# Each stands for one word wherever it occurs; "tech", "admin" and "acct" don't, so they stay as they are.
+_ABBREVIATIONS = """
+    sr=senior snr=senior jr=junior asst=assistant coord=coordinator cust=customer dept=department dir=director
+    elec=electrical eng=engineer engr=engineer equip=equipment exec=executive govt=government hosp=hospital
+    hw=hardware insp=inspector instr=instructor intl=international maint=maintenance mech=mechanic mfg=manufacturing
+    mgmt=management mgr=manager mktg=marketing natl=national oper=operator opr=operator prof=professor
+    rep=representative spec=specialist supt=superintendent supv=supervisor svc=service svcs=services sw=software
+    sys=systems transp=transportation univ=university whse=warehouse wkr=worker
+"""
+_WRITTEN_OUT = dict(pair.split("=") for pair in _ABBREVIATIONS.split())
 
 
 def _folded(title: str) -> str:
@@ -32,8 +41,8 @@ def _folded(title: str) -> str:
 def normalise(title: str) -> str:
     """The title in lower case and without accents, as words parted by single spaces; empty if it holds no word.
 
-    "&" becomes "and", apostrophes join what they stood in, "Sr." and "Jr." are written out, and "c++", "c#" and
-    ".net" become words. Cleaning twice changes nothing.
+    "&" becomes "and", apostrophes join what they stood in, common abbreviations are written out, and "c++",
+    "c#" and ".net" become words. Cleaning twice changes nothing.
 
     >>> normalise("  Sr. R&D Engineer – C++ ")
     'senior r and d engineer cplusplus'
@@ -42,7 +51,7 @@ def normalise(title: str) -> str:
     for pattern, word in _SPELLED_OUT:
         text = pattern.sub(word, text)
     words = _BETWEEN_WORDS.sub(" ", text).split()
-    return " ".join(_SENIORITY.get(word, word) for word in words)
+    return " ".join(_WRITTEN_OUT.get(word, word) for word in words)
 
 
 def without_rank(text: str) -> str:

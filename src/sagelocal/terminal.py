@@ -24,6 +24,7 @@ def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
     """The status that the process ends with; our errors end in one line, a bug keeps its traceback."""
     for stream in (sys.stdout, sys.stderr):
         _forgive(stream)
+    status = None
     try:
         status = app(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
@@ -31,10 +32,9 @@ def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
         return complain(str(error), 2 if isinstance(error, InputError) else 1)
     except (KeyboardInterrupt, typer.Abort):
         return complain("interrupted: run again to go on from what is finished", 130)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # typer makes an exit of the first
         # Whoever read our output has seen enough; nothing more can be said there, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         # A wrong option; the class of typer's own errors has moved between its releases.
         if not hasattr(error, "format_message"):
@@ -84,8 +84,9 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
 
 
 def dump(value: Any) -> None:
-    """Print JSON."""
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+    """Print JSON; where the output can't have every character, as escapes that JSON knows."""
+    is_plain = sys.stdout.encoding.lower() != "utf-8"
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=is_plain, default=str))
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

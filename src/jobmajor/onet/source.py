@@ -105,7 +105,7 @@ def _one_try(home: Path, way: Way) -> Source:
         total_s=_TRY_TOTAL_S,
     )
     if not way.is_offline and not network.reachable(options.base, _TRY_CONNECT_S):
-        raise DataError(options.base, "no connection", f"one within {_TRY_CONNECT_S:.0f} s", "connect")
+        raise DataError(options.base, "no connection", f"one within {_TRY_CONNECT_S:.0f} s", "check the network")
     return _downloaded(releases.DEFAULT, home, way, options)
 
 
