@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jobmajor.classifier import Classifier
 
 FILES = ("manifest.json", "model.json", "model.safetensors")
-DROP = object()
+DROP = "drop this key"
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Done = subprocess.CompletedProcess[str]
 
+pytestmark = pytest.mark.xdist_group("steps")  # one chain of steps for all of them
+
 GROUPS = ("15", "29", "53")  # enough codes for a model, few enough for a second
 ROWS_EACH = 60
 
