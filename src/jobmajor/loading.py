@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobmajor import artifact, classifier, settings
-from jobmajor.errors import InputError, NoChampion
+from jobmajor.errors import ChecksumMismatch, InputError, NoChampion
 from jobmajor.registry import champion_folder
+from sagelocal import manifest
 
 if TYPE_CHECKING:
     from jobmajor.classifier import Classifier
@@ -30,6 +31,9 @@ def load(model: str | Path | None = None, *, home: str | Path | None = None) -> 
         folder = champion_folder(workspace)
         if folder is None:
             raise NoChampion(workspace)
+        found = manifest.read(folder).digest
+        if found != folder.name:  # whole, but another model than the one that the gate passed
+            raise ChecksumMismatch(folder / manifest.NAME, folder.name, found)
         return classifier.load(folder)
     path = Path(model)
     if path.is_dir():

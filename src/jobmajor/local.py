@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobmajor import artifact, gate, pipeline
-from jobmajor.errors import InputError, SettingError
+from jobmajor.errors import InputError, RegistryError, SettingError
 from jobmajor.lineage import code_version
 from jobmajor.onet import folder as folders
 from jobmajor.onet import source as sources
@@ -121,7 +121,11 @@ def _check(options: Options) -> None:
         raise InputError(f"parameter {name!r} can't be given to a run, which sets it from {_OWN[name]}: leave it out")
     if options.threshold is not None and not 0 <= options.threshold <= 1:
         raise SettingError("threshold", options.threshold, "a share from 0 to 1")
-    definitions.bind(definitions.parse(pipeline.to_bytes(options.settings)), options.parameters)
+    values = definitions.bind(definitions.parse(pipeline.to_bytes(options.settings)), options.parameters)
+    if not 0 <= values["TestScoreThreshold"] <= 1:
+        raise SettingError("TestScoreThreshold", values["TestScoreThreshold"], "a share from 0 to 1")
+    if options.threshold is not None and "TestScoreThreshold" in options.parameters:
+        raise InputError("a threshold and the parameter 'TestScoreThreshold' were given: leave one of the two out")
 
 
 def _threshold(options: Options, source: Source) -> float:
@@ -157,9 +161,10 @@ def _bring(source: Source, store: FolderStore, settings: Settings) -> str:
         for path in files:
             shutil.copyfile(path, staging / path.name)
         origin = {"release": layout.release, "edition": layout.edition}
-        digest = manifest.write(staging, source=origin).digest
-        uri = pipeline.local_uri(settings, "input", digest)
-        if not store.listing(uri):
+        made = manifest.write(staging, source=origin)
+        uri = pipeline.local_uri(settings, "input", made.digest)
+        there = store.listing(uri)
+        if any(there.get(name) != record for name, record in made.files.items()):
             tables.read(source.folder)  # the original, so that a refusal names a file that the user knows
             store.publish(uri, staging)
     return uri
@@ -174,26 +179,35 @@ def _run_key(definition_digest: str, parameters: Mapping[str, Any]) -> str:
 
 
 def _champion_url(registry: Registry, key: str, store: FolderStore, settings: Settings) -> str:
-    """The address of the model to compare with, named by its digest.
+    """The address of the model to compare with, named by its digest; brought there if it isn't.
 
     A run that repeats the one which made the champion compares with what the champion itself was compared with:
     else every repeated run would evaluate again, a model against itself.
     """
     champion = registry.champion()
+    none = pipeline.local_uri(settings, pipeline.NO_CHAMPION)
+    uri = pipeline.local_uri(settings, "champion", champion.digest) if champion else none
     if champion and champion.lineage.get("run_key") == key:
-        return str(champion.lineage["compared_with"])
-    parts = ("champion", champion.digest) if champion else (pipeline.NO_CHAMPION,)
-    uri = pipeline.local_uri(settings, *parts)
+        uri = str(champion.lineage["compared_with"])
     if not store.listing(uri):
         with tempfile.TemporaryDirectory() as name:
             staging = Path(name)
-            if champion:
-                registry.verify(champion.number)
-                archive.pack(champion.folder, staging / artifact.MODEL)
-            else:
+            if uri == none:
                 publish.write_file(staging / "none.txt", b"No champion yet: nothing to compare with.\n")
+            else:
+                _pack(registry, uri.rpartition("/")[2], staging / artifact.MODEL)
             store.publish(uri, staging)
     return uri
+
+
+def _pack(registry: Registry, digest: str, target: Path) -> None:
+    """The registered model with that digest, verified, as an archive."""
+    for version in registry.versions():
+        if version.digest == digest:
+            registry.verify(version.number)
+            archive.pack(version.folder, target)
+            return
+    raise RegistryError(f"the champion was compared with {digest[:12]}…, which no version is now: promote another")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Recipes: from examples to a classifier. The linear one needs no accelerator and a few seconds per release.
+"""Recipes: from examples to a classifier. The linear one needs no accelerator and under a minute per release.
 
 A title of several codes stands in training once, as an example of each of them: given once with each code instead,
 it would contradict itself. All choices here (the defaults in the settings, how strongly each part of the model

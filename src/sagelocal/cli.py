@@ -129,9 +129,11 @@ def runs(
 
 def _read(path: Path) -> Definition:
     from sagelocal import definition
+    from sagelocal.fields import MAX_BYTES
 
     try:
-        return definition.parse(path.read_bytes())
+        with path.open("rb") as file:
+            return definition.parse(file.read(MAX_BYTES + 1))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}: name a definition's JSON file") from error
 

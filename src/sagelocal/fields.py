@@ -33,7 +33,7 @@ def decode(data: bytes) -> Any:
             too large for a float, half a character, too long, too deep. One line says which.
     """
     if len(data) > MAX_BYTES:
-        raise ValueError(f"has {len(data)} bytes, a definition has at most {MAX_BYTES}")
+        raise ValueError(f"has over {MAX_BYTES:,} bytes, which no definition may have")
     try:
         value = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError as error:

@@ -69,7 +69,6 @@ class Step:
     conditions: tuple[Mapping[str, Any], ...]
     if_steps: tuple[Step, ...]
     else_steps: tuple[Step, ...]
-    retry_policies: tuple[Mapping[str, Any], ...]
 
 
 def read(raw: list[Any], place: str, faults: list[str]) -> tuple[Step, ...]:
@@ -95,6 +94,7 @@ def _step(raw: Any, place: str, faults: list[str]) -> Step:
     branches = _branches(arguments, fields) if kind == "Condition" else ((), (), ())
     if kind == "Fail":
         _read_fail(Fields(arguments, fields.at("Arguments"), faults))
+    _check_retries(fields, kind)
     return Step(
         name,
         kind,
@@ -103,7 +103,6 @@ def _step(raw: Any, place: str, faults: list[str]) -> Step:
         _property_files(fields, kind, arguments),
         _cache(fields, kind),
         *branches,
-        _retries(fields, kind),
     )
 
 
@@ -181,7 +180,7 @@ def duration_s(text: str) -> float | None:
     return float(sum(int(count or 0) * unit for count, unit in zip(match.groups(), _SECONDS, strict=True)))
 
 
-def _retries(step: Fields, kind: str) -> tuple[Mapping[str, Any], ...]:
+def _check_retries(step: Fields, kind: str) -> None:
     policies = step.take("RetryPolicies", list, [])
     if policies and kind in EXECUTED and kind not in _RETRIED:
         step.refuse("RetryPolicies", f"a {kind} step is never retried: leave them out")
@@ -189,7 +188,6 @@ def _retries(step: Fields, kind: str) -> tuple[Mapping[str, Any], ...]:
         fields = Fields(policy, f"{step.at('RetryPolicies')}[{index}]", step.faults)
         if not fields.texts("ExceptionType"):
             fields.refuse("ExceptionType", "expected the names of the errors to retry after")
-    return tuple(policy for policy in policies if isinstance(policy, dict))
 
 
 def item_names(arguments: Mapping[str, Any], path: paths.Parts, key: str) -> set[str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,6 +19,8 @@ from sagelocal.errors import Error, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # titles and a job's own words are strangers' text
 
 
 def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
@@ -57,8 +60,12 @@ def complain(text: str, status: int) -> int:
 
 
 def one_line(text: str) -> str:
-    """The text with every run of blanks and line ends as one blank."""
-    return " ".join(text.split())
+    r"""The text with every run of blanks and line ends as one blank; what would steer a terminal as an escape.
+
+    >>> one_line("a \n b\x1b[31m")
+    'a b\\\\x1b[31m'
+    """
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", " ".join(text.split()))
 
 
 def near(path: Path) -> str:

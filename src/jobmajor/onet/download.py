@@ -115,7 +115,8 @@ def pull(
     taken as it is, and its checksum recorded in the folder's manifest.
 
     Raises:
-        DataError: There is no such release, or it can't be fetched whole and unchanged.
+        DataError: There is no such release, it can't be fetched whole and unchanged, or the workspace
+            can't be written.
         Busy: Another process is fetching the same release into this workspace.
     """
     wanted = releases.find(release)
@@ -127,15 +128,24 @@ def pull(
         transfer.Item(remote.name, f"{options.base}/{remote.path}", remote.sha256) for remote in wanted.remotes(edition)
     )
     partial = home / "data" / f".partial-{folder.name}"
-    with _alone(partial, home):
-        parts = {item: partial / f"{item.name}.part" for item in items}
-        for item, part in parts.items():
-            transfer.fetch(item, part, options, on_progress)
-        try:
-            _publish(wanted, edition, parts, folder)
-        except DataError:
-            for part in parts.values():
-                transfer.forget(part)
-            raise
-        shutil.rmtree(partial, ignore_errors=True)
+    parts = {item: partial / f"{item.name}.part" for item in items}
+    try:
+        with _alone(partial, home):
+            for item, part in parts.items():
+                transfer.fetch(item, part, options, on_progress)
+            _publish_or_forget(wanted, edition, parts, folder)
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        do = "give access, free some space or name another --home"
+        raise DataError(error.filename or home, str(error.strerror or error), "a place to write", do) from error
     return folder
+
+
+def _publish_or_forget(release: Release, edition: Edition, parts: dict[transfer.Item, Path], folder: Path) -> None:
+    """Partial files that are not what they should be would be taken for whole at every later try."""
+    try:
+        _publish(release, edition, parts, folder)
+    except DataError:
+        for part in parts.values():
+            transfer.forget(part)
+        raise

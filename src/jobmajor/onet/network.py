@@ -10,18 +10,36 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
+from jobmajor.errors import DataError
+
 _log = logging.getLogger(__name__)
 
 
 def _proxy(address: str) -> str | None:
     parts = urlsplit(address)
-    if proxy_bypass(parts.netloc):
+    named = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    if not named:
         return None
-    return getproxies().get(parts.scheme)
+    proxy = named if "://" in named else f"http://{named}"  # as other programs read `proxy:3128`
+    try:
+        found = urlsplit(proxy)
+        fits = found.scheme in ("http", "https") and found.hostname and found.port != 0
+    except ValueError:
+        fits = False
+    if not fits:  # what it is stays unsaid: it may hold a password
+        expected = "one like http://host:3128"
+        raise DataError(
+            f"the proxy for {parts.scheme}", "an address that can't be used", expected, "correct or unset it"
+        )
+    return proxy
 
 
 def pool(address: str) -> urllib3.PoolManager:
-    """The connections to use for an address; `clear` them afterwards."""
+    """The connections to use for an address; `clear` them afterwards.
+
+    Raises:
+        DataError: The environment names a proxy that can't be used.
+    """
     proxy = _proxy(address)
     return urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager()
 
@@ -31,6 +49,9 @@ def reachable(address: str, within_s: float) -> bool:
 
     Looking up a name can hold a caller for far longer than any connection's limit, so the attempt is made in
     a thread that is left behind when time is up.
+
+    Raises:
+        DataError: The environment names a proxy that can't be used.
     """
     parts = urlsplit(_proxy(address) or address)
     place = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
