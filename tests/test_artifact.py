@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -218,6 +219,16 @@ def test_truncated_archive_is_refused(model_folder: Path, tmp_path: Path, part: 
     path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
 
     refusal(path)
+
+
+@pytest.mark.parametrize("readable", [0, 100_000, 500_000])
+def test_damaged_compression_is_refused(tmp_path: Path, readable: int) -> None:
+    packer = zlib.compressobj(wbits=-15)
+    sound = packer.compress(header("model.json", b"%011o\0" % 2**20, tarfile.REGTYPE) + bytes(readable))
+    stream = sound + packer.flush(zlib.Z_FULL_FLUSH) + b"\x07"  # a block of the third type, which there isn't
+    (tmp_path / "model.tar.gz").write_bytes(gzip.compress(b"")[:10] + stream)
+
+    assert "is no model archive" in refusal(tmp_path / "model.tar.gz")
 
 
 def test_bit_that_flips_on_the_way_is_refused_or_has_no_effect(model_folder: Path, tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def _parsed_or_refused(data: bytes) -> None:
         (b'{"a": "\\ud800"}', "definition: holds half a character"),
         (b"[" * 101 + b"]" * 101, "definition: nests deeper than 100 levels"),
         (b"[" * 90_000 + b"]" * 90_000, "definition: nests deeper than 100 levels"),
-        (b'"' + b"a" * 2**20 + b'"', "definition: has 1048578 bytes"),
+        (b'"' + b"a" * 2**20 + b'"', "definition: has over 1,048,576 bytes"),
     ],
 )
 def test_bytes_that_no_reader_takes_alike_are_refused(data: bytes, fault: str) -> None:

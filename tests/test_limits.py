@@ -27,6 +27,8 @@ def pipeline() -> dict[str, Any]:
     training = {
         "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
         "InputDataConfig": [{"ChannelName": "train", "DataSource": channel}],
+        "OutputDataConfig": {"S3OutputPath": "s3://bkt/models/"},
+        "CheckpointConfig": {"S3Uri": "s3://bkt/checkpoints", "LocalPath": "/opt/ml/checkpoints"},
         "ResourceConfig": {"InstanceCount": 1},
     }
     return {
@@ -77,6 +79,9 @@ _SOURCE = "InputDataConfig.0.DataSource.S3DataSource."
         (1, "InputDataConfig.0.RecordWrapperType", "RecordIO"),
         (1, _SOURCE + "S3DataType", "AugmentedManifestFile"),
         (1, _SOURCE + "S3Uri", "https://bkt/x"),
+        (1, "OutputDataConfig.S3OutputPath", "https://bkt/x"),
+        (1, "CheckpointConfig.S3Uri", "s3://bkt/../x"),
+        (1, "CheckpointConfig.LocalPath", "/var/checkpoints"),
     ],
 )
 def test_what_does_not_run_here_is_named_with_its_place(step: int, place: str, value: Any) -> None:

@@ -24,7 +24,7 @@ def copy(tmp_path: Path) -> Path:
 
 def version(folder: Path, **variables: str) -> str:
     code = "import jobmajor.lineage as lineage; print(lineage.__file__, lineage.code_version())"
-    environment = {**os.environ, "PYTHONPATH": str(folder), **variables}
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "", **variables}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     place, _, found = done.stdout.strip().rpartition(" ")
     assert Path(place).is_relative_to(folder)
@@ -53,7 +53,7 @@ def test_renamed_source_is_another_version_and_starter_titles_are_none(copy: Pat
     titles = copy / "jobmajor" / "onet" / "starter" / "Alternate Titles.txt"
     titles.write_bytes(titles.read_bytes() + b"\n")
     with_other_titles = version(copy)
-    (copy / "jobmajor" / "charts.py").rename(copy / "jobmajor" / "graphs.py")
+    (copy / "jobmajor" / "charts.py").rename(copy / "jobmajor" / "chartz.py")
 
     assert with_other_titles == lineage.code_version()
     assert version(copy) != lineage.code_version()

@@ -54,7 +54,7 @@ def test_model_that_is_not_there_is_refused_with_what_was_expected(tmp_path: Pat
 def test_folder_and_file_that_are_no_model_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("text")
 
-    with pytest.raises(ArtifactError, match=r"no readable manifest\.json"):
+    with pytest.raises(InputError, match="is no model: expected a model's folder"):
         loading.load(tmp_path)
     with pytest.raises(ArtifactError, match="is no model archive"):
         loading.load(tmp_path / "file")
@@ -98,3 +98,18 @@ def test_damaged_model_is_refused_wherever_it_is_loaded_from(model_folder: Path,
     for place in (damaged, tmp_path / "model.tar.gz"):
         with pytest.raises(ArtifactError, match="has sha256"):
             loading.load(place)
+
+
+@pytest.mark.slow
+def test_whole_model_in_the_place_of_the_champion_is_refused(
+    classifier: Classifier, model_folder: Path, tmp_path: Path
+) -> None:
+    registry = open_registry(tmp_path)
+    version = registry.register(Candidate(model_folder, {}, {"passed": True}, "PendingManualApproval", {}))
+    registry.promote(version.number)
+    shutil.rmtree(version.folder)
+    version.folder.mkdir()
+    classifier.save(version.folder, code_version="another")
+
+    with pytest.raises(ArtifactError, match=r"manifest\.json has sha256"):
+        loading.load(home=tmp_path)

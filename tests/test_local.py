@@ -123,6 +123,13 @@ def test_approval_and_threshold_are_no_reason_to_evaluate_again(workspace: Path)
 
 
 @pytest.mark.slow
+def test_parameter_given_as_its_default_is_no_reason_to_evaluate_again(workspace: Path) -> None:
+    outcome = local.run(workspace, replace(STARTER, parameters={"TrainingInstanceCount": "1"}))
+
+    assert cached(outcome) == JOBS
+
+
+@pytest.mark.slow
 def test_changed_setting_is_a_new_version_that_waits_is_promoted_and_stays_rolled_back(workspace: Path) -> None:
     """One life in a row: each stage needs the one before, and training takes its time."""
     registry = open_registry(workspace)
@@ -223,6 +230,19 @@ def test_lost_output_is_made_again_and_gives_the_same_model(workspace: Path) -> 
 
 
 @pytest.mark.slow
+def test_workspace_whose_buckets_were_removed_or_damaged_is_healed_by_a_plain_run(workspace: Path) -> None:
+    shutil.rmtree(workspace / "s3")
+    after_loss = local.run(workspace, STARTER)
+    for path in workspace.glob("s3/*/*/input/*/Alternate Titles.txt"):
+        path.write_bytes(b"damaged")
+    after_damage = local.run(workspace, STARTER)
+
+    assert (after_loss.succeeded, after_damage.succeeded) == (True, True), after_loss.execution.failure
+    assert cached(after_damage) == JOBS
+    assert numbers(workspace) == [1]
+
+
+@pytest.mark.slow
 def test_version_tells_where_it_came_from(workspace: Path) -> None:
     lineage = open_registry(workspace).get(1).lineage
 
@@ -252,6 +272,17 @@ def test_parameter_that_a_run_sets_itself_is_refused_before_anything_runs(tmp_pa
 def test_threshold_that_is_no_share_is_refused_before_anything_runs(tmp_path: Path, threshold: float) -> None:
     with pytest.raises(InputError, match="a share from 0 to 1"):
         local.run(tmp_path / "home", replace(STARTER, threshold=threshold))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_threshold_given_as_a_parameter_is_a_share_too_and_given_once(tmp_path: Path) -> None:
+    as_parameter = replace(STARTER, parameters={"TestScoreThreshold": "-1"})
+
+    with pytest.raises(InputError, match="a share from 0 to 1"):
+        local.run(tmp_path / "home", as_parameter)
+    with pytest.raises(InputError, match="leave one of the two out"):
+        local.run(tmp_path / "home", replace(STARTER, threshold=0.5, parameters={"TestScoreThreshold": 0.9}))
 
     assert list(tmp_path.iterdir()) == []
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import openpyxl
 import pytest
+import urllib3
 
 from jobmajor.errors import Busy, DataError
-from jobmajor.onet import archive, download, tables, transfer
+from jobmajor.onet import archive, download, network, tables, transfer
 from jobmajor.onet.source import Way, resolve
 from jobmajor.onet.transfer import Item, Options
 from sagelocal import manifest
@@ -477,3 +478,35 @@ def test_zip_with_an_entry_beyond_its_limits_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="unfolds to over 200 times its size"):
         archive.check(path, limits, expected="a zip")
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user:secret@localhost:1", "http://user:secret@localhost:port", "http://"])
+def test_proxy_that_cannot_be_used_is_refused_without_saying_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    with pytest.raises(DataError, match="the proxy for https: found an address that can't be used") as caught:
+        download.pull("29.0", tmp_path)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_proxy_may_be_named_without_its_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "localhost:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    pool = network.pool("https://example.org")
+
+    assert isinstance(pool, urllib3.ProxyManager)
+    assert str(pool.proxy) == "http://localhost:3128"
+
+
+def test_workspace_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+
+    with pytest.raises(DataError, match="expected a place to write"):
+        download.pull("29.0", tmp_path / "home")

@@ -157,7 +157,7 @@ def test_table_of_releases_knows_every_layout() -> None:
     assert len(table) == 24  # 25.1 to 25.3, four each of 26, 27, 28, 29 and 30, and 31.0
     assert table["30.2"].names("workbook") == ("Alternate Titles.xlsx", "Occupation Data.xlsx")
     assert table["30.3"].names("text") == ("Job Titles.txt", "Occupation Data.txt")
-    assert table["31.0"].title_column == "Job Title"
+    assert table["31.0"].titles == "Job Titles"
 
 
 def test_both_workbooks_of_28_1_are_pinned_and_spaces_in_addresses_encoded() -> None:

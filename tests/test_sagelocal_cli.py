@@ -210,3 +210,22 @@ def test_environment_moved_elsewhere_is_the_same_and_another_package_makes_anoth
         digests.append(environment.at(tmp_path / name).digest)
 
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_signs_that_steer_a_terminal_are_shown_not_sent(
+    tmp_path: Path, home: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path, pipeline("red \x1b[31m\x9b1m, done"))
+
+    cli.main(["run", file, "--home", home, "-p", "Score=0.1"])
+
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "\x9b" not in printed
+    assert r"red \x1b[31m\x9b1m, done" in printed
+
+
+def test_definition_without_end_is_refused_and_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["validate", "/dev/zero"]) == 2
+
+    assert "has over 1,048,576 bytes" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def load(model: str | Path | None = None, *, home: str | Path | None = None) -> 
             raise ChecksumMismatch(folder / manifest.NAME, folder.name, found)
         return classifier.load(folder)
     path = Path(model)
-    if path.is_dir():
+    if (path / manifest.NAME).is_file():
         return classifier.load(path)
     if not path.is_file():
         raise InputError(f"{path} is no model: expected a model's folder or {artifact.MODEL}")

@@ -100,7 +100,7 @@ def _run(home: Path, options: Options, source: Source, lock: int) -> Outcome:
         **options.parameters,
     }
     definition, registry = definitions.parse(pipeline.to_bytes(options.settings)), open_registry(home)
-    key = _run_key(definition.digest, parameters)
+    key = _run_key(definition.digest, definitions.bind(definition, parameters))
     parameters["ChampionModelUrl"] = _champion_url(registry, key, store, options.settings)
     handler = _Registration(registry, {"run_key": key, "source": {"release": source.release, "how": source.how}})
     execution = executor.run(definition, home, replace(_executor_options(options, parameters, handler), lock=lock))

@@ -181,11 +181,6 @@ def any_code_hits(scores: Scores, accepted: NDArray[np.bool_]) -> NDArray[np.boo
     return hits
 
 
-def any_code_accuracy(scores: Scores, accepted: NDArray[np.bool_]) -> float:
-    """Share of titles whose best class is one of those listed for it; arguments as in `any_code_hits`."""
-    return float(any_code_hits(scores, accepted).mean())
-
-
 def reliability(confidence: Scores, correct: NDArray[np.bool_], bins: int = 15) -> tuple[Bin, ...]:
     """Answers binned by stated confidence, the same number in each as far as ties allow.
 

@@ -15,7 +15,7 @@ from sagelocal.steps import EXECUTED
 from sagelocal.store import split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sagelocal.definition import Definition
 
@@ -61,6 +61,11 @@ _ADDRESSES: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
     ),
     "Training": (("InputDataConfig", "DataSource.S3DataSource.S3Uri", ""),),
 }
+# The addresses of a Training job that stand alone; what is absent here is required, if at all, by the shapes.
+_ALONE: Final[Mapping[str, tuple[str, ...]]] = {
+    "Processing": (),
+    "Training": ("OutputDataConfig.S3OutputPath", "CheckpointConfig.S3Uri"),
+}
 _UNKNOWN: Final = object()
 
 
@@ -93,6 +98,9 @@ def _job_faults(kind: str, arguments: Any) -> Iterator[str]:
             if not items.endswith("Outputs"):
                 yield from _broken(_INPUT_RULES[kind], item, place)
             yield from _address_faults(item, address, folder, place)
+    for where in _ALONE[kind]:
+        yield from _refusals(_at(arguments, where), split, where)
+    yield from _refusals(_at(arguments, "CheckpointConfig.LocalPath"), _checkpoints, "CheckpointConfig.LocalPath")
 
 
 def _broken(rules: tuple[_Rule, ...], value: Any, place: str) -> Iterator[str]:
@@ -108,17 +116,25 @@ def _address_faults(item: Any, address: str, folder: str, place: str) -> Iterato
         yield f"{place}{address}: is missing, and only S3 addresses run here"
     for where, check in ((address, split), (folder, _folder)):
         text = _at(item, where) if where else None
-        if isinstance(text, str):
-            try:
-                check(text)
-            except InputError as error:
-                yield f"{place}{where}: {error}"
-        elif where == folder and where and text is None:
+        yield from _refusals(text, check, f"{place}{where}")
+        if where == folder and where and text is None:
             yield f"{place}{where}: is missing, expected a path that begins with {contracts.PROCESSING}"
+
+
+def _refusals(text: Any, check: Callable[[str], object], place: str) -> Iterator[str]:
+    if isinstance(text, str):
+        try:
+            check(text)
+        except InputError as error:
+            yield f"{place}: {error}"
 
 
 def _folder(text: str) -> str:
     return contracts.local(text, contracts.PROCESSING)
+
+
+def _checkpoints(text: str) -> str:
+    return contracts.local(text, contracts.ML)
 
 
 def _at(value: Any, where: str) -> Any:

@@ -42,7 +42,7 @@ def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
         # A wrong option; the class of typer's own errors has moved between its releases.
         if not hasattr(error, "format_message"):
             raise
-        return complain(f"{error.format_message()} See {name} --help", 2)
+        return complain(f"{error.format_message().rstrip('.')}: see {name} --help", 2)
     return status if isinstance(status, int) else 0
 
 

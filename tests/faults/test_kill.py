@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 
     Command = Callable[..., subprocess.CompletedProcess[bytes]]
 
+pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("JOBMAJOR_KILLS", "10"))
 SEED = os.environ.get("JOBMAJOR_KILLS_SEED", "2140")
 ARGUMENTS = ("run", "--release", "starter", "--json", "--home")
 JOBS = ("Processing", "Training")
+# Each is a fifth of the kills, for the last ones matter and are short: before any step, in each job, after the last.
+PHASES = ("", "preprocess-data", "train", "evaluate-model", "check-test-score")
 
 
 def faults(home: Path) -> list[str]:
@@ -81,14 +84,29 @@ def leftovers(home: Path) -> list[Path]:
     return [*home.rglob(f"{publish.STAGING}*"), *home.glob("jobs/*")]
 
 
-def _kill(home: Path, moment_s: float, *, everything: bool) -> bool:
-    """Start a run and kill it after that time, alone or with all its processes; False if it was done before."""
+def _lengths_s(finished: Path) -> dict[str, float]:
+    """How long each phase took in the undisturbed run."""
+    answer = json.loads(finished.with_suffix(".json").read_bytes())
+    jobs = {step["name"]: float(step["seconds"]) for step in answer["steps"] if step["name"] in PHASES}
+    rest = float(finished.with_suffix(".seconds").read_text(encoding="ascii")) - sum(jobs.values())
+    return {**jobs, "": 0.8 * rest, "check-test-score": 0.2 * rest}
+
+
+def _has_begun(home: Path, phase: str) -> bool:
+    return any(f'"name": "{phase}"' in path.read_text("utf-8") for path in home.glob("runs/*/run.json"))
+
+
+def _kill(home: Path, phase: str, delay_s: float, *, everything: bool) -> bool:
+    """Start a run and kill it that long after a phase began, alone or with all its processes; False if it was done."""
     program = Path(sys.executable).with_name("jobmajor")
     process = subprocess.Popen(
         [program, *ARGUMENTS, home], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
+    while phase and not _has_begun(home, phase) and process.poll() is None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
     with suppress(subprocess.TimeoutExpired):
-        process.wait(moment_s)
+        process.wait(delay_s)
     below = supervise.descendants(process.pid) if everything else []
     for pid in (process.pid, *below):
         with suppress(ProcessLookupError):
@@ -106,18 +124,17 @@ def _steps(home: Path, status: str) -> set[str]:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", range(KILLS))
 def test_run_killed_at_a_random_moment_is_finished_by_the_next_one(
     number: int, finished: Path, command: Command, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     dice = random.Random(f"{SEED} {number}")  # noqa: S311 - it draws moments, no secrets
-    length_s = float(finished.with_suffix(".seconds").read_text(encoding="ascii"))
-    home, moment_s = tmp_path / "home", length_s * (number + dice.random()) / KILLS  # a share of the time for each
+    home, phase = tmp_path / "home", PHASES[number % len(PHASES)]
+    delay_s = dice.random() * _lengths_s(finished)[phase]
 
-    was_killed = _kill(home, moment_s, everything=dice.random() < 0.5)
+    was_killed = _kill(home, phase, delay_s, everything=dice.random() < 0.5)
     found, kept = faults(home), _steps(home, "Succeeded")
-    record_property("killed", f"{was_killed} at {moment_s:.2f} s in {_steps(home, records.INTERRUPTED)} with {kept}")
+    record_property("killed", f"{was_killed} {delay_s:.2f} s after {phase!r}, with {sorted(kept)}")
     again = command(*ARGUMENTS, home)
 
     assert found == []
@@ -184,7 +201,6 @@ def test_files_written_one_by_one_in_place_would_be_found(workspace: Path) -> No
     assert [fault for fault in faults(workspace) if "half" in fault] != []
 
 
-@pytest.mark.slow
 def test_database_that_a_killed_process_was_writing_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / f"{publish.STAGING}x").write_bytes(b"half a database")
 

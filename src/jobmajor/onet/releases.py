@@ -107,7 +107,6 @@ class Release:
     version: str
     published: str | None
     titles: str
-    title_column: str
 
     def names(self, edition: Edition) -> tuple[str, ...]:
         """The files that a folder of this release holds: the titles, then the occupations."""
@@ -170,7 +169,7 @@ def find(version: str) -> Release:
             "name one of these, or fetch its files by hand and name their folder with --data",
         )
     titles = "Job Titles" if number(version) >= (30, 3) else "Alternate Titles"
-    return Release(version, _PUBLISHED[version], titles, TITLE_COLUMNS[titles])
+    return Release(version, _PUBLISHED[version], titles)
 
 
 def known() -> tuple[Release, ...]:
