@@ -14,7 +14,7 @@ test: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	COVERAGE_PROCESS_START=pyproject.toml $(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
 # The fast gate, for every change: what takes more than a few seconds is left out.
 check: $(VENV)/test.stamp
@@ -22,7 +22,7 @@ check: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto -q -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not slow" $(ARGS)
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "found Python %d.%d, expected 3.11 or newer: name one, as in make run PYTHON=python3.12" % sys.version_info[:2])'

@@ -241,8 +241,8 @@ def test_models_are_verified_and_a_damaged_one_is_status_1(
 def test_version_that_is_not_there_and_rollback_to_nothing_are_status_1(
     workspace: Path, refuse: Callable[..., str]
 ) -> None:
-    assert "has no version 7: name one of 1" in refuse("models", "show", 7, "--home", workspace, status=1)
-    assert "has no version 7" in refuse("models", "promote", 7, "--home", workspace, status=1)
+    assert "has no version 7: name one of 1" in refuse("models", "show", 7, "--home", workspace)
+    assert "has no version 7" in refuse("models", "promote", 7, "--home", workspace)
     assert "has no earlier champion" in refuse("models", "rollback", "--home", workspace, status=1)
     assert open_registry(workspace).sweep() == 0
 

@@ -289,6 +289,7 @@ def test_program_that_is_not_there_is_named(place: Place) -> None:
     assert "can't start 'no-such-program'" in reason(place, arguments)
 
 
+@pytest.mark.slow
 def test_job_that_ignores_the_end_of_its_time_is_killed_with_all_its_processes(place: Place) -> None:
     program = """
 import os, signal, subprocess, sys

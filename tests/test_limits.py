@@ -49,6 +49,23 @@ def test_one_instance_with_plain_files_runs_here() -> None:
     assert faults(pipeline()) == ()
 
 
+@pytest.mark.parametrize(
+    ("step", "place"),
+    [(0, ("ProcessingInputs",)), (0, ("ProcessingOutputConfig", "Outputs")), (1, ("InputDataConfig",))],
+)
+def test_name_that_stands_twice_is_refused(step: int, place: tuple[str, ...]) -> None:
+    body = pipeline()
+    items = body["Steps"][step]["Arguments"]
+    for name in place:
+        items = items[name]
+
+    items.append(items[0])
+
+    (fault,) = faults(body)
+    assert "stands more than once" in fault
+    assert ".".join(place) in fault
+
+
 _INPUT = "ProcessingInputs.0.S3Input."
 _OUTPUT = "ProcessingOutputConfig.Outputs.0.S3Output."
 _SOURCE = "InputDataConfig.0.DataSource.S3DataSource."
@@ -106,3 +123,14 @@ def test_value_that_a_finished_step_will_give_is_not_judged_yet() -> None:
     body["Steps"][1]["Arguments"]["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] = output
 
     assert faults(body) == ()
+
+
+def test_serverless_training_is_refused_by_name() -> None:
+    body = pipeline()
+    arguments = body["Steps"][1]["Arguments"]
+    arguments["ServerlessJobConfig"] = {"JobType": "FineTuning"}
+    del arguments["ResourceConfig"]
+
+    assert faults(body) == (
+        "steps[t].Arguments.ResourceConfig: is missing, and no serverless job runs here: name it in the definition",
+    )

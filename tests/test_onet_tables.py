@@ -323,6 +323,7 @@ def test_text_of_another_kind_is_named_for_what_it_is(tmp_path: Path, content: b
     assert f"Alternate Titles.txt: found {words}" in refusal(tmp_path)
 
 
+@pytest.mark.slow
 def test_whole_28_1_is_read_as_its_notes_describe_it() -> None:
     folder = SHARED / "data" / "onet" / "28.1"
     if not folder.is_dir():
@@ -337,6 +338,7 @@ def test_whole_28_1_is_read_as_its_notes_describe_it() -> None:
     assert read.titles["title"].str.to_lowercase().n_unique() == 44_962
 
 
+@pytest.mark.slow
 def test_whole_27_0_text_is_read_and_known_with_or_without_its_read_me(tmp_path: Path) -> None:
     folder = SHARED / "data" / "onet" / "27.0"
     if not folder.is_dir():

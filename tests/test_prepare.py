@@ -53,6 +53,7 @@ def in_two(parts: Mapping[str, pl.DataFrame], column: str) -> set[object]:
     return (seen[0] & seen[1]) | (seen[0] & seen[2]) | (seen[1] & seen[2])
 
 
+@pytest.mark.slow
 @QUICK
 @given(ROWS)
 def test_no_family_no_text_and_no_row_is_in_two_splits(rows: list[tuple[str, str, str | None]]) -> None:
@@ -100,6 +101,7 @@ def written(parts: Mapping[str, pl.DataFrame]) -> list[bytes]:
     return [buffer.getvalue() for buffer in buffers]
 
 
+@pytest.mark.slow
 @QUICK
 @given(ROWS, st.randoms(use_true_random=False))
 def test_order_of_the_titles_changes_no_byte(rows: list[tuple[str, str, str | None]], random: Random) -> None:

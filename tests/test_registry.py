@@ -232,6 +232,7 @@ def test_versions_come_oldest_first_with_their_aliases(fill: Callable[[int], Reg
     assert versions == tuple(opened.get(number) for number in (1, 2, 3))
 
 
+@pytest.mark.slow
 def test_candidate_is_the_newest_that_was_never_champion_nor_rejected(
     home: Path, tmp_path: Path, fill: Callable[[int], Registry]
 ) -> None:
@@ -310,6 +311,7 @@ def test_version_whose_files_are_not_intact_never_becomes_champion(
     assert opened.get(2).status == "PendingManualApproval"
 
 
+@pytest.mark.slow
 def test_rollbacks_go_back_through_the_champions_and_end_at_the_first(
     fill: Callable[[int], Registry],
 ) -> None:
@@ -344,6 +346,7 @@ def test_rollback_to_lost_files_is_refused_and_the_champion_stays(fill: Callable
     assert opened.champion() == champion
 
 
+@pytest.mark.slow
 def test_alias_moved_by_hand_in_mlflow_counts_as_a_champion(home: Path, fill: Callable[[int], Registry]) -> None:
     opened = fill(3)
     opened.promote(1)
@@ -450,6 +453,7 @@ def test_champion_made_by_hand_in_mlflow_is_refused(home: Path, fill: Callable[[
 # --- The workspace
 
 
+@pytest.mark.slow
 def test_home_with_awkward_characters_works(tmp_path: Path) -> None:
     home = tmp_path / "a b#c é'"
     opened = open_registry(home)
@@ -519,6 +523,7 @@ assert set(connected) <= {"socket.__new__", "socket.gethostname", "socket.bind"}
 # --- Kills and races
 
 
+@pytest.mark.slow
 def test_run_of_a_killed_process_is_swept(home: Path, fill: Callable[[int], Registry]) -> None:
     opened = fill(1)
     client = mlflow_client(home)
@@ -607,7 +612,8 @@ print(points)
 """
 
 
-@pytest.mark.parametrize("step", [40, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [3])
 def test_kill_at_any_write_then_a_plain_retry_gives_exactly_one_version(
     home: Path, fill: Callable[[int], Registry], step: int
 ) -> None:

@@ -8,7 +8,8 @@ Error
 │   └── NoChampion         nothing to predict with yet
 ├── ArtifactError          (ChecksumMismatch, as there)
 └── PipelineError
-    └── RegistryError      a version that isn't there, or can't be what was asked
+    └── RegistryError      the registry can't give or keep what was asked
+        ├── UnknownVersion     a version that isn't there; an InputError too, since the caller named it
         └── PromotionRefused   a version without a passed decision
 """
 
@@ -45,6 +46,7 @@ __all__ = [
     "RegistryError",
     "SettingError",
     "StepFailed",
+    "UnknownVersion",
 ]
 
 
@@ -81,7 +83,16 @@ class NoChampion(InputError):
 
 
 class RegistryError(PipelineError):
-    """The registry has no such version, or it can't be what was asked."""
+    """The registry can't give or keep what was asked."""
+
+
+class UnknownVersion(RegistryError, InputError):
+    """The caller named a version that isn't there; `known` are the newest that are."""
+
+    def __init__(self, home: Path, version: object, known: tuple[int, ...]) -> None:
+        self.home, self.version, self.known = home, version, known
+        numbers = ", ".join(map(str, known)) or "none yet"
+        super().__init__(f"{home} has no version {version!r}: name one of {numbers}")
 
 
 class PromotionRefused(RegistryError):

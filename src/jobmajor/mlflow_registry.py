@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jobmajor import mlflow_database
-from jobmajor.errors import ArtifactError, ChecksumMismatch, RegistryError, SettingError
+from jobmajor.errors import ArtifactError, ChecksumMismatch, RegistryError, SettingError, UnknownVersion
 from jobmajor.registry import (
     CHAMPION,
     DIGEST,
@@ -89,8 +89,7 @@ class MlflowRegistry:
             with mlflow_database.one_line():
                 if self._search(f"version_number = {number}"):
                     return self._version(self._client.get_model_version(MODEL_NAME, str(number)))
-        numbers = ", ".join(str(version.number) for version in self.versions()[-20:]) or "none yet"
-        raise RegistryError(f"{self._home} has no version {number!r}: name one of {numbers}")
+        raise UnknownVersion(self._home, number, tuple(version.number for version in self.versions()[-20:]))
 
     def champion(self) -> Version | None:
         """The version that MLflow's alias points to."""

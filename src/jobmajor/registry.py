@@ -150,7 +150,7 @@ class Registry(Protocol):
         """All versions, oldest first."""
 
     def get(self, number: int) -> Version:
-        """One version; RegistryError names the known numbers."""
+        """One version; UnknownVersion names the known numbers."""
 
     def champion(self) -> Version | None:
         """The version that serves; None before the first promotion."""

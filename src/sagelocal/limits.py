@@ -51,7 +51,10 @@ _INPUT_RULES: Final[Mapping[str, tuple[_Rule, ...]]] = {
 }
 _NEEDED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "Processing": (("AppSpecification.ContainerEntrypoint", "no image is at hand that could name one"),),
-    "Training": (("AlgorithmSpecification.TrainingImage", "no algorithm of the service runs here"),),
+    "Training": (
+        ("AlgorithmSpecification.TrainingImage", "no algorithm of the service runs here"),
+        ("ResourceConfig", "no serverless job runs here"),
+    ),
 }
 _ADDRESSES: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
     # (list, address, container folder): where each item's bytes are
@@ -93,6 +96,7 @@ def _job_faults(kind: str, arguments: Any) -> Iterator[str]:
             yield f"{where}: is missing, and {why}: name it in the definition"
     yield from _broken(_RULES[kind], arguments, "")
     for items, address, folder in _ADDRESSES[kind]:
+        yield from _repeated(_list(arguments, items), items)
         for index, item in enumerate(_list(arguments, items)):
             place = f"{items}[{index}]."
             if not items.endswith("Outputs"):
@@ -101,6 +105,14 @@ def _job_faults(kind: str, arguments: Any) -> Iterator[str]:
     for where in _ALONE[kind]:
         yield from _refusals(_at(arguments, where), split, where)
     yield from _refusals(_at(arguments, "CheckpointConfig.LocalPath"), _checkpoints, "CheckpointConfig.LocalPath")
+
+
+def _repeated(items: list[Any], place: str) -> Iterator[str]:
+    """Names that stand twice: the second would silently take the place of the first."""
+    names = [_at(item, name) for item in items for name in ("InputName", "OutputName", "ChannelName")]
+    known = [name for name in names if isinstance(name, str)]
+    for name in sorted({name for name in known if known.count(name) > 1}):
+        yield f"{place}: the name {name!r} stands more than once: give each its own"
 
 
 def _broken(rules: tuple[_Rule, ...], value: Any, place: str) -> Iterator[str]:

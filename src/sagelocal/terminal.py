@@ -20,6 +20,7 @@ from sagelocal.errors import Error, InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # titles and a job's own words are strangers' text
 
 
@@ -33,16 +34,19 @@ def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()
     except Error as error:
         return complain(str(error), 2 if isinstance(error, InputError) else 1)
-    except (KeyboardInterrupt, typer.Abort):
-        return complain("interrupted: run again to go on from what is finished", 130)
     except (BrokenPipeError, SystemExit):  # typer makes an exit of the first
         # Whoever read our output has seen enough; nothing more can be said there, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        where = error.filename or "a file"
+        return complain(f"{where}: {error.strerror or error}: give access or make room, and run again", 1)
     except Exception as error:
         # A wrong option; the class of typer's own errors has moved between its releases.
         if not hasattr(error, "format_message"):
             raise
         return complain(f"{error.format_message().rstrip('.')}: see {name} --help", 2)
+    if status == _INTERRUPTED:  # typer makes it of a KeyboardInterrupt, without a word
+        return complain("interrupted: run again to go on from what is finished", _INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 
