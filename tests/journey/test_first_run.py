@@ -35,9 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def here(place: Path) -> dict[str, Any]:
     """How a program is started there."""
-    kept = {
-        name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "COVERAGE_PROCESS_START") if name in os.environ
-    }
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     return {"cwd": place, "env": {**kept, "HOME": str(place.parent / "user"), "JOBMAJOR_OFFLINE": "1"}}
 
 
