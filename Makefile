@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check clean lock
+.PHONY: run test check soak clean lock
 
 run: $(VENV)/run.stamp
 	$(BIN)/jobmajor run $(ARGS)
@@ -23,6 +23,10 @@ check: $(VENV)/test.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not slow" $(ARGS)
+
+# A hundred kills at random moments, for an hour or so on two cores; `make test` has ten.
+soak: $(VENV)/test.stamp
+	JOBMAJOR_KILLS=100 $(BIN)/python -m pytest tests/faults $(ARGS)
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "found Python %d.%d, expected 3.11 or newer: name one, as in make run PYTHON=python3.12" % sys.version_info[:2])'
