@@ -152,8 +152,6 @@ def _bring(source: Source, store: FolderStore, settings: Settings) -> str:
 
     The look costs a second and only the first time: data that can't be used is refused before anything runs.
     """
-    from jobmajor.onet import tables  # noqa: PLC0415 - brings in polars, which a cached run can do without
-
     layout = folders.describe(source.folder)
     files = [path for path in (layout.titles, layout.occupations, layout.reported) if path]
     with tempfile.TemporaryDirectory() as name:
@@ -165,6 +163,8 @@ def _bring(source: Source, store: FolderStore, settings: Settings) -> str:
         uri = pipeline.local_uri(settings, "input", made.digest)
         there = store.listing(uri)
         if any(there.get(name) != record for name, record in made.files.items()):
+            from jobmajor.onet import tables  # noqa: PLC0415 - brings in polars, which a cached run can do without
+
             tables.read(source.folder)  # the original, so that a refusal names a file that the user knows
             store.publish(uri, staging)
     return uri
