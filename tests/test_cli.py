@@ -645,3 +645,14 @@ def test_classifying_does_without_the_registry_s_and_the_trainer_s_libraries(fin
 
     heavy = {"mlflow", "sqlalchemy", "sklearn", "polars", "botocore"}
     assert {name.partition(".")[0] for name in found} & heavy == set()
+
+
+def test_what_is_only_news_stays_out_of_a_pipe() -> None:
+    code = (
+        "import logging; from jobmajor import cli; cli.main(['data', 'list']); logging.warning('a retry'); "
+        "logging.error('a fault')"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+
+    assert done.stderr == "ERROR root: a fault\n"

@@ -49,7 +49,8 @@ Number = Annotated[int, typer.Argument(metavar="VERSION", help="A version's numb
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The status that the process ends with; `arguments` are the process's own when None."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    shown = logging.WARNING if sys.stderr.isatty() else logging.ERROR  # a retry is news to a person, noise in a pipe
+    logging.basicConfig(level=shown, format="%(levelname)s %(name)s: %(message)s")
     return edge(app, "jobmajor", arguments)
 
 
