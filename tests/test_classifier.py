@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -189,7 +190,6 @@ def test_polars_series_is_answered_with_one(classifier: Classifier) -> None:
 
 
 def test_pandas_series_is_answered_with_one_of_the_same_index(classifier: Classifier) -> None:
-    pandas = pytest.importorskip("pandas", reason="pandas is no dependency: install it to see its Series answered")
     titles = pandas.Series(["Registered Nurse", pandas.NA, "Cashier", float("nan")], index=list("dcba"), name="job")
 
     found = classifier.predict(titles)
