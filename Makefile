@@ -2,14 +2,20 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Tests of the transformer recipe run where torch is: make test TORCH=torch==2.13.0. Its newest build for Linux brings
+# gigabytes of CUDA, so it stands in no lock.
+TORCH ?=
+TESTED := $(VENV)/test$(if $(TORCH),-$(TORCH)).stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+BENCH ?= .venv-bench
+BENCH_PIP := $(BENCH)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check soak clean lock
+.PHONY: run test check soak bench clean lock
 
 run: $(VENV)/run.stamp
 	$(BIN)/jobmajor run $(ARGS)
 
-test: $(VENV)/test.stamp
+test: $(TESTED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -17,7 +23,7 @@ test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
 # The fast gate, for every change: what takes more than a few seconds is left out.
-check: $(VENV)/test.stamp
+check: $(TESTED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -25,8 +31,23 @@ check: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not slow" $(ARGS)
 
 # A hundred kills at random moments, for an hour or so on two cores; `make test` has ten.
-soak: $(VENV)/test.stamp
+soak: $(TESTED)
 	JOBMAJOR_KILLS=100 $(BIN)/python -m pytest tests/faults $(ARGS)
+
+# Ours beside its peers, in an environment of their own; FINAL=1 looks at the tests, SLOW=1 adds the transformer.
+bench: $(BENCH)/$(if $(SLOW),slow,bench).stamp
+	$(BENCH)/bin/python -m benchmarks $(if $(FINAL),--final) $(if $(SLOW),--slow) $(ARGS)
+
+$(BENCH)/bench.stamp: requirements.lock benchmarks/requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH_PIP) install --require-hashes -r requirements.lock
+	$(BENCH_PIP) install -r benchmarks/requirements.txt
+	$(BENCH_PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+$(BENCH)/slow.stamp: $(BENCH)/bench.stamp
+	$(BENCH_PIP) install -e '.[transformer]' -r benchmarks/requirements-slow.txt
+	touch $@
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "found Python %d.%d, expected 3.11 or newer: name one, as in make run PYTHON=python3.12" % sys.version_info[:2])'
@@ -39,6 +60,11 @@ $(VENV)/test.stamp: $(VENV)/run.stamp requirements-dev.lock
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	touch $@
 
+# A stamp for each build asked for: naming another installs that.
+$(VENV)/test-$(TORCH).stamp: $(VENV)/test.stamp
+	$(PIP) install '$(TORCH)'
+	touch $@
+
 # Needs uv; the exported files hold hashes and no index addresses, uv.lock itself stays out of git.
 lock:
 	uv lock --upgrade
@@ -46,4 +72,4 @@ lock:
 	uv export --quiet --no-header --no-annotate --no-emit-project --all-groups -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .jobmajor .sagelocal dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) $(BENCH) .jobmajor .sagelocal dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -15,7 +15,8 @@ import openpyxl
 import pytest
 import typer
 
-from jobmajor import cli
+from jobmajor import cli, pipeline, settings
+from jobmajor.onet.source import STARTER_FOLDER
 from jobmajor.registry import open_registry
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ TITLES, OCCUPATIONS = "Alternate Titles", "Occupation Data"
 HEAVY = {
     *("numpy", "scipy", "polars", "sklearn", "safetensors", "python_calamine"),
     *("mlflow", "sqlalchemy", "alembic", "botocore", "boto3", "jinja2", "rich", "urllib3"),
-    *("fastapi", "starlette", "uvicorn", "pandas", "pyarrow", "torch"),
+    *("fastapi", "starlette", "uvicorn", "pandas", "pyarrow", "torch", "transformers", "optuna", "numba"),
 }
 
 
@@ -65,6 +66,15 @@ def release(folder: Path, *rows: Sequence[object], head: Sequence[str] = TITLES_
     workbook(folder / f"{TITLES}.xlsx", head, *rows)
     occupation = ("29-1141.00", "Registered Nurses", "Care for people.")
     workbook(folder / f"{OCCUPATIONS}.xlsx", ("O*NET-SOC Code", "Title", "Description"), occupation)
+    return folder
+
+
+def few_titles(folder: Path) -> Path:
+    """Some starter titles of each occupation, in the layout of the text edition: a model of them takes a moment."""
+    folder.mkdir()
+    for name, every in (("Alternate Titles.txt", 17), ("Occupation Data.txt", 1)):
+        head, *lines = (STARTER_FOLDER / name).read_text("utf-8").splitlines()
+        (folder / name).write_text("\n".join([head, *lines[::every], ""]), "utf-8")
     return folder
 
 
@@ -122,7 +132,7 @@ def test_every_command_has_help_with_an_example(
 
 def test_commands_are_those_of_the_design() -> None:
     assert {" ".join(words) for words in COMMANDS} == {
-        *("run", "classify", "data pull", "data list", "data check", "pipeline show", "pipeline validate"),
+        *("run", "tune", "classify", "data pull", "data list", "data check", "pipeline show", "pipeline validate"),
         *("models list", "models show", "models promote", "models rollback", "models verify"),
     }
 
@@ -139,6 +149,7 @@ def test_every_option_of_every_command_says_what_it_does() -> None:
 PLAIN = {("data", "pull"), ("pipeline", "show"), ("models", "show"), ("models", "verify")}
 CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("run",): ("--release", "starter", "--home", "HOME"),
+    ("tune",): ("--data", "TITLES", "--trials", "1", "--home", "HOME"),
     ("classify",): ("nurse", "sw eng", "--top", "2", "--home", "HOME"),
     ("data", "list"): ("--home", "HOME"),
     ("data", "check"): ("RELEASE",),
@@ -161,6 +172,9 @@ def test_json_is_all_that_stands_on_standard_output(
     words: tuple[str, ...], workspace: Path, tmp_path: Path, say: Callable[..., tuple[int, str, str]]
 ) -> None:
     places = {"HOME": str(workspace), "RELEASE": str(release(tmp_path / "release", NURSE))}
+    if "TITLES" in CALLS[words]:
+        pytest.importorskip("optuna", reason="needs the extra 'tune'")
+        places["TITLES"] = str(few_titles(tmp_path / "titles"))
 
     status, out, err = say(*words, *(places.get(word, word) for word in CALLS[words]), "--json")
 
@@ -399,6 +413,7 @@ def test_option_that_can_t_be_used_is_refused_before_anything_is_made(
         ("[linear]\npenality = 2.0", ("linear.penality", "penalty")),
         ("[linear]\npenalty = -1", ("linear.penalty", "-1")),
         ("[split]\nseed = 1.5", ("split.seed", "whole number")),
+        ('[train]\nrecipe = "forest"', ("train.recipe", "forest", "linear, transformer")),
         ("linear = 3", ("linear", "[linear]")),
         ("[linear", ("is no TOML",)),
     ],
@@ -434,6 +449,70 @@ def test_home_that_can_t_be_written_is_one_line(tmp_path: Path, refuse: Callable
     assert f"{tmp_path / 'file'}" in refuse("run", "--release", "starter", "--home", tmp_path / "file", status=1)
 
 
+# Tune
+
+
+def search(home: Path, *words: object) -> tuple[object, ...]:
+    return ("tune", "--data", few_titles(home.with_name("titles")), "--home", home, *words)
+
+
+@pytest.mark.slow
+def test_search_leaves_settings_that_a_run_can_be_given(
+    tmp_path: Path, say: Callable[..., tuple[int, str, str]]
+) -> None:
+    pytest.importorskip("optuna", reason="needs the extra 'tune'")
+
+    status, out, err = say(*search(tmp_path / "home", "--trials", 2))
+
+    assert (status, err) == (0, "")  # no progress where nobody watches
+    first, second = out.splitlines()
+    assert first.startswith("best of 2 trials: weighted F1 0.")
+    assert second.startswith("settings: ")
+    assert settings.read(tmp_path / "home" / "tune.toml").train.recipe == "linear"
+
+
+def test_search_is_refused_before_it_begins_where_its_file_is_there(tmp_path: Path, refuse: Callable[..., str]) -> None:
+    pytest.importorskip("optuna", reason="needs the extra 'tune'")
+    (tmp_path / "mine.toml").touch()
+
+    said = refuse(*search(tmp_path / "home", "--output", tmp_path / "mine.toml"))
+
+    assert "mine.toml is there already" in said
+    assert not (tmp_path / "home").exists()
+
+
+def test_search_for_another_recipe_is_refused_by_name(tmp_path: Path, refuse: Callable[..., str]) -> None:
+    assert "'train.recipe': found 'transformer'" in refuse(*search(tmp_path / "home", "--settings", chosen(tmp_path)))
+
+
+def chosen(folder: Path) -> Path:
+    path = folder / "transformer.toml"
+    path.write_text('[train]\nrecipe = "transformer"\n', "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("package", "extra"), [("optuna", "tune"), ("torch", "transformer")])
+def test_missing_extra_is_one_line_with_the_command_that_installs_it(
+    package: str, extra: str, tmp_path: Path, refuse: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    words: dict[str, tuple[object, ...]] = {
+        "tune": search(tmp_path / "home"),
+        "transformer": ("run", "--release", "starter", "--home", tmp_path / "home", "--settings", chosen(tmp_path)),
+    }
+
+    assert f"needs the extra {extra!r}: pip install 'jobmajor[{extra}]'" in refuse(*words[extra])
+    assert not (tmp_path / "home").exists()
+
+
+def test_definition_is_shown_with_a_search_if_asked_for(command: Command) -> None:
+    plain, searching = (command("pipeline", "show", *words).stdout for words in ((), ("--tuning",)))
+
+    assert plain == pipeline.to_bytes(settings.Settings())
+    kinds = {step["Name"]: step["Type"] for step in json.loads(searching)["Steps"]}
+    assert kinds["train"] == "Tuning"
+
+
 # Classify
 
 
@@ -443,7 +522,7 @@ def test_titles_come_from_arguments_in_their_order(finished: Path, say: Callable
 
     head, *rows = out.splitlines()
     assert (status, err) == (0, "")
-    assert head.split() == ["title", "code", "name", "score"]
+    assert head.split() == ["title", "code", "name", "score", "source", "abstain"]
     assert [row.split("  ")[0] for row in rows] == ["licensed practical nurse", "software developer"]
     assert "29-0000" in rows[0]
     assert "15-0000" in rows[1]
@@ -454,7 +533,7 @@ def test_titles_come_from_arguments_in_their_order(finished: Path, say: Callable
 def test_every_level_gives_as_many_answers_as_asked(
     level: str, shape: str, finished: Path, say: Callable[..., tuple[int, str, str]]
 ) -> None:
-    words = ("classify", "registered nurse", "--level", level, "--top", 3, "--json", "--home", finished)
+    words = ("classify", "registered nurse", "--level", level, "--top", 3, "--json", "--no-exact", "--home", finished)
 
     _, out, _ = say(*words)
 
@@ -465,6 +544,36 @@ def test_every_level_gives_as_many_answers_as_asked(
     assert shape in labels[0]
     scores = [answer["score"] for answer in found["answers"]]
     assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.slow
+def test_answer_says_where_it_comes_from_and_when_not_to_take_it(
+    finished: Path, tmp_path: Path, say: Callable[..., tuple[int, str, str]]
+) -> None:
+    (tmp_path / "own.csv").write_text("title,code\nHappiness Officer,13-1071\n")
+    words = ("classify", "happiness officer", "asdf", "看護師", "--overrides", tmp_path / "own.csv", "--home", finished)
+
+    _, out, _ = say(*words, "--level", "detailed", "--json")
+    _, table, _ = say(*words)
+
+    found = json.loads(out)
+    assert [(each["source"], each["abstain"], each["reason"]) for each in found] == [
+        ("override", False, ""),
+        ("model", True, "not a title"),
+        ("model", True, "unknown language"),
+    ]
+    assert found[0]["answers"] == [{"label": "13-1071", "name": "Human Resources Specialists", "score": 1.0}]
+    assert [row.split()[-2:] for row in table.splitlines()[1:]] == [
+        ["1.000", "override"],
+        ["a", "title"],
+        ["unknown", "language"],
+    ]
+
+
+def test_overrides_that_can_not_be_read_are_refused_by_line(tmp_path: Path, refuse: Callable[..., str]) -> None:
+    (tmp_path / "own.csv").write_text("title,code\nnurse,99-9999\n")
+
+    assert "own.csv, line 2" in refuse("classify", "nurse", "--overrides", tmp_path / "own.csv", "--home", tmp_path)
 
 
 @pytest.mark.slow

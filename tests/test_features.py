@@ -30,9 +30,13 @@ def spelled_out(text: str) -> list[int]:
             runs = [bounded[start : start + length] for start in range(len(bounded) - length + 1)]
             found += [placed(polynomial(run), length) for run in runs if run != bounded]
     hashes = [polynomial(word[::-1] + b"\0") for word in words]
-    found += [WORD_BUCKETS + placed(value, 101) for value in hashes]
+    found += [word_bucket(word.decode()) for word in words]
     pairs = pairwise(hashes)
     return found + [WORD_BUCKETS + placed(one * 0xC2B2AE3D27D4EB4F + other, 102) for one, other in pairs]
+
+
+def word_bucket(word: str) -> int:
+    return WORD_BUCKETS + placed(polynomial(word.encode()[::-1] + b"\0"), 101)
 
 
 def polynomial(data: bytes) -> int:
@@ -58,6 +62,29 @@ def test_company_in_a_batch_changes_no_titles_pieces(texts: list[str]) -> None:
     assert together.starts[-1] == len(together.buckets)
     for text, start, end in zip(texts, together.starts, together.starts[1:], strict=False):
         assert together.buckets[start:end].tolist() == pieces(text)
+    for text, start, end in zip(texts, together.word_starts, together.word_starts[1:], strict=False):
+        assert together.words[start:end].tolist() == bags([text]).words.tolist()
+
+
+@given(TEXTS)
+def test_words_are_given_once_more_alone_in_the_order_in_which_they_stand(texts: list[str]) -> None:
+    found = bags(texts)
+
+    words = [[word_bucket(word) for word in without_rank(text).split()] for text in texts]
+    assert found.words.tolist() == [bucket for title in words for bucket in title]
+    assert np.diff(found.word_starts).tolist() == [len(title) for title in words]
+    assert (found.word_starts[0], found.words.dtype.name, found.word_starts.dtype.name) == (0, "int32", "int64")
+
+
+@given(TEXTS, st.data())
+def test_part_of_a_batch_is_the_batch_of_that_part(texts: list[str], data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, len(texts)))
+    last = data.draw(st.integers(first, len(texts)))
+
+    part, alone = bags(texts).part(first, last), bags(texts[first:last])
+
+    for name in ("starts", "buckets", "word_starts", "words"):
+        assert getattr(part, name).tolist() == getattr(alone, name).tolist(), name
 
 
 @given(st.text(max_size=40).map(normalise))
@@ -98,6 +125,8 @@ def test_order_of_words_is_seen_in_their_pairs_alone() -> None:
 
 def test_words_of_rank_have_no_pieces() -> None:
     assert pieces("senior nurse ii") == pieces("nurse") != []
+    assert bags(["senior nurse ii"]).words.tolist() == [word_bucket("nurse")]
+    assert bags(["senior"]).words.tolist() == [word_bucket("senior")]
 
 
 def test_repeated_pieces_are_given_as_often_as_they_stand_there() -> None:
@@ -139,4 +168,7 @@ def test_no_titles_have_no_pieces() -> None:
 
     assert (none.starts.tolist(), none.buckets.tolist()) == ([0], [])
     assert (none.starts.dtype.name, none.buckets.dtype.name) == ("int64", "int32")
+    assert (none.word_starts.tolist(), none.words.tolist()) == ([0], [])
+    assert (none.word_starts.dtype.name, none.words.dtype.name) == ("int64", "int32")
+    assert bags(["", ""]).word_starts.tolist() == [0, 0, 0]
     assert bags(["", ""]).starts.tolist() == [0, 0, 0]

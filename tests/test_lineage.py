@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -40,7 +41,15 @@ def test_code_version_is_the_same_in_another_place_and_process(copy: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["jobmajor/titles.py", "sagelocal/store.py", "jobmajor/soc_2018.tsv", "jobmajor/card.md.j2"]
+    "name",
+    [
+        "jobmajor/titles.py",
+        "sagelocal/store.py",
+        "jobmajor/soc_2018.tsv",
+        "jobmajor/card.md.j2",
+        "jobmajor/vectors.safetensors",
+        "jobmajor/vectors.txt",
+    ],
 )
 def test_any_changed_source_is_another_version(copy: Path, name: str) -> None:
     path = copy / name
@@ -57,3 +66,29 @@ def test_renamed_source_is_another_version_and_starter_titles_are_none(copy: Pat
 
     assert with_other_titles == lineage.code_version()
     assert version(copy) != lineage.code_version()
+
+
+def installed(folder: Path, name: str, number: str) -> None:
+    """A library as an installer records it, without a line of code."""
+    record = folder / f"{name}-{number}.dist-info" / "METADATA"
+    record.parent.mkdir()
+    record.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
+
+
+def test_library_of_a_recipe_counts_for_that_one_alone_and_is_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("tokenizers", "torch", "transformers"):
+        installed(tmp_path, name, "1.0")
+    found = lineage.code_version.__wrapped__
+    linear, first = found("linear"), found("transformer")
+    (tmp_path / "torch-1.0.dist-info").rename(tmp_path / "torch-2.0.dist-info")
+    record = tmp_path / "torch-2.0.dist-info" / "METADATA"
+    record.write_text(record.read_text().replace("Version: 1.0", "Version: 2.0"))
+    importlib.invalidate_caches()
+
+    second = found("transformer")
+
+    assert found("linear") == linear == lineage.code_version()
+    assert len({linear, first, second}) == 3

@@ -16,6 +16,7 @@ from safetensors.numpy import save as save_arrays
 from jobmajor import classifier as classifiers
 from jobmajor import soc
 from jobmajor.errors import ArtifactError
+from jobmajor.linear import LinearModel
 from sagelocal import manifest
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from jobmajor.classifier import Classifier
 
-FILES = ("manifest.json", "model.json", "model.safetensors")
+FILES = ("answers.json", "answers.safetensors", "manifest.json", "model.json", "model.safetensors")
 DROP = "drop this key"
 
 
@@ -44,11 +45,11 @@ def refusal(folder: Path) -> str:
     return str(caught.value)
 
 
-def remade(folder: Path, **changes: object) -> Path:
-    """The folder with other values in its description, and a manifest that says that all is well."""
-    body = json.loads((folder / "model.json").read_bytes()) | changes
+def remade(folder: Path, file: str = "model.json", /, **changes: object) -> Path:
+    """The folder with other values in a description, and a manifest that says that all is well."""
+    body = json.loads((folder / file).read_bytes()) | changes
     body = {name: value for name, value in body.items() if value is not DROP}
-    (folder / "model.json").write_text(json.dumps(body))
+    (folder / file).write_text(json.dumps(body))
     manifest.write(folder)
     return folder
 
@@ -61,7 +62,10 @@ def test_saved_and_loaded_model_gives_identical_scores(
     for level in soc.LEVELS:
         titles = splits["test"]["title"].to_list()
         assert np.array_equal(again.predict_proba(titles, level), classifier.predict_proba(titles, level))
-    assert (again.codes, again.blend, again.about) == (classifier.codes, classifier.blend, classifier.about)
+    assert isinstance(again.scorer, LinearModel)
+    assert isinstance(classifier.scorer, LinearModel)
+    assert again.scorer.blend == classifier.scorer.blend
+    assert (again.codes, again.about) == (classifier.codes, classifier.about)
 
 
 def test_model_saved_again_is_the_same_bytes(model_folder: Path, tmp_path: Path) -> None:
@@ -74,10 +78,10 @@ def test_model_saved_again_is_the_same_bytes(model_folder: Path, tmp_path: Path)
 
 def test_model_is_arrays_and_json_and_nothing_else(model_folder: Path) -> None:
     assert sorted(path.name for path in model_folder.iterdir()) == list(FILES)
-    assert json.loads((model_folder / "model.json").read_bytes())["format"] == 1
+    assert json.loads((model_folder / "model.json").read_bytes())["format"] == 2
 
 
-@pytest.mark.parametrize("name", FILES[1:])
+@pytest.mark.parametrize("name", [name for name in FILES if name != "manifest.json"])
 def test_any_changed_bit_is_refused(folder: Path, name: str) -> None:
     path = folder / name
     whole = path.read_bytes()
@@ -151,11 +155,11 @@ def test_pipe_in_place_of_a_file_is_refused_without_being_read(folder: Path) -> 
     assert "no regular file" in refusal(folder)
 
 
-@pytest.mark.parametrize("found", [0, 2, "1", None])
+@pytest.mark.parametrize("found", [0, 1, 3, "2", None])
 def test_model_of_another_format_is_refused_by_number(folder: Path, found: object) -> None:
     said = refusal(remade(folder, format=found, codes=DROP))  # another format may say everything in another way
 
-    assert f"format {found!r}, expected 1" in said
+    assert f"format {found!r}, expected 2" in said
 
 
 @pytest.mark.parametrize(
@@ -177,9 +181,7 @@ def test_model_of_another_format_is_refused_by_number(folder: Path, found: objec
         {"blend": {"linear": 1, "shift": 0, "counts": 0, "across": 1, "within": None}},
         {"blend": {"linear": 1, "shift": 0, "counts": 0, "across": 1, "within": float("nan")}},
         {"blend": {"linear": 1, "shift": 0, "counts": 0, "across": 1, "within": 1, "more": 1}},
-        {"about": DROP},
-        {"about": 5},
-        {"about": "text"},
+        {"recipe": DROP},
     ],
     ids=str,
 )
@@ -187,9 +189,36 @@ def test_description_that_no_model_has_is_refused(folder: Path, change: dict[str
     assert "is no model" in refusal(remade(folder, **change))
 
 
+@pytest.mark.parametrize("recipe", ["forest", None, 5, ["linear"]])
+def test_model_of_an_unknown_recipe_is_refused_by_name(folder: Path, recipe: object) -> None:
+    said = refusal(remade(folder, recipe=recipe))
+
+    assert f"its recipe is {recipe!r}, expected 'linear' or 'transformer'" in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"about": DROP},
+        {"about": 5},
+        {"about": "text"},
+        {"thresholds": DROP},
+        {"thresholds": []},
+        {"thresholds": {"major": 0.5}},
+        {"thresholds": dict.fromkeys(soc.LEVELS, -1)},
+        {"thresholds": dict.fromkeys(soc.LEVELS, float("nan"))},
+        {"thresholds": dict.fromkeys(soc.LEVELS, None)},
+    ],
+    ids=str,
+)
+def test_answers_that_no_model_has_are_refused(folder: Path, change: dict[str, object]) -> None:
+    assert "is no model" in refusal(remade(folder, "answers.json", **change))
+
+
+@pytest.mark.parametrize("file", ["model.json", "answers.json"])
 @pytest.mark.parametrize("content", [b"", b"null", b"[]", b"{", b"\xff", b"[" * 100_000])
-def test_description_that_is_no_object_is_refused(folder: Path, content: bytes) -> None:
-    (folder / "model.json").write_bytes(content)
+def test_description_that_is_no_object_is_refused(folder: Path, file: str, content: bytes) -> None:
+    (folder / file).write_bytes(content)
     manifest.write(folder)
 
     assert "is no model" in refusal(folder)
@@ -218,8 +247,9 @@ def test_arrays_that_no_model_has_are_refused(folder: Path, name: str, change: C
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x05K\x01.", b"\xff" * 16, b"\x02\0\0\0\0\0\0\0{}"])
-def test_arrays_in_another_format_are_refused(folder: Path, content: bytes) -> None:
-    (folder / "model.safetensors").write_bytes(content)
+@pytest.mark.parametrize("file", ["model.safetensors", "answers.safetensors"])
+def test_arrays_in_another_format_are_refused(folder: Path, file: str, content: bytes) -> None:
+    (folder / file).write_bytes(content)
     manifest.write(folder)
 
     refusal(folder)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobmajor import pipeline
-from jobmajor.settings import Settings
+from jobmajor import jobs, pipeline, tune
+from jobmajor.errors import DefinitionError, SettingError
+from jobmajor.settings import RECIPES, Settings, Train, Transformer
 from sagelocal import definition as definitions
-from sagelocal import executor, graph
+from sagelocal import executor, graph, properties
 from sagelocal.expressions import references
 from sagelocal.language import Scope, holds, resolve
 
@@ -30,6 +31,7 @@ EXECUTION = {
     "StartDateTime": "2024-01-01T00:00:00+00:00",
     "CurrentDateTime": "2024-01-01T00:00:00+00:00",
 }
+SHARED = {item.name for item in dataclasses.fields(Settings)} - set(RECIPES)
 DETAILS = {  # the parameters of the architecture, with the tutorial's defaults where it has them
     "ProcessingInstanceType": ("String", "ml.c5.xlarge"),
     "TrainingInstanceType": ("String", "ml.m5.xlarge"),
@@ -56,6 +58,8 @@ def changed(settings: Settings, section: str, name: str) -> Settings:
     part = getattr(settings, section)
     value = getattr(part, name)
     other = f"{value}-2" if isinstance(value, str) else value + 1 if isinstance(value, int) else value * 0.9
+    if (section, name) == ("train", "recipe"):
+        other = "transformer" if value == "linear" else "linear"
     return dataclasses.replace(settings, **{section: dataclasses.replace(part, **{name: other})})
 
 
@@ -238,12 +242,14 @@ def test_evaluation_reads_the_test_and_the_model_and_training_never_the_test() -
 
 @pytest.mark.parametrize("path", list(leaves(Settings())), ids=".".join)
 def test_every_setting_that_changes_the_work_changes_the_bytes(path: tuple[str, str]) -> None:
-    before, after = Settings(), changed(Settings(), *path)
+    before = {recipe: Settings(train=Train(recipe)) for recipe in RECIPES}
 
-    # The starter titles' own threshold comes with a run, as the value of TestScoreThreshold.
-    differs = path != ("thresholds", "starter")
+    differs = {name: pipeline.to_bytes(one) != pipeline.to_bytes(changed(one, *path)) for name, one in before.items()}
 
-    assert (pipeline.to_bytes(before) != pipeline.to_bytes(after)) is differs
+    # The starter titles' own threshold comes with a run, as the value of TestScoreThreshold; the settings of a recipe
+    # change the work of that one alone.
+    own = path != ("thresholds", "starter")
+    assert differs == {recipe: own and path[0] in {recipe, *SHARED} for recipe in RECIPES}
 
 
 def test_split_reaches_the_step_as_arguments_and_the_recipe_as_hyperparameters() -> None:
@@ -251,7 +257,7 @@ def test_split_reaches_the_step_as_arguments_and_the_recipe_as_hyperparameters()
 
     words = found["preprocess-data"].arguments["AppSpecification"]["ContainerArguments"]
     assert words == ["--seed", "2140", "--validation", "0.1", "--test", "0.1"]
-    recipe = dataclasses.asdict(Settings().linear)
+    recipe = {"recipe": "linear", **dataclasses.asdict(Settings().linear)}
     assert found["train"].arguments["HyperParameters"] == {name: str(value) for name, value in recipe.items()}
 
 
@@ -268,3 +274,153 @@ def test_no_path_of_this_machine_and_no_credential_is_in_it() -> None:
 
 def test_local_address_is_below_the_prefix_in_the_local_bucket() -> None:
     assert pipeline.local_uri(Settings(), "a", "b") == "s3://jobmajor-local/job-major-clf/a/b"
+
+
+TRANSFORMER = Settings(train=Train("transformer"))
+SEARCH = jobs.Tuning(tune.parameter_ranges(), trials=12, parallel=3, seed=5)
+
+
+def training(settings: Settings) -> Any:
+    return pipeline.build(settings)["Steps"][1]["Arguments"]
+
+
+def test_linear_definition_asks_for_nothing_of_a_transformer() -> None:
+    text = pipeline.to_bytes(Settings()).decode()
+
+    assert "heckpoint" not in text
+    assert "eval_f1" not in text
+
+
+def test_transformer_s_definition_is_taken_and_brings_its_checkpoint_as_a_channel() -> None:
+    definition = definitions.parse(pipeline.to_bytes(TRANSFORMER))
+
+    values = executor.ready(definition, {})
+
+    arguments = training(TRANSFORMER)
+    assert values["CheckpointUrl"] == "s3://jobmajor-local/job-major-clf/checkpoint"
+    channels = {
+        item["ChannelName"]: item["DataSource"]["S3DataSource"]["S3Uri"] for item in arguments["InputDataConfig"]
+    }
+    assert list(channels) == ["train", "validation", "checkpoint"]
+    assert channels["checkpoint"] == {"Get": "Parameters.CheckpointUrl"}
+    recipe = {"recipe": "transformer", **dataclasses.asdict(TRANSFORMER.transformer)}
+    assert arguments["HyperParameters"] == {name: str(value) for name, value in recipe.items()}
+    assert arguments["StoppingCondition"]["MaxRuntimeInSeconds"] > 3600
+    assert arguments["EnableNetworkIsolation"] is True
+
+
+def test_metrics_of_a_transformer_are_found_in_a_line_of_its_log() -> None:
+    line = (
+        "INFO jobmajor.transformer.loop: epoch=3 train_loss=1.500000 eval_loss=2.250000 eval_accuracy=0.700000 "
+        "eval_f1=0.690000 eval_runtime=0.125 eval_samples_per_second=4400.0"
+    )
+    wanted = training(TRANSFORMER)["AlgorithmSpecification"]["MetricDefinitions"]
+
+    found = {item["Name"]: re.findall(item["Regex"], line) for item in wanted}
+
+    assert {name: values for name, values in found.items() if values} == {
+        "epoch": ["3"],
+        "train_loss": ["1.500000"],
+        "eval_loss": ["2.250000"],
+        "eval_accuracy": ["0.700000"],
+        "eval_f1": ["0.690000"],
+        "eval_runtime": ["0.125"],
+        "eval_samples_per_second": ["4400.0"],
+    }
+
+
+def test_state_of_a_training_outlives_its_execution_and_is_no_other_training_s() -> None:
+    def place(settings: Settings) -> str:
+        uri = training(settings)["CheckpointConfig"]["S3Uri"]
+        assert "Execution." not in json.dumps(uri)
+        return str(resolve(uri, scope()))
+
+    other = dataclasses.replace(TRANSFORMER, transformer=Transformer(epochs=6))
+
+    assert place(TRANSFORMER).startswith("s3://jobmajor-local/job-major-clf/checkpoints/")
+    assert place(TRANSFORMER) != place(other)
+
+
+def searching() -> definitions.Definition:
+    return definitions.parse(pipeline.to_bytes(Settings(), SEARCH))
+
+
+def test_search_as_a_step_is_taken_by_the_service_s_shapes_and_this_machine_says_that_it_can_t_run_it() -> None:
+    definition = searching()
+
+    definitions.check(definition, definitions.bind(definition, {}))
+
+    with pytest.raises(DefinitionError) as caught:
+        executor.ready(definition, {})
+    assert len(caught.value.problems) == 1
+    assert caught.value.problems[0].startswith("steps[train].Type: Tuning steps don't run here")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        (("TrainingJobDefinition",), None, "TrainingJobDefinition"),
+        (("TrainingJobDefinition", "ResourceConfig"), None, "TrainingJobDefinition.ResourceConfig: is missing"),
+        (("HyperParameterTuningJobConfig", "Strategy"), "Guess", "Strategy"),
+        (("HyperParameterTuningJobConfig", "ResourceLimits", "MaxParallelTrainingJobs"), 0, "MaxParallelTrainingJobs"),
+        (("TrainingJobDefinition", "AlgorithmSpecification", "ContainerEntrypoint"), ["a"], "ContainerEntrypoint"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, tuple) else None,
+)
+def test_search_that_the_service_would_refuse_is_refused(path: tuple[str, ...], value: Any, fault: str) -> None:
+    raw = pipeline.build(Settings(), SEARCH)
+    here = raw["Steps"][1]["Arguments"]
+    for part in path[:-1]:
+        here = here[part]
+    if value is None:
+        del here[path[-1]]
+    else:
+        here[path[-1]] = value
+    definition = definitions.parse(json.dumps(raw).encode())
+
+    with pytest.raises(DefinitionError) as caught:
+        definitions.check(definition, definitions.bind(definition, {}))
+
+    assert any(fault in problem and problem.startswith("steps[train]") for problem in caught.value.problems)
+
+
+def test_search_tries_the_space_and_keeps_the_other_settings_as_they_are() -> None:
+    arguments = pipeline.build(Settings(), SEARCH)["Steps"][1]["Arguments"]
+
+    tried = {item["Name"] for ranges in tune.parameter_ranges().values() for item in ranges}
+    fixed = arguments["TrainingJobDefinition"]["StaticHyperParameters"]
+    assert tried | fixed.keys() == {"recipe", *dataclasses.asdict(Settings().linear)}
+    assert not tried & fixed.keys()
+    config = arguments["HyperParameterTuningJobConfig"]
+    assert config["ResourceLimits"] == {"MaxNumberOfTrainingJobs": 12, "MaxParallelTrainingJobs": 3}
+    metrics = arguments["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"]
+    assert config["HyperParameterTuningJobObjective"]["MetricName"] in {item["Name"] for item in metrics}
+
+
+def test_best_model_of_a_search_is_evaluated_and_registered() -> None:
+    found = {step.name: step for step, _ in graph.flatten(searching().steps)}
+    evaluated = found["evaluate-model"].arguments["ProcessingInputs"][0]["S3Input"]["S3Uri"]
+    (container,) = found["register"].arguments["InferenceSpecification"]["Containers"]
+
+    done = {"train": {"BestTrainingJob": {"TrainingJobName": "abc-007"}}}
+    here = dataclasses.replace(scope(), properties=done)
+
+    place = "s3://jobmajor-local/job-major-clf/runs/abc123def456/output/abc-007/output/model.tar.gz"
+    assert resolve(evaluated, here) == resolve(container["ModelDataUrl"], here) == place
+
+
+def test_jobs_of_a_search_may_be_referred_to_by_their_place() -> None:
+    raw = pipeline.build(Settings(), SEARCH)
+    name = raw["Steps"][2]["Arguments"]["ProcessingInputs"][0]["S3Input"]["S3Uri"]["Std:Join"]["Values"][-2]
+
+    def faults(path: str) -> list[str]:
+        name["Get"] = path
+        return list(properties.faults(definitions.parse(json.dumps(raw).encode())))
+
+    assert faults("Steps.train.TrainingJobSummaries[0].TrainingJobName") == []
+    assert len(faults("Steps.train.BestTrainingJobs.TrainingJobName")) == 2  # where it is evaluated, and registered
+
+
+def test_search_for_another_recipe_is_refused_by_name() -> None:
+    with pytest.raises(SettingError, match=r"'train\.recipe': found 'transformer'"):
+        pipeline.build(TRANSFORMER, SEARCH)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobmajor import settings
 from jobmajor.errors import InputError, SettingError
-from jobmajor.settings import Linear, Names, Settings, Split
+from jobmajor.settings import Linear, Names, Settings, Split, Transformer
 
 
 def toml(folder: Path, text: str) -> Path:
@@ -65,7 +65,7 @@ def test_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, content: by
 def test_unknown_keys_are_refused_by_name_with_those_that_there_are() -> None:
     section, key = refusal({"splits": {}}), refusal({"split": {"sed": 1}})
 
-    assert (section.name, section.expected) == ("splits", "one of names, split, linear, thresholds")
+    assert (section.name, section.expected) == ("splits", "one of names, split, train, linear, transformer, thresholds")
     assert (key.name, key.expected) == ("split.sed", "one of seed, validation, test")
 
 
@@ -88,6 +88,12 @@ def test_unknown_keys_are_refused_by_name_with_those_that_there_are() -> None:
         ("split", "test", False),
         ("split", "test", ""),
         ("linear", "penalty", 0),
+        ("train", "recipe", "forest"),
+        ("train", "recipe", ""),
+        ("train", "recipe", 1),
+        ("transformer", "epochs", 0),
+        ("transformer", "checkpoint", ""),
+        ("transformer", "max_length", 3),
         ("thresholds", "onet", 1.01),
         ("names", "bucket", ""),
         ("names", "bucket", 5),
@@ -106,6 +112,14 @@ def test_range_is_said_as_a_person_would_write_it() -> None:
     assert refusal({"split": {"seed": -1}}).expected == "a whole number from 0 to 2,147,483,647"
     assert refusal({"split": {"test": 9}}).expected == "a number from 0.01 to 0.4"
     assert refusal({"split": 3}).expected == "a section [split]"
+
+
+def test_recipe_is_one_of_those_that_there_are_and_has_the_settings_of_its_section() -> None:
+    assert refusal({"train": {"recipe": "Linear"}}).expected == "one of linear, transformer"
+
+    chosen = settings.build(Settings, {"train": {"recipe": "transformer"}, "transformer": {"epochs": 2}})
+
+    assert (Settings().recipe, chosen.recipe) == (Linear(), Transformer(epochs=2))
 
 
 def test_numbers_may_be_given_as_text_as_a_command_line_has_them() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobmajor import titles
 from jobmajor.titles import family_key, normalise, without_rank
 
 ANY_TEXT = st.text(max_size=60)
@@ -90,3 +91,102 @@ def test_abbreviations_of_one_meaning_are_written_out(typed: str, meant: str) ->
 @pytest.mark.parametrize("word", ["tech", "admin", "acct", "med", "rec"])
 def test_abbreviations_of_two_meanings_stay(word: str) -> None:
     assert normalise(f"{word} lead") == f"{word} lead"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Waitress", "waiter"),
+        ("Waitperson", "waiter"),
+        ("waitresses", "waiters"),
+        ("Actress", "actor"),
+        ("saleswoman", "salesman"),
+        ("Salesperson", "salesman"),
+        ("Saleslady", "salesman"),
+        ("saleswomen", "salesmen"),
+        ("salespersons", "salesmen"),
+        ("salespeople", "salesmen"),
+        ("Sales Woman", "sales man"),
+        ("delivery person", "delivery man"),
+        ("Women", "men"),
+        ("yeowoman", "yeoman"),
+        ("wowoman", "man"),
+        ("wowowomen", "men"),
+        ("woperson", "man"),
+        ("Fireman", "firefighter"),
+        ("Firewoman", "firefighter"),
+        ("Fireperson", "firefighter"),
+        (" FIREMAN! ", "firefighter"),
+        ("Sr. Chairwoman", "senior chairman"),
+        ("Seamster", "seamstress"),
+    ],
+)
+def test_forms_for_a_woman_a_man_and_a_person_are_one(one: str, other: str) -> None:
+    assert normalise(one) == normalise(other) == other
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "locomotive fireman",  # shovels coal: only the whole title is a firefighter
+        "forest fireman",
+        "firemen",
+        "people",
+        "people operations manager",
+        "persons",
+        "missing persons investigator",
+        "womens clothing buyer",  # who it is for, not who does it
+        "womans club manager",
+        "peoples advocate",
+        "womanizer",
+        "personal trainer",
+        "personnel clerk",
+        "waitress2",
+    ],
+)
+def test_words_that_only_look_like_a_form_stay(text: str) -> None:
+    assert normalise(text) == text
+
+
+def test_apostrophe_joins_a_possessive_before_forms_are_looked_at() -> None:
+    assert normalise("Woman's Page Editor") == "womans page editor"
+    assert normalise("Women’s Coach") == "womens coach"
+
+
+FORMS = st.lists(
+    st.sampled_from([*titles.WORDS, *titles.WORDS.values(), *titles.TITLES, "wo", "person", "people", "persons", "s"]),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(FORMS, st.sampled_from([" ", ""]))
+def test_cleaning_twice_changes_nothing_however_forms_are_put_together(words: list[str], between: str) -> None:
+    once = normalise(between.join(words))
+
+    assert normalise(once) == once
+
+
+@given(st.text("womanperslti ", max_size=24))
+def test_cleaning_twice_changes_nothing_in_texts_of_the_letters_of_forms(text: str) -> None:
+    once = normalise(text)
+
+    assert normalise(once) == once
+    assert not once.endswith(("woman", "women", "person"))
+
+
+def test_no_word_that_another_is_read_as_is_read_as_a_third() -> None:
+    read_as = {*titles.WORDS.values(), *titles.TITLES.values()}
+
+    assert {word: normalise(word) for word in read_as} == {word: word for word in read_as}
+    assert not titles.WORDS.keys() & read_as
+
+
+def test_every_pair_of_the_list_is_read_as_it_says() -> None:
+    assert {word: normalise(word) for word in titles.WORDS} == titles.WORDS
+    assert all(word.isascii() and word.isalpha() for pair in titles.WORDS.items() for word in pair)
+
+
+def test_family_of_a_title_knows_nothing_of_forms() -> None:
+    assert family_key("Saleswoman") == "saleswoman"
+    assert family_key("Sr. Engineer") == "engineer sr"

@@ -13,10 +13,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
-from jobmajor import soc, train
+from jobmajor import soc, spelling, train, vectors
 from jobmajor.errors import DataError
 from jobmajor.features import WORD_BUCKETS, bags
+from jobmajor.linear import LinearModel
 from jobmajor.onet import source
 from jobmajor.scoring import Blend, blended, evidence, known
 from jobmajor.settings import Linear
@@ -34,6 +36,7 @@ TOY = [
     *((f"heart surgeon {number}x", SURGEON) for number in range(9)),
     *((f"truck driver {number}x", DRIVER) for number in range(9)),
 ]
+SMALL = Linear(hidden=8, epochs=2)
 
 
 def frame(rows: Sequence[tuple[str, str]]) -> pl.DataFrame:
@@ -42,6 +45,18 @@ def frame(rows: Sequence[tuple[str, str]]) -> pl.DataFrame:
 
 def fitted(rows: Sequence[tuple[str, str]] = TOY, how: Linear | None = None) -> Classifier:
     return train.fit(frame(rows), frame(rows[::3]), how or Linear())
+
+
+def learned(model: Classifier) -> LinearModel:
+    assert isinstance(model.scorer, LinearModel)
+    return model.scorer
+
+
+def same(one: LinearModel, other: LinearModel) -> bool:
+    arrays = other.arrays.to_mapping()
+    return one.blend == other.blend and all(
+        np.array_equal(array, arrays[name]) for name, array in one.arrays.to_mapping().items()
+    )
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -54,6 +69,46 @@ def test_what_was_learned_is_said_of_new_titles() -> None:
     assert model.classes() == ("29-0000", "53-0000")
     assert model.predict(["the nurse", "driver of a truck"]).tolist() == ["29-0000", "53-0000"]
     assert model.predict(["head nurse", "eye surgeon", "drivers"], "detailed").tolist() == [NURSE, SURGEON, DRIVER]
+
+
+def test_words_that_no_title_holds_are_understood_by_what_they_mean() -> None:
+    model = learned(fitted(TOY, Linear(hidden=32, epochs=100)))
+    unseen = {"physician": SURGEON, "automobile": DRIVER, "bus": DRIVER, "cardiac": SURGEON, "midwife": NURSE}
+    assert not set(unseen) & {word for text, _ in TOY for word in text.split()}
+
+    scores = evidence(bags(list(unseen)), model.arrays, model.arrays.tables()).scores
+
+    assert [model.codes[column] for column in scores.argmax(axis=1)] == list(unseen.values())
+
+
+def test_every_word_of_a_meaning_is_known_and_those_of_training_that_have_one() -> None:
+    arrays = learned(fitted([*TOY, ("pipelaying zzzqq", DRIVER)], SMALL)).arrays
+
+    assert "pipelaying" not in vectors.known().places
+    listed = bags([*vectors.known().places, "pipelaying", "surgeon"]).words
+    assert np.array_equal(arrays.word_buckets, np.unique(listed))
+    assert bags(["zzzqq"]).words[0] not in arrays.word_buckets
+    # Each place's largest part is the 127th unit of its scale.
+    assert (np.abs(arrays.word_parts.astype(int)).max(axis=0) == 127).all()
+    assert arrays.word_parts.shape == (len(arrays.word_buckets), 3, 8)
+
+
+def test_of_words_that_share_a_bucket_that_of_training_gives_it_its_meaning() -> None:
+    meanings = vectors.known()
+    words, buckets = list(meanings.places), bags(list(meanings.places)).words
+    _, first, counts = np.unique(buckets, return_index=True, return_counts=True)
+    hidden_ones = sorted(set(range(len(words))) - set(first.tolist()))[:50:10]
+    assert len(hidden_ones) == 5
+
+    arrays = learned(fitted([*TOY, *((words[row], DRIVER) for row in hidden_ones)], SMALL)).arrays
+
+    # What a word adds is linear in its vector; the words without a rival in their bucket say how.
+    alone = first[counts == 1]
+    said = arrays.word_parts[np.searchsorted(arrays.word_buckets, buckets), 0] * arrays.word_scales[0]
+    inputs = np.linalg.lstsq(meanings.values[alone], said[alone])[0]
+    off = np.abs(meanings.values @ inputs - said) / arrays.word_scales[0]
+    assert off[alone].max() < 1  # rounding to whole units
+    assert off[hidden_ones].max() < 1
 
 
 def test_share_of_a_title_under_two_codes_is_split_among_them() -> None:
@@ -69,7 +124,7 @@ def test_share_of_a_title_under_two_codes_is_split_among_them() -> None:
 def test_rarer_pieces_gain_more_and_words_more_than_letters() -> None:
     rows = [("ab", NURSE), ("ab", NURSE), ("cd ab", DRIVER), ("ef", DRIVER)]
 
-    arrays = fitted(rows, Linear(word_gain=3.0)).arrays
+    arrays = learned(fitted(rows, Linear(word_gain=3.0))).arrays
 
     gains = dict(zip(arrays.buckets.tolist(), arrays.gains.tolist(), strict=True))
     ab, cd = (int(bags([word]).buckets[-1]) for word in ("ab", "cd"))
@@ -83,9 +138,9 @@ def test_rarer_pieces_gain_more_and_words_more_than_letters() -> None:
 def test_counts_are_those_of_naive_bayes() -> None:
     how = Linear(smoothing=0.5)
     model = fitted(TOY, how)
-    arrays = model.arrays
+    arrays = learned(model).arrays
     texts, codes = zip(*sorted(TOY), strict=True)
-    found = known(bags(texts), arrays.table(), arrays.gains)
+    found = known(bags(texts), arrays.tables().rows, arrays.gains)
     vectors = np.zeros((len(texts), len(arrays.gains)))
     np.add.at(vectors, (found.titles, found.rows), found.values)
     seen = np.array([vectors[[code == each for each in codes]].sum(axis=0) for code in model.codes])
@@ -101,7 +156,7 @@ def test_counts_are_those_of_naive_bayes() -> None:
 def test_pieces_of_more_codes_than_allowed_count_towards_none() -> None:
     everywhere = [(f"{text} staff", code) for text, code in TOY]
 
-    arrays = fitted(everywhere, Linear(widest=1)).arrays
+    arrays = learned(fitted(everywhere, Linear(widest=1))).arrays
 
     spread = dict(zip(arrays.buckets.tolist(), np.diff(arrays.entry_starts).tolist(), strict=True))
     assert max(spread.values()) == 1
@@ -110,59 +165,85 @@ def test_pieces_of_more_codes_than_allowed_count_towards_none() -> None:
 
 
 def test_smaller_penalty_gives_smaller_weights() -> None:
-    strong, weak = (fitted(TOY, Linear(penalty=penalty)).arrays.weights for penalty in (10.0, 0.001))
+    strong, weak = (learned(fitted(TOY, Linear(penalty=penalty))).arrays.weights for penalty in (10.0, 0.001))
 
     assert np.abs(weak).max() < np.abs(strong).max() / 10
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(st.permutations(TOY))
 def test_order_of_the_rows_changes_nothing(rows: list[tuple[str, str]]) -> None:
-    one, other = (train.fit(frame(each), frame(TOY[::3]), Linear()) for each in (TOY, rows))
+    one, other = (learned(train.fit(frame(each), frame(TOY[::3]), SMALL)) for each in (TOY, rows))
 
-    assert one.blend == other.blend
-    for name, array in one.arrays.to_mapping().items():
-        assert np.array_equal(array, other.arrays.to_mapping()[name]), name
+    assert same(one, other)
 
 
-def losses(model: Classifier, counted: pl.DataFrame, blend: Blend) -> tuple[float, float]:
-    """Log loss of the major groups and of the codes, spelled out."""
-    majors = [soc.ancestor(code, "major") for code in model.codes]
-    columns = np.array([model.classes().index(major) for major in majors])
-    found = evidence(bags(counted["text"].to_list()), model.arrays, model.arrays.table())
+@pytest.mark.parametrize("threads", [1, 2])
+def test_number_of_threads_changes_nothing(
+    threads: int, classifier: Classifier, splits: Mapping[str, pl.DataFrame]
+) -> None:
+    with threadpool_limits(threads):
+        again = train.fit(splits["train"], splits["validation"], Linear())
+
+    assert same(learned(again), learned(classifier))
+
+
+def losses(model: LinearModel, counted: pl.DataFrame, blend: Blend) -> tuple[float, float]:
+    """Log loss of the major groups and of the codes in their true groups, spelled out."""
+    _, columns = np.unique([soc.ancestor(code, "major") for code in model.codes], return_inverse=True)
+    tables = model.arrays.tables()
+    read = spelling.pieces(counted["text"].to_list(), model.arrays.gains, tables)
+    found = evidence(read, model.arrays, tables)
     shares = blended(found, blend, columns).astype(float)
     truth = [model.codes.index(code) for code in counted["code"]]
     right = shares[np.arange(len(truth)), truth]
-    group = [row[columns == columns[code]].sum() for row, code in zip(shares, truth, strict=True)]
-    return float(-np.log(group).mean()), float(-np.log(right + 1e-9).mean())
+    group = np.array([row[columns == columns[code]].sum() for row, code in zip(shares, truth, strict=True)])
+    return float(-np.log(group).mean()), float(-np.log(right / group + 1e-9).mean())
 
 
-def test_no_single_change_of_the_blend_would_lower_the_log_loss(
+def usable(splits: Mapping[str, pl.DataFrame], classifier: Classifier) -> pl.DataFrame:
+    return splits["validation"].filter(pl.col("source") == "alternate", pl.col("code").is_in(classifier.codes))
+
+
+def test_no_change_of_one_weight_would_lower_the_log_loss(
     classifier: Classifier, splits: Mapping[str, pl.DataFrame]
 ) -> None:
-    counted = splits["validation"].filter(pl.col("source") == "alternate", pl.col("code").is_in(classifier.codes))
-    chosen = classifier.blend
-    least_of_majors, least = losses(classifier, counted, chosen)
-    steps = {"linear": (2.5, 3.0, 4.0, 5.0), "shift": (-0.5, 0.0, 1.0), "counts": (0.0, 0.1, 0.3), "across": (1.0, 1.6)}
+    model, counted = learned(classifier), usable(splits, classifier)
+    least_of_majors, least = losses(model, counted, model.blend)
 
-    others = [replace(chosen, **{name: value}) for name, values in steps.items() for value in values]
+    worst = 0.0
+    for name, (low, high) in train._BOUNDS.items():
+        place, loss = (0, least_of_majors) if name in {"linear", "shift", "counts", "network"} else (1, least)
+        chosen = getattr(model.blend, name)
+        values = [value for step in (0.02, 1.0) for value in (chosen - step, chosen + step) if low <= value <= high]
+        moved = [losses(model, counted, replace(model.blend, **{name: value}))[place] for value in values]
+        assert min(moved, default=loss) >= loss - 1e-5, name
+        worst = max(worst, max(moved, default=loss) - loss)
+    assert worst > 0.1
 
-    assert min(losses(classifier, counted, other)[0] for other in others) >= least_of_majors - 1e-6
-    assert min(losses(classifier, counted, replace(chosen, within=w))[1] for w in (0.2, 0.5, 1.0)) >= least - 1e-6
-    assert max(losses(classifier, counted, other)[0] for other in others) > least_of_majors + 0.01
+
+@pytest.mark.parametrize("across", [1.0, 1.3, 1.6, 2.0])
+def test_no_other_sharpness_across_the_codes_would_lower_the_log_loss(
+    across: float, classifier: Classifier, splits: Mapping[str, pl.DataFrame]
+) -> None:
+    model, counted = learned(classifier), usable(splits, classifier)
+
+    other = losses(model, counted, replace(model.blend, across=across))[0]
+
+    assert other >= losses(model, counted, model.blend)[0] - 1e-5
 
 
 def test_code_that_training_never_saw_does_not_calibrate(
     classifier: Classifier, splits: Mapping[str, pl.DataFrame]
 ) -> None:
-    known_rows = splits["validation"].filter(pl.col("source") == "alternate", pl.col("code").is_in(classifier.codes))
+    known_rows, arrays = usable(splits, classifier), learned(classifier).arrays
     strange = known_rows.with_columns(code=pl.lit("11-2032"))
     assert "11-2032" not in classifier.codes
 
-    both = train.calibrate(classifier.arrays, classifier.codes, pl.concat([strange, known_rows]))
+    both = train.calibrate(arrays, classifier.codes, pl.concat([strange, known_rows]))
 
-    assert both == train.calibrate(classifier.arrays, classifier.codes, known_rows)
-    assert train.calibrate(classifier.arrays, classifier.codes, strange) == Blend()
+    assert both == train.calibrate(arrays, classifier.codes, known_rows)
+    assert train.calibrate(arrays, classifier.codes, strange) == Blend()
 
 
 def test_only_counted_rows_calibrate(classifier: Classifier, splits: Mapping[str, pl.DataFrame]) -> None:
@@ -170,7 +251,7 @@ def test_only_counted_rows_calibrate(classifier: Classifier, splits: Mapping[str
 
     again = train.fit(splits["train"], pl.concat([splits["validation"], derived]), Linear())
 
-    assert again.blend == classifier.blend
+    assert learned(again).blend == learned(classifier).blend
 
 
 def test_model_says_where_it_comes_from() -> None:
@@ -187,7 +268,7 @@ def test_titles_of_a_single_group_are_refused() -> None:
 
 
 def test_words_are_the_upper_half_of_the_rows() -> None:
-    arrays = fitted().arrays
+    arrays = learned(fitted()).arrays
 
     assert (np.diff(arrays.buckets) > 0).all()
     assert arrays.buckets[0] == -1
@@ -198,7 +279,7 @@ def test_words_are_the_upper_half_of_the_rows() -> None:
 @pytest.mark.slow
 def test_fresh_processes_with_other_hash_seeds_and_threads_make_the_same_bytes(tmp_path: Path) -> None:
     made = []
-    for seed, threads in (("0", "1"), ("77", "4")):
+    for seed, threads in (("0", "1"), ("77", "2")):
         root = tmp_path / seed
         shutil.copytree(source.STARTER_FOLDER, root / "processing" / "input")
         variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), threads)

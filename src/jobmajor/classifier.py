@@ -1,82 +1,89 @@
-"""The classifier: titles in, SOC codes with scores out, at any level. A model is arrays plus JSON, never code.
+"""The classifier: titles in, SOC codes with scores out, at any level, whatever recipe the scores come from.
 
-Scores are coherent by construction: the major group's share is split among its own detailed codes, so a parent's
-score is the sum of its children's.
+Scores are coherent by construction: a scorer shares every title out among detailed codes, and the score of a code
+above them is the sum of what its own detailed codes have.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
-from jobmajor import soc
+from jobmajor import answers, linear, soc, transformer
+from jobmajor.answers import Answer, Asked, Coded, Knowledge
 from jobmajor.errors import ArtifactError, InputError
-from jobmajor.features import bags
-from jobmajor.scoring import Arrays, Blend, blended, evidence
+from jobmajor.listed import Listed
 from jobmajor.titles import normalise
-from sagelocal import manifest, publish
+from sagelocal import manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from jobmajor.overrides import Overrides
     from jobmajor.soc import Level
 
-_FORMAT = 1
-_ARRAYS, _DESCRIPTION = "model.safetensors", "model.json"
-_BATCH = 256  # titles scored at a time, each up to
-_MAX_CHARACTERS = 1000  # of it: together they bound memory at about 100 MB whatever the input
+_MODEL = "model.json"  # a scorer's description, which names its recipe
+_TRANSFORMER = "transformer"
+_BATCH = 4096  # titles scored at a time, each up to
+_MAX_CHARACTERS = 1000  # of it: with the scorer's own batches they bound memory whatever the input
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One code for a title; `score` is a share, 0 to 1."""
+class Scorer(Protocol):
+    """What a recipe learns: normalised titles in, shares of detailed codes out."""
 
-    label: str
-    name: str
-    score: float
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The detailed codes that it can answer, ascending: the order of its columns."""
+        ...
+
+    def shares(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The share of each code, shape (titles, codes); each row sums to 1. Texts are as `normalise` gives them."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write its files, of which `model.json` has a key `recipe`, into an empty folder."""
+        ...
 
 
 class Classifier:
     """Titles in, SOC codes out.
 
     Attributes:
-        arrays: What was learned.
-        codes: The detailed codes that it can answer, in the order of its columns.
-        blend: How the parts of the model make one score, fitted on validation.
+        scorer: What was learned.
         about: Where it comes from: release, split, settings. Says nothing that changes an answer.
+        knowledge: What `answer` adds to the plain scores; without it, that is never sure.
     """
 
-    def __init__(self, arrays: Arrays, codes: Sequence[str], blend: Blend, about: Mapping[str, Any]) -> None:
-        self.arrays, self.blend, self.about = arrays, blend, dict(about)
-        self.codes = tuple(codes)
+    def __init__(self, scorer: Scorer, about: Mapping[str, Any], knowledge: Knowledge | None = None) -> None:
+        self.scorer, self.about, self.knowledge = scorer, dict(about), knowledge or Knowledge()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The detailed codes that it can answer, in the order of the detailed columns."""
+        return self.scorer.codes
 
     @cached_property
-    def _table(self) -> NDArray[np.int32]:
-        return self.arrays.table()
-
-    @cached_property
-    def _parents(self) -> dict[Level, NDArray[np.int64]]:
-        """For each level, the column of each detailed code's ancestor in `classes(level)`."""
-        found: dict[Level, NDArray[np.int64]] = {}
+    def _starts(self) -> dict[Level, NDArray[np.intp]]:
+        """For each level, where each code's own detailed codes begin: they stand side by side."""
+        found: dict[Level, NDArray[np.intp]] = {}
         for level in soc.LEVELS:
-            _, columns = np.unique([soc.ancestor(code, level) for code in self.codes], return_inverse=True)
-            found[level] = columns
+            _, found[level] = np.unique([soc.ancestor(code, level) for code in self.codes], return_index=True)
         return found
+
+    @cached_property
+    def _classes(self) -> dict[Level, tuple[str, ...]]:
+        return {level: tuple(sorted({soc.ancestor(code, level) for code in self.codes})) for level in soc.LEVELS}
 
     def classes(self, level: Level = "major") -> tuple[str, ...]:
         """The codes that can be answered at a level, in the order of `predict_proba`'s columns."""
-        return tuple(sorted({soc.ancestor(code, level) for code in self.codes}))
+        return self._classes[level]
 
     @property
     def classes_(self) -> NDArray[np.str_]:
@@ -84,7 +91,7 @@ class Classifier:
         return np.array(self.classes())
 
     def predict_proba(self, titles: Iterable[str | None], level: Level = "major") -> NDArray[np.float32]:
-        """The share of each code for each title.
+        """The share of each code for each title, by the model alone: no title is looked up (`answer` does that).
 
         Args:
             titles: As people write them; None and NaN count as an empty title, of a longer one the first 1,000
@@ -95,24 +102,22 @@ class Classifier:
             Shape (titles, codes of the level); each row sums to 1.
         """
         texts = [_text(title) for title in _as_list(titles)]
-        blocks = [self._scored(texts[start : start + _BATCH], level) for start in range(0, len(texts), _BATCH)]
-        return np.concatenate([np.empty((0, len(self.classes(level))), np.float32), *blocks])
-
-    def _scored(self, texts: Sequence[str], level: Level) -> NDArray[np.float32]:
-        found = evidence(bags(texts), self.arrays, self._table)
-        return self.sum_up(blended(found, self.blend, self._parents["major"]), level)
+        if len(texts) <= _BATCH:
+            return self.sum_up(self.scorer.shares(texts), level)
+        found = np.empty((len(texts), len(self.classes(level))), np.float32)
+        for block in _blocks(texts):
+            found[block] = self.sum_up(self.scorer.shares(texts[block]), level)
+        return found
 
     def sum_up(self, detailed: NDArray[np.float32], level: Level) -> NDArray[np.float32]:
         """Shares of detailed codes, shape (titles, detailed), as shares of the codes at a level above them."""
         if level == "detailed":
             return detailed
-        columns = self._parents[level]
-        order = np.argsort(columns, kind="stable")
-        starts = np.searchsorted(columns[order], np.arange(columns.max() + 1))
-        return np.add.reduceat(detailed[:, order], starts, axis=1)
+        summed: NDArray[np.float32] = np.add.reduceat(detailed, self._starts[level], axis=1)
+        return summed
 
     def predict(self, titles: Iterable[str | None], level: Level = "major") -> Any:
-        """The best code of each title.
+        """The best code of each title by the model alone, however sure it is.
 
         Returns:
             A pandas or polars Series for one of those, with its index; else a numpy array of text.
@@ -121,7 +126,7 @@ class Classifier:
         return _like(titles, np.array(self.classes(level))[best])
 
     def top_k(self, titles: Iterable[str | None], k: int = 5, level: Level = "major") -> list[list[Answer]]:
-        """The k best codes of each title, best first; equal scores in the classification's order."""
+        """The k best codes of each title by the model alone, best first; equal scores in the classification's order."""
         if k < 1:
             raise InputError(f"top {k} was asked for: expected at least 1")
         classes, shares = self.classes(level), self.predict_proba(titles, level)
@@ -131,17 +136,43 @@ class Classifier:
             for row, columns in zip(shares, best, strict=True)
         ]
 
+    def answer(
+        self,
+        titles: Iterable[str | None],
+        level: Level = "major",
+        k: int = 1,
+        *,
+        overrides: Overrides | None = None,
+        exact: bool = True,
+    ) -> list[Coded]:
+        """What each title gets, with where it comes from and whether a person should look at it.
+
+        Args:
+            titles: As for `predict_proba`.
+            level: Of the codes. All levels agree: the score of a code is the sum of what is below it.
+            k: How many codes at most; more only where a listed title or an override gives several the same share.
+            overrides: A user's own titles with their codes, from `overrides.read`.
+            exact: Whether a title that training lists is answered by what it is listed under. Not to be used where
+                the model is measured on titles of its own training.
+
+        Raises:
+            InputError: k is below 1.
+        """
+        if k < 1:
+            raise InputError(f"k is {k}: expected at least 1")
+        given = [(title or "")[:_MAX_CHARACTERS] for title in _as_list(titles)]
+        listed = self.knowledge.listed if exact else Listed.none()
+        found: list[Coded] = []
+        for block in _blocks(given):
+            texts = [_text(title) for title in given[block]]
+            shares = answers.sourced(texts, self.codes, self.scorer.shares(texts), listed, overrides)
+            found += answers.coded(Asked(given[block], texts, level, k), shares, self.knowledge)
+        return found
+
     def save(self, folder: Path, **lineage: Any) -> manifest.Manifest:
         """Write the model into an empty folder, with its manifest; `lineage` as in `manifest.write`."""
-        description = {
-            "format": _FORMAT,
-            "codes": self.codes,
-            "blend": asdict(self.blend),
-            "about": self.about,
-        }
-        text = json.dumps(description, indent=1, sort_keys=True) + "\n"
-        publish.write_file(folder / _DESCRIPTION, text.encode())
-        publish.write_file(folder / _ARRAYS, save_arrays(self.arrays.to_mapping()))
+        self.scorer.save(folder)
+        self.knowledge.save(folder, self.about)
         return manifest.write(folder, **lineage)
 
 
@@ -150,34 +181,26 @@ def load(folder: Path) -> Classifier:
 
     Raises:
         ArtifactError: A file is missing, foreign, damaged or of another format.
+        MissingExtra: The model's recipe needs packages that aren't installed.
     """
     manifest.verify(folder)
     try:
-        description = json.loads((folder / _DESCRIPTION).read_bytes())
-        if description["format"] != _FORMAT:
-            raise ArtifactError(
-                f"{folder} is a model of format {description['format']!r}, expected {_FORMAT}: train it again"
-            )
-        arrays = load_arrays((folder / _ARRAYS).read_bytes())
-        codes, blend, about = _codes(description["codes"]), _blend(description["blend"]), dict(description["about"])
+        recipe = json.loads((folder / _MODEL).read_bytes()).get("recipe", linear.RECIPE)  # format 1 names none
+        scorer = _recipe(recipe)(folder)
+        knowledge, about = answers.load(folder, len(scorer.codes))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise ArtifactError(f"{folder} is no model ({error}): train it again") from error
-    majors = {soc.ancestor(code, "major") for code in codes}
-    return Classifier(Arrays.from_mapping(arrays, len(codes), len(majors)), codes, blend, about)
+    return Classifier(scorer, about, knowledge)
 
 
-def _codes(names: Sequence[str]) -> tuple[str, ...]:
-    """The codes, found to be detailed ones, each once and in their order: else labels would stand at other scores."""
-    if not names or list(names) != sorted(soc.detailed_codes() & set(names)):
-        raise ValueError("its codes are not detailed ones in ascending order")
-    return tuple(names)
+def _recipe(name: object) -> Callable[[Path], Scorer]:
+    if name not in (linear.RECIPE, _TRANSFORMER):
+        raise ValueError(f"its recipe is {name!r}, expected {linear.RECIPE!r} or {_TRANSFORMER!r}")
+    return linear.load if name == linear.RECIPE else transformer.load
 
 
-def _blend(values: Mapping[str, float]) -> Blend:
-    blend = Blend(**{name: float(value) for name, value in values.items()})
-    if asdict(blend).keys() != values.keys() or not all(map(math.isfinite, asdict(blend).values())):
-        raise ValueError("its blend lacks a part or holds what is no number")
-    return blend
+def _blocks(texts: Sequence[str]) -> Iterator[slice]:
+    return (slice(start, start + _BATCH) for start in range(0, len(texts), _BATCH))
 
 
 def _text(title: str | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from jobmajor.onet.source import Source, Way
     from jobmajor.registry import Registry, Version
     from jobmajor.soc import Level
+    from jobmajor.tune import Progress, Result
     from sagelocal.executor import StepRecord
 
 _LOOK = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
@@ -40,6 +42,8 @@ app.add_typer(models, name="models")
 
 Home = Annotated[Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Release = Annotated[str, typer.Option(help="auto, starter, or an O*NET release such as 28.1.")]
+Data = Annotated[Path | None, typer.Option(metavar="DIR", help="Read O*NET's files from here.", envvar="JOBMAJOR_DATA")]
 SettingsFile = Annotated[
     Path | None,
     typer.Option("--settings", metavar="FILE", help="Settings.", show_default="jobmajor.toml, if there"),
@@ -62,10 +66,8 @@ def _home(named: Path | None) -> Path:
 
 @app.command()
 def run(
-    release: Annotated[str, typer.Option(help="auto, starter, or an O*NET release such as 28.1.")] = "auto",
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Read O*NET's files from here.", envvar="JOBMAJOR_DATA")
-    ] = None,
+    release: Release = "auto",
+    data: Data = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="The weighted F1 to exceed.", show_default="0.75 on O*NET, 0.80 on starter titles"),
@@ -206,6 +208,62 @@ def _show_figures(figures: dict[str, Any], threshold: float) -> None:
 
 
 @app.command()
+def tune(
+    trials: Annotated[int, typer.Option(help="How many are finished when it ends, earlier ones included.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is tried.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A new file for the best.", show_default="HOME/tune.toml")
+    ] = None,
+    release: Release = "auto",
+    data: Data = None,
+    settings_file: SettingsFile = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Look for better settings of the linear recipe; the best are left as a part of jobmajor.toml.
+
+    Trials are judged on validation, never on the test. A search that was interrupted goes on when it is called again.
+
+    Example: jobmajor tune --trials 50 --data onet/28.1
+    """
+    from jobmajor import local, settings, tune
+
+    workspace = _home(home)
+    target = output or workspace / "tune.toml"
+    options = local.Options(
+        release=release,
+        data=data,
+        settings=settings.read(settings_file),
+        way=_way(),
+        on_source=_tell_source,
+    )
+    search = tune.Options(trials=trials, seed=seed, on_trial=_tell_trial if sys.stderr.isatty() else None)
+    found = local.tune(workspace, target, options, search)
+    if as_json:
+        dump(_search_record(found, target))
+        return
+    typer.echo(f"best of {found.finished} trials: weighted F1 {found.best.f1:.4f} on validation")
+    typer.echo(f"settings: {near(target)}")
+
+
+def _tell_trial(progress: Progress) -> None:
+    f1, best = progress.trial.f1, progress.best.f1
+    typer.echo(
+        f"  {progress.finished} of {progress.wanted}: weighted F1 {f1:.4f}, best {best:.4f}, {progress.seconds:.1f} s",
+        err=True,
+    )
+
+
+def _search_record(found: Result, output: Path) -> dict[str, Any]:
+    return {
+        "trials": found.finished,
+        "best": {"trial": found.best.number, "f1": found.best.f1, "settings": asdict(found.best.settings)},
+        "data": found.data,
+        "output": str(output),
+    }
+
+
+@app.command()
 def classify(
     titles: Annotated[
         list[str] | None, typer.Argument(help="Job titles; none: one a line from standard input.")
@@ -216,36 +274,50 @@ def classify(
         Path | None,
         typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
     ] = None,
+    own: Annotated[
+        Path | None,
+        typer.Option("--overrides", metavar="FILE", help="Your own titles with their codes, as CSV: title,code."),
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact/--no-exact", help="Answer titles that training lists by what it lists.")
+    ] = True,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Give titles their codes, with the champion.
+    """Give titles their codes, with the champion; says where an answer comes from, and when not to take it.
 
     Example: jobmajor classify "licensed practical nurse" "sw eng" --top 3 --level detailed
     """
+    from jobmajor import overrides
     from jobmajor.loading import load
 
     wanted = titles or _standard_input()
     known = _level(level)
-    answers = load(model, home=_home(home)).top_k(wanted, top, known)
+    mine = overrides.read(own) if own else None
+    answers = load(model, home=_home(home)).answer(wanted, known, top, overrides=mine, exact=exact)
     if as_json:
         dump(
             [
                 {
                     "title": title,
                     "level": known,
-                    "answers": [{"label": item.label, "name": item.name, "score": item.score} for item in best],
+                    "answers": [{"label": item.label, "name": item.name, "score": item.score} for item in each.answers],
+                    "abstain": each.abstain,
+                    "reason": each.reason,
+                    "source": each.source,
                 }
-                for title, best in zip(wanted, answers, strict=True)
+                for title, each in zip(wanted, answers, strict=True)
             ]
         )
         return
     rows = [
-        (one_line(title) if place == 0 else "", item.label, item.name, f"{item.score:.3f}")
-        for title, best in zip(wanted, answers, strict=True)
-        for place, item in enumerate(best)
+        (one_line(title), item.label, item.name, f"{item.score:.3f}", each.source, each.reason)
+        if place == 0
+        else ("", item.label, item.name, f"{item.score:.3f}", "", "")
+        for title, each in zip(wanted, answers, strict=True)
+        for place, item in enumerate(each.answers)
     ]
-    table(("title", "code", "name", "score"), rows)
+    table(("title", "code", "name", "score", "source", "abstain"), rows)
 
 
 def _level(text: str) -> Level:
@@ -332,14 +404,24 @@ def check(
 
 
 @definition.command()
-def show(settings_file: SettingsFile = None) -> None:
+def show(
+    tuning: Annotated[
+        bool, typer.Option("--tuning", help="With a search for better settings as its training, for SageMaker alone.")
+    ] = False,
+    settings_file: SettingsFile = None,
+) -> None:
     """Print the definition: the very bytes that run here and on SageMaker.
 
     Example: jobmajor pipeline show > pipeline.json
     """
-    from jobmajor import pipeline, settings
+    from jobmajor import jobs, pipeline, settings
 
-    sys.stdout.buffer.write(pipeline.to_bytes(settings.read(settings_file)))
+    search = None
+    if tuning:
+        from jobmajor.tune import parameter_ranges
+
+        search = jobs.Tuning(parameter_ranges())
+    sys.stdout.buffer.write(pipeline.to_bytes(settings.read(settings_file), search))
     sys.stdout.buffer.flush()
 
 

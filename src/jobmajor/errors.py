@@ -8,6 +8,7 @@ Error
 │   └── NoChampion         nothing to predict with yet
 ├── ArtifactError          (ChecksumMismatch, as there)
 └── PipelineError
+    ├── Unfinished         a training that was told to stop and goes on when it is started again
     └── RegistryError      the registry can't give or keep what was asked
         ├── UnknownVersion     a version that isn't there; an InputError too, since the caller named it
         └── PromotionRefused   a version without a passed decision
@@ -46,6 +47,7 @@ __all__ = [
     "RegistryError",
     "SettingError",
     "StepFailed",
+    "Unfinished",
     "UnknownVersion",
 ]
 
@@ -80,6 +82,17 @@ class NoChampion(InputError):
     def __init__(self, home: Path) -> None:
         self.home = home
         super().__init__(f"{home} has no champion yet: run `jobmajor run` first, or name another --home")
+
+
+class Unfinished(PipelineError):
+    """Training was stopped before its end; `step` of `steps` are done and kept in `folder`."""
+
+    def __init__(self, step: int, steps: int, folder: Path) -> None:
+        self.step, self.steps, self.folder = step, steps, folder
+        super().__init__(
+            f"training was stopped after step {step} of at most {steps}, which {folder} holds: start it again with "
+            "the same data and settings to go on"
+        )
 
 
 class RegistryError(PipelineError):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    _Found = tuple[NDArray[np.int64], NDArray[np.int32]]  # where pieces begin, and their buckets
+
 BUCKETS = 1 << 21  # 94,000 distinct pieces in a release: 4 in 100 share a bucket
 WORD_BUCKETS = BUCKETS // 2  # from here on: words and pairs; below: runs of bytes
 RUN_LENGTHS = (2, 3, 4, 5)  # bytes
@@ -34,11 +36,25 @@ _WORD_KINDS = _WORD, _WORD_PAIR = 101, 102  # beside the run lengths, which are 
 class Bags:
     """The pieces of a batch: `buckets[starts[i]:starts[i + 1]]` are those of title i, repeats included.
 
-    `starts` has shape (titles + 1,), `buckets` shape (pieces,) with values below `BUCKETS`.
+    `starts` has shape (titles + 1,), `buckets` shape (pieces,) with values below `BUCKETS`. Likewise `word_starts`
+    and `words`: the buckets of the words alone, in the order in which they stand.
     """
 
     starts: NDArray[np.int64]
     buckets: NDArray[np.int32]
+    word_starts: NDArray[np.int64]
+    words: NDArray[np.int32]
+
+    def part(self, first: int, last: int) -> Bags:
+        """The pieces of titles `first` to `last - 1`."""
+        begin, end = self.starts[[first, last]]
+        word_begin, word_end = self.word_starts[[first, last]]
+        return Bags(
+            self.starts[first : last + 1] - begin,
+            self.buckets[begin:end],
+            self.word_starts[first : last + 1] - word_begin,
+            self.words[word_begin:word_end],
+        )
 
 
 def bags(texts: Sequence[str]) -> Bags:
@@ -48,15 +64,22 @@ def bags(texts: Sequence[str]) -> Bags:
     [19, 0]
     """
     if not texts:
-        return Bags(np.zeros(1, np.int64), np.empty(0, np.int32))
+        return Bags(*(np.zeros(1, np.int64), np.empty(0, np.int32)) * 2)
     buffer = np.frombuffer("".join(f" {without_rank(text)} \n" for text in texts).encode(), dtype=np.uint8)
     title_of = np.cumsum(buffer == _END) - (buffer == _END)  # (bytes,) the title that a byte belongs to
-    found = [*_runs(buffer), *_words(buffer, title_of)]
+    words, pairs = _words(buffer, title_of)
+    found = [*_runs(buffer), words, pairs]
     titles = np.concatenate([title_of[places] for places, _ in found])
     order = np.argsort(titles, kind="stable")
-    starts = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(np.bincount(titles, minlength=len(texts)), out=starts[1:])
-    return Bags(starts, np.concatenate([buckets for _, buckets in found])[order])
+    buckets = np.concatenate([buckets for _, buckets in found])[order]
+    return Bags(_starts(titles, len(texts)), buckets, _starts(title_of[words[0]], len(texts)), words[1])
+
+
+def _starts(titles: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Where each title's part begins, shape (count + 1,), given the title of each piece."""
+    starts = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(titles, minlength=count), out=starts[1:])
+    return starts
 
 
 def _bucket(hashes: NDArray[np.uint64], kind: int) -> NDArray[np.int32]:
@@ -68,7 +91,7 @@ def _bucket(hashes: NDArray[np.uint64], kind: int) -> NDArray[np.int32]:
     return place.astype(np.int32) + np.int32(WORD_BUCKETS if kind in _WORD_KINDS else 0)
 
 
-def _runs(buffer: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
+def _runs(buffer: NDArray[np.uint8]) -> Iterator[_Found]:
     """For each run length, where its runs begin and their buckets; a run may hold a blank only at its ends."""
     values = buffer.astype(np.uint64)
     outside = (buffer == _BLANK) | (buffer == _END)
@@ -85,21 +108,18 @@ def _runs(buffer: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.int64], NDArra
         yield places, _bucket(hashes[places], length)
 
 
-def _words(
-    buffer: NDArray[np.uint8], title_of: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
+def _words(buffer: NDArray[np.uint8], title_of: NDArray[np.int64]) -> tuple[_Found, _Found]:
     """Where words and pairs of words begin, and their buckets."""
     inside = (buffer != _BLANK) & (buffer != _END)
     begins = np.flatnonzero(inside & ~np.concatenate([[False], inside[:-1]]))
     if len(begins) == 0:
-        return
+        return (begins, np.empty(0, np.int32)), (begins, np.empty(0, np.int32))
     letters = np.flatnonzero(inside)
     offsets = np.searchsorted(letters, begins)
     lengths = np.diff(np.append(offsets, len(letters)))
     place_in_word = np.arange(len(letters)) - np.repeat(offsets, lengths)
     powers = np.cumprod(np.full(lengths.max(), _BASE, np.uint64))
     hashes = np.add.reduceat(buffer[letters].astype(np.uint64) * powers[place_in_word], offsets)
-    yield begins, _bucket(hashes, _WORD)
     together = np.flatnonzero(title_of[begins[:-1]] == title_of[begins[1:]])
     pairs = hashes[together] * _PAIR + hashes[together + 1]
-    yield begins[together], _bucket(pairs, _WORD_PAIR)
+    return (begins, _bucket(hashes, _WORD)), (begins[together], _bucket(pairs, _WORD_PAIR))

@@ -9,21 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobmajor import artifact, gate, pipeline
-from jobmajor.errors import InputError, RegistryError, SettingError
+from jobmajor import artifact, gate, inputs, jobs, pipeline, transformer
+from jobmajor.errors import InputError, SettingError
 from jobmajor.lineage import code_version
 from jobmajor.onet import folder as folders
 from jobmajor.onet import source as sources
 from jobmajor.registry import Candidate, open_registry
 from jobmajor.settings import Settings
-from sagelocal import archive, environment, executor, manifest, publish
+from jobmajor.transformer import base
 from sagelocal import definition as definitions
+from sagelocal import environment, executor, manifest
 from sagelocal.store import FolderStore
 
 if TYPE_CHECKING:
@@ -31,12 +31,19 @@ if TYPE_CHECKING:
 
     from jobmajor.onet.source import Source
     from jobmajor.registry import Registry, Version
+    from jobmajor.tune import Options as Search
+    from jobmajor.tune import Result
+    from sagelocal.definition import Definition
     from sagelocal.executor import Execution, RegisterRequest, StepRecord
 
 _log = logging.getLogger(__name__)
 _MAX_EVALUATION_BYTES = 64 * 2**20
 # What a run works out itself, and from what: given by hand, its lineage would name data or a champion it never saw.
-_OWN = {"InputDataUrl": "--release or --data", "ChampionModelUrl": "the workspace's champion"}
+_OWN = {
+    "InputDataUrl": "--release or --data",
+    "ChampionModelUrl": "the workspace's champion",
+    "CheckpointUrl": "the setting transformer.checkpoint",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +92,61 @@ def run(home: Path, options: Options | None = None) -> Outcome:
     """
     options = options or Options()
     _check(options)
+    source = _source(home, options)
+    how = options.settings
+    checkpoint = base.files(how.transformer.checkpoint) if jobs.is_transformer(how) else []
+    with executor.hold(home) as lock:  # from before the data is brought and the champion is chosen to its end
+        return _run(home, options, (source, checkpoint), lock)
+
+
+def tune(home: Path, output: Path, options: Options, search: Search) -> Result:
+    """Look for better settings of the linear recipe on the data that a run would read, and leave them in `output`.
+
+    Args:
+        home: The workspace; a search that was interrupted goes on in it.
+        output: A new file, a part of `jobmajor.toml`.
+        options: Of the data and the settings that the search begins with; what only a run needs is not looked at.
+        search: The rest.
+
+    Raises:
+        InputError: The data or a setting can't be used, or the file is there; nothing was tried.
+        MissingExtra: Optuna isn't installed. Busy: Another search holds the workspace.
+    """
+    from jobmajor import examples, prepare, tune  # noqa: PLC0415 - heavy, and no run needs the last
+    from jobmajor.onet import tables  # noqa: PLC0415 - as above
+
+    if options.settings.train.recipe != "linear":
+        raise SettingError("train.recipe", options.settings.train.recipe, "linear: it is what a search is for")
+    wanted = replace(search, settings=options.settings.linear)
+    tune.check(wanted)
+    tune.check_output(output)
+    source = _source(home, options)
+    parts = prepare.split(examples.build(tables.read(source.folder)), options.settings.split)
+    found = tune.run(home, parts["train"], parts["validation"], wanted)
+    tune.write(output, found)
+    return found
+
+
+def _source(home: Path, options: Options) -> Source:
     source = sources.resolve(options.release, home, data=options.data, way=options.way)
     if options.on_source:
         options.on_source(source)
-    with executor.hold(home) as lock:  # from before the data is brought and the champion is chosen to its end
-        return _run(home, options, source, lock)
+    return source
 
 
-def _run(home: Path, options: Options, source: Source, lock: int) -> Outcome:
+def _run(home: Path, options: Options, found: tuple[Source, list[Path]], lock: int) -> Outcome:
+    source, checkpoint = found
     store = FolderStore(home.absolute() / "s3")
     parameters = {
-        "InputDataUrl": _bring(source, store, options.settings),
+        "InputDataUrl": inputs.data(source, store, options.settings),
         "TestScoreThreshold": _threshold(options, source),
         **options.parameters,
     }
+    if checkpoint:
+        parameters["CheckpointUrl"] = inputs.checkpoint(checkpoint, store, options.settings)
     definition, registry = definitions.parse(pipeline.to_bytes(options.settings)), open_registry(home)
-    key = _run_key(definition.digest, definitions.bind(definition, parameters))
-    parameters["ChampionModelUrl"] = _champion_url(registry, key, store, options.settings)
+    key = _run_key(definition, parameters, options.settings)
+    parameters["ChampionModelUrl"] = inputs.champion(registry, key, store, options.settings)
     handler = _Registration(registry, {"run_key": key, "source": {"release": source.release, "how": source.how}})
     execution = executor.run(definition, home, replace(_executor_options(options, parameters, handler), lock=lock))
     version = handler.version(execution)
@@ -117,6 +162,8 @@ def _run(home: Path, options: Options, source: Source, lock: int) -> Outcome:
 
 def _check(options: Options) -> None:
     """What can be refused before anything is fetched or made."""
+    if jobs.is_transformer(options.settings):
+        transformer.require('the setting train.recipe = "transformer"')
     for name in _OWN.keys() & options.parameters.keys():
         raise InputError(f"parameter {name!r} can't be given to a run, which sets it from {_OWN[name]}: leave it out")
     if options.threshold is not None and not 0 <= options.threshold <= 1:
@@ -137,7 +184,7 @@ def _threshold(options: Options, source: Source) -> float:
 
 def _executor_options(options: Options, parameters: Mapping[str, Any], handler: _Registration) -> executor.Options:
     current = environment.current()
-    ours = executor.Environment(current.prefix, code_version(), honours_root=True)
+    ours = executor.Environment(current.prefix, code_version(options.settings.train.recipe), honours_root=True)
     return executor.Options(
         parameters=parameters,
         environment=ours,
@@ -147,67 +194,13 @@ def _executor_options(options: Options, parameters: Mapping[str, Any], handler: 
     )
 
 
-def _bring(source: Source, store: FolderStore, settings: Settings) -> str:
-    """The address of the data in the local bucket, named by its content; put there if it isn't, after a look at it.
-
-    The look costs a second and only the first time: data that can't be used is refused before anything runs.
-    """
-    layout = folders.describe(source.folder)
-    files = [path for path in (layout.titles, layout.occupations, layout.reported) if path]
-    with tempfile.TemporaryDirectory() as name:
-        staging = Path(name)
-        for path in files:
-            shutil.copyfile(path, staging / path.name)
-        origin = {"release": layout.release, "edition": layout.edition}
-        made = manifest.write(staging, source=origin)
-        uri = pipeline.local_uri(settings, "input", made.digest)
-        there = store.listing(uri)
-        if any(there.get(name) != record for name, record in made.files.items()):
-            from jobmajor.onet import tables  # noqa: PLC0415 - brings in polars, which a cached run can do without
-
-            tables.read(source.folder)  # the original, so that a refusal names a file that the user knows
-            store.publish(uri, staging)
-    return uri
-
-
-def _run_key(definition_digest: str, parameters: Mapping[str, Any]) -> str:
+def _run_key(definition: Definition, parameters: Mapping[str, Any], settings: Settings) -> str:
     """Says that two runs do the same work: all but the threshold and the approval, which are decided at its end."""
     decided = ("TestScoreThreshold", "ModelApprovalStatus")
-    inputs = {name: value for name, value in parameters.items() if name not in decided}
-    text = json.dumps([definition_digest, code_version(), inputs], sort_keys=True)
+    bound = definitions.bind(definition, parameters)
+    given = {name: value for name, value in bound.items() if name not in decided}
+    text = json.dumps([definition.digest, code_version(settings.train.recipe), given], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _champion_url(registry: Registry, key: str, store: FolderStore, settings: Settings) -> str:
-    """The address of the model to compare with, named by its digest; brought there if it isn't.
-
-    A run that repeats the one which made the champion compares with what the champion itself was compared with:
-    else every repeated run would evaluate again, a model against itself.
-    """
-    champion = registry.champion()
-    none = pipeline.local_uri(settings, pipeline.NO_CHAMPION)
-    uri = pipeline.local_uri(settings, "champion", champion.digest) if champion else none
-    if champion and champion.lineage.get("run_key") == key:
-        uri = str(champion.lineage["compared_with"])
-    if not store.listing(uri):
-        with tempfile.TemporaryDirectory() as name:
-            staging = Path(name)
-            if uri == none:
-                publish.write_file(staging / "none.txt", b"No champion yet: nothing to compare with.\n")
-            else:
-                _pack(registry, uri.rpartition("/")[2], staging / artifact.MODEL)
-            store.publish(uri, staging)
-    return uri
-
-
-def _pack(registry: Registry, digest: str, target: Path) -> None:
-    """The registered model with that digest, verified, as an archive."""
-    for version in registry.versions():
-        if version.digest == digest:
-            registry.verify(version.number)
-            archive.pack(version.folder, target)
-            return
-    raise RegistryError(f"the champion was compared with {digest[:12]}…, which no version is now: promote another")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +235,7 @@ class _Registration:
                         "parameters": dict(parameters),
                         "compared_with": parameters["ChampionModelUrl"],
                         "data": evaluation["dataset"],
-                        "code_version": code_version(),
+                        "code_version": code_version(evaluation["model"]["recipe"]),
                     },
                     attachments=tuple(sorted(attachments.iterdir())),
                 )

@@ -12,9 +12,12 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from jobmajor import jobs
+from jobmajor.errors import SettingError
+from jobmajor.jobs import get, processing_input, processing_output, produced
 
+if TYPE_CHECKING:
+    from jobmajor.jobs import Tuning
     from jobmajor.settings import Settings
 
 ROLE = "arn:aws:iam::000000000000:role/jobmajor-local"
@@ -22,10 +25,7 @@ IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/jobmajor:local"
 NO_CHAMPION = "champion/none"  # below the prefix: what stands where no champion is to be compared with
 EVALUATION, REPORT = "evaluation.json", "report.html"
 
-_ML = "/opt/ml/processing"
 _KEPT = {"Enabled": True, "ExpireAfter": "P30D"}
-_DISK_GB = 30
-_HOUR_S = 3600
 _RETRIES = [
     {
         "ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"],
@@ -35,26 +35,36 @@ _RETRIES = [
     }
 ]
 _STATUSES = ["PendingManualApproval", "Approved", "Rejected"]
-_METRICS = ("validation_accuracy", "validation_f1", "validation_f1_macro", "train_seconds")
 
 
-def build(settings: Settings) -> dict[str, Any]:
-    """The definition, ready for JSON."""
+def build(settings: Settings, tuning: Tuning | None = None) -> dict[str, Any]:
+    """The definition, ready for JSON; with `tuning` its training is a search, whose best model goes on.
+
+    Raises:
+        SettingError: A search was asked for, and the recipe is another than the one that the ranges are of.
+    """
+    if tuning and settings.train.recipe != "linear":
+        raise SettingError("train.recipe", settings.train.recipe, "linear: a search is for settings of that recipe")
+    model = jobs.best_model(settings) if tuning else get("Steps.train.ModelArtifacts.S3ModelArtifacts")
+    if tuning:
+        train = _step("train", "Tuning", jobs.search(settings, tuning))
+    else:
+        train = _step("train", "Training", jobs.training(settings))
     return {
         "Version": "2020-12-01",
         "Metadata": {},
         "Parameters": _parameters(settings),
         "PipelineExperimentConfig": {
-            "ExperimentName": _get("Execution.PipelineName"),
-            "TrialName": _get("Execution.PipelineExecutionId"),
+            "ExperimentName": get("Execution.PipelineName"),
+            "TrialName": get("Execution.PipelineExecutionId"),
         },
-        "Steps": [_preprocess(settings), _train(settings), _evaluate(settings), _check(settings)],
+        "Steps": [_preprocess(settings), train, _evaluate(settings, model), _check(settings, model)],
     }
 
 
-def to_bytes(settings: Settings) -> bytes:
+def to_bytes(settings: Settings, tuning: Tuning | None = None) -> bytes:
     """The definition's bytes: what `sagelocal` runs here and what is sent to SageMaker."""
-    return (json.dumps(build(settings), indent=1) + "\n").encode()
+    return (json.dumps(build(settings, tuning), indent=1) + "\n").encode()
 
 
 def local_uri(settings: Settings, *parts: str) -> str:
@@ -62,15 +72,12 @@ def local_uri(settings: Settings, *parts: str) -> str:
     return "/".join((f"s3://{settings.names.bucket}", settings.names.prefix, *parts))
 
 
-def _get(path: str) -> dict[str, str]:
-    return {"Get": path}
-
-
 def _parameter(name: str, default: Any, kind: str = "String") -> dict[str, Any]:
     return {"Name": name, "Type": kind, "DefaultValue": default}
 
 
 def _parameters(settings: Settings) -> list[dict[str, Any]]:
+    base = _parameter("CheckpointUrl", local_uri(settings, jobs.CHECKPOINT))
     return [
         _parameter("ProcessingInstanceType", "ml.c5.xlarge"),
         _parameter("TrainingInstanceType", "ml.m5.xlarge"),
@@ -79,57 +86,11 @@ def _parameters(settings: Settings) -> list[dict[str, Any]]:
         _parameter("TestScoreThreshold", settings.thresholds.onet, "Float"),
         _parameter("InputDataUrl", local_uri(settings, "input")),
         _parameter("ChampionModelUrl", local_uri(settings, NO_CHAMPION)),
+        *([base] if jobs.is_transformer(settings) else []),
         _parameter("Bucket", settings.names.bucket),
         _parameter("RoleArn", ROLE),
         _parameter("ImageUri", IMAGE),
     ]
-
-
-def _run_uri(settings: Settings, *parts: str) -> dict[str, Any]:
-    """An address below this execution's own prefix."""
-    own = [_get("Parameters.Bucket"), settings.names.prefix, "runs", _get("Execution.PipelineExecutionId")]
-    return {"Std:Join": {"On": "/", "Values": ["s3:/", *own, *parts]}}
-
-
-def _s3_input(name: str, uri: Any, folder: str) -> dict[str, Any]:
-    place = {"S3Uri": uri, "LocalPath": f"{_ML}/{folder}", "S3DataType": "S3Prefix", "S3InputMode": "File"}
-    return {"InputName": name, "S3Input": place}
-
-
-def _s3_output(settings: Settings, name: str, folder: str) -> dict[str, Any]:
-    uri = _run_uri(settings, folder)
-    place = {"S3Uri": uri, "LocalPath": f"{_ML}/output/{folder}", "S3UploadMode": "EndOfJob"}
-    return {"OutputName": name, "S3Output": place}
-
-
-def _arguments(*sections: dict[str, Any]) -> list[str]:
-    """Settings as `--name value` arguments."""
-    values = [(f"--{name.replace('_', '-')}", str(value)) for section in sections for name, value in section.items()]
-    return [word for pair in values for word in pair]
-
-
-def _entry(step: str) -> list[str]:
-    return ["python3", "-m", "jobmajor.steps", step]
-
-
-def _processing(
-    name: str, arguments: Sequence[str], inputs: Sequence[dict[str, Any]], outputs: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    application = {"ImageUri": _get("Parameters.ImageUri"), "ContainerEntrypoint": _entry(name)}
-    cluster = {
-        "InstanceType": _get("Parameters.ProcessingInstanceType"),
-        "InstanceCount": 1,
-        "VolumeSizeInGB": _DISK_GB,
-    }
-    return {
-        "ProcessingResources": {"ClusterConfig": cluster},
-        "AppSpecification": {**application, **({"ContainerArguments": [*arguments]} if arguments else {})},
-        "RoleArn": _get("Parameters.RoleArn"),
-        "ProcessingInputs": [*inputs],
-        "ProcessingOutputConfig": {"Outputs": [*outputs]},
-        "NetworkConfig": {"EnableNetworkIsolation": True},
-        "StoppingCondition": {"MaxRuntimeInSeconds": _HOUR_S},
-    }
 
 
 def _step(name: str, kind: str, arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -144,77 +105,38 @@ def _step(name: str, kind: str, arguments: dict[str, Any], **more: Any) -> dict[
 
 
 def _preprocess(settings: Settings) -> dict[str, Any]:
-    outputs = [_s3_output(settings, name, name) for name in ("train", "validation", "test", "baseline")]
-    inputs = [_s3_input("input", _get("Parameters.InputDataUrl"), "input")]
-    arguments = _processing("prepare", _arguments(asdict(settings.split)), inputs, outputs)
+    outputs = [processing_output(settings, name) for name in ("train", "validation", "test", "baseline")]
+    inputs = [processing_input("input", get("Parameters.InputDataUrl"))]
+    arguments = jobs.processing("prepare", jobs.arguments(asdict(settings.split)), inputs, outputs)
     return _step("preprocess-data", "Processing", arguments)
 
 
-def _produced(step: str, output: str) -> dict[str, str]:
-    return _get(f"Steps.{step}.ProcessingOutputConfig.Outputs['{output}'].S3Output.S3Uri")
-
-
-def _channel(name: str) -> dict[str, Any]:
-    source = {
-        "S3DataType": "S3Prefix",
-        "S3Uri": _produced("preprocess-data", name),
-        "S3DataDistributionType": "FullyReplicated",
-    }
-    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "InputMode": "File"}
-
-
-def _train(settings: Settings) -> dict[str, Any]:
-    arguments = {
-        "AlgorithmSpecification": {
-            "TrainingImage": _get("Parameters.ImageUri"),
-            "TrainingInputMode": "File",
-            "ContainerEntrypoint": _entry("train"),
-            "MetricDefinitions": [{"Name": name, "Regex": f"{name}=([0-9.]+)"} for name in _METRICS],
-        },
-        "HyperParameters": {name: str(value) for name, value in asdict(settings.linear).items()},
-        "InputDataConfig": [_channel("train"), _channel("validation")],
-        "OutputDataConfig": {"S3OutputPath": _run_uri(settings, "output")},
-        "ResourceConfig": {
-            "InstanceType": _get("Parameters.TrainingInstanceType"),
-            "InstanceCount": _get("Parameters.TrainingInstanceCount"),
-            "VolumeSizeInGB": _DISK_GB,
-        },
-        "RoleArn": _get("Parameters.RoleArn"),
-        "StoppingCondition": {"MaxRuntimeInSeconds": _HOUR_S},
-        "EnableNetworkIsolation": True,
-    }
-    return _step("train", "Training", arguments)
-
-
-def _evaluate(settings: Settings) -> dict[str, Any]:
+def _evaluate(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
     inputs = [
-        _s3_input("model", _get("Steps.train.ModelArtifacts.S3ModelArtifacts"), "model"),
-        _s3_input("test", _produced("preprocess-data", "test"), "test"),
-        _s3_input("champion", _get("Parameters.ChampionModelUrl"), "champion"),
+        processing_input("model", model),
+        processing_input("test", produced("preprocess-data", "test")),
+        processing_input("champion", get("Parameters.ChampionModelUrl")),
     ]
-    outputs = [
-        _s3_output(settings, "evaluation", "evaluation"),
-        _s3_output(settings, "prediction-baseline", "prediction_baseline"),
-    ]
-    arguments = _processing("evaluate", ["--seed", str(settings.split.seed)], inputs, outputs)
+    outputs = [processing_output(settings, name) for name in ("evaluation", "prediction-baseline")]
+    arguments = jobs.processing("evaluate", ["--seed", str(settings.split.seed)], inputs, outputs)
     report = {"PropertyFileName": "EvaluationReport", "OutputName": "evaluation", "FilePath": EVALUATION}
     return _step("evaluate-model", "Processing", arguments, PropertyFiles=[report])
 
 
 def _evaluated(path: str) -> dict[str, Any]:
-    report = _get("Steps.evaluate-model.PropertyFiles.EvaluationReport")
+    report = get("Steps.evaluate-model.PropertyFiles.EvaluationReport")
     return {"Std:JsonGet": {"PropertyFile": report, "Path": path}}
 
 
-def _check(settings: Settings) -> dict[str, Any]:
+def _check(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
     """The tutorial's condition on weighted F1, and the gate's answer on everything else: both must hold."""
     score = {
         "Type": "GreaterThan",
         "LeftValue": _evaluated("classification_metrics.test_f1"),
-        "RightValue": _get("Parameters.TestScoreThreshold"),
+        "RightValue": get("Parameters.TestScoreThreshold"),
     }
     gate = {"Type": "Equals", "LeftValue": _evaluated("gate.passed"), "RightValue": True}
-    branches = {"IfSteps": [_register(settings)], "ElseSteps": [_fail()]}
+    branches = {"IfSteps": [_register(settings, model)], "ElseSteps": [_fail()]}
     return {
         "Name": "check-test-score",
         "Type": "Condition",
@@ -223,22 +145,19 @@ def _check(settings: Settings) -> dict[str, Any]:
 
 
 def _joined(step: str, output: str, name: str) -> dict[str, Any]:
-    return {"ContentType": "application/json", "S3Uri": _concatenated(_produced(step, output), f"/{name}")}
+    return {"ContentType": "application/json", "S3Uri": _concatenated(produced(step, output), f"/{name}")}
 
 
 def _concatenated(*values: Any) -> dict[str, Any]:
     return {"Std:Join": {"On": "", "Values": [*values]}}
 
 
-def _register(settings: Settings) -> dict[str, Any]:
-    container = {
-        "Image": _get("Parameters.ImageUri"),
-        "ModelDataUrl": _get("Steps.train.ModelArtifacts.S3ModelArtifacts"),
-    }
+def _register(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
+    container = {"Image": get("Parameters.ImageUri"), "ModelDataUrl": model}
     kinds = ["text/csv", "application/json", "application/jsonlines"]
     arguments = {
         "ModelPackageGroupName": settings.names.group,
-        "ModelApprovalStatus": _get("Parameters.ModelApprovalStatus"),
+        "ModelApprovalStatus": get("Parameters.ModelApprovalStatus"),
         "InferenceSpecification": {
             "Containers": [container],
             "SupportedContentTypes": kinds,
@@ -251,9 +170,9 @@ def _register(settings: Settings) -> dict[str, Any]:
             "ModelDataQuality": {"Statistics": _joined("preprocess-data", "baseline", "baseline.json")},
         },
         "CustomerMetadataProperties": {
-            "TestScoreThreshold": _concatenated(_get("Parameters.TestScoreThreshold")),
-            "ComparedWith": _get("Parameters.ChampionModelUrl"),
-            "ExecutionId": _get("Execution.PipelineExecutionId"),
+            "TestScoreThreshold": _concatenated(get("Parameters.TestScoreThreshold")),
+            "ComparedWith": get("Parameters.ChampionModelUrl"),
+            "ExecutionId": get("Execution.PipelineExecutionId"),
         },
     }
     return {"Name": "register", "Type": "RegisterModel", "Arguments": arguments, "RetryPolicies": _RETRIES}
@@ -265,7 +184,7 @@ def _fail() -> dict[str, Any]:
         "Execution failed due to the gate: weighted F1 ",
         _evaluated("classification_metrics.test_f1"),
         " (more than ",
-        _get("Parameters.TestScoreThreshold"),
+        get("Parameters.TestScoreThreshold"),
         " is asked), other checks: ",
         _evaluated("gate.summary"),
     )

@@ -1,7 +1,8 @@
 """What a model has learned, and how its parts make one score: numpy only, so that serving needs nothing else.
 
-Two parts speak: a linear model over the major groups, and counts of which pieces stood in titles of which detailed
-code. The counts also say how a major group's share is split among its codes.
+Three parts speak: a linear model over the major groups, counts of which pieces stood in titles of which detailed
+code, and a network over what the words mean. The latter two also say how a major group's share is split among its
+codes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobmajor.errors import ArtifactError
-from jobmajor.features import BUCKETS, Bags
+from jobmajor.features import BUCKETS, WORD_BUCKETS, Bags
+from jobmajor.network import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,14 +35,26 @@ class Blend:
         shift: What is added to each of them: where a margin means an even chance.
         counts: Factor of the log shares that the counts give to the major groups.
         across: Sharpness of the counts across all codes.
-        within: Sharpness of the counts within one major group.
+        network: Factor of the log shares that the network gives to the major groups.
+        within: Sharpness of the counts within one major group, where both speak together.
+        deeper: Sharpness of the network there.
+        within_alone: Sharpness of the counts within one major group, where they speak alone.
+        deeper_alone: Sharpness of the network, likewise.
+        counts_share: How much of a major group's share is split as the counts alone would.
+        network_share: How much of it as the network alone would; the rest is split as both together would.
     """
 
     linear: float = 3.5
     shift: float = 0.5
-    counts: float = 0.15
+    counts: float = 0.1
     across: float = 1.3
+    network: float = 0.4
     within: float = 0.5
+    deeper: float = 0.3
+    within_alone: float = 0.6
+    deeper_alone: float = 0.4
+    counts_share: float = 0.3
+    network_share: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,12 @@ class Arrays:
         entry_codes: int16, (entries,); columns of the detailed codes.
         entry_values: float32, (entries,); how much more a piece speaks for a code than one never seen with it.
         code_totals: float32, (detailed,); what each unit of a vector's sum takes from each detailed code.
+        word_buckets: int32, (words,); the bucket of each word that has a meaning, ascending.
+        word_parts: int8, (words, places, hidden); what each adds to the network's hidden layer, in units of
+        word_scales: float32, (places, hidden); the places are: one of the title's words, the last, the first.
+        hidden_bias: float32, (hidden,).
+        outputs: float32, (hidden, detailed); the network's second layer.
+        output_bias: float32, (detailed,).
     """
 
     buckets: NDArray[np.int32]
@@ -66,6 +86,12 @@ class Arrays:
     entry_codes: NDArray[np.int16]
     entry_values: NDArray[np.float32]
     code_totals: NDArray[np.float32]
+    word_buckets: NDArray[np.int32]
+    word_parts: NDArray[np.int8]
+    word_scales: NDArray[np.float32]
+    hidden_bias: NDArray[np.float32]
+    outputs: NDArray[np.float32]
+    output_bias: NDArray[np.float32]
 
     @classmethod
     def from_mapping(cls, arrays: Mapping[str, NDArray[Any]], codes: int, majors: int) -> Arrays:
@@ -101,17 +127,43 @@ class Arrays:
             "entry_codes": bool(((self.entry_codes >= 0) & (self.entry_codes < codes)).all()),
             "entry_values": self.entry_values.shape == (entries,),
             "code_totals": self.code_totals.shape == (codes,),
+            **self._network_fits(codes),
         }
 
-    def table(self) -> NDArray[np.int32]:
-        """The row of each bucket, shape (BUCKETS,)."""
-        table = np.zeros(BUCKETS, np.int32)
-        table[self.buckets[1:]] = np.arange(1, len(self.buckets), dtype=np.int32)
-        return table
+    def _network_fits(self, codes: int) -> dict[str, bool]:
+        words, hidden = len(self.word_buckets), len(self.hidden_bias)
+        return {
+            "word_buckets": bool((np.diff(self.word_buckets) > 0).all())
+            and (words == 0 or (self.word_buckets[0] >= WORD_BUCKETS and self.word_buckets[-1] < BUCKETS)),
+            "word_parts": self.word_parts.shape == (words, PLACES, hidden),
+            "word_scales": self.word_scales.shape == (PLACES, hidden),
+            "outputs": self.outputs.shape == (hidden, codes),
+            "output_bias": self.output_bias.shape == (codes,),
+        }
+
+    def tables(self) -> Tables:
+        """Where to find what the model knows of a bucket."""
+        rows = np.zeros(BUCKETS, np.int32)
+        rows[self.buckets[1:]] = np.arange(1, len(self.buckets), dtype=np.int32)
+        words = np.full(BUCKETS - WORD_BUCKETS, -1, np.int32)
+        words[self.word_buckets - WORD_BUCKETS] = np.arange(len(self.word_buckets), dtype=np.int32)
+        return Tables(rows, words)
 
     def to_mapping(self) -> dict[str, NDArray[Any]]:
         """The arrays by name."""
         return {name: np.ascontiguousarray(getattr(self, name)) for name in _TYPES}
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Where the model keeps what it knows of a bucket.
+
+    `rows`, shape (BUCKETS,), is the row of each, 0 where training never saw it; `words`, of the upper half of the
+    buckets, the word of each, -1 where it has no meaning.
+    """
+
+    rows: NDArray[np.int32]
+    words: NDArray[np.int32]
 
 
 _TYPES = {  # each array's type and number of dimensions
@@ -123,18 +175,26 @@ _TYPES = {  # each array's type and number of dimensions
     "entry_codes": ("int16", 1),
     "entry_values": ("float32", 1),
     "code_totals": ("float32", 1),
+    "word_buckets": ("int32", 1),
+    "word_parts": ("int8", 3),
+    "word_scales": ("float32", 2),
+    "hidden_bias": ("float32", 1),
+    "outputs": ("float32", 2),
+    "output_bias": ("float32", 1),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the two parts say of a batch, before they are blended.
+    """What the three parts say of a batch, before they are blended.
 
-    `margins` has shape (titles, majors), `likelihoods` shape (titles, detailed); neither is normalised.
+    `margins` has shape (titles, majors), `likelihoods` of the counts and `scores` of the network have shape
+    (titles, detailed); none is normalised.
     """
 
     margins: NDArray[np.float32]
     likelihoods: NDArray[np.float32]
+    scores: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,31 +220,52 @@ def known(pieces: Bags, table: NDArray[np.int32], gains: NDArray[np.float32]) ->
     return Known(titles, rows, (gained / lengths[titles]).astype(np.float32))
 
 
-def evidence(pieces: Bags, arrays: Arrays, table: NDArray[np.int32]) -> Evidence:
-    """What the linear model and the counts say; of a title without known pieces, only the bias speaks.
+def evidence(pieces: Bags, arrays: Arrays, tables: Tables) -> Evidence:
+    """What the three parts say; of a title without known pieces, only their biases speak.
 
     Scored in blocks, since each piece brings many numbers: smaller ones stay in the processor's cache, too.
     """
-    count = len(pieces.starts) - 1
+    count, codes = len(pieces.starts) - 1, len(arrays.code_totals)
     margins = np.empty((count, len(arrays.bias)), np.float32)
-    likelihoods = np.empty((count, len(arrays.code_totals)), np.float32)
-    for first, block in _blocks(pieces):
-        size = len(block.starts) - 1
-        found = known(block, table, arrays.gains)
-        margins[first : first + size] = _margins(found, arrays, size)
-        likelihoods[first : first + size] = _likelihoods(found, arrays, size)
-    return Evidence(margins, likelihoods)
+    likelihoods = np.empty((count, codes), np.float32)
+    scores = np.empty((count, codes), np.float32)
+    for first, last in _blocks(pieces):
+        block = pieces.part(first, last)
+        found = known(block, tables.rows, arrays.gains)
+        margins[first:last] = _margins(found, arrays, last - first)
+        likelihoods[first:last] = _likelihoods(found, arrays, last - first)
+        scores[first:last] = hidden(block, arrays, tables.words) @ arrays.outputs + arrays.output_bias
+    return Evidence(margins, likelihoods, scores)
 
 
-def _blocks(pieces: Bags) -> Iterator[tuple[int, Bags]]:
-    """The batch in parts of whole titles, each with its first title's place; a longer title stands alone."""
+def _blocks(pieces: Bags) -> Iterator[tuple[int, int]]:
+    """The batch in parts of whole titles, each as its first title and the one after its last; a long one is alone."""
     first = 0
     while first < len(pieces.starts) - 1:
         begin = pieces.starts[first]
         last = int(np.searchsorted(pieces.starts, begin + _BLOCK_PIECES, side="right")) - 1
         last = min(max(last, first + 1), first + _BLOCK_TITLES)
-        yield first, Bags(pieces.starts[first : last + 1] - begin, pieces.buckets[begin : pieces.starts[last]])
+        yield first, last
         first = last
+
+
+def hidden(pieces: Bags, arrays: Arrays, words: NDArray[np.int32]) -> NDArray[np.float32]:
+    """The network's hidden layer, shape (titles, hidden), from those words that have a meaning."""
+    count = len(pieces.word_starts) - 1
+    rows = words[pieces.words - WORD_BUCKETS]
+    titles = np.repeat(np.arange(count), np.diff(pieces.word_starts))[rows >= 0]
+    rows = rows[rows >= 0]
+    found = np.tile(arrays.hidden_bias, (count, 1))
+    if len(rows):
+        starts = np.flatnonzero(np.diff(titles, prepend=-1))
+        ends = np.append(starts[1:], len(rows))
+        each, last, first = arrays.word_scales
+        summed = np.add.reduceat(arrays.word_parts[rows, 0].astype(np.float32), starts, axis=0)
+        said = summed * (each / (ends - starts)[:, None].astype(np.float32))
+        said += arrays.word_parts[rows[ends - 1], 1] * last
+        said += arrays.word_parts[rows[starts], 2] * first
+        found[titles[starts]] += said
+    return np.maximum(found, 0, out=found)
 
 
 def _margins(found: Known, arrays: Arrays, count: int) -> NDArray[np.float32]:
@@ -212,18 +293,44 @@ def _likelihoods(found: Known, arrays: Arrays, count: int) -> NDArray[np.float32
 def blended(found: Evidence, blend: Blend, major_of: NDArray[np.int64]) -> NDArray[np.float32]:
     """The share of each detailed code; shape (titles, detailed), each row sums to 1.
 
-    `major_of`, shape (detailed,), is the column of each code's major group.
+    `major_of`, shape (detailed,), is the column of each code's major group, ascending.
     """
-    by_major = np.argsort(major_of, kind="stable")
-    starts = np.searchsorted(major_of[by_major], np.arange(found.margins.shape[1]))
-    likelihoods = found.likelihoods.astype(np.float64)
-    shares = np.add.reduceat(softmax(blend.across * likelihoods)[:, by_major], starts, axis=1)
-    majors = softmax(chances(found.margins, blend) + blend.counts * np.log(shares + TINY))
-    peaks = np.maximum.reduceat(likelihoods[:, by_major], starts, axis=1)
-    within = np.exp(blend.within * (likelihoods - peaks[:, major_of]))
-    totals = np.add.reduceat(within[:, by_major], starts, axis=1)
-    detailed: NDArray[np.float32] = (within * (majors / totals)[:, major_of]).astype(np.float32)
+    starts = np.searchsorted(major_of, np.arange(found.margins.shape[1]))
+    counted = np.add.reduceat(softmax(blend.across * found.likelihoods), starts, axis=1)
+    understood = np.add.reduceat(softmax(found.scores), starts, axis=1)
+    logs = blend.counts * np.log(counted + TINY) + blend.network * np.log(understood + TINY)
+    majors = softmax(chances(found.margins, blend) + logs)
+    within = split(found.likelihoods, found.scores, blend, starts)
+    detailed: NDArray[np.float32] = (within * majors.repeat(np.diff(starts, append=len(major_of)), axis=1)).astype(
+        np.float32
+    )
     return detailed
+
+
+def split(
+    likelihoods: NDArray[np.floating[Any]],
+    scores: NDArray[np.floating[Any]],
+    blend: Blend,
+    starts: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """How each major group's share is split among its codes: (titles, detailed), each group's sum is 1.
+
+    A mixture of three opinions, since their product alone is too sure of itself (docs/experiments.md).
+    Source: Genest, C., Zidek, J. V. (1986), Combining probability distributions, Statistical Science 1(1), 114-135.
+    """
+    # In float64: a small step of a weight, by which the weights are fitted, is lost in float32.
+    counted, understood = likelihoods.astype(np.float64), scores.astype(np.float64)
+    opinions = (
+        (1 - blend.counts_share - blend.network_share, blend.within * counted + blend.deeper * understood),
+        (blend.counts_share, blend.within_alone * counted),
+        (blend.network_share, blend.deeper_alone * understood),
+    )
+    found = np.zeros(likelihoods.shape)
+    sizes = np.diff(starts, append=likelihoods.shape[1])
+    for share, opinion in opinions:
+        powers = np.exp(opinion - np.maximum.reduceat(opinion, starts, axis=1).repeat(sizes, axis=1))
+        found += share * powers / np.add.reduceat(powers, starts, axis=1).repeat(sizes, axis=1)
+    return found
 
 
 def chances(margins: NDArray[np.float32], blend: Blend) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FILE = "jobmajor.toml"
 HOME_VARIABLE = "JOBMAJOR_HOME"
 HOME = ".jobmajor"
+RECIPES = ("linear", "transformer")
 
 
 def _number(default: float, low: float, high: float) -> Any:
@@ -55,6 +56,17 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Train:
+    """What a model is trained with.
+
+    Attributes:
+        recipe: linear or transformer; the section of that name holds its settings.
+    """
+
+    recipe: str = field(default=RECIPES[0], metadata={"choices": RECIPES})
+
+
+@dataclass(frozen=True, slots=True)
 class Linear:
     """The linear recipe; each default was chosen on validation (docs/experiments.md).
 
@@ -63,14 +75,51 @@ class Linear:
         word_gain: How much more a word or a pair of words counts than a run of letters of the same rarity.
         smoothing: What each code is taken to have seen of each piece before the first title.
         widest: Pieces that stood with more detailed codes than this don't count towards any of them.
-        seed: Of the solver's order of rows.
+        hidden: Units of the network's hidden layer.
+        epochs: How often the network sees each title.
+        rate: The highest rate at which the network learns.
+        dropout: The share of hidden units left out at each step of its training.
+        seed: Of the order of rows and of all that is drawn.
     """
 
     penalty: float = _number(1.0, 1e-4, 1e4)
     word_gain: float = _number(2.0, 0.1, 100.0)
     smoothing: float = _number(0.03, 1e-6, 10.0)
     widest: int = _number(200, 1, 10_000)
+    hidden: int = _number(256, 1, 4096)
+    epochs: int = _number(12, 1, 1000)
+    rate: float = _number(0.003, 1e-6, 1.0)
+    dropout: float = _number(0.3, 0.0, 0.95)
     seed: int = _number(0, 0, 2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Transformer:
+    """The transformer recipe (extra `transformer`); the defaults are the tutorial's.
+
+    Attributes:
+        checkpoint: A folder with a Hugging Face checkpoint, or its name on the hub.
+        epochs: At most; early stopping may end sooner.
+        batch: Titles of one step, of all processes together: more machines change the speed, not the model.
+        learning_rate: Its peak, after the warm-up; from there it falls to 0 in a straight line.
+        warmup_steps: Steps in which it rises.
+        weight_decay: Of AdamW, on weights but not on biases and norms.
+        patience: Epochs without a better weighted F1 on validation before training stops.
+        max_length: Tokens; the rest is cut. The longest training title of release 28.1 has 23, marks included.
+        seed: Of the order of titles, the new head and dropout.
+        checkpoint_minutes: At most this much work is lost where a process is killed without a word; 0 keeps each step.
+    """
+
+    checkpoint: str = "distilbert-base-uncased"
+    epochs: int = _number(5, 1, 1000)
+    batch: int = _number(32, 1, 65_536)
+    learning_rate: float = _number(2e-5, 1e-8, 1.0)
+    warmup_steps: int = _number(50, 0, 1_000_000)
+    weight_decay: float = _number(0.01, 0.0, 1.0)
+    patience: int = _number(3, 1, 1000)
+    max_length: int = _number(32, 4, 512)
+    seed: int = _number(0, 0, 2**31 - 1)
+    checkpoint_minutes: float = _number(10.0, 0.0, 1440.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +138,16 @@ class Settings:
 
     names: Names = field(default_factory=Names)
     split: Split = field(default_factory=Split)
+    train: Train = field(default_factory=Train)
     linear: Linear = field(default_factory=Linear)
+    transformer: Transformer = field(default_factory=Transformer)
     thresholds: Thresholds = field(default_factory=Thresholds)
+
+    @property
+    def recipe(self) -> Linear | Transformer:
+        """The settings of the chosen recipe."""
+        chosen: Linear | Transformer = getattr(self, self.train.recipe)
+        return chosen
 
 
 def read(path: Path | None = None) -> Settings:
@@ -130,11 +187,12 @@ def build(kind: Any, body: Mapping[str, Any], place: str = "") -> Any:
     return kind(**values)
 
 
-def _checked(name: str, value: Any, default: Any, bounds: Mapping[str, float]) -> Any:
+def _checked(name: str, value: Any, default: Any, bounds: Mapping[str, Any]) -> Any:
     kind = type(default)
     if isinstance(default, str):
-        if not isinstance(value, str) or not value:
-            raise SettingError(name, value, "text")
+        choices = bounds.get("choices", ())
+        if not isinstance(value, str) or not value or (choices and value not in choices):
+            raise SettingError(name, value, f"one of {', '.join(choices)}" if choices else "text")
         return value
     low, high = bounds["low"], bounds["high"]
     try:

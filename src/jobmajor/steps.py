@@ -10,10 +10,11 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import time
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +27,21 @@ from jobmajor import (
     evaluate,
     examples,
     gate,
+    jobs,
     levels,
     pipeline,
     prepare,
     report,
     settings,
+    thresholds,
     train,
+    transformer,
 )
-from jobmajor.errors import Error
+from jobmajor.errors import Error, Unfinished
 from jobmajor.lineage import code_version
 from jobmajor.onet import tables
+from jobmajor.settings import Linear, Transformer
+from jobmajor.transformer import launch
 from sagelocal import manifest, publish
 
 if TYPE_CHECKING:
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
 
 ROOT_VARIABLE = "SAGELOCAL_ML_ROOT"
 _DATA = "data.parquet"
+_OBJECTIVE = "_tuning_objective_metric"  # a Tuning step's jobs find it among the settings; it isn't one
 _REASON_CHARACTERS = 1024  # what the service keeps of a failure's reason
 _log = logging.getLogger(__name__)
 
@@ -54,7 +61,7 @@ def run_prepare(root: Path, how: settings.Split) -> None:
     folder, output = root / "processing" / "input", root / "processing" / "output"
     found = tables.read(folder)
     source = {"release": found.release, "edition": found.edition, "digest": manifest.hash_folder(folder)}
-    lineage = {"settings": _as_dict(how), "source": source, "code_version": code_version()}
+    lineage = {"settings": asdict(how), "source": source, "code_version": code_version()}
     parts = prepare.split(examples.build(found), how)
     rows = {name: len(part) for name, part in parts.items()}
     _log.info("prepared %s of release %s", rows, found.release)
@@ -67,20 +74,53 @@ def run_prepare(root: Path, how: settings.Split) -> None:
     manifest.write(target, rows={"baseline": rows["train"]}, **lineage)
 
 
-def run_train(root: Path) -> None:
-    """`input/data/{train,validation}` and `hyperparameters.json` → `model`."""
+def run_train(root: Path) -> int:
+    """`input/data/{train,validation}` and `hyperparameters.json` → `model`; the step's exit status."""
     begun = time.monotonic()
-    written = json.loads((root / "input" / "config" / "hyperparameters.json").read_text("utf-8"))
-    recipe: settings.Linear = settings.build(settings.Linear, written, "linear.")
+    name, how = _recipe(root)
+    if isinstance(how, Transformer):
+        transformer.require('recipe = "transformer"')
+        status = launch.run(root, ["-m", "jobmajor.steps", "train"])
+        if status is not None:
+            return status
     origin, train_rows = _read(root / "input" / "data" / "train")
     _, validation_rows = _read(root / "input" / "data" / "validation")
     about = {"source": dict(origin.source), "split": dict(origin.settings)}
-    model = train.fit(train_rows, validation_rows, recipe, about)
-    for name, value in _validated(model, validation_rows).items():
-        _log.info("%s=%.6f", name, value)
-    lineage = {"settings": _as_dict(recipe), "source": {"data": origin.digest, **origin.source}}
-    model.save(root / "model", rows=dict(origin.rows), code_version=code_version(), **lineage)
+    model = _fitted(root, how, (train_rows, validation_rows), about)
+    if not launch.is_first():
+        return 0
+    for figure, value in _validated(model, validation_rows).items():
+        _log.info("%s=%.6f", figure, value)
+    lineage = {"settings": {"recipe": name, **asdict(how)}, "source": {"data": origin.digest, **origin.source}}
+    model.save(root / "model", rows=dict(origin.rows), code_version=code_version(name), **lineage)
+    for kept in (root / jobs.CHECKPOINTS).glob("*"):  # what they were kept for has come to its end
+        shutil.rmtree(kept, ignore_errors=True)
     _log.info("train_seconds=%.3f", time.monotonic() - begun)
+    return 0
+
+
+def _recipe(root: Path) -> tuple[str, Linear | Transformer]:
+    """The recipe's name and its settings, from the hyperparameters."""
+    written = json.loads((root / "input" / "config" / "hyperparameters.json").read_text("utf-8"))
+    written.pop(_OBJECTIVE, None)
+    named = {"recipe": written.pop("recipe", settings.RECIPES[0])}
+    chosen: settings.Train = settings.build(settings.Train, named, "train.")
+    kind = type(settings.Settings(train=chosen).recipe)
+    return chosen.recipe, settings.build(kind, written, f"{chosen.recipe}.")
+
+
+def _fitted(
+    root: Path, how: Linear | Transformer, tables: tuple[pl.DataFrame, pl.DataFrame], about: dict[str, Any]
+) -> Classifier:
+    if isinstance(how, Linear):
+        return train.fit(*tables, how, about)
+    base = root / "input" / "data" / jobs.CHECKPOINT
+    if (base / manifest.NAME).is_file():
+        manifest.verify(base)
+    used = replace(how, checkpoint=str(base)) if base.is_dir() else how
+    # The model names the checkpoint as its user did: where a job found it differs from job to job.
+    model = transformer.fit(*tables, used, {**about, "settings": asdict(how)}, root / jobs.CHECKPOINTS)
+    return thresholds.classifier(model, *tables, model.about)
 
 
 def _validated(model: Classifier, validation: pl.DataFrame) -> dict[str, float]:
@@ -116,19 +156,20 @@ def run_evaluate(root: Path, seed: int) -> None:
     _publish_evaluation(_new(output / "evaluation"), evaluation, origin)
     target = _new(output / "prediction_baseline")
     _write_json(target / "prediction_baseline.json", evaluate.prediction_baseline(shares, model.classes()))
-    manifest.write(target, **_evaluation_lineage(origin, made, seed))
+    manifest.write(target, **_evaluation_lineage(origin, made, seed, model.about["recipe"]))
 
 
 def _publish_evaluation(target: Path, evaluation: Mapping[str, Any], origin: manifest.Manifest) -> None:
     _write_json(target / pipeline.EVALUATION, evaluation)
     publish.write_file(target / pipeline.REPORT, report.render(evaluation).encode())
     publish.write_file(target / "card.md", report.card(evaluation).encode())
-    manifest.write(target, source=dict(origin.source), code_version=code_version(), rows={"test": origin.rows["test"]})
+    version = code_version(evaluation["model"]["recipe"])
+    manifest.write(target, source=dict(origin.source), code_version=version, rows={"test": origin.rows["test"]})
 
 
-def _evaluation_lineage(origin: manifest.Manifest, made: manifest.Manifest, seed: int) -> dict[str, Any]:
+def _evaluation_lineage(origin: manifest.Manifest, made: manifest.Manifest, seed: int, recipe: str) -> dict[str, Any]:
     source = {"data": origin.digest, "model": made.digest, **origin.source}
-    return {"settings": {"seed": seed}, "source": source, "code_version": code_version()}
+    return {"settings": {"seed": seed}, "source": source, "code_version": code_version(recipe)}
 
 
 def _model(archive: Path) -> tuple[Classifier, manifest.Manifest]:
@@ -167,10 +208,6 @@ def _write_json(path: Path, body: Any) -> None:
     publish.write_file(path, (json.dumps(body, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
 
 
-def _as_dict(values: Any) -> dict[str, Any]:
-    return {item.name: getattr(values, item.name) for item in fields(values)}
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m jobmajor.steps", description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(dest="step", required=True)
@@ -183,28 +220,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(arguments: argparse.Namespace, root: Path) -> None:
+def _run(arguments: argparse.Namespace, root: Path) -> int:
+    if arguments.step == "train":
+        return run_train(root)
     if arguments.step == "prepare":
         values = {item.name: getattr(arguments, item.name) for item in fields(settings.Split)}
         run_prepare(root, settings.build(settings.Split, values, "split."))
-    elif arguments.step == "train":
-        run_train(root)
     else:
         run_evaluate(root, arguments.seed)
+    return 0
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one step; its exit status: 0, or 1 after the reason was left where the service looks for it."""
+    """Run one step; its exit status: 0, 75 for a training that goes on when it is started again, 1 for any other fault.
+
+    After a fault, the reason was left where the service looks for it.
+    """
     arguments = _parser().parse_args(words)
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s: %(message)s")
     root = Path(os.environ.get(ROOT_VARIABLE) or "/opt/ml")
     try:
-        _run(arguments, root)
+        return _run(arguments, root)
     except Error as error:
         _log.error("%s", error)
         _leave_reason(root, arguments.step, str(error))
-        return 1
-    return 0
+        return launch.UNFINISHED if isinstance(error, Unfinished) else 1
 
 
 def _leave_reason(root: Path, step: str, reason: str) -> None:

@@ -27,7 +27,21 @@ _ABBREVIATIONS = """
     rep=representative spec=specialist supt=superintendent supv=supervisor svc=service svcs=services sw=software
     sys=systems transp=transportation univ=university whse=warehouse wkr=worker
 """
-_WRITTEN_OUT = dict(pair.split("=") for pair in _ABBREVIATIONS.split())
+# Whoever does the work, it is the same work: each form for a woman is read as the one that O*NET has more titles of.
+_FORMS = """
+    actress=actor actresses=actors authoress=author aviatrix=aviator barmaid=barman busgirl=busboy chairlady=chairman
+    comedienne=comedian conductress=conductor cowgirl=cowboy danseuse=dancer deaconess=deacon directress=director
+    forelady=foreman headmistress=headmaster heiress=heir hostess=host hostesses=hosts huntress=hunter
+    instructress=instructor landlady=landlord manageress=manager masseuse=masseur poetess=poet
+    postmistress=postmaster priestess=priest proprietress=proprietor saleslady=salesman sculptress=sculptor
+    seamster=seamstress stewardess=steward stewardesses=stewards usherette=usher waitperson=waiter waitress=waiter
+    waitresses=waiters
+"""
+WORDS = dict(pair.split("=") for pair in (_ABBREVIATIONS + _FORMS).split())  # each read as the other
+TITLES = {"fireman": "firefighter"}  # whole ones; in "locomotive fireman" it is another occupation
+_ONE_PERSON = re.compile(r"(?:wo)*(?:woman|person)$")
+_PEOPLE = re.compile(r"(?:wo)*(?:women|persons|people)$")
+_SEVERAL = frozenset({"persons", "people"})  # "service people" is no "service men": as whole words they stay
 
 
 def _folded(title: str) -> str:
@@ -41,8 +55,9 @@ def _folded(title: str) -> str:
 def normalise(title: str) -> str:
     """The title in lower case and without accents, as words parted by single spaces; empty if it holds no word.
 
-    "&" becomes "and", apostrophes join what they stood in, common abbreviations are written out, and "c++",
-    "c#" and ".net" become words. Cleaning twice changes nothing.
+    "&" becomes "and", apostrophes join what they stood in, common abbreviations are written out, "c++", "c#" and
+    ".net" become words, and a woman's, a man's and a person's form of a word become one. Cleaning twice changes
+    nothing.
 
     >>> normalise("  Sr. R&D Engineer – C++ ")
     'senior r and d engineer cplusplus'
@@ -51,7 +66,17 @@ def normalise(title: str) -> str:
     for pattern, word in _SPELLED_OUT:
         text = pattern.sub(word, text)
     words = _BETWEEN_WORDS.sub(" ", text).split()
-    return " ".join(_WRITTEN_OUT.get(word, word) for word in words)
+    text = " ".join(_form(WORDS.get(word, word)) for word in words)
+    return TITLES.get(text, text)
+
+
+def _form(word: str) -> str:
+    """The word as it ends for a man, whom most of O*NET's titles name: "saleswoman" and "salesperson" are one."""
+    if word.endswith(("woman", "person")):
+        return _ONE_PERSON.sub("man", word)
+    if word.endswith(("women", "persons", "people")) and word not in _SEVERAL:
+        return _PEOPLE.sub("men", word)
+    return word
 
 
 def without_rank(text: str) -> str:

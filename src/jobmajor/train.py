@@ -9,26 +9,31 @@ from __future__ import annotations
 
 import itertools
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
-from jobmajor import soc
-from jobmajor.classifier import Classifier
+from jobmajor import network, soc, spelling, thresholds, vectors
 from jobmajor.errors import DataError
 from jobmajor.examples import COUNTED
 from jobmajor.features import BUCKETS, WORD_BUCKETS, Bags, bags
-from jobmajor.scoring import TINY, Arrays, Blend, Evidence, blended, chances, evidence, known, softmax
+from jobmajor.linear import LinearModel
+from jobmajor.scoring import TINY, Arrays, Blend, Evidence, chances, evidence, known, softmax, split
+from jobmajor.titles import without_rank
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
 
+    from jobmajor.classifier import Classifier
     from jobmajor.settings import Linear
 
 _log = logging.getLogger(__name__)
@@ -50,24 +55,30 @@ def fit(
     places = texts.search_sorted(train["text"]).to_numpy(), np.searchsorted(codes, train["code"].to_numpy())
     listed = csr_array((np.ones(len(train)), places), shape=(len(texts), len(codes)))  # rows that list each pair
     _log.info("%d examples, %d titles, %d codes", len(train), len(texts), len(codes))
-    arrays = _learn(bags(texts.to_list()), listed, codes, settings)
-    _log.info("learned %d rows, %d entries", len(arrays.gains), len(arrays.entry_codes))
-    blend = calibrate(arrays, codes, validation.filter(validation["source"] == COUNTED))
+    with threadpool_limits(1):  # no sum, and so no model, depends on how many processors there are
+        arrays = _learn(texts.to_list(), listed, codes, settings)
+        _log.info("learned %d rows, %d entries", len(arrays.gains), len(arrays.entry_codes))
+        blend = calibrate(arrays, codes, validation.filter(validation["source"] == COUNTED))
     _log.info("blend %s", asdict(blend))
     origin = {**(about or {}), "recipe": "linear", "settings": asdict(settings)}
-    return Classifier(arrays, codes, blend, origin)
+    return thresholds.classifier(LinearModel(arrays, codes, blend), train, validation, origin)
 
 
-def _learn(pieces: Bags, listed: csr_array, codes: tuple[str, ...], settings: Linear) -> Arrays:
+def _learn(texts: Sequence[str], listed: csr_array, codes: tuple[str, ...], settings: Linear) -> Arrays:
+    """All arrays; the planes and the network are learned side by side."""
+    pieces = bags(texts)
     buckets = np.concatenate([[-1], np.unique(pieces.buckets)]).astype(np.int32)
-    table = np.zeros(BUCKETS, np.int32)
-    table[buckets[1:]] = np.arange(1, len(buckets))
-    gains = _gains(pieces, buckets, table, settings.word_gain)
-    found = known(pieces, table, gains)
+    rows = np.zeros(BUCKETS, np.int32)
+    rows[buckets[1:]] = np.arange(1, len(buckets))
+    gains = _gains(pieces, buckets, rows, settings.word_gain)
+    found = known(pieces, rows, gains)
     places = (found.titles.astype(np.int32), found.rows)  # liblinear takes 32-bit indices only
-    vectors = csr_array((found.values, places), shape=(len(pieces.starts) - 1, len(buckets)), dtype=np.float64)
-    weights, bias = _margins(vectors, listed, codes, settings)
-    entries, totals = _counts(vectors, listed, settings)
+    rated = csr_array((found.values, places), shape=(len(texts), len(buckets)), dtype=np.float64)
+    with ThreadPoolExecutor(1) as beside:
+        planes = beside.submit(_margins, rated, listed, codes, settings)
+        understood = _network(texts, listed, codes, settings)
+        entries, totals = _counts(rated, listed, settings)
+        weights, bias = planes.result()
     return Arrays(
         buckets=buckets,
         gains=gains,
@@ -77,20 +88,55 @@ def _learn(pieces: Bags, listed: csr_array, codes: tuple[str, ...], settings: Li
         entry_codes=entries.indices.astype(np.int16),
         entry_values=entries.data.astype(np.float32),
         code_totals=totals.astype(np.float32),
+        **understood,
     )
 
 
-def _margins(
-    vectors: csr_array, listed: csr_array, codes: tuple[str, ...], settings: Linear
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For each major group, the plane between its titles and all others: weights (rows, majors), bias (majors,)."""
+def _network(
+    texts: Sequence[str], listed: csr_array, codes: tuple[str, ...], settings: Linear
+) -> dict[str, NDArray[Any]]:
+    """The network's arrays: for every word with a meaning, whether or not training saw it."""
+    titles = [without_rank(text).split() for text in texts]
+    stood, meanings = sorted(set(itertools.chain.from_iterable(titles))), vectors.known()
+    # Those of the titles come first: of words that share a bucket, the first gives it its meaning.
+    words, values = meanings.among(list(dict.fromkeys([*stood, *sorted(meanings.places)])))
+    place = {word: row for row, word in enumerate(words)}
+    rows = [[place[word] for word in title if word in place] for title in titles]
+    starts = np.cumsum([0, *map(len, rows)])
+    read = network.read(starts, values[list(itertools.chain.from_iterable(rows))])
+    seen = csr_array(listed > 0, dtype=np.float64)
+    shares = csr_array(seen.multiply(1 / seen.sum(axis=1)[:, None]))
+    learned = network.fit(read, shares, _majors(codes)[1], settings)
+    buckets, first = np.unique(bags(words).words, return_index=True)
+    parts = learned.parts(values[first])
+    scales = np.maximum(np.abs(parts).max(axis=0), TINY) / np.float32(127)
+    return {
+        "word_buckets": buckets,
+        "word_parts": np.rint(parts / scales).astype(np.int8),
+        "word_scales": scales.astype(np.float32),
+        "hidden_bias": learned.hidden_bias,
+        "outputs": learned.outputs,
+        "output_bias": learned.output_bias,
+    }
+
+
+def _majors(codes: Sequence[str]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    """The major groups in order, and the column of each code's."""
     majors, major_of = np.unique([soc.ancestor(code, "major") for code in codes], return_inverse=True)
     if len(majors) < 2:
         raise DataError("the training titles", f"one major group, {majors[0]}", "two or more", "use more titles")
+    return majors, major_of
+
+
+def _margins(
+    rated: csr_array, listed: csr_array, codes: tuple[str, ...], settings: Linear
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """For each major group, the plane between its titles and all others: weights (rows, majors), bias (majors,)."""
+    majors, major_of = _majors(codes)
     planes = []
     for column in range(len(majors)):
         belongs = listed[:, np.flatnonzero(major_of == column)].sum(axis=1) > 0
-        planes.append(LinearSVC(C=settings.penalty, random_state=settings.seed).fit(vectors, belongs))
+        planes.append(LinearSVC(C=settings.penalty, random_state=settings.seed).fit(rated, belongs))
     weights = np.column_stack([plane.coef_[0] for plane in planes])
     return weights.astype(np.float32), np.array([plane.intercept_[0] for plane in planes], np.float32)
 
@@ -107,14 +153,14 @@ def _gains(pieces: Bags, buckets: NDArray[np.int32], table: NDArray[np.int32], w
     return gains.astype(np.float32)
 
 
-def _counts(vectors: csr_array, listed: csr_array, settings: Linear) -> tuple[csr_array, NDArray[np.float64]]:
+def _counts(rated: csr_array, listed: csr_array, settings: Linear) -> tuple[csr_array, NDArray[np.float64]]:
     """Multinomial naive Bayes with additive smoothing, as log ratios to a piece that a code has never seen.
 
     Source: Manning, Raghavan, Schütze (2008), Introduction to Information Retrieval, 13.2; each value is
     log((seen + a) / a), and each code's log(total + a * rows) stands apart, so that the matrix stays sparse. Pieces
     of very many codes say little about any and cost most of the time: theirs are left out.
     """
-    seen = csr_array(vectors.T @ listed)
+    seen = csr_array(rated.T @ listed)
     totals = np.log(seen.sum(axis=0) + settings.smoothing * seen.shape[0])
     spread = np.diff(seen.indptr)
     seen.data[np.repeat(spread > settings.widest, spread)] = 0.0
@@ -133,31 +179,57 @@ def calibrate(arrays: Arrays, codes: tuple[str, ...], counted: pl.DataFrame) -> 
     usable = counted.filter(counted["code"].is_in(codes))
     if usable.is_empty():
         return Blend()
-    found = evidence(bags(usable["text"].to_list()), arrays, arrays.table())
+    tables = arrays.tables()
+    found = evidence(spelling.pieces(usable["text"].to_list(), arrays.gains, tables), arrays, tables)
     truth = np.searchsorted(codes, usable["code"].to_numpy())
     _, major_of = np.unique([soc.ancestor(code, "major") for code in codes], return_inverse=True)
     return _sharpened(found, truth, major_of, _best_majors(found, major_of[truth], major_of))
 
 
 _ACROSS = (1.0, 1.3, 1.6, 2.0)
-_COUNTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
-_LINEAR = (2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
-_SHIFT = (-0.5, 0.0, 0.5, 1.0, 1.5)
-_WITHIN = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+_BOUNDS = {  # how strongly each part may speak
+    "linear": (0.5, 20.0),
+    "shift": (-3.0, 3.0),
+    "counts": (0.0, 1.0),
+    "network": (0.0, 2.0),
+    "within": (0.0, 5.0),
+    "deeper": (0.0, 5.0),
+    "within_alone": (0.0, 5.0),
+    "deeper_alone": (0.0, 5.0),
+    "counts_share": (0.0, 0.45),
+    "network_share": (0.0, 0.45),
+}
 
 
 def _best_majors(found: Evidence, truth: NDArray[np.int64], major_of: NDArray[np.int64]) -> Blend:
     """The blend whose shares of the major groups have the least log loss; `truth` holds their columns."""
     members = (major_of[:, None] == np.arange(found.margins.shape[1])).astype(np.float64)  # (detailed, majors)
-    logs = {across: np.log(softmax(across * found.likelihoods) @ members + TINY) for across in _ACROSS}
-    best, least = Blend(), np.inf
-    for linear, shift in itertools.product(_LINEAR, _SHIFT):
-        alone = chances(found.margins, Blend(linear=linear, shift=shift))
-        for across, counts in itertools.product(_ACROSS, _COUNTS):
-            loss = _log_loss(alone + counts * logs[across], truth)
-            if loss < least:
-                best, least = Blend(linear, shift, counts, across), loss
-    return best
+    understood = np.log(softmax(found.scores) @ members + TINY)
+    results = []
+    for across in _ACROSS:
+        counted = np.log(softmax(across * found.likelihoods) @ members + TINY)
+
+        def loss(blend: Blend, counted: NDArray[np.float64] = counted) -> float:
+            logs = chances(found.margins, blend) + blend.counts * counted + blend.network * understood
+            return _log_loss(logs, truth)
+
+        results.append(_least(loss, Blend(across=across), ("linear", "shift", "counts", "network")))
+    return min(results, key=lambda result: result[1])[0]
+
+
+def _least(loss: Callable[[Blend], float], start: Blend, names: tuple[str, ...]) -> tuple[Blend, float]:
+    """The blend with the least loss when only the named parts move, and that loss.
+
+    Source: L-BFGS-B, Byrd, Lu, Nocedal, Zhu (1995), SIAM J. Sci. Comput. 16(5), 1190-1208.
+    """
+
+    def moved(values: NDArray[np.float64]) -> Blend:
+        return replace(start, **{name: float(value) for name, value in zip(names, values, strict=True)})
+
+    origin = [getattr(start, name) for name in names]
+    found = minimize(lambda values: loss(moved(values)), origin, bounds=[_BOUNDS[name] for name in names])
+    # Rounded, so that the last bits of a sum, which differ between processors, don't make another model.
+    return moved(np.round(found.x, 4)), float(found.fun)
 
 
 def _log_loss(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
@@ -167,10 +239,17 @@ def _log_loss(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
 
 
 def _sharpened(found: Evidence, truth: NDArray[np.int64], major_of: NDArray[np.int64], blend: Blend) -> Blend:
-    """The same blend with the sharpness within groups that has the least log loss of the detailed codes."""
-    rows = np.arange(len(truth))
-    losses = {}
-    for within in _WITHIN:
-        shares = blended(found, replace(blend, within=within), major_of)
-        losses[within] = -np.log(shares[rows, truth] + TINY).mean()
-    return replace(blend, within=min(losses, key=losses.__getitem__))
+    """The same blend with the sharpness within groups that has the least log loss of the codes in their true groups."""
+    groups = []  # only a row's own group counts: its evidence, and the place of its code there
+    for major in np.unique(major_of[truth]):
+        rows, columns = np.flatnonzero(major_of[truth] == major), np.flatnonzero(major_of == major)
+        own = np.ix_(rows, columns)
+        groups.append((found.likelihoods[own], found.scores[own], truth[rows] - columns[0]))
+    whole = np.zeros(1, np.int64)
+
+    def loss(blend: Blend) -> float:
+        shares = [split(said, meant, blend, whole)[np.arange(len(own)), own] for said, meant, own in groups]
+        return -float(np.log(np.concatenate(shares) + TINY).mean())
+
+    names = ("within", "deeper", "within_alone", "deeper_alone", "counts_share", "network_share")
+    return _least(loss, blend, names)[0]

@@ -46,7 +46,7 @@ def shape(found: expressions.Reference, named: Mapping[str, Step]) -> Shape | No
     step = named[found.name]
     if step.type == "Fail" or (step.type == "Condition" and found.path != ("Outcome",)):
         raise InputError(f"step {step.name!r} is a {step.type}, which has no property {found.path[0]!r}")
-    here = service.properties(step.type)
+    here = service.properties(step.type, found.path[0])
     for depth, part in enumerate(found.path):
         if here is None:
             return None

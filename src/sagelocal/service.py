@@ -20,6 +20,7 @@ VERSION: Final[str] = botocore.__version__
 _OPERATIONS: Final = {
     "Processing": "ProcessingJob",
     "Training": "TrainingJob",
+    "Tuning": "HyperParameterTuningJob",
     "RegisterModel": "ModelPackage",
     "Model": "Model",
 }
@@ -42,7 +43,14 @@ def request(step_type: str) -> Shape | None:
     return model().operation_model(f"Create{name}").input_shape if name else None
 
 
-def properties(step_type: str) -> Shape | None:
-    """What `Steps.name` refers to once such a step is done; None where we know no answer."""
+def properties(step_type: str, member: str | int = "") -> Shape | None:
+    """What `Steps.name` refers to once such a step is done; None where we know no answer.
+
+    Args:
+        step_type: Of the step.
+        member: The first part of the reference: a search has two answers, and its jobs stand in the other one.
+    """
     name = _OPERATIONS.get(step_type)
+    if step_type == "Tuning" and member == "TrainingJobSummaries":
+        return model().operation_model(f"ListTrainingJobsFor{name}").output_shape
     return model().operation_model(f"Describe{name}").output_shape if name else None

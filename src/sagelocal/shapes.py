@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _NAMES: Final = {
     "Processing": {"ProcessingJobName": "job"},
     "Training": {"TrainingJobName": "job"},
+    "Tuning": {"HyperParameterTuningJobName": "job"},
     "Model": {"ModelName": "model"},
 }
 # Of what is known only in an execution, these have a form that a pattern or a length can be tried on.
@@ -51,6 +52,10 @@ _NEEDED: Final[Mapping[str, tuple[tuple[paths.Parts, tuple[str, ...], tuple[str,
             ("InstanceType", "InstanceCount"),
             ("InstanceGroups", "InstancePreferences"),
         ),
+    ),
+    "Tuning": (
+        ((), ("TrainingJobDefinition",), ("TrainingJobDefinitions",)),
+        (("TrainingJobDefinition",), ("ResourceConfig",), ("HyperParameterTuningResourceConfig",)),
     ),
     "RegisterModel": (((), ("ModelPackageGroupName",), ("ModelPackageName",)),),
     "Model": (((), ("PrimaryContainer",), ("Containers",)), ((), ("ExecutionRoleArn",), ())),

@@ -1,0 +1,188 @@
+"""The pipeline's jobs as SageMaker's own requests: processing, one training, or a search over many.
+
+`pipeline.py` puts them together; what a container finds and where it leaves its work is said here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jobmajor.settings import Settings
+
+CHECKPOINT = "checkpoint"  # the transformer's channel: jobs have no network, so its base comes as data
+CHECKPOINTS = "checkpoints"  # its state, kept while it trains
+
+_ML = "/opt/ml"
+_DISK_GB = 30
+_HOUR_S = 3600
+_DAY_S = 24 * _HOUR_S  # of a transformer: the tutorial's five epochs take hours where there is no GPU
+_OBJECTIVE = "validation_f1"
+_METRICS = ("validation_accuracy", _OBJECTIVE, "validation_f1_macro", "train_seconds")
+# The tutorial's, as the transformer's log has them after each epoch.
+_EVALUATED = ("eval_loss", "eval_accuracy", "eval_f1", "eval_runtime", "eval_samples_per_second")
+_TRANSFORMER_METRICS = (*_METRICS, "epoch", "train_loss", *_EVALUATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """A search on SageMaker.
+
+    Attributes:
+        ranges: What is tried, as `tune.parameter_ranges()` gives it.
+        trials: Training jobs in all.
+        parallel: Of them at a time: the more, the fewer each can learn from.
+        seed: Of what is tried.
+    """
+
+    ranges: Mapping[str, Any]
+    trials: int = 30
+    parallel: int = 2
+    seed: int = 0
+
+
+def get(path: str) -> dict[str, str]:
+    """The value at a path, known when the pipeline runs."""
+    return {"Get": path}
+
+
+def uri(settings: Settings, *parts: Any) -> dict[str, Any]:
+    """An address below the prefix in the account's own bucket."""
+    return {"Std:Join": {"On": "/", "Values": ["s3:/", get("Parameters.Bucket"), settings.names.prefix, *parts]}}
+
+
+def run_uri(settings: Settings, *parts: Any) -> dict[str, Any]:
+    """An address below this execution's own prefix."""
+    return uri(settings, "runs", get("Execution.PipelineExecutionId"), *parts)
+
+
+def is_transformer(settings: Settings) -> bool:
+    """Whether that is the chosen recipe."""
+    return settings.train.recipe == "transformer"
+
+
+def produced(step: str, output: str) -> dict[str, str]:
+    """The address of a processing step's output."""
+    return get(f"Steps.{step}.ProcessingOutputConfig.Outputs['{output}'].S3Output.S3Uri")
+
+
+def processing_input(name: str, source: Any) -> dict[str, Any]:
+    """What a processing step finds in the folder of that name."""
+    place = {"S3Uri": source, "LocalPath": f"{_ML}/processing/{name}", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    return {"InputName": name, "S3Input": place}
+
+
+def processing_output(settings: Settings, name: str) -> dict[str, Any]:
+    """What it leaves in the folder of that name, whose words a line below joins."""
+    folder = name.replace("-", "_")
+    target = run_uri(settings, folder)
+    place = {"S3Uri": target, "LocalPath": f"{_ML}/processing/output/{folder}", "S3UploadMode": "EndOfJob"}
+    return {"OutputName": name, "S3Output": place}
+
+
+def processing(
+    name: str, arguments: Sequence[str], inputs: Sequence[dict[str, Any]], outputs: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """The request for a processing job that runs the step `name`."""
+    application = {"ImageUri": get("Parameters.ImageUri"), "ContainerEntrypoint": _entry(name)}
+    cluster = {
+        "InstanceType": get("Parameters.ProcessingInstanceType"),
+        "InstanceCount": 1,
+        "VolumeSizeInGB": _DISK_GB,
+    }
+    return {
+        "ProcessingResources": {"ClusterConfig": cluster},
+        "AppSpecification": {**application, **({"ContainerArguments": [*arguments]} if arguments else {})},
+        "RoleArn": get("Parameters.RoleArn"),
+        "ProcessingInputs": [*inputs],
+        "ProcessingOutputConfig": {"Outputs": [*outputs]},
+        "NetworkConfig": {"EnableNetworkIsolation": True},
+        "StoppingCondition": {"MaxRuntimeInSeconds": _HOUR_S},
+    }
+
+
+def arguments(section: Mapping[str, Any]) -> list[str]:
+    """Settings as `--name value` arguments."""
+    values = [(f"--{name.replace('_', '-')}", str(value)) for name, value in section.items()]
+    return [word for pair in values for word in pair]
+
+
+def _entry(step: str) -> list[str]:
+    return ["python3", "-m", "jobmajor.steps", step]
+
+
+def training(settings: Settings, entry: Sequence[str] | None = tuple(_entry("train"))) -> dict[str, Any]:
+    """The request for a training job; without an `entry` the image's own program starts."""
+    metrics = _TRANSFORMER_METRICS if is_transformer(settings) else _METRICS
+    return {
+        "AlgorithmSpecification": {
+            "TrainingImage": get("Parameters.ImageUri"),
+            "TrainingInputMode": "File",
+            **({"ContainerEntrypoint": [*entry]} if entry else {}),
+            "MetricDefinitions": [{"Name": name, "Regex": f"{name}=([0-9.]+)"} for name in metrics],
+        },
+        "HyperParameters": _hyperparameters(settings),
+        "InputDataConfig": [_channel(name, source) for name, source in _channels(settings).items()],
+        "OutputDataConfig": {"S3OutputPath": run_uri(settings, "output")},
+        **({"CheckpointConfig": _checkpoints(settings)} if is_transformer(settings) else {}),
+        "ResourceConfig": {
+            "InstanceType": get("Parameters.TrainingInstanceType"),
+            "InstanceCount": get("Parameters.TrainingInstanceCount"),
+            "VolumeSizeInGB": _DISK_GB,
+        },
+        "RoleArn": get("Parameters.RoleArn"),
+        "StoppingCondition": {"MaxRuntimeInSeconds": _DAY_S if is_transformer(settings) else _HOUR_S},
+        "EnableNetworkIsolation": True,
+    }
+
+
+def _hyperparameters(settings: Settings) -> dict[str, str]:
+    values = {"recipe": settings.train.recipe, **asdict(settings.recipe)}
+    return {name: str(value) for name, value in values.items()}
+
+
+def _channels(settings: Settings) -> dict[str, Any]:
+    """The address of each."""
+    found = {name: produced("preprocess-data", name) for name in ("train", "validation")}
+    return {**found, CHECKPOINT: get("Parameters.CheckpointUrl")} if is_transformer(settings) else found
+
+
+def _channel(name: str, source: Any) -> dict[str, Any]:
+    place = {"S3DataType": "S3Prefix", "S3Uri": source, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": place}, "InputMode": "File"}
+
+
+def _checkpoints(settings: Settings) -> dict[str, Any]:
+    """One place for each choice of settings, whatever the execution: the next one goes on where this one stopped."""
+    key = hashlib.sha256(json.dumps(_hyperparameters(settings), sort_keys=True).encode()).hexdigest()[:16]
+    return {"S3Uri": uri(settings, CHECKPOINTS, key), "LocalPath": f"{_ML}/{CHECKPOINTS}"}
+
+
+def search(settings: Settings, tuning: Tuning) -> dict[str, Any]:
+    """The request for a tuning job. Its trainings can't be given an entry point: the image needs a program `train`."""
+    job = training(settings, entry=None)
+    tried = {item["Name"] for ranges in tuning.ranges.values() for item in ranges}
+    fixed = {name: value for name, value in job.pop("HyperParameters").items() if name not in tried}
+    config = {
+        "Strategy": "Bayesian",
+        "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": _OBJECTIVE},
+        "ResourceLimits": {"MaxNumberOfTrainingJobs": tuning.trials, "MaxParallelTrainingJobs": tuning.parallel},
+        "ParameterRanges": dict(tuning.ranges),
+        "TrainingJobEarlyStoppingType": "Off",
+        "RandomSeed": tuning.seed,
+    }
+    return {"HyperParameterTuningJobConfig": config, "TrainingJobDefinition": {"StaticHyperParameters": fixed, **job}}
+
+
+def best_model(settings: Settings) -> dict[str, Any]:
+    """Where the best training of the step `train`, a search, leaves its model.
+
+    The service names the trainings and keeps each one's model below its name. Source: AWS, Amazon SageMaker AI
+    Developer Guide, "SageMaker AI Training Storage Folders"; `DescribeHyperParameterTuningJob` for the name.
+    """
+    return run_uri(settings, "output", get("Steps.train.BestTrainingJob.TrainingJobName"), "output/model.tar.gz")

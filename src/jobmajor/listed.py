@@ -1,0 +1,173 @@
+"""What training has listed: under which codes a title stands there, and how much of any text it has seen.
+
+Both are kept as hashes beside the model, whatever its recipe, so that a title that somebody has coded is not guessed
+again, and a text that resembles none is not taken for a title.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+_BLANK, _END = b" \n"
+_RUN = 4  # bytes
+_ROUNDING = 1e-4
+_TYPES = {"titles": "uint64", "starts": "int32", "codes": "int16", "shares": "float32", "words": "uint64"}
+_TYPES |= {"runs": "uint32"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The titles of training and what they are made of; 0.9 MB for a release.
+
+    Attributes:
+        titles: uint64, (titles,); a hash of each normalised title, ascending.
+        starts: int32, (titles + 1,); each title's part of the next two.
+        codes: int16, (listings,); columns of the detailed codes.
+        shares: float32, (listings,); the share of a title's rows that list the code; a title's shares sum to 1.
+        words: uint64, (words,); a hash of each word, ascending.
+        runs: uint32, (runs,); 4 neighbouring bytes, with a blank before and after each word, ascending.
+    """
+
+    titles: NDArray[np.uint64]
+    starts: NDArray[np.int32]
+    codes: NDArray[np.int16]
+    shares: NDArray[np.float32]
+    words: NDArray[np.uint64]
+    runs: NDArray[np.uint32]
+
+    @classmethod
+    def none(cls) -> Listed:
+        """Nothing is known of the training: no title is found, and no text is strange."""
+        arrays = {name: np.zeros(0, kind) for name, kind in _TYPES.items()}
+        return cls(**{**arrays, "starts": np.zeros(1, np.int32)})
+
+    @classmethod
+    def from_mapping(cls, arrays: Mapping[str, NDArray[Any]], codes: int) -> Listed:
+        """The arrays by name, found to fit each other and so many detailed codes.
+
+        Raises:
+            ValueError: They don't; says which is wrong.
+        """
+        found = {name: (str(array.dtype), array.ndim) for name, array in arrays.items()}
+        expected = {name: (kind, 1) for name, kind in _TYPES.items()}
+        if found != expected:
+            wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+            raise ValueError(f"the arrays {wrong} are missing, foreign or of another type")
+        listed = cls(**arrays)
+        if wrong := [name for name, fits in listed._fits(codes).items() if not fits]:
+            raise ValueError(f"the arrays {wrong} don't fit the others")
+        return listed
+
+    def _fits(self, codes: int) -> dict[str, bool]:
+        counts, listings = np.diff(self.starts), len(self.codes)
+        is_parted = self.starts[:1].tolist() == [0] and self.starts[-1] == listings and bool((counts > 0).all())
+        fits = {
+            "titles": len(self.titles) == len(counts) and _is_ascending(self.titles),
+            "starts": is_parted,
+            "codes": bool(((self.codes >= 0) & (self.codes < codes)).all()),
+            "shares": len(self.shares) == listings and bool((self.shares > 0).all()),
+            "words": _is_ascending(self.words),
+            "runs": _is_ascending(self.runs),
+        }
+        if listings and is_parted and fits["shares"]:
+            fits["shares"] = bool((abs(np.add.reduceat(self.shares, self.starts[:-1]) - 1) < _ROUNDING).all())
+        return fits
+
+    def to_mapping(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    def find(self, texts: Sequence[str], codes: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The normalised titles that training lists, and their shares of so many detailed codes.
+
+        Returns:
+            Positions in `texts`, shape (found,), and shape (found, codes), where each row sums to 1.
+        """
+        hashes = _hashes(texts)
+        places = np.searchsorted(self.titles, hashes)
+        rows = np.flatnonzero(_among(hashes, self.titles))
+        begins = self.starts[places[rows]].astype(np.int64)
+        counts = self.starts[places[rows] + 1] - begins
+        entries = np.arange(counts.sum()) + np.repeat(begins - (np.cumsum(counts) - counts), counts)
+        shares = np.zeros((len(rows), codes), np.float32)
+        shares[np.repeat(np.arange(len(rows)), counts), self.codes[entries]] = self.shares[entries]
+        return rows, shares
+
+    def known_share(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """How much of each text training has seen: of its words and runs taken together, shape (titles,).
+
+        0 for an empty text, and 1 for every text where nothing is known of the training.
+        """
+        if not len(self.words):
+            return np.ones(len(texts), np.float32)
+        words = [text.split() for text in texts]
+        counts = np.array([len(each) for each in words], np.int64)
+        known = np.repeat(np.arange(len(texts)), counts)[_among(_hashes(_each(words)), self.words)]
+        runs, title_of = _runs(texts)
+        seen = np.bincount(known, minlength=len(texts)) + _count(title_of[_among(runs, self.runs)], texts)
+        return (seen / np.maximum(counts + _count(title_of, texts), 1)).astype(np.float32)
+
+
+def learn(texts: Sequence[str], places: NDArray[np.int64]) -> Listed:
+    """What a training lists.
+
+    Args:
+        texts: The normalised title of each row.
+        places: The column of each row's detailed code, shape (rows,).
+    """
+    hashes, title_of = np.unique(_hashes(texts), return_inverse=True)
+    pairs, rows = np.unique(np.column_stack([title_of, places]), axis=0, return_counts=True)
+    starts = np.searchsorted(pairs[:, 0], np.arange(len(hashes) + 1))
+    totals = np.add.reduceat(rows, starts[:-1])
+    return Listed(
+        titles=hashes,
+        starts=starts.astype(np.int32),
+        codes=pairs[:, 1].astype(np.int16),
+        shares=(rows / totals[pairs[:, 0]]).astype(np.float32),
+        words=np.unique(_hashes(sorted({word for text in texts for word in text.split()}))),
+        runs=np.unique(_runs(texts)[0]),
+    )
+
+
+def _hashes(texts: Iterable[str]) -> NDArray[np.uint64]:
+    return np.frombuffer(b"".join(blake2b(text.encode(), digest_size=8).digest() for text in texts), "<u8")
+
+
+def _each(words: Iterable[Sequence[str]]) -> Iterator[str]:
+    return (word for title in words for word in title)
+
+
+def _runs(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """The runs of 4 bytes that hold no blank but at their ends, and the title of each."""
+    buffer = np.frombuffer("".join(f" {text} \n" for text in texts).encode(), np.uint8)
+    if len(buffer) < _RUN:
+        return np.zeros(0, np.uint32), np.zeros(0, np.int64)
+    values = np.zeros(len(buffer) - _RUN + 1, np.uint32)
+    for place in range(_RUN):
+        values = values << np.uint32(8) | buffer[place : len(values) + place]
+    whole = (buffer[1:-2] > _BLANK) & (buffer[2:-1] > _BLANK)  # a blank in between would part two words
+    return values[whole], np.cumsum(buffer == _END)[: len(values)][whole]
+
+
+def _count(titles: NDArray[np.int64], texts: Sequence[str]) -> NDArray[np.int64]:
+    return np.bincount(titles, minlength=len(texts))
+
+
+def _among(values: NDArray[Any], ascending: NDArray[Any]) -> NDArray[np.bool_]:
+    if not len(ascending):
+        return np.zeros(len(values), np.bool_)
+    found: NDArray[np.bool_] = ascending[np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)] == values
+    return found
+
+
+def _is_ascending(values: NDArray[Any]) -> bool:
+    return bool((values[1:] > values[:-1]).all())

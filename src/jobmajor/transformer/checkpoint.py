@@ -1,0 +1,93 @@
+"""The state of a training, kept so that a killed one goes on where it was: safetensors and JSON, never a pickle.
+
+SageMaker copies the folder to S3 file by file while the job runs, so what comes back after a kill may be half a
+checkpoint although it was published whole here. Each therefore has a manifest, and the newest that is whole counts.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from safetensors.torch import load_file, save_file
+
+from jobmajor.errors import ArtifactError
+from sagelocal import manifest, publish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+_KEPT = 2  # one more than is needed, should the newest come back damaged
+_TENSORS, _POSITION = "state.safetensors", "position.json"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Position:
+    """How far a training is; with the tensors, all that it needs to go on.
+
+    Dropout is drawn anew at each step from the seed and the step's number, and the order of titles from the seed
+    and the epoch's, so the generators' state is the position itself.
+
+    Attributes:
+        epoch: Epochs that are finished.
+        batch: Batches done of the next one.
+        step: Steps done in all.
+        loss: Summed over the titles of the epoch so far.
+        best_epoch: The one (1 for the first) that was best on validation, 0 before any.
+        best_f1: Its weighted F1.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    loss: float = 0.0
+    best_epoch: int = 0
+    best_f1: float = -1.0
+
+    def to_bytes(self) -> bytes:
+        """As JSON."""
+        return json.dumps(asdict(self)).encode()
+
+
+def position(data: bytes) -> Position:
+    """What `Position.to_bytes` wrote."""
+    return Position(**json.loads(data))
+
+
+def save(folder: Path, key: str, state: Position, tensors: Mapping[str, Tensor]) -> None:
+    """Publish the state of the training `key` in `folder`, and let go of its older ones."""
+    with publish.new_folder(folder / f"{key}-{state.step:08d}-{state.epoch:04d}") as staging:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, staging / _TENSORS)
+        publish.write_file(staging / _POSITION, state.to_bytes())
+        manifest.write(staging)
+    for older in _all(folder, key)[:-_KEPT]:
+        shutil.rmtree(older, ignore_errors=True)
+    _log.info("kept step %d", state.step)
+
+
+def _all(folder: Path, key: str) -> list[Path]:
+    return sorted(path for path in folder.glob(f"{key}-*") if path.is_dir())
+
+
+def newest(folder: Path, key: str) -> tuple[Position, dict[str, Tensor]] | None:
+    """The last whole state of the training `key`; None where there is none.
+
+    One that is damaged is removed, since it would stand in the way of the same step kept anew.
+    """
+    publish.sweep(folder)
+    for path in reversed(_all(folder, key)):
+        try:
+            manifest.verify(path)
+        except ArtifactError as error:
+            _log.warning("a checkpoint is damaged, an older one counts: %s", error)
+            shutil.rmtree(path, ignore_errors=True)
+            continue
+        return position((path / _POSITION).read_bytes()), load_file(path / _TENSORS)
+    return None

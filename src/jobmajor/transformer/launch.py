@@ -1,0 +1,118 @@
+"""One training over several machines or GPUs: torchrun, as SageMaker's `resourceconfig.json` says.
+
+The step's own command is started again in every process; there it finds the others through torchrun's variables.
+One process per GPU, or one per machine where there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from jobmajor.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+UNFINISHED = 75  # EX_TEMPFAIL of sysexits.h: start it again and it goes on
+PORT = 29500  # torchrun's own; a job's machines are nobody else's
+_GRACE_S = 110  # SageMaker kills 120 s after SIGTERM; torchrun would after 30
+_INSIDE = "TORCHELASTIC_RUN_ID"  # torchrun sets it for the processes it starts
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The machines of a job: their names in one order, which of them this is, and the network between them."""
+
+    hosts: tuple[str, ...] = ("localhost",)
+    current: str = "localhost"
+    interface: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to start on this machine."""
+
+    words: tuple[str, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def cluster(root: Path) -> Cluster:
+    """The machines of this job; this one alone where the file isn't there.
+
+    Raises:
+        InputError: The file does not say which machines there are.
+    """
+    path = root / "input" / "config" / "resourceconfig.json"
+    try:
+        body = json.loads(path.read_bytes())
+        hosts = tuple(sorted(body["hosts"]))
+        current = hosts[hosts.index(body["current_host"])]
+    except FileNotFoundError:
+        return Cluster()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} names no machines ({error}): expected hosts and current_host among them") from error
+    return Cluster(hosts, current, body.get("network_interface_name") or "")
+
+
+def torchrun(machines: Cluster, words: Sequence[str], *, gpus: int, port: int = PORT) -> Command | None:
+    """How to start `words` (a program, or `-m` and a module) on this machine; None where one process is all there is.
+
+    >>> found = torchrun(Cluster(("algo-1", "algo-2"), "algo-2"), ["-m", "jobmajor.steps", "train"], gpus=0)
+    >>> " ".join(found.words[3:11])
+    '--nnodes 2 --node-rank 1 --nproc-per-node 1 --master-addr algo-1'
+    """
+    if len(machines.hosts) * max(gpus, 1) == 1:
+        return None
+    rendezvous = {
+        "--nnodes": len(machines.hosts),
+        "--node-rank": machines.hosts.index(machines.current),
+        "--nproc-per-node": max(gpus, 1),
+        "--master-addr": machines.hosts[0],
+        "--master-port": port,
+    }
+    options = [str(word) for pair in rendezvous.items() for word in pair]
+    variables = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(_GRACE_S)}
+    if machines.interface:
+        variables |= {f"{library}_SOCKET_IFNAME": machines.interface for library in ("GLOO", "NCCL")}
+    return Command((sys.executable, "-m", "torch.distributed.run", *options, *words), variables)
+
+
+def run(root: Path, words: Sequence[str], *, port: int = PORT) -> int | None:
+    """Start `words` in every process of the job and wait: 0, `UNFINISHED` after a SIGTERM, else what torchrun says.
+
+    None where the caller itself is to do the work: it is the only process, or torchrun has started it already.
+    """
+    if _INSIDE in os.environ:
+        return None
+    import torch  # noqa: PLC0415 - heavy
+
+    command = torchrun(cluster(root), words, gpus=torch.cuda.device_count(), port=port)
+    return _supervise(command) if command else None
+
+
+def _supervise(command: Command) -> int:
+    asked: list[int] = []
+    with subprocess.Popen(command.words, env={**os.environ, **command.variables}) as process:
+
+        def forward(number: int, _frame: object) -> None:
+            asked.append(number)
+            process.send_signal(number)
+
+        before = signal.signal(signal.SIGTERM, forward)
+        try:
+            status = process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    return UNFINISHED if status and asked else status
+
+
+def is_first() -> bool:
+    """Whether this process speaks for the job: it alone writes the model."""
+    return os.environ.get("RANK", "0") == "0"
