@@ -297,7 +297,9 @@ def _value(value: object) -> str:
     return f"`{json.dumps(value)}`"
 
 
-def _range(bounds: Mapping[str, float]) -> str:
+def _range(bounds: Mapping[str, Any]) -> str:
+    if choices := bounds.get("choices"):
+        return ", ".join(choices)
     if not bounds:
         return "text"
     return " to ".join(f"{end:,}" if isinstance(end, int) else f"{end:g}" for end in (bounds["low"], bounds["high"]))

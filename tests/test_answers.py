@@ -120,12 +120,18 @@ def test_override_wins_over_the_listing_and_is_always_taken() -> None:
 
 
 def test_override_may_name_a_code_that_the_model_has_no_column_for() -> None:
-    own = Overrides({"truck driver": {"53-3032": 1.0}})
+    own = Overrides({"happiness officer": {"13-1071": 1.0}})  # its column stands between others
 
-    found = model().answer(["truck driver", "nurse"], "major", overrides=own)
+    found = model().answer(["happiness officer", "nurse"], "major", k=3, overrides=own)
 
-    assert scores(found[0]) == {"53-0000": 1.0}
-    assert scores(found[1]) == {"29-0000": 0.625}
+    assert scores(found[0]) == {"13-0000": 1.0}
+    assert scores(found[1]) == {"29-0000": 0.625, "11-0000": 0.25, "15-0000": 0.125}
+
+
+def test_equal_scores_of_the_model_are_cut_in_the_classifications_order() -> None:
+    (found,) = model().answer(["nurse"], "detailed", k=3)
+
+    assert scores(found) == {NURSE: 0.5, CHIEF: 0.25, CODER: 0.125}  # and DOCTOR as much
 
 
 def test_override_of_a_group_keeps_the_listings_shares_within_it() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobmajor import soc
-from jobmajor.classifier import Answer, Classifier
+from jobmajor.answers import Answer
+from jobmajor.classifier import Classifier
 from jobmajor.errors import InputError
 from jobmajor.features import bags
 from jobmajor.linear import LinearModel

@@ -11,10 +11,12 @@ import pytest
 from jobmajor import abstain, thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from jobmajor import soc
 
 NURSE, DOCTOR, CHIEF = "29-1141", "29-1215", "11-1011"
 
@@ -43,8 +45,8 @@ def rows(*parts: tuple[str, int, Sequence[str], str]) -> pl.DataFrame:
 TRAIN = rows(("0.9", 1, [NURSE], "alternate"))
 
 
-def chosen(validation: pl.DataFrame) -> dict[str, float]:
-    return dict(thresholds.classifier(Toy(), TRAIN, validation).knowledge.thresholds)
+def chosen(validation: pl.DataFrame) -> Mapping[soc.Level, float]:
+    return thresholds.classifier(Toy(), TRAIN, validation).knowledge.thresholds
 
 
 def test_each_level_has_the_smallest_score_of_enough_right_answers() -> None:

@@ -294,4 +294,4 @@ def test_fresh_processes_with_other_hash_seeds_and_threads_make_the_same_bytes(t
 
     assert made[0] == made[1]
     assert made[0][2].digest == made[1][2].digest
-    assert sorted(made[0][1]) == ["model.json", "model.safetensors"]
+    assert {"model.json", "model.safetensors"} <= made[0][1].keys()

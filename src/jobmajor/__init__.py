@@ -14,7 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jobmajor.classifier import Answer, Classifier
+    from jobmajor.answers import Answer
+    from jobmajor.classifier import Classifier
     from jobmajor.loading import load
     from jobmajor.local import Options, Outcome, run
     from jobmajor.titles import normalise
@@ -23,7 +24,7 @@ __version__ = "0.1.0"
 __all__ = ["Answer", "Classifier", "Options", "Outcome", "load", "normalise", "run"]
 
 _ROOMS = {
-    "Answer": "classifier",
+    "Answer": "answers",
     "Classifier": "classifier",
     "Options": "local",
     "Outcome": "local",

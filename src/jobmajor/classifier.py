@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _MODEL = "model.json"  # a scorer's description, which names its recipe
 _TRANSFORMER = "transformer"
 _BATCH = 4096  # titles scored at a time, each up to
+_COMPILED_FROM = 20_000  # titles: fewer are answered before compiled code would be loaded
 _MAX_CHARACTERS = 1000  # of it: with the scorer's own batches they bound memory whatever the input
 
 
@@ -63,6 +64,7 @@ class Classifier:
 
     def __init__(self, scorer: Scorer, about: Mapping[str, Any], knowledge: Knowledge | None = None) -> None:
         self.scorer, self.about, self.knowledge = scorer, dict(about), knowledge or Knowledge()
+        self._compiled_from = _COMPILED_FROM
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -101,13 +103,25 @@ class Classifier:
         Returns:
             Shape (titles, codes of the level); each row sums to 1.
         """
-        texts = [_text(title) for title in _as_list(titles)]
+        given = _as_list(titles)
+        if len(given) >= self._compiled_from and isinstance(self.scorer, linear.LinearModel):
+            return self.scorer.compiled_shares([title or "" for title in given], self._starts[level])
+        texts = [_text(title) for title in given]
         if len(texts) <= _BATCH:
             return self.sum_up(self.scorer.shares(texts), level)
         found = np.empty((len(texts), len(self.classes(level))), np.float32)
         for block in _blocks(texts):
             found[block] = self.sum_up(self.scorer.shares(texts[block]), level)
         return found
+
+    def compile(self) -> Classifier:
+        """Itself, with compiled code for small batches, too: worth it where many requests come, a second to load.
+
+        Scores are the same within rounding. Recipes other than the linear one have no such code.
+        """
+        self._compiled_from = 0
+        self.predict_proba([""])
+        return self
 
     def sum_up(self, detailed: NDArray[np.float32], level: Level) -> NDArray[np.float32]:
         """Shares of detailed codes, shape (titles, detailed), as shares of the codes at a level above them."""
@@ -211,7 +225,8 @@ def _text(title: str | None) -> str:
 def _as_list(titles: Iterable[str | None]) -> list[str | None]:
     if isinstance(titles, str):
         raise InputError("one text was given where titles are expected: put it into a list")
-    return [_title(value) for value in titles]
+    values = list(titles)
+    return values if {*map(type, values)} == {str} else [_title(value) for value in values]
 
 
 def _title(value: Any) -> str | None:

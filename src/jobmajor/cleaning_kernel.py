@@ -1,30 +1,26 @@
 """Raw titles → clean words, compiled: what `titles.normalise` says in Python, for batches in which that is slow.
 
 `normalise` stays the rule; a property test holds this file to it. Only titles in ASCII are cleaned here; any other is
-cleaned by `normalise` and takes the same road from there. Importing this file loads Numba, which takes half a second:
-whoever has few titles doesn't. No compiled function calls one of another file, since Numba's cache on disk would not
-see that one change.
+cleaned by `normalise` and takes the same road from there.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numba
 import numpy as np
 
-from jobmajor.titles import TITLES, WORDS, normalise
+from jobmajor.compiling import entry, inner
+from jobmajor.raw import LONGEST, Bytes, Source, packed
+from jobmajor.titles import TITLES, WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-_Function = TypeVar("_Function", bound="Callable[..., Any]")
 
-LONGEST = 1000  # characters of a title that are read, before cleaning and after
-BLOCK_TITLES = 256  # so that all that is made of a block stays in the processor's cache
+BLOCK_TITLES = 128  # so that all that is made of a block stays in the processor's cache
 _TITLE_BYTES = 4 * LONGEST + 2  # of a clean title with its blanks; of one that is cleaned here, before the cut, fewer
 BLOCK_BYTES = 32_768 + _TITLE_BYTES
 _BLANK, _UNDERSCORE, _AND, _DOT, _PLUS, _HASH = np.frombuffer(b" _&.+#", np.uint8)
@@ -39,27 +35,6 @@ _WOMEN = 2  # the place of "women" in them; those after it stay where they are t
 _MAN = np.frombuffer(b"manmen", np.uint8)
 
 _POWERS = np.cumprod(np.full(_TITLE_BYTES, 0x9E3779B97F4A7C15, np.uint64))
-
-
-def inner(function: _Function) -> _Function:
-    """The function as machine code, for compiled functions of its own file only: it is made and kept with those.
-
-    Nothing in it may allocate: Numba's counting of references is off (`_nrt`), which took a third of the time.
-    """
-    return cast("_Function", numba.njit(nogil=True, boundscheck=False, _nrt=False)(function))
-
-
-def entry(function: _Function) -> _Function:
-    """As `inner`, for callers in Python, and kept on disk where a folder for that can be written, else made anew.
-
-    Its arguments are arrays, numbers and plain tuples of them: what is kept names the types of its arguments, and
-    one that a later version of this package no longer has would keep it from loading.
-    """
-    try:
-        kept = numba.njit(cache=True, nogil=True, boundscheck=False, _nrt=False)(function)
-    except RuntimeError:  # neither beside the package nor in the user's folder for such things
-        return inner(function)
-    return cast("_Function", kept)
 
 
 def _folded_signs() -> Bytes:
@@ -94,16 +69,6 @@ class Forms(NamedTuple):
     titles: Table
 
 
-class Source(NamedTuple):
-    """A batch as bytes: title i is `data[starts[i]:starts[i + 1]]`, or where `clean_of[i]` >= 0, that clean title."""
-
-    data: Bytes
-    starts: NDArray[np.int64]
-    clean: Bytes
-    clean_starts: NDArray[np.int64]
-    clean_of: NDArray[np.int64]
-
-
 class Words(NamedTuple):
     """The words of some titles, each with a blank before and after it.
 
@@ -127,10 +92,10 @@ def _hash(text: Bytes, begin: int, end: int) -> np.uint64:
 
 @inner
 def _same(one: Bytes, begin: int, other: Bytes, other_begin: int, length: int) -> bool:
-    for place in range(length):
-        if one[begin + place] != other[other_begin + place]:
-            return False
-    return True
+    place = 0
+    while place < length and one[begin + place] == other[other_begin + place]:
+        place += 1
+    return place == length
 
 
 @inner
@@ -312,39 +277,6 @@ def _fill(titles: Any, first: int, forms: Any, folded: Bytes, room: Any) -> int:
         done += 1
         words.starts[done] = said
     return done
-
-
-@entry
-def _mark_foreign(data: Bytes, starts: NDArray[np.int64], found: NDArray[np.bool_]) -> None:
-    """Whether a title holds other than ASCII, among what is read of it."""
-    for title in range(len(found)):
-        most = np.uint8(0)
-        for place in range(starts[title], min(starts[title + 1], starts[title] + LONGEST)):
-            most = max(most, data[place])
-        found[title] = most >= 128
-
-
-def packed(texts: Sequence[str]) -> tuple[Bytes, NDArray[np.int64]]:
-    """Texts as UTF-8 in one buffer, and where each begins, shape (texts + 1,); lone surrogates keep three bytes."""
-    data = np.frombuffer("".join(texts).encode("utf-8", "surrogatepass"), np.uint8)
-    ends = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=ends[1:])
-    if ends[-1] < len(data):  # some characters take several bytes
-        begins = np.append(np.flatnonzero((data & 0xC0) != 0x80), len(data))
-        ends = begins[ends]
-    return data, ends
-
-
-def source(texts: Sequence[str]) -> Source:
-    """A batch of titles as people write them, those beyond ASCII already clean."""
-    data, starts = packed([text[:LONGEST] for text in texts] if max(map(len, texts), default=0) > LONGEST else texts)
-    marked = np.zeros(len(texts), np.bool_)
-    _mark_foreign(data, starts, marked)
-    foreign = np.flatnonzero(marked)
-    clean_of = np.full(len(texts), -1, np.int64)
-    clean_of[foreign] = np.arange(len(foreign))
-    cleaned = [normalise(texts[title][:LONGEST])[:LONGEST] for title in foreign]
-    return Source(data, starts, *packed(cleaned), clean_of)
 
 
 def blocks(titles: Source) -> Iterator[Words]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jobmajor.kernel import Kernel
+
 RECIPE = "linear"
 _FORMAT = 2
 _ARRAYS, _DESCRIPTION = "model.safetensors", "model.json"
@@ -67,6 +69,21 @@ class LinearModel:
             part = evidence(read, self.arrays, self._tables)
             found[start : start + _BATCH] = blended(part, self.blend, self._major_of)
         return found
+
+    @cached_property
+    def _kernel(self) -> Kernel:
+        from jobmajor.kernel import Kernel  # noqa: PLC0415 - loads Numba
+
+        return Kernel(self.arrays, self._tables, self.blend, self._major_of)
+
+    def compiled_shares(self, titles: Sequence[str], starts: NDArray[np.intp]) -> NDArray[np.float32]:
+        """What `shares` says of the same titles, cleaned and summed up by compiled code; equal within rounding.
+
+        Args:
+            titles: As people write them.
+            starts: Where each code's own detailed codes begin, shape (codes of a level,).
+        """
+        return self._kernel.shares(titles, starts)
 
     def save(self, folder: Path) -> None:
         """Write its files into a folder that has none of them."""

@@ -114,7 +114,8 @@ class Listed:
         known = np.repeat(np.arange(len(texts)), counts)[_among(_hashes(_each(words)), self.words)]
         runs, title_of = _runs(texts)
         seen = np.bincount(known, minlength=len(texts)) + _count(title_of[_among(runs, self.runs)], texts)
-        return (seen / np.maximum(counts + _count(title_of, texts), 1)).astype(np.float32)
+        shares: NDArray[np.float32] = (seen / np.maximum(counts + _count(title_of, texts), 1)).astype(np.float32)
+        return shares
 
 
 def learn(texts: Sequence[str], places: NDArray[np.int64]) -> Listed:

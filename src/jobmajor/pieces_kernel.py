@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jobmajor.cleaning_kernel import BLOCK_BYTES, BLOCK_TITLES, LONGEST, Words, blocks, entry, inner, source
-from jobmajor.features import RUN_LENGTHS, WORD_BUCKETS, Bags
+from jobmajor.cleaning_kernel import BLOCK_BYTES, BLOCK_TITLES, Words, blocks
+from jobmajor.compiling import entry, inner
+from jobmajor.features import RUN_LENGTHS, WORD_BUCKETS
+from jobmajor.raw import LONGEST
 from jobmajor.spelling import LONGEST as LONGEST_MENDED
 from jobmajor.spelling import SHORTEST as SHORTEST_MENDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from jobmajor.cleaning_kernel import Bytes, Source
-    from jobmajor.scoring import Tables
+    from jobmajor.raw import Bytes, Source
 
     Hashes = NDArray[np.uint64]
     Buckets = NDArray[np.int32]
@@ -101,12 +102,12 @@ def _rank(text: Bytes, begin: int, end: int) -> int:
 
 
 @inner
-def _between_ranks(text: Bytes, bounds: Bounds, is_cut: bool) -> tuple[int, int]:
-    """The first word and the one after the last that `without_rank` leaves."""
+def _between_ranks(text: Bytes, bounds: Bounds, cut: int) -> tuple[int, int]:
+    """The first word and the one after the last that `without_rank` leaves; `cut` as in `Words`."""
     first, last = 0, len(bounds)
     while first < last - 1 and 0 <= _rank(text, bounds[first, 0], bounds[first, 1]) < _LEADING_RANKS:
         first += 1
-    while last > first + 1 and not is_cut and _rank(text, bounds[last - 1, 0], bounds[last - 1, 1]) >= 0:
+    while last > first + 1 and not cut and _rank(text, bounds[last - 1, 0], bounds[last - 1, 1]) >= 0:
         last -= 1
     return first, last
 
@@ -118,15 +119,11 @@ def _each(text: Bytes, values: Hashes) -> None:
 
 
 @inner
-def _longer(text: Bytes, values: Hashes) -> None:
+def _longer(text: Bytes, length: int, values: Hashes, places: Buckets) -> None:
+    """Runs of that length in place of those one byte shorter, and their buckets."""
     for place in range(len(values)):
         values[place] = values[place] * _BASE + np.uint64(text[place])
-
-
-@inner
-def _place(values: Hashes, kind: int, places: Buckets) -> None:
-    for place in range(len(values)):
-        places[place] = _bucket(values[place], kind)
+        places[place] = _bucket(values[place], length)
 
 
 @inner
@@ -151,24 +148,11 @@ def _runs(text: Bytes, bounds: Bounds, scratch: _Scratch, buckets: Buckets, at: 
     _reach(bounds, reach)
     _each(text[first:end], values)
     for length in RUN_LENGTHS:
-        _longer(text[first + length - 1 : end + length - 1], values)
-        _place(values, length, places)
+        _longer(text[first + length - 1 : end + length - 1], length, values, places)
         for place in range(len(places)):
             buckets[at] = places[place]
             at += reach[place] >= length
     return at
-
-
-@inner
-def _words(hashes: Hashes, buckets: Buckets, at: int) -> int:
-    """The words and then the pairs of neighbours; returns where they end."""
-    count = len(hashes)
-    for word in range(count):
-        buckets[at + word] = _bucket(hashes[word], _OF_WORD) + WORD_BUCKETS
-    for word in range(count - 1):
-        pair = hashes[word] * _PAIR + hashes[word + 1]
-        buckets[at + count + word] = _bucket(pair, _OF_PAIR) + WORD_BUCKETS
-    return at + count + max(count - 1, 0)
 
 
 @inner
@@ -263,25 +247,28 @@ def _mended(text: Bytes, bounds: Bounds, known: Known, scratch: _Scratch) -> Non
 
 @inner
 def _is_any_strange(text: Bytes, bounds: Bounds, known: Known) -> bool:
+    strange = False
     for word in range(len(bounds)):
-        if _is_strange(_hash(text, bounds[word, 0], bounds[word, 1]), known):
-            return True
-    return False
+        strange |= _is_strange(_hash(text, bounds[word, 0], bounds[word, 1]), known)
+    return strange
 
 
 @inner
 def _say(text: Bytes, bounds: Bounds, scratch: _Scratch, block: Block, title: int) -> None:
-    """Put a title's pieces and words into the block."""
-    at, said = block.starts[title], block.word_starts[title]
-    hashes = scratch.hashes[: len(bounds)]
-    for word in range(len(bounds)):
-        hashes[word] = _hash(text, bounds[word, 0], bounds[word, 1])
-    if len(bounds):
+    """Put a title's pieces into the block: runs, words, pairs of neighbours; and its words alone."""
+    at, said, count = block.starts[title], block.word_starts[title], len(bounds)
+    if count:
         at = _runs(text, bounds, scratch, block.buckets, at)
-    for word in range(len(bounds)):
-        block.words[said + word] = _bucket(hashes[word], _OF_WORD) + WORD_BUCKETS
-    block.starts[title + 1] = _words(hashes, block.buckets, at)
-    block.word_starts[title + 1] = said + len(bounds)
+    for word in range(count):
+        scratch.hashes[word] = _hash(text, bounds[word, 0], bounds[word, 1])
+        bucket = _bucket(scratch.hashes[word], _OF_WORD) + WORD_BUCKETS
+        block.buckets[at + word] = block.words[said + word] = bucket
+    at += count
+    for word in range(count - 1):
+        pair = scratch.hashes[word] * _PAIR + scratch.hashes[word + 1]
+        block.buckets[at + word] = _bucket(pair, _OF_PAIR) + WORD_BUCKETS
+    block.starts[title + 1] = at + max(count - 1, 0)
+    block.word_starts[title + 1] = said + count
 
 
 @entry
@@ -290,10 +277,10 @@ def _fill(read: Any, model: Any, room: Any, into: Any) -> None:
     words, known, scratch, block = Words(*read), Known(*model), _Scratch(*room), Block(*into)
     for title in range(len(words.cut)):
         bounds = words.bounds[words.starts[title] : words.starts[title + 1]]
-        begin, stop = _between_ranks(words.text, bounds, words.cut[title])
+        begin, stop = _between_ranks(words.text, bounds, int(words.cut[title]))
         if _is_any_strange(words.text, bounds[begin:stop], known):
             _mended(words.text, bounds[begin:stop], known, scratch)
-            begin, stop = _between_ranks(scratch.text, scratch.bounds[: stop - begin], False)
+            begin, stop = _between_ranks(scratch.text, scratch.bounds[: stop - begin], 0)
             _say(scratch.text, scratch.bounds[begin:stop], scratch, block, title)
         else:
             _say(words.text, bounds[begin:stop], scratch, block, title)
@@ -323,15 +310,3 @@ def pieces(titles: Source, known: Known) -> Iterator[Block]:
         count = len(words.cut) + 1
         ends = room.starts[count - 1], room.word_starts[count - 1]
         yield Block(room.starts[:count], room.buckets[: ends[0]], room.word_starts[:count], room.words[: ends[1]])
-
-
-def bags(titles: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> Bags:
-    """The pieces of titles as people write them: what `spelling.pieces` finds in them once they are normalised."""
-    found: list[list[NDArray[Any]]] = [[np.zeros(1, np.int64)], [], [np.zeros(1, np.int64)], []]
-    for block in pieces(source(titles), Known(tables.rows, tables.words, gains)):
-        for each, part in zip(found, block, strict=True):
-            is_starts = part.dtype == np.int64
-            each.append(part[1:] + each[-1][-1] if is_starts else part.copy())
-    empty = np.empty(0, np.int32)
-    starts, buckets, word_starts, words = (np.concatenate(each or [empty]) for each in found)
-    return Bags(starts, buckets, word_starts, words)

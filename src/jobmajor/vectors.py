@@ -1,7 +1,7 @@
 """What words mean: vectors of 37,000 English words, so that the model understands a word that no training title holds.
 
 They were made once, from a language model that has read much more than job titles (tools/make_vectors.py;
-docs/decisions/0007); near vectors belong to words of near meaning. Without them "barrister" says no more than its
+docs/decisions/0007); near vectors belong to words of near meaning. Without them such a word says no more than its
 letters.
 """
 

@@ -1,0 +1,61 @@
+"""A batch of titles as bytes in one buffer: what the kernels read, without a Python object per title."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from jobmajor.compiling import entry
+from jobmajor.titles import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+LONGEST = 1000  # characters of a title that are read, before cleaning and after
+
+
+class Source(NamedTuple):
+    """A batch as bytes: title i is `data[starts[i]:starts[i + 1]]`, or where `clean_of[i]` >= 0, that clean title."""
+
+    data: Bytes
+    starts: NDArray[np.int64]
+    clean: Bytes
+    clean_starts: NDArray[np.int64]
+    clean_of: NDArray[np.int64]
+
+
+@entry
+def _mark_foreign(data: Bytes, starts: NDArray[np.int64], found: NDArray[np.bool_]) -> None:
+    """Whether a title holds other than ASCII, among what is read of it."""
+    for title in range(len(found)):
+        most = np.uint8(0)
+        for place in range(starts[title], min(starts[title + 1], starts[title] + LONGEST)):
+            most = max(most, data[place])
+        found[title] = most >= 128
+
+
+def packed(texts: Sequence[str]) -> tuple[Bytes, NDArray[np.int64]]:
+    """Texts as UTF-8 in one buffer, and where each begins, shape (texts + 1,); lone surrogates keep three bytes."""
+    data = np.frombuffer("".join(texts).encode("utf-8", "surrogatepass"), np.uint8)
+    ends = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=ends[1:])
+    if ends[-1] < len(data):  # some characters take several bytes
+        begins = np.append(np.flatnonzero((data & 0xC0) != 0x80), len(data))
+        ends = begins[ends]
+    return data, ends
+
+
+def source(texts: Sequence[str]) -> Source:
+    """A batch of titles as people write them, those beyond ASCII already clean."""
+    data, starts = packed([text[:LONGEST] for text in texts] if max(map(len, texts), default=0) > LONGEST else texts)
+    marked = np.zeros(len(texts), np.bool_)
+    _mark_foreign(data, starts, marked)
+    foreign = np.flatnonzero(marked)
+    clean_of = np.full(len(texts), -1, np.int64)
+    clean_of[foreign] = np.arange(len(foreign))
+    cleaned = [normalise(texts[title][:LONGEST])[:LONGEST] for title in foreign]
+    return Source(data, starts, *packed(cleaned), clean_of)
