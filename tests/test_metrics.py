@@ -210,3 +210,9 @@ def test_selection_says_how_many_are_accepted_and_how_many_of_them_are_right() -
     assert (half.rows, half.coverage, half.accuracy) == (2, 0.5, 0.5)
     assert half.stated == pytest.approx(0.85)
     assert (most.rows, most.coverage, most.stated, most.accuracy) == (0, 0, None, None)
+
+
+def test_share_that_was_rounded_above_one_leaves_nothing_to_chance() -> None:
+    sure = metrics.Bin(low=0.9, high=1.0000001, rows=50, confidence=1.0000001, accuracy=1.0)
+
+    assert metrics.chance_calibration_error([sure]) == 0.0

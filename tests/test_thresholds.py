@@ -26,6 +26,9 @@ class Toy:
 
     codes = (CHIEF, NURSE, DOCTOR)
 
+    def read(self, texts: Sequence[str]) -> Sequence[str]:
+        return texts
+
     def shares(self, texts: Sequence[str]) -> NDArray[np.float32]:
         sure = np.array([float(text.partition(" ")[0]) for text in texts], np.float32)
         return np.column_stack([1 - sure, sure * np.float32(0.75), sure * np.float32(0.25)])

@@ -123,10 +123,14 @@ def sourced(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked: `titles` as people write them and, normalised, `texts`; the `level` of the codes, and how many."""
+    """What is asked: titles, the level of the codes, and how many codes.
+
+    `titles` are as people write them, `texts` normalised, and `read` as the model reads these, its spelling mended.
+    """
 
     titles: Sequence[str]
     texts: Sequence[str]
+    read: Sequence[str]
     level: Level
     k: int
 
@@ -151,7 +155,7 @@ def _reasons(
     asked: Asked, source: NDArray[np.str_], best: NDArray[np.float32], knowledge: Knowledge
 ) -> NDArray[np.str_]:
     threshold = knowledge.thresholds[asked.level]
-    known = knowledge.listed.known_share(asked.texts)
+    known = knowledge.listed.known_share(asked.read)
     reasons = abstain.reasons(asked.titles, asked.texts, best, threshold, known)
     is_listed = source == EXACT
     reasons[is_listed] = np.where(best[is_listed] < threshold, abstain.UNSURE, abstain.ANSWERED)

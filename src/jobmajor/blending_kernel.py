@@ -107,7 +107,7 @@ def _powers(values: Floats, factor: Any, shift: Any, powers: Floats) -> None:
 
 @vectorised
 def _add_log_shares(values: Floats, factors: Any, starts: NDArray[np.int64], powers: Floats, logs: Floats) -> None:
-    """Add to `logs`, (groups,), `factors[1]` times the log share of each group in the powers of `factors[0]` times them."""
+    """Add `factors[1]` times the log share that each group has of the values' powers; `factors[0]` sharpens them."""
     _powers(values, factors[0], factors[0] * _largest(values, powers), powers)
     scale = _ONE / _sum(powers)
     for group in range(len(logs)):

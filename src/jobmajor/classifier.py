@@ -48,6 +48,10 @@ class Scorer(Protocol):
         """The share of each code, shape (titles, codes); each row sums to 1. Texts are as `normalise` gives them."""
         ...
 
+    def read(self, texts: Sequence[str]) -> Sequence[str]:
+        """The texts as it understands them, where it mends their spelling."""
+        ...
+
     def save(self, folder: Path) -> None:
         """Write its files, of which `model.json` has a key `recipe`, into an empty folder."""
         ...
@@ -180,7 +184,8 @@ class Classifier:
         for block in _blocks(given):
             texts = [_text(title) for title in given[block]]
             shares = answers.sourced(texts, self.codes, self.scorer.shares(texts), listed, overrides)
-            found += answers.coded(Asked(given[block], texts, level, k), shares, self.knowledge)
+            asked = Asked(given[block], texts, self.scorer.read(texts), level, k)
+            found += answers.coded(asked, shares, self.knowledge)
         return found
 
     def save(self, folder: Path, **lineage: Any) -> manifest.Manifest:

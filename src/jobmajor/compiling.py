@@ -1,4 +1,4 @@
-"""How Numba is asked for machine code, the same for all kernels. Importing this file loads it, which takes half a second.
+"""How Numba is asked for machine code, the same for all kernels. Importing this file loads it: half a second.
 
 No compiled function calls one of another file: what is kept on disk is made anew when its own file changes, and would
 not see a change in the other one.

@@ -16,7 +16,7 @@ from safetensors.numpy import save as save_arrays
 from jobmajor import soc
 from jobmajor.errors import ArtifactError
 from jobmajor.scoring import Arrays, Blend, Tables, blended, evidence
-from jobmajor.spelling import pieces
+from jobmajor.spelling import mended, pieces
 from sagelocal import publish
 
 if TYPE_CHECKING:
@@ -69,6 +69,10 @@ class LinearModel:
             part = evidence(read, self.arrays, self._tables)
             found[start : start + _BATCH] = blended(part, self.blend, self._major_of)
         return found
+
+    def read(self, texts: Sequence[str]) -> Sequence[str]:
+        """The texts with each word that is one slip from a known one read as that, as `shares` reads them."""
+        return mended(texts, self.arrays.gains, self._tables)
 
     @cached_property
     def _kernel(self) -> Kernel:

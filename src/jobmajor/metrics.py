@@ -230,7 +230,8 @@ def chance_calibration_error(bins: Sequence[Bin]) -> float:
     measured error means something only where it is well above this.
     """
     total = sum(entry.rows for entry in bins)
-    spread = sum((entry.rows * entry.confidence * (1 - entry.confidence)) ** 0.5 for entry in bins)
+    # Summed shares may round to a hair above 1, where a variance would be negative and its root complex.
+    spread = sum((entry.rows * max(entry.confidence * (1 - entry.confidence), 0.0)) ** 0.5 for entry in bins)
     return float((2 / np.pi) ** 0.5 * spread / total)
 
 

@@ -113,12 +113,6 @@ def _between_ranks(text: Bytes, bounds: Bounds, cut: int) -> tuple[int, int]:
 
 
 @inner
-def _each(text: Bytes, values: Hashes) -> None:
-    for place in range(len(values)):
-        values[place] = np.uint64(text[place])
-
-
-@inner
 def _longer(text: Bytes, length: int, values: Hashes, places: Buckets) -> None:
     """Runs of that length in place of those one byte shorter, and their buckets."""
     for place in range(len(values)):
@@ -146,7 +140,9 @@ def _runs(text: Bytes, bounds: Bounds, scratch: _Scratch, buckets: Buckets, at: 
     first, end = bounds[0, 0] - 1, bounds[-1, 1]
     values, places, reach = scratch.values[: end - first], scratch.places[: end - first], scratch.reach[: end - first]
     _reach(bounds, reach)
-    _each(text[first:end], values)
+    letters = text[first:end]
+    for place in range(len(values)):
+        values[place] = np.uint64(letters[place])
     for length in RUN_LENGTHS:
         _longer(text[first + length - 1 : end + length - 1], length, values, places)
         for place in range(len(places)):
@@ -286,22 +282,12 @@ def _fill(read: Any, model: Any, room: Any, into: Any) -> None:
             _say(words.text, bounds[begin:stop], scratch, block, title)
 
 
-def _scratch() -> _Scratch:
-    size = 2 * 4 * LONGEST  # a mended word has one letter more at most
-    return _Scratch(
-        np.zeros(size, np.uint8),
-        np.empty((size, 2), np.int64),
-        np.empty(LONGEST_MENDED + 8, np.uint8),
-        np.empty(size, np.uint64),
-        np.empty(size, np.uint64),
-        np.empty(size, np.int32),
-        np.empty(size, np.int64),
-    )
-
-
 def pieces(titles: Source, known: Known) -> Iterator[Block]:
     """The pieces of a batch, some hundred titles at a time; each block is overwritten by the next one."""
-    scratch = tuple(_scratch())
+    size = 2 * 4 * LONGEST  # bytes of one title, of which each mended word has one more
+    text, bounds, trial = np.zeros(size, np.uint8), np.empty((size, 2), np.int64), np.empty(size, np.uint8)
+    hashes, values = np.empty((2, size), np.uint64)
+    scratch = text, bounds, trial, hashes, values, np.empty(size, np.int32), np.empty(size, np.int64)
     most = 7 * BLOCK_BYTES  # fewer than 6 pieces a byte, and some bytes that mending adds
     starts, word_starts = np.zeros((2, BLOCK_TITLES + 1), np.int64)
     room = Block(starts, np.empty(most, np.int32), word_starts, np.empty(BLOCK_BYTES, np.int32))

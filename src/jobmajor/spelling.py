@@ -38,10 +38,20 @@ def pieces(texts: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> 
     """
     found = bags(texts)
     strange = _strange(found, tables)
-    if not strange.any():
-        return found
+    return bags(_mended(texts, found, strange, (gains, tables))) if strange.any() else found
+
+
+def mended(texts: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> Sequence[str]:
+    """The texts as `pieces` reads them; a title with a mended word loses its words of rank, too."""
+    found = bags(texts)
+    return _mended(texts, found, _strange(found, tables), (gains, tables))
+
+
+def _mended(
+    texts: Sequence[str], found: Bags, strange: NDArray[np.bool_], model: tuple[NDArray[np.float32], Tables]
+) -> list[str]:
     title_of = np.repeat(np.arange(len(texts)), np.diff(found.word_starts))
-    mended = list(texts)
+    read = list(texts)
     words = {title: without_rank(texts[title]).split() for title in np.unique(title_of[strange]).tolist()}
     nearest: dict[str, str] = {}
     for place in np.flatnonzero(strange).tolist():
@@ -49,10 +59,10 @@ def pieces(texts: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> 
         own = words[title]
         at = place - int(found.word_starts[title])
         if own[at] not in nearest:
-            nearest[own[at]] = _nearest(own[at], gains, tables)
+            nearest[own[at]] = _nearest(own[at], *model)
         own[at] = nearest[own[at]]
-        mended[title] = " ".join(own)
-    return bags(mended)
+        read[title] = " ".join(own)
+    return read
 
 
 def _strange(found: Bags, tables: Tables) -> NDArray[np.bool_]:

@@ -76,6 +76,10 @@ class TransformerModel:
         found = logits(self.network, encoded, np.arange(len(texts)))
         return calibrate.shares(found, self._sizes, self.description.temperatures)
 
+    def read(self, texts: Sequence[str]) -> Sequence[str]:
+        """The same texts: its tokens are parts of words, and no spelling is mended."""
+        return texts
+
     def save(self, folder: Path) -> None:
         """Write `FILES` into an empty folder."""
         pretrained.write(folder, self.network, self.tokenizer)
