@@ -9,6 +9,7 @@ import pytest
 from jobmajor import levels, soc
 from jobmajor.classifier import Classifier
 from jobmajor.features import bags
+from jobmajor.linear import LinearModel
 from jobmajor.scoring import Arrays, Blend
 
 if TYPE_CHECKING:
@@ -29,8 +30,15 @@ def stubborn() -> Classifier:
         entry_codes=np.zeros(0, np.int16),
         entry_values=np.zeros(0, np.float32),
         code_totals=np.zeros(len(CODES), np.float32),
+        word_buckets=np.zeros(0, np.int32),
+        word_parts=np.zeros((0, 3, 1), np.int8),
+        word_scales=np.zeros((3, 1), np.float32),
+        hidden_bias=np.zeros(1, np.float32),
+        outputs=np.zeros((1, len(CODES)), np.float32),
+        output_bias=np.zeros(len(CODES), np.float32),
     )
-    return Classifier(arrays, CODES, Blend(linear=5.0, shift=0.0, counts=0.0), {})
+    blend = Blend(linear=5.0, shift=0.0, counts=0.0, network=0.0)
+    return Classifier(LinearModel(arrays, CODES, blend), {})
 
 
 def counted(*codes: str) -> pl.DataFrame:

@@ -6,6 +6,7 @@ cleaned by `normalise` and takes the same road from there.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -99,7 +100,7 @@ def _same(one: Bytes, begin: int, other: Bytes, other_begin: int, length: int) -
 
 
 @inner
-def _find(text: Bytes, begin: int, end: int, value: np.uint64, table: Table) -> int:
+def _find(text: Bytes, begin: int, end: int, value: np.uint64, table: Table) -> Any:
     """The entry whose key stands there and has that hash, or -1."""
     slot = np.int64(value >> np.uint64(40)) & (len(table.slots) - 1)
     while table.slots[slot] >= 0:
@@ -143,7 +144,7 @@ def _fold(data: Bytes, begin: int, end: int, folded: Bytes) -> int:
 
 
 @inner
-def _is_wordlike(sign: np.uint8) -> bool:
+def _is_wordlike(sign: np.uint8) -> Any:
     return _IN_WORD[sign] or sign == _UNDERSCORE
 
 
@@ -279,9 +280,15 @@ def _fill(titles: Any, first: int, forms: Any, folded: Bytes, room: Any) -> int:
     return done
 
 
+@cache
+def _forms() -> tuple[Any, Any]:
+    """`Forms`, as plain tuples."""
+    return tuple(_table(WORDS)), tuple(_table(TITLES))
+
+
 def blocks(titles: Source) -> Iterator[Words]:
     """The words of a batch, some hundred titles at a time; each block is overwritten by the next one."""
-    known = tuple(_table(WORDS)), tuple(_table(TITLES))
+    known = _forms()
     folded = np.empty(2 * LONGEST, np.uint8)
     room = Words(
         np.zeros(BLOCK_BYTES + _TITLE_BYTES, np.uint8),

@@ -152,7 +152,7 @@ def _runs(text: Bytes, bounds: Bounds, scratch: _Scratch, buckets: Buckets, at: 
 
 
 @inner
-def _is_strange(value: Any, known: Known) -> bool:
+def _is_strange(value: Any, known: Known) -> Any:
     bucket = _bucket(value, _OF_WORD)
     return known.rows[bucket + WORD_BUCKETS] == 0 and known.words[bucket] < 0
 

@@ -57,5 +57,5 @@ def source(texts: Sequence[str]) -> Source:
     foreign = np.flatnonzero(marked)
     clean_of = np.full(len(texts), -1, np.int64)
     clean_of[foreign] = np.arange(len(foreign))
-    cleaned = [normalise(texts[title][:LONGEST])[:LONGEST] for title in foreign]
+    cleaned = [normalise(texts[title][:LONGEST])[:LONGEST] for title in foreign.tolist()]
     return Source(data, starts, *packed(cleaned), clean_of)
