@@ -39,7 +39,9 @@ def _memory_mb() -> float:
 
 
 def _rate(coders: Sequence[Coder], titles: Sequence[str], *, every_level: bool) -> float:
-    """Titles answered a second, none of them twice."""
+    """Titles answered a second, none of them twice; what is loaded for large batches is loaded before."""
+    for coder in coders:
+        coder.answer(["registered nurse", "welder"], every_level=every_level)
     done, began = 0, time.perf_counter()
     while done < len(titles) and time.perf_counter() - began < _LONGEST_S:
         block = titles[done : done + BLOCK]
