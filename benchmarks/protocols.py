@@ -77,7 +77,8 @@ def draw(tables: Tables, protocol: Protocol, seed: int, *, final: bool = False) 
         held_out = _drawn(parts["train"], _UNITS[protocol], seed, shares=(7 / 8, 0.0))
         parts |= {"train": held_out["train"], "test": held_out["test"]}
     found = Parts(parts["train"], parts["validation"], parts["test"])
-    return found if protocol in ROW_WISE else _parted(found, *_APART[protocol])
+    parted = found if protocol in ROW_WISE else _parted(found, *_APART[protocol])
+    return parted if protocol == "tutorial" else _described(parted, tables)
 
 
 _UNITS = {"tutorial": "family", "row": "row", "family": "family", "occupation": "onet_code"}
@@ -97,6 +98,15 @@ def _parted(parts: Parts, *columns: str) -> Parts:
         held_out = pl.concat([parts.validation, parts.scored], how="diagonal")
         train = train.join(held_out, on=column, how="anti", maintain_order="left")
     return Parts(train, validation, parts.scored)
+
+
+def _described(parts: Parts, tables: Tables) -> Parts:
+    """The parts with descriptions' phrases in training, as the pipeline has them; of occupations in training only."""
+    phrases = examples.phrases(tables)
+    phrases = phrases.filter(pl.col("onet_code").is_in(parts.train["onet_code"].implode()))
+    named = {"train": parts.train, "validation": parts.validation, "test": parts.scored}
+    titles = {name: part.select(prepare.COLUMNS) for name, part in named.items()}
+    return Parts(prepare.with_phrases(titles, phrases)["train"], parts.validation, parts.scored)
 
 
 def _drawn(

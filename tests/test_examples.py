@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from jobmajor import examples
 from jobmajor.errors import DataError
 from jobmajor.onet import tables as onet_tables
+from jobmajor.onet.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from random import Random
 
-    from jobmajor.onet.tables import Tables
 
 OCCUPATION = pl.col("source").str.starts_with("occupation")
 NURSES = ("29-1141.00", "Registered Nurses")
@@ -220,3 +220,22 @@ def test_code_of_a_row_is_its_onet_code_without_the_extension(tables: Tables) ->
     built = examples.build(two).filter(pl.col("source") == "alternate")
 
     assert set(built.select("code", "onet_code").rows()) == {("29-1141", "29-1141.03")}
+
+
+def test_phrases_are_the_runs_of_words_between_the_small_ones_with_the_code_of_their_row() -> None:
+    text = "Repair or overhaul diesel engines, using hand tools. Excludes none; may set up by a rig."
+    occupations = pl.DataFrame(
+        {"onet_code": ["49-3031.00", "49-3031.01"], "title": ["A", "B"], "description": [text, None]}
+    )
+
+    found = examples.phrases(tables_of(occupations))
+
+    assert found["title"].to_list() == ["Repair", "overhaul diesel engines", "hand tools", "Excludes none", "set up"]
+    assert found["text"].to_list() == ["repair", "overhaul diesel engines", "hand tools", "excludes none", "set up"]
+    assert set(found.select("code", "onet_code", "source").iter_rows()) == {
+        ("49-3031", "49-3031.00", examples.DESCRIPTION)
+    }
+
+
+def tables_of(occupations: pl.DataFrame) -> Tables:
+    return Tables("unknown", "text", occupations, occupations.clear(), occupations.clear())

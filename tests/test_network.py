@@ -19,18 +19,19 @@ from jobmajor.vectors import SIZE
 
 MAJOR_OF = np.array([0, 0, 1, 1, 1, 2])  # six codes of three groups
 STARTS = np.array([0, 2, 5])
+CODES_LOSS = 0.3
 SMALL = Linear(hidden=8, epochs=60, rate=0.01, dropout=0.1)
 
 
 def loss(weights: list[np.ndarray], titles: np.ndarray, dropped: np.ndarray, truth: np.ndarray) -> float:
-    """Mean cross-entropy of the codes plus that of the major groups, by one title and one group after another."""
+    """Mean cross-entropy of the major groups plus a share of the codes', by one title and one group after another."""
     inputs, hidden_bias, outputs, output_bias = weights
     total = 0.0
     for title, keeps, shares in zip(titles, dropped, truth, strict=True):
         hidden = np.where(title @ inputs + hidden_bias > 0, title @ inputs + hidden_bias, 0) * keeps
         powers = np.exp(hidden @ outputs + output_bias)
         found = powers / powers.sum()
-        total -= float((shares * np.log(found)).sum())
+        total -= CODES_LOSS * float((shares * np.log(found)).sum())
         for major in range(3):
             total -= float(shares[major == MAJOR_OF].sum() * np.log(found[major == MAJOR_OF].sum()))
     return total / len(titles)
@@ -46,7 +47,7 @@ def test_slopes_are_the_differences_of_the_loss(seed: int) -> None:
     truth: Any = rng.random((5, 6)) * (rng.random((5, 6)) < 0.5) + np.eye(6)[[0, 1, 3, 4, 5]]
     truth /= truth.sum(axis=1, keepdims=True)
 
-    slopes = network._slopes(weights, titles, dropped, (truth, MAJOR_OF, STARTS))
+    slopes = network._slopes(weights, titles, dropped, network._Wanted(truth, MAJOR_OF, STARTS, CODES_LOSS))
 
     assert [slope.shape for slope in slopes] == [part.shape for part in weights]
     for part, slope in zip(weights, slopes, strict=True):
@@ -62,10 +63,10 @@ def test_slopes_are_the_differences_of_the_loss(seed: int) -> None:
 def test_slopes_of_a_certain_answer_are_numbers_and_small_where_it_is_right() -> None:
     weights = [np.zeros((1, 1), np.float32), np.zeros(1, np.float32), np.zeros((1, 6), np.float32)]
     certain = np.array([500, 0, 0, 0, 0, 0], np.float32)
-    title = np.ones((1, 1), np.float32)
+    title, truth = np.ones((1, 1), np.float32), np.eye(6, dtype=np.float32)
 
     right, wrong = (
-        network._slopes([*weights, certain], title, title, (np.eye(6, dtype=np.float32)[[code]], MAJOR_OF, STARTS))[-1]
+        network._slopes([*weights, certain], title, title, network._Wanted(truth[[code]], MAJOR_OF, STARTS, 1.0))[-1]
         for code in (0, 5)
     )
 

@@ -264,3 +264,22 @@ def test_baseline_counts_what_can_be_counted_by_hand() -> None:
     assert found["characters"] == pytest.approx(
         {"lower": 8 / 20, "upper": 5 / 20, "digit": 2 / 20, "blank": 3 / 20, "not_ascii": 2 / 20}
     )
+
+
+def phrases(*words: str) -> pl.DataFrame:
+    rows = [(each, normalise(each), "29-1141", "29-1141.00", "description") for each in words]
+    return pl.DataFrame(rows, schema=["title", "text", "code", "onet_code", "source"], orient="row")
+
+
+def test_phrases_join_training_unless_a_title_has_their_words(splits: Mapping[str, pl.DataFrame]) -> None:
+    held_out, learned = splits["test"]["title"][0], splits["train"]["title"][0]
+    backwards = " ".join(reversed(held_out.split()))
+
+    described = prepare.with_phrases(splits, phrases("of zeppelins", held_out.upper(), backwards, learned))
+
+    added = described["train"].tail(described["train"].height - splits["train"].height)
+    assert added["title"].to_list() == ["of zeppelins"]
+    assert added["codes"].to_list() == [["29-1141"]]
+    assert prepare.titles(described["train"]).equals(splits["train"])
+    assert described["test"].equals(splits["test"])
+    assert described["validation"].equals(splits["validation"])

@@ -20,9 +20,14 @@ if TYPE_CHECKING:
     from jobmajor.onet.tables import Tables
 
 COUNTED = "alternate"  # the source whose rows the headline metrics count; all others are derived or added
+DESCRIPTION = "description"  # the source of phrases: words to learn from, and no title that anybody has
 _PARENTHESISED = re.compile(r"^(?P<outer>.*?\S)\s*\((?P<inner>.+)\)\s*$")
 _EXCEPT = re.compile(r",? except\b.*$", re.IGNORECASE)
 _LIST = re.compile(r",\s*(?:and|or)\s+|,\s*|\s+(?:and|or)\s+|/")
+_BETWEEN_PHRASES = re.compile(
+    r"[.,;:]\s*|\b(?:a|an|and|are|as|by|for|from|in|is|may|of|on|or|such|that|the|to|using|with)\b", re.IGNORECASE
+)
+_SHORTEST_PHRASE = 4  # letters
 _AFTER_HEAD = re.compile(r"(?: of |, ).*$")
 _SINGULARS = (
     (re.compile(r"(?<=[a-z])men$"), "man"),
@@ -140,6 +145,26 @@ def build(tables: Tables) -> pl.DataFrame:
     if frame.is_empty():
         raise DataError("the release", "no row with a title", "titles with codes", "check --data")
     return frame
+
+
+def phrases(tables: Tables) -> pl.DataFrame:
+    """What occupations' descriptions are made of: the runs of words between commas, "and", "of" and the like.
+
+    They name what people of an occupation work with, which their titles may not.
+
+    Returns:
+        Columns as `build` has them, without `row`; each phrase of a row once.
+    """
+    rows = tables.occupations.select("onet_code", "description").drop_nulls()
+    records = dict.fromkeys(
+        (phrase, normalise(phrase), onet_code[:7], onet_code, DESCRIPTION)
+        for onet_code, text in rows.iter_rows()
+        for phrase in map(str.strip, _BETWEEN_PHRASES.split(text))
+        if len(phrase) >= _SHORTEST_PHRASE
+    )
+    columns = ["title", "text", "code", "onet_code", "source"]
+    found = pl.DataFrame(list(records), schema=dict.fromkeys(columns, pl.String), orient="row")
+    return found.filter(pl.col("text") != "")
 
 
 def with_codes(examples: pl.DataFrame) -> pl.DataFrame:

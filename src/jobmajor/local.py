@@ -121,7 +121,10 @@ def tune(home: Path, output: Path, options: Options, search: Search) -> Result:
     tune.check(wanted)
     tune.check_output(output)
     source = _source(home, options)
-    parts = prepare.split(examples.build(tables.read(source.folder)), options.settings.split)
+    release = tables.read(source.folder)
+    parts = prepare.with_phrases(
+        prepare.split(examples.build(release), options.settings.split), examples.phrases(release)
+    )
     found = tune.run(home, parts["train"], parts["validation"], wanted)
     tune.write(output, found)
     return found

@@ -75,13 +75,13 @@ def read(starts: NDArray[np.int64], vectors: Floats) -> Floats:
 
 
 def fit(titles: Floats, shares: csr_array, major_of: NDArray[np.int64], settings: Linear) -> Network:
-    """The network that least surprises: cross-entropy of the codes plus that of the major groups, by Adam.
+    """The network that least surprises: cross-entropy of the major groups plus a share of that of the codes, by Adam.
 
     Args:
         titles: As `read` gives them, shape (titles, PLACES * SIZE).
         shares: Shape (titles, codes); how a title is shared among its codes, each row's sum 1.
         major_of: Shape (codes,); the column of each code's major group, ascending.
-        settings: `hidden`, `epochs`, `rate`, `dropout` and `seed` are used.
+        settings: `hidden`, `epochs`, `rate`, `dropout`, `codes_loss` and `seed` are used.
 
     Source: Kingma and Ba (2015), Adam, ICLR; the rate rises and falls along a cosine (Smith and Topin (2018),
     Super-convergence, arXiv:1708.07120); Srivastava et al. (2014), Dropout, JMLR 15, 1929-1958.
@@ -95,7 +95,7 @@ def fit(titles: Floats, shares: csr_array, major_of: NDArray[np.int64], settings
     for step, rows in enumerate(batches, start=1):
         dropped = _dropped(rng, (len(rows), settings.hidden), settings.dropout)
         truth = shares[rows].toarray().astype(np.float32)
-        slopes = _slopes(weights, titles[rows], dropped, (truth, major_of, starts))
+        slopes = _slopes(weights, titles[rows], dropped, _Wanted(truth, major_of, starts, settings.codes_loss))
         _descend(weights, slopes, moments, (step, _rate(step / total, settings.rate)))
     return Network(*weights)
 
@@ -126,14 +126,24 @@ def _rate(progress: float, peak: float) -> float:
     return peak * (1 + math.cos(math.pi * (progress - _WARM) / (1 - _WARM))) / 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Of a batch: the shares, shape (titles, codes); each code's major group, and where each group starts."""
+
+    truth: Floats
+    major_of: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    codes_loss: float
+
+
 def _slopes(
     weights: list[Floats],
     titles: Floats,
     dropped: Floats,
-    wanted: tuple[Floats, NDArray[np.int64], NDArray[np.int64]],
+    wanted: _Wanted,
 ) -> list[Floats]:
-    """The loss's derivative by each weight; `wanted` holds the shares, and the codes' major groups and their starts."""
-    truth, major_of, starts = wanted
+    """The loss's derivative by each weight."""
+    truth, starts = wanted.truth, wanted.starts
     inputs, hidden_bias, outputs, output_bias = weights
     before = titles @ inputs + hidden_bias
     hidden = np.maximum(before, 0) * dropped
@@ -142,9 +152,10 @@ def _slopes(
     found = np.exp(scores)
     found /= found.sum(axis=1, keepdims=True)
     # With p the shares found, y the true ones, and P and Y their sums by major group:
-    # d/ds (-sum y log p) = p - y, and d/ds (-sum Y log P) = p (1 - Y / P).
+    # d/ds (-sum Y log P) = p (1 - Y / P), and d/ds (-sum y log p) = p - y.
     ratios = np.add.reduceat(truth, starts, axis=1) / (np.add.reduceat(found, starts, axis=1) + _TINY)
-    errors = (found * (2 - ratios[:, major_of]) - truth) / np.float32(len(titles))
+    errors = found * (1 - ratios[:, wanted.major_of]) + np.float32(wanted.codes_loss) * (found - truth)
+    errors /= np.float32(len(titles))
     back = (errors @ outputs.T) * dropped * (before > 0)
     return [titles.T @ back, back.sum(axis=0), hidden.T @ errors, errors.sum(axis=0)]
 

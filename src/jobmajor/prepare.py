@@ -16,7 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from jobmajor.errors import DataError
-from jobmajor.examples import COUNTED, with_codes
+from jobmajor.examples import COUNTED, DESCRIPTION, with_codes
 from jobmajor.titles import family_key
 
 if TYPE_CHECKING:
@@ -127,6 +127,29 @@ def _without_echoes(parts: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame
     train = parts["train"].join(held_out, on="text", how="anti", maintain_order="left")
     splits = {"train": train, "validation": validation, "test": test}
     return {name: part.select(COLUMNS) for name, part in splits.items()}
+
+
+def with_phrases(parts: Mapping[str, pl.DataFrame], phrases: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The splits with phrases of descriptions (`examples.phrases`) added to training: words, and no titles.
+
+    A phrase that has the words of a title that is held out tells its code, and one that is a title of training
+    already says nothing new: both are left out.
+    """
+    titles = pl.concat([part.select("title", "text") for part in parts.values()])
+    words = titles["title"].map_elements(family_key, return_dtype=pl.String).unique()
+    keys = phrases["title"].map_elements(family_key, return_dtype=pl.String)
+    new = phrases.filter(~keys.is_in(words.implode()) & ~pl.col("text").is_in(titles["text"].implode()))
+    added = new.with_columns(
+        pl.concat_list("code").alias("codes"),
+        pl.concat_list("source").alias("listed_by"),
+        pl.lit(-1, pl.Int64).alias("family"),
+    )
+    return {**parts, "train": pl.concat([parts["train"], added.select(COLUMNS)])}
+
+
+def titles(examples: pl.DataFrame) -> pl.DataFrame:
+    """The examples that are titles, without phrases of descriptions."""
+    return examples.filter(pl.col("source") != DESCRIPTION)
 
 
 def baseline(examples: pl.DataFrame) -> dict[str, Any]:

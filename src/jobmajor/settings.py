@@ -79,6 +79,8 @@ class Linear:
         epochs: How often the network sees each title.
         rate: The highest rate at which the network learns.
         dropout: The share of hidden units left out at each step of its training.
+        phrases: What a phrase of an occupation's description weighs, beside a title's 1, for the planes.
+        codes_loss: What the network's loss of the detailed codes weighs, beside that of the major groups.
         seed: Of the order of rows and of all that is drawn.
     """
 
@@ -90,6 +92,8 @@ class Linear:
     epochs: int = _number(12, 1, 1000)
     rate: float = _number(0.003, 1e-6, 1.0)
     dropout: float = _number(0.3, 0.0, 0.95)
+    phrases: float = _number(0.5, 0.0, 100.0)
+    codes_loss: float = _number(0.3, 0.0, 100.0)
     seed: int = _number(0, 0, 2**31 - 1)
 
 

@@ -62,7 +62,7 @@ def run_prepare(root: Path, how: settings.Split) -> None:
     found = tables.read(folder)
     source = {"release": found.release, "edition": found.edition, "digest": manifest.hash_folder(folder)}
     lineage = {"settings": asdict(how), "source": source, "code_version": code_version()}
-    parts = prepare.split(examples.build(found), how)
+    parts = prepare.with_phrases(prepare.split(examples.build(found), how), examples.phrases(found))
     rows = {name: len(part) for name, part in parts.items()}
     _log.info("prepared %s of release %s", rows, found.release)
     for name, part in parts.items():
@@ -70,7 +70,7 @@ def run_prepare(root: Path, how: settings.Split) -> None:
         part.write_parquet(target / _DATA, compression="zstd", statistics=False)
         manifest.write(target, rows=rows, **lineage)
     target = _new(output / "baseline")
-    _write_json(target / "baseline.json", prepare.baseline(parts["train"]))
+    _write_json(target / "baseline.json", prepare.baseline(prepare.titles(parts["train"])))
     manifest.write(target, rows={"baseline": rows["train"]}, **lineage)
 
 

@@ -6,16 +6,15 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
-from jobmajor import abstain, listed, soc
+from jobmajor import abstain, listed, prepare, soc
 from jobmajor.answers import Knowledge
 from jobmajor.classifier import Classifier
 from jobmajor.examples import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import polars as pl
 
     from jobmajor.classifier import Scorer
     from jobmajor.soc import Level
@@ -35,7 +34,7 @@ def classifier(
         about: What the model should say of its origin.
     """
     plain = Classifier(scorer, about or {})
-    known = train.filter(train["code"].is_in(scorer.codes))
+    known = prepare.titles(train).filter(pl.col("code").is_in(scorer.codes))
     titles = listed.learn(known["text"].to_list(), np.searchsorted(scorer.codes, known["code"].to_list()))
     chosen = choose(plain, validation)
     _log.info("thresholds %s", chosen)

@@ -10,18 +10,19 @@ from __future__ import annotations
 import itertools
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from jobmajor import network, soc, spelling, thresholds, vectors
+from jobmajor import network, prepare, soc, spelling, thresholds, vectors
 from jobmajor.errors import DataError
-from jobmajor.examples import COUNTED
+from jobmajor.examples import COUNTED, DESCRIPTION
 from jobmajor.features import BUCKETS, WORD_BUCKETS, Bags, bags
 from jobmajor.linear import LinearModel
 from jobmajor.scoring import TINY, Arrays, Blend, Evidence, chances, evidence, known, softmax, split
@@ -30,7 +31,6 @@ from jobmajor.titles import without_rank
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from jobmajor.classifier import Classifier
@@ -45,18 +45,17 @@ def fit(
     """A classifier learned from `train`, its scores calibrated on `validation`.
 
     Args:
-        train: Columns `text` and `code`, as `prepare` writes them; every source counts.
+        train: Columns `text`, `code` and `source`, as `prepare` writes them; every source counts, and phrases of
+            descriptions are no titles: they teach the planes words.
         validation: The same with `source`; the counted rows are used.
         settings: Of the recipe.
         about: What the model should say of its origin.
     """
-    codes = tuple(sorted(train["code"].unique()))
-    texts = train["text"].unique().sort()
-    places = texts.search_sorted(train["text"]).to_numpy(), np.searchsorted(codes, train["code"].to_numpy())
-    listed = csr_array((np.ones(len(train)), places), shape=(len(texts), len(codes)))  # rows that list each pair
-    _log.info("%d examples, %d titles, %d codes", len(train), len(texts), len(codes))
+    lessons = _lessons(train)
+    codes = lessons.codes
+    _log.info("%d examples, %d titles, %d codes", len(train), lessons.titles, len(codes))
     with threadpool_limits(1):  # no sum, and so no model, depends on how many processors there are
-        arrays = _learn(texts.to_list(), listed, codes, settings)
+        arrays = _learn(lessons, settings)
         _log.info("learned %d rows, %d entries", len(arrays.gains), len(arrays.entry_codes))
         blend = calibrate(arrays, codes, validation.filter(validation["source"] == COUNTED))
     _log.info("blend %s", asdict(blend))
@@ -64,8 +63,37 @@ def fit(
     return thresholds.classifier(LinearModel(arrays, codes, blend), train, validation, origin)
 
 
-def _learn(texts: Sequence[str], listed: csr_array, codes: tuple[str, ...], settings: Linear) -> Arrays:
+@dataclass(frozen=True, slots=True)
+class _Lessons:
+    """What there is to learn from: distinct titles first, then phrases of descriptions.
+
+    `listed`, shape (texts, codes), counts the rows that list each pair; `titles` is how many texts are titles.
+    """
+
+    texts: tuple[str, ...]
+    titles: int
+    codes: tuple[str, ...]
+    listed: csr_array
+
+
+def _lessons(train: pl.DataFrame) -> _Lessons:
+    titles = prepare.titles(train)
+    codes = pl.Series(titles["code"].unique().sort())
+    phrases = train.filter((pl.col("source") == DESCRIPTION) & pl.col("code").is_in(codes.implode()))
+    distinct = [part["text"].unique().sort() for part in (titles, phrases)]
+    rows = [
+        each.search_sorted(part["text"]).to_numpy() + start
+        for each, part, start in zip(distinct, (titles, phrases), (0, len(distinct[0])), strict=True)
+    ]
+    texts = tuple(pl.concat(distinct))
+    columns = codes.search_sorted(pl.concat([titles["code"], phrases["code"]])).to_numpy()
+    listed = csr_array((np.ones(len(columns)), (np.concatenate(rows), columns)), shape=(len(texts), len(codes)))
+    return _Lessons(texts, len(distinct[0]), tuple(codes), listed)
+
+
+def _learn(lessons: _Lessons, settings: Linear) -> Arrays:
     """All arrays; the planes and the network are learned side by side."""
+    texts, codes, listed = lessons.texts, lessons.codes, lessons.listed
     pieces = bags(texts)
     buckets = np.concatenate([[-1], np.unique(pieces.buckets)]).astype(np.int32)
     rows = np.zeros(BUCKETS, np.int32)
@@ -75,9 +103,10 @@ def _learn(texts: Sequence[str], listed: csr_array, codes: tuple[str, ...], sett
     places = (found.titles.astype(np.int32), found.rows)  # liblinear takes 32-bit indices only
     rated = csr_array((found.values, places), shape=(len(texts), len(buckets)), dtype=np.float64)
     with ThreadPoolExecutor(1) as beside:
-        planes = beside.submit(_margins, rated, listed, codes, settings)
-        understood = _network(texts, listed, codes, settings)
-        entries, totals = _counts(rated, listed, settings)
+        planes = beside.submit(_margins, rated, lessons, settings)
+        titles = slice(lessons.titles)
+        understood = _network(texts[titles], listed[titles], codes, settings)
+        entries, totals = _counts(rated[titles], listed[titles], settings)
         weights, bias = planes.result()
     return Arrays(
         buckets=buckets,
@@ -128,17 +157,17 @@ def _majors(codes: Sequence[str]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
     return majors, major_of
 
 
-def _margins(
-    rated: csr_array, listed: csr_array, codes: tuple[str, ...], settings: Linear
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _margins(rated: csr_array, lessons: _Lessons, settings: Linear) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """For each major group, the plane between its titles and all others: weights (rows, majors), bias (majors,)."""
-    majors, major_of = _majors(codes)
+    majors, major_of = _majors(lessons.codes)
+    is_title = np.arange(len(lessons.texts)) < lessons.titles
+    weights = np.where(is_title, 1.0, settings.phrases)
     planes = []
     for column in range(len(majors)):
-        belongs = listed[:, np.flatnonzero(major_of == column)].sum(axis=1) > 0
-        planes.append(LinearSVC(C=settings.penalty, random_state=settings.seed).fit(rated, belongs))
-    weights = np.column_stack([plane.coef_[0] for plane in planes])
-    return weights.astype(np.float32), np.array([plane.intercept_[0] for plane in planes], np.float32)
+        belongs = lessons.listed[:, np.flatnonzero(major_of == column)].sum(axis=1) > 0
+        planes.append(LinearSVC(C=settings.penalty, random_state=settings.seed).fit(rated, belongs, weights))
+    slopes = np.column_stack([plane.coef_[0] for plane in planes])
+    return slopes.astype(np.float32), np.array([plane.intercept_[0] for plane in planes], np.float32)
 
 
 def _gains(pieces: Bags, buckets: NDArray[np.int32], table: NDArray[np.int32], word_gain: float) -> NDArray[np.float32]:
@@ -173,17 +202,24 @@ def _counts(rated: csr_array, listed: csr_array, settings: Linear) -> tuple[csr_
 def calibrate(arrays: Arrays, codes: tuple[str, ...], counted: pl.DataFrame) -> Blend:
     """The blend with the least log loss on the counted rows: of their major groups, then of codes within them.
 
-    Log loss is least where shares come true (a proper score), so this calibrates and chooses at once. A row whose
-    code training never saw tells nothing and is left out; where no row is left, the blend is the default.
+    Log loss is least where shares come true (a proper score), so this calibrates and chooses at once. A row of a
+    major group that training never saw tells nothing; one of a code that it never saw tells of the major groups
+    only. Where no row is left, the blend is the default.
     """
-    usable = counted.filter(counted["code"].is_in(codes))
+    majors, major_of = _majors(codes)
+    usable = counted.filter((counted["code"].str.head(2) + "-0000").is_in(majors.tolist()))
     if usable.is_empty():
         return Blend()
     tables = arrays.tables()
     found = evidence(spelling.pieces(usable["text"].to_list(), arrays.gains, tables), arrays, tables)
-    truth = np.searchsorted(codes, usable["code"].to_numpy())
-    _, major_of = np.unique([soc.ancestor(code, "major") for code in codes], return_inverse=True)
-    return _sharpened(found, truth, major_of, _best_majors(found, major_of[truth], major_of))
+    true_major = np.searchsorted(majors, (usable["code"].str.head(2) + "-0000").to_numpy())
+    blend = _best_majors(found, true_major, major_of)
+    seen = np.flatnonzero(usable["code"].is_in(codes))
+    if len(seen) == 0:
+        return blend
+    truth = np.searchsorted(codes, usable["code"].to_numpy()[seen])
+    known_rows = Evidence(found.margins[seen], found.likelihoods[seen], found.scores[seen])
+    return _sharpened(known_rows, truth, major_of, blend)
 
 
 _ACROSS = (1.0, 1.3, 1.6, 2.0)

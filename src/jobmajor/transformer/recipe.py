@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from jobmajor import prepare
 from jobmajor.transformer import calibrate, loop, pretrained, targets
 from jobmajor.transformer.encode import encode
 from jobmajor.transformer.model import Description, TransformerModel
@@ -38,7 +39,7 @@ def fit(
     checkpoints: Path | None = None,
 ) -> TransformerModel:
     """As `jobmajor.transformer.fit` says."""
-    lessons = targets.lessons(train)
+    lessons = targets.lessons(prepare.titles(train))
     trial = targets.trial(validation, lessons.codes)
     _log.info("%d titles, %d codes, %d rows to judge by", len(lessons.texts), len(lessons.codes), len(trial.row_text))
     with join() as team, _repeatable(team, settings.seed):
