@@ -60,14 +60,15 @@ def measure(plan: Plan, tables: Tables, folder: Path, report: Callable[[str], No
         for seed in plan.seeds:
             parts = protocols.draw(tables, protocol, seed, final=plan.final)
             for system in plan.systems:
+                seen = parts if system.reads_descriptions else parts.of_titles
                 report(f"{system.name}, {protocol}, seed {seed}")
-                path = folder / f"{_key(system, parts, protocol)}.json"
+                path = folder / f"{_key(system, seen, protocol)}.json"
                 if not path.is_file():
                     if plan.final and protocol not in is_logged:
                         is_logged.add(protocol)
                         log_look(LOOKS, plan, protocol)
                     folder.mkdir(parents=True, exist_ok=True)
-                    found = _measured(system, parts, protocol)
+                    found = _measured(system, seen, protocol)
                     publish.write_file(path, (json.dumps(found, indent=1) + "\n").encode())
                 results.append({**json.loads(path.read_bytes()), "seed": seed})
     return results

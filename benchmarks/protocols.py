@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import polars as pl
@@ -47,6 +47,11 @@ class Parts:
     def counted(self) -> pl.DataFrame:
         """The scored rows that the figures count."""
         return self.scored.filter(pl.col("source") == COUNTED)
+
+    @property
+    def of_titles(self) -> Parts:
+        """The same without phrases of descriptions: what a system sees that learns from titles alone."""
+        return replace(self, train=prepare.titles(self.train))
 
     @property
     def digest(self) -> str:

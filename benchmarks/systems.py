@@ -58,6 +58,7 @@ class System:
         load: What `save` wrote, ready to answer.
         levels: Those that it is scored at.
         states_shares: Whether its scores are meant as probabilities, so that calibration can be asked for.
+        reads_descriptions: Whether it learns from phrases of descriptions, too, and not from titles alone.
         packages: What it needs besides jobmajor: how each is imported, and the distribution that has it.
         settings: Whatever else decides its figures; results are kept under it.
         version: Of its code; results are kept under it.
@@ -70,6 +71,7 @@ class System:
     version: Callable[[], str]
     levels: tuple[Level, ...] = soc.LEVELS
     states_shares: bool = True
+    reads_descriptions: bool = False
     packages: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -129,6 +131,7 @@ def _version() -> str:
 OURS = System(
     name="ours",
     what="jobmajor's linear recipe; learns from all forms, calibrates on validation",
+    reads_descriptions=True,
     fit=_fit,
     load=_load,
     version=_version,
