@@ -38,6 +38,7 @@ def undecided() -> Classifier:
         entry_values=np.zeros(0, np.float32),
         code_totals=np.zeros(codes, np.float32),
         word_buckets=np.zeros(0, np.int32),
+        word_checks=np.zeros(0, np.uint32),
         word_parts=np.zeros((0, 3, 1), np.int8),
         word_scales=np.zeros((3, 1), np.float32),
         hidden_bias=np.zeros(1, np.float32),

@@ -39,6 +39,10 @@ def word_bucket(word: str) -> int:
     return WORD_BUCKETS + placed(polynomial(word.encode()[::-1] + b"\0"), 101)
 
 
+def word_check(word: str) -> int:
+    return mixed(polynomial(word.encode()[::-1] + b"\0"), 101) >> 32
+
+
 def polynomial(data: bytes) -> int:
     value = 0
     for byte in data:
@@ -47,11 +51,15 @@ def polynomial(data: bytes) -> int:
 
 
 def placed(value: int, kind: int) -> int:
+    return mixed(value, kind) % 2**20
+
+
+def mixed(value: int, kind: int) -> int:
     """splitmix64's finaliser. Source: Steele, Lea, Flood (2014), OOPSLA, fig. 16."""
     value = (value + kind * 0x9E3779B97F4A7C15) % 2**64
     value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     value = (value ^ (value >> 27)) * 0x94D049BB133111EB % 2**64
-    return (value ^ (value >> 31)) % 2**20
+    return value ^ (value >> 31)
 
 
 @given(TEXTS)
@@ -64,14 +72,16 @@ def test_company_in_a_batch_changes_no_titles_pieces(texts: list[str]) -> None:
         assert together.buckets[start:end].tolist() == pieces(text)
     for text, start, end in zip(texts, together.word_starts, together.word_starts[1:], strict=False):
         assert together.words[start:end].tolist() == bags([text]).words.tolist()
+        assert together.word_checks[start:end].tolist() == bags([text]).word_checks.tolist()
 
 
 @given(TEXTS)
 def test_words_are_given_once_more_alone_in_the_order_in_which_they_stand(texts: list[str]) -> None:
     found = bags(texts)
 
-    words = [[word_bucket(word) for word in without_rank(text).split()] for text in texts]
-    assert found.words.tolist() == [bucket for title in words for bucket in title]
+    words = [without_rank(text).split() for text in texts]
+    assert found.words.tolist() == [word_bucket(word) for title in words for word in title]
+    assert found.word_checks.tolist() == [word_check(word) for title in words for word in title]
     assert np.diff(found.word_starts).tolist() == [len(title) for title in words]
     assert (found.word_starts[0], found.words.dtype.name, found.word_starts.dtype.name) == (0, "int32", "int64")
 
@@ -83,7 +93,7 @@ def test_part_of_a_batch_is_the_batch_of_that_part(texts: list[str], data: st.Da
 
     part, alone = bags(texts).part(first, last), bags(texts[first:last])
 
-    for name in ("starts", "buckets", "word_starts", "words"):
+    for name in ("starts", "buckets", "word_starts", "words", "word_checks"):
         assert getattr(part, name).tolist() == getattr(alone, name).tolist(), name
 
 
@@ -170,5 +180,6 @@ def test_no_titles_have_no_pieces() -> None:
     assert (none.starts.dtype.name, none.buckets.dtype.name) == ("int64", "int32")
     assert (none.word_starts.tolist(), none.words.tolist()) == ([0], [])
     assert (none.word_starts.dtype.name, none.words.dtype.name) == ("int64", "int32")
+    assert (none.word_checks.tolist(), none.word_checks.dtype.name) == ([], "uint32")
     assert bags(["", ""]).word_starts.tolist() == [0, 0, 0]
     assert bags(["", ""]).starts.tolist() == [0, 0, 0]

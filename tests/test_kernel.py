@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobmajor import compiling, features, soc, spelling
+from jobmajor.classifier import Classifier
+from jobmajor.cleaning_kernel import clean
 from jobmajor.features import BUCKETS, WORD_BUCKETS, Bags
 from jobmajor.kernel import Kernel
 from jobmajor.linear import LinearModel
-from jobmajor.pieces_kernel import Known, pieces
+from jobmajor.mending_kernel import Known, mend
+from jobmajor.pieces_kernel import cut
 from jobmajor.raw import source
+from jobmajor.rooms import Room
 from jobmajor.scoring import Tables
 from jobmajor.titles import TITLES, WORDS, normalise, without_rank
 
@@ -30,7 +35,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from jobmajor.classifier import Classifier
     from jobmajor.onet import tables as onet
     from jobmajor.soc import Level
 
@@ -50,7 +54,7 @@ TITLE = st.one_of(
     st.lists(st.one_of(WORDS_AS_TYPED, GLUE), max_size=8).map("".join),
     st.lists(WORDS_AS_TYPED, max_size=6).map(" ".join),
 )
-EVERYTHING = Tables(np.ones(BUCKETS, np.int32), np.full(BUCKETS - WORD_BUCKETS, -1, np.int32))
+EVERYTHING = Tables(np.ones(BUCKETS, np.int32), np.full(BUCKETS - WORD_BUCKETS, -1, np.int32), np.zeros(0, np.uint32))
 BATCH = st.lists(TITLE, max_size=12)
 
 
@@ -61,15 +65,22 @@ def plainly(titles: Sequence[str]) -> Bags:
 
 def in_kernel(titles: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> Bags:
     """The pieces of titles as people write them: what `spelling.pieces` finds in them once they are normalised."""
-    found: list[list[NDArray[Any]]] = [[np.zeros(1, np.int64)], [], [np.zeros(1, np.int64)], []]
-    for block in pieces(source(titles), Known(tables.rows, tables.words, gains)):
-        starts, buckets, word_starts, words = block
-        found[0].append(starts[1:] + found[0][-1][-1])
-        found[1].append(buckets.copy())
-        found[2].append(word_starts[1:] + found[2][-1][-1])
-        found[3].append(words.copy())
-    empty = np.empty(0, np.int32)
-    return Bags(*(np.concatenate(each or [empty]) for each in found))
+    found: list[list[NDArray[Any]]] = [[np.zeros(1, np.int64)], [], [np.zeros(1, np.int64)], [], []]
+    known, room, raw = Known(tables.rows, tables.words, tables.checks, gains), Room.make(), source(titles)
+    first = 0
+    while first < len(titles):
+        count = clean(raw, first, room)
+        mend(count, room.words, known)
+        cut(count, room)
+        first += count
+        starts, buckets, word_starts, words, checks = room.pieces
+        found[0].append(starts[1 : count + 1] + found[0][-1][-1])
+        found[1].append(buckets[: starts[count]].copy())
+        found[2].append(word_starts[1 : count + 1] + found[2][-1][-1])
+        found[3].append(words[: word_starts[count]].copy())
+        found[4].append(checks[: word_starts[count]].copy())
+    types = np.int64, np.int32, np.int64, np.int32, np.uint32
+    return Bags(*(np.concatenate(each or [np.empty(0, kind)]) for each, kind in zip(found, types, strict=True)))
 
 
 def compiled(titles: Sequence[str]) -> Bags:
@@ -161,7 +172,7 @@ def starts_of(one: LinearModel, level: Level) -> NDArray[np.intp]:
     return starts
 
 
-def clean(titles: Sequence[str]) -> list[str]:
+def cleaned(titles: Sequence[str]) -> list[str]:
     return [normalise(title[:1000])[:1000] for title in titles]
 
 
@@ -173,7 +184,7 @@ def test_strange_words_are_read_as_the_plain_path_reads_them(classifier: Classif
 
     found = in_kernel(titles, arrays.gains, tables)
 
-    assert same(found, spelling.pieces(clean(titles), arrays.gains, tables))
+    assert same(found, spelling.pieces(cleaned(titles), arrays.gains, tables))
 
 
 def test_slips_of_known_titles_are_mended_alike(classifier: Classifier, splits: Mapping[str, pl.DataFrame]) -> None:
@@ -187,6 +198,20 @@ def test_slips_of_known_titles_are_mended_alike(classifier: Classifier, splits: 
     assert same(in_kernel(titles, arrays.gains, tables), plain)
 
 
+def test_word_of_another_check_has_no_meaning_on_either_path(
+    classifier: Classifier, splits: Mapping[str, pl.DataFrame]
+) -> None:
+    one = model(classifier)
+    flips = np.arange(len(one.arrays.word_checks), dtype=np.uint32) % 2
+    other = LinearModel(replace(one.arrays, word_checks=one.arrays.word_checks ^ flips), one.codes, one.blend)
+    titles, starts = splits["test"]["title"].to_list(), starts_of(one, "detailed")
+
+    found = kernel_of(other).shares(titles, starts)
+
+    assert np.abs(found - other.shares(cleaned(titles))).max() < 1e-4
+    assert np.abs(found - kernel_of(one).shares(titles, starts)).max() > 0.01
+
+
 @settings(max_examples=100)
 @given(st.lists(TITLE, max_size=6), LEVELS)
 def test_shares_are_those_of_the_plain_path_at_every_level(
@@ -197,7 +222,7 @@ def test_shares_are_those_of_the_plain_path_at_every_level(
 
     found = kernel_of(one).shares(titles, starts)
 
-    plain = np.add.reduceat(one.shares(clean(titles)), starts, axis=1)
+    plain = np.add.reduceat(one.shares(cleaned(titles)), starts, axis=1)
     assert found.shape == plain.shape
     assert np.abs(found - plain).max(initial=0) < 1e-4
     assert np.abs(found.sum(axis=1) - 1).max(initial=0) < 1e-5
@@ -213,7 +238,7 @@ def test_best_codes_are_those_of_the_plain_path_but_for_near_ties(
 
     found = kernel_of(one).shares(titles, starts)
 
-    plain = np.add.reduceat(one.shares(clean(titles)), starts, axis=1)
+    plain = np.add.reduceat(one.shares(cleaned(titles)), starts, axis=1)
     rows = np.arange(len(titles))
     assert (plain.max(axis=1) - plain[rows, found.argmax(axis=1)]).max() < 1e-4
     assert np.abs(found - plain).max() < 1e-4
@@ -230,7 +255,7 @@ def test_a_code_far_below_all_others_keeps_its_share_of_its_group(classifier: Cl
 
     assert np.isfinite(found).all()
     assert (
-        np.abs(found - one.shares(clean(titles))).max() < 1e-3
+        np.abs(found - one.shares(cleaned(titles))).max() < 1e-3
     )  # 40 times the likelihoods, and so 40 times their error
 
 
@@ -250,9 +275,10 @@ def test_kernels_work_where_no_folder_can_be_written(tmp_path: Path) -> None:
     places = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "IPYTHONDIR"), str(tmp_path / "file"))
     environment = {**os.environ, **places, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     code = (
-        "import jobmajor.cleaning_kernel as kernel; from jobmajor.raw import source;"
+        "import jobmajor.cleaning_kernel as kernel; from jobmajor.raw import source; from jobmajor.rooms import Room;"
         "print(kernel.__file__, type(kernel._fill._cache).__name__);"
-        "print(next(kernel.blocks(source(['Sr. Nurse']))).text[:14].tobytes().decode())"
+        "room = Room.make(); kernel.clean(source(['Sr. Nurse']), 0, room);"
+        "print(room.words.text[:14].tobytes().decode())"
     )
 
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment, timeout=600)
@@ -260,3 +286,36 @@ def test_kernels_work_where_no_folder_can_be_written(tmp_path: Path) -> None:
     where, text = done.stdout.decode().splitlines()
     assert where == f"{package / 'cleaning_kernel.py'} NullCache"
     assert text == " senior nurse "
+
+
+@pytest.fixture(scope="module")
+def both(classifier: Classifier) -> tuple[Classifier, Classifier]:
+    """The same model, asked by numpy and by compiled code."""
+    plain, fast = (Classifier(classifier.scorer, classifier.about, classifier.knowledge) for _ in range(2))
+    return plain, fast.compile()
+
+
+@settings(max_examples=100)
+@given(st.lists(st.one_of(TITLE, st.sampled_from([*SLIPS, "n/a", "nurse", "12 34", "看護師"])), max_size=6), LEVELS)
+def test_compiled_answers_are_the_plain_ones(
+    both: tuple[Classifier, Classifier], titles: list[str], level: Level
+) -> None:
+    plain, fast = (one.answer(titles, level) for one in both)
+
+    for one, other in zip(plain, fast, strict=True):
+        assert (one.reason, one.source) == (other.reason, other.source)
+        assert one.answers[0].score == pytest.approx(other.answers[0].score, abs=1e-4)
+
+
+def test_threads_that_ask_at_once_get_what_each_asked_for(
+    classifier: Classifier, splits: Mapping[str, pl.DataFrame]
+) -> None:
+    one = model(classifier)
+    kernel, titles, starts = kernel_of(one), splits["train"]["title"].to_list(), starts_of(one, "detailed")
+    alone = kernel.shares(titles, starts)
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda row: kernel.shares(titles[row : row + 9], starts), range(0, 200, 4)))
+
+    for row, shares in zip(range(0, 200, 4), found, strict=True):
+        assert np.abs(shares - alone[row : row + 9]).max() < 1e-5

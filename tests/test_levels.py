@@ -31,6 +31,7 @@ def stubborn() -> Classifier:
         entry_values=np.zeros(0, np.float32),
         code_totals=np.zeros(len(CODES), np.float32),
         word_buckets=np.zeros(0, np.int32),
+        word_checks=np.zeros(0, np.uint32),
         word_parts=np.zeros((0, 3, 1), np.int8),
         word_scales=np.zeros((3, 1), np.float32),
         hidden_bias=np.zeros(1, np.float32),

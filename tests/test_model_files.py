@@ -78,7 +78,7 @@ def test_model_saved_again_is_the_same_bytes(model_folder: Path, tmp_path: Path)
 
 def test_model_is_arrays_and_json_and_nothing_else(model_folder: Path) -> None:
     assert sorted(path.name for path in model_folder.iterdir()) == list(FILES)
-    assert json.loads((model_folder / "model.json").read_bytes())["format"] == 2
+    assert json.loads((model_folder / "model.json").read_bytes())["format"] == 3
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "manifest.json"])
@@ -155,11 +155,11 @@ def test_pipe_in_place_of_a_file_is_refused_without_being_read(folder: Path) -> 
     assert "no regular file" in refusal(folder)
 
 
-@pytest.mark.parametrize("found", [0, 1, 3, "2", None])
+@pytest.mark.parametrize("found", [0, 1, 2, 4, "3", None])
 def test_model_of_another_format_is_refused_by_number(folder: Path, found: object) -> None:
     said = refusal(remade(folder, format=found, codes=DROP))  # another format may say everything in another way
 
-    assert f"format {found!r}, expected 2" in said
+    assert f"format {found!r}, expected 3" in said
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,18 @@ def test_model_of_another_format_is_refused_by_number(folder: Path, found: objec
 )
 def test_description_that_no_model_has_is_refused(folder: Path, change: dict[str, object]) -> None:
     assert "is no model" in refusal(remade(folder, **change))
+
+
+@pytest.mark.parametrize(("counts", "network"), [(0.6, 0.5), (-0.1, 0.5), (0.2, -0.01), (1.5, 0)])
+def test_blend_whose_shares_are_negative_or_whose_sum_is_above_1_is_refused(
+    folder: Path, counts: float, network: float
+) -> None:
+    blend = json.loads((folder / "model.json").read_bytes())["blend"]
+
+    said = refusal(remade(folder, blend={**blend, "counts_share": counts, "network_share": network}))
+
+    assert f"the counts and the network {counts:g} and {network:g}" in said
+    assert "sum is 1 at most" in said
 
 
 @pytest.mark.parametrize("recipe", ["forest", None, 5, ["linear"]])

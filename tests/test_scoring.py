@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from jobmajor.features import BUCKETS, WORD_BUCKETS, bags
 from jobmajor.network import PLACES, Network, read
 from jobmajor.scoring import Arrays, Blend, Evidence, blended, chances, evidence, hidden, known, softmax, split
 from jobmajor.vectors import SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAJOR_OF = np.array([0, 0, 1, 1, 1, 2])  # six codes of three groups
 BLENDS = st.builds(
@@ -37,6 +41,11 @@ def word_bucket(word: str) -> int:
     return int(bags([word]).words[0])
 
 
+def checks(words: Sequence[str]) -> np.ndarray:
+    """Of words in the order of their buckets."""
+    return bags(sorted(words, key=word_bucket)).word_checks
+
+
 def toy() -> Arrays:
     """Knows the piece that is the word "a" and the one that is "b", and what "a" and "c" mean: three majors, six codes.
 
@@ -55,6 +64,7 @@ def toy() -> Arrays:
         entry_values=np.array([2, 1, 4], np.float32),
         code_totals=np.array([0, 0, 0, 0, 0, 1], np.float32),
         word_buckets=np.array(meant, np.int32),
+        word_checks=checks("ac"),
         word_parts=np.array([PARTS[word] for word in sorted("ac", key=word_bucket)], np.int8),
         word_scales=np.array([[0.5, 1], [0.25, 1], [1, 0.5]], np.float32),
         hidden_bias=np.array([1, -2], np.float32),
@@ -152,17 +162,29 @@ def test_bias_alone_speaks_of_a_title_without_a_known_piece() -> None:
 def test_hidden_layer_hears_the_mean_of_the_words_the_last_and_the_first(title: str, units: list[float]) -> None:
     arrays = toy()
 
-    alone, beside = (hidden(bags(texts), arrays, arrays.tables().words) for texts in ([title], ["c", title, "", "a"]))
+    alone, beside = (hidden(bags(texts), arrays, arrays.tables()) for texts in ([title], ["c", title, "", "a"]))
 
     assert alone[0] == pytest.approx(units)
     assert beside[1] == pytest.approx(units)
 
 
+def test_word_of_another_check_has_no_meaning() -> None:
+    arrays = toy()
+    other = replace(arrays, word_checks=arrays.word_checks ^ np.array([0, 1], np.uint32))
+    titles = bags(["a c", "c a", "a", "c"])
+
+    found = other.tables().meanings(titles)
+
+    known = word_bucket("a") if word_bucket("a") < word_bucket("c") else word_bucket("c")
+    assert found.tolist() == [0 if bucket == known else -1 for bucket in titles.words]
+    assert other.tables().meanings(bags([])).shape == (0,)
+
+
 def test_hidden_layer_of_no_titles_is_empty_and_the_biases_stay_as_they_were() -> None:
     arrays = toy()
 
-    found = hidden(bags([]), arrays, arrays.tables().words)
-    hidden(bags(["a", "c"]), arrays, arrays.tables().words)
+    found = hidden(bags([]), arrays, arrays.tables())
+    hidden(bags(["a", "c"]), arrays, arrays.tables())
 
     assert found.shape == (0, 2)
     assert arrays.hidden_bias.tolist() == [1, -2]
@@ -189,12 +211,13 @@ def test_hidden_layer_is_the_networks_own_but_for_the_rounding_of_its_parts(
     small = replace(
         toy(),
         word_buckets=np.array([word_bucket(word) for word in words], np.int32),
+        word_checks=checks(words),
         word_parts=np.rint(parts / scales).astype(np.int8),
         word_scales=scales,
         hidden_bias=float_network.hidden_bias,
     )
 
-    found = hidden(bags([" ".join(title) for title in titles]), small, small.tables().words)
+    found = hidden(bags([" ".join(title) for title in titles]), small, small.tables())
 
     rows = [[words.index(word) for word in title if word != "zzz"] for title in titles]
     starts = np.cumsum([0, *map(len, rows)])
@@ -350,6 +373,9 @@ def test_arrays_survive_being_named() -> None:
         ("word_buckets", np.array([-1, WORD_BUCKETS], np.int32)),
         ("word_buckets", np.array([WORD_BUCKETS, BUCKETS], np.int32)),
         ("word_buckets", np.array([WORD_BUCKETS, WORD_BUCKETS + 1], np.int64)),
+        ("word_checks", np.zeros(1, np.uint32)),
+        ("word_checks", np.zeros((2, 1), np.uint32)),
+        ("word_checks", np.zeros(2, np.int32)),
         ("word_parts", np.zeros((3, 3, 2), np.int8)),
         ("word_parts", np.zeros((2, 2, 2), np.int8)),
         ("word_parts", np.zeros((2, 3, 1), np.int8)),
@@ -393,7 +419,8 @@ def test_hidden_layer_of_another_size_than_its_weights_is_refused() -> None:
 
 
 def test_model_without_any_word_of_a_meaning_still_answers() -> None:
-    none = replace(toy(), word_buckets=np.zeros(0, np.int32), word_parts=np.zeros((0, 3, 2), np.int8))
+    buckets, checks, parts = np.zeros(0, np.int32), np.zeros(0, np.uint32), np.zeros((0, 3, 2), np.int8)
+    none = replace(toy(), word_buckets=buckets, word_checks=checks, word_parts=parts)
 
     arrays = Arrays.from_mapping(none.to_mapping(), 6, 3)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from jobmajor.features import bags
 from jobmajor.linear import LinearModel
-from jobmajor.spelling import edits, pieces
+from jobmajor.spelling import edits, mended, pieces
 from jobmajor.titles import without_rank
 
 if TYPE_CHECKING:
@@ -65,6 +66,21 @@ def test_titles_of_training_are_read_as_they_are(read_as: Callable[[str, str], b
 @pytest.mark.parametrize("text", ["", "rn", "xqzvkj", "nur5e", "physicist", "z" * 25, "看護師"])
 def test_known_words_and_those_near_none_stay_as_they_are(read_as: Callable[[str, str], bool], text: str) -> None:
     assert read_as(text, text)
+
+
+def test_no_word_is_read_as_one_of_three_letters(classifier: Classifier) -> None:
+    model = classifier.scorer
+    assert isinstance(model, LinearModel)
+    tables, everything = model.arrays.tables(), np.ones_like(model.arrays.tables().rows)
+    known = replace(tables, rows=everything)
+
+    # Every bucket is a known word's but the strange one's own; all candidates weigh the same, so the first is taken.
+    everything[bags(["cpzs"]).words] = 0
+    read = mended(["cpzs", "nurse"], np.ones(2, np.float32), known)
+
+    assert list(read) == ["pczs", "nurse"]
+    everything[bags(["pczs", "czps", "cpsz"]).words] = 0
+    assert list(mended(["cpzs"], np.ones(2, np.float32), known)) == ["acpzs"]
 
 
 def test_titles_beside_a_mended_one_keep_their_own_pieces(classifier: Classifier, learned: list[str]) -> None:

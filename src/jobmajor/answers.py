@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,13 +143,20 @@ def coded(asked: Asked, found: Sourced, knowledge: Knowledge) -> list[Coded]:
     codes and none has enough of its rows. Of such answers, those as good as the k-th are given too, since to take
     one of them would be to draw lots.
     """
-    classes, starts = np.unique([soc.ancestor(code, asked.level) for code in found.codes], return_index=True)
+    classes, starts = _classes(found.codes, asked.level)
     shares = np.add.reduceat(found.shares, starts, axis=1)
     best = shares.max(axis=1)
     reasons = _reasons(asked, found.source, best, knowledge)
-    answers = _answers(shares, tuple(classes.tolist()), asked.k, found.source != overrides.MODEL)
+    answers = _answers(shares, classes, asked.k, found.source != overrides.MODEL)
     parts = zip(answers, reasons.tolist(), found.source.tolist(), strict=True)
     return [Coded(each, reason != abstain.ANSWERED, reason, source) for each, reason, source in parts]
+
+
+@lru_cache(maxsize=8)
+def _classes(codes: tuple[str, ...], level: Level) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """The codes of a level, and where each one's own detailed codes begin."""
+    classes, starts = np.unique([soc.ancestor(code, level) for code in codes], return_index=True)
+    return tuple(classes.tolist()), starts
 
 
 def _reasons(
@@ -167,7 +175,6 @@ def _answers(
     shares: NDArray[np.float32], classes: tuple[str, ...], k: int, with_ties: NDArray[np.bool_]
 ) -> Iterator[tuple[Answer, ...]]:
     """The k best of each row, in the classification's order where they are equal."""
-    names = [soc.name(code) for code in classes]
     order = np.argsort(-shares, axis=1, kind="stable")
     falling = np.take_along_axis(shares, order, axis=1)
     last = falling[:, min(k, len(classes)) - 1, None]
@@ -175,4 +182,4 @@ def _answers(
     counts = np.minimum(counts, np.maximum((falling > 0).sum(axis=1), 1))
     for row, count in enumerate(counts.tolist()):
         pairs = zip(order[row, :count].tolist(), falling[row, :count].tolist(), strict=True)
-        yield tuple(Answer(classes[column], names[column], score) for column, score in pairs)
+        yield tuple(Answer(classes[column], soc.name(classes[column]), score) for column, score in pairs)

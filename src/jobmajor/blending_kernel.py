@@ -106,13 +106,11 @@ def _powers(values: Floats, factor: Any, shift: Any, powers: Floats) -> None:
 
 
 @vectorised
-def _add_log_shares(values: Floats, factors: Any, starts: NDArray[np.int64], powers: Floats, logs: Floats) -> None:
-    """Add `factors[1]` times the log share that each group has of the values' powers; `factors[0]` sharpens them."""
-    _powers(values, factors[0], factors[0] * _largest(values, powers), powers)
+def _add_log_shares(powers: Floats, factor: Any, starts: NDArray[np.int64], logs: Floats) -> None:
+    """Add `factor` times the log share that each group has of the powers."""
     scale = _ONE / _sum(powers)
     for group in range(len(logs)):
-        share = _sum(powers[starts[group] : starts[group + 1]]) * scale
-        logs[group] += factors[1] * _log(share + _TINY)
+        logs[group] += factor * _log(_sum(powers[starts[group] : starts[group + 1]]) * scale + _TINY)
 
 
 @vectorised
@@ -132,39 +130,44 @@ def _softmax(values: Floats, room: Floats) -> None:
 
 
 @vectorised
-def _again(said: Floats, largest: Any, powers: Floats) -> Any:
+def _again(evidence: Any, factors: Any, powers: Floats) -> Any:
     """The powers of a group that is far below the others, by its own largest; returns their sum."""
-    for place in range(len(said)):
-        largest = said[place] if place == 0 else max(largest, said[place])
-    _powers(said, _ONE, largest, powers)
+    largest = -_F(np.inf)
+    for code in range(len(powers)):
+        powers[code] = factors[0] * evidence[0][code] + factors[1] * evidence[1][code]
+        largest = max(largest, powers[code])
+    _powers(powers, _ONE, largest, powers)
     return _sum(powers)
 
 
 @vectorised
-def _opinion(evidence: Any, factors: Any, starts: NDArray[np.int64], rooms: Any, scales: Floats) -> None:
-    """How the evidence times two factors splits each group, as powers; `scales` make a group's sum the third factor."""
+def _opinion(evidence: Any, factors: Any, starts: NDArray[np.int64], powers: Floats, scales: Floats) -> None:
+    """How the evidence times two factors splits each group, as powers; `scales` make a group's sum the third factor.
+
+    The fourth is no less than any of these products, and near the largest.
+    """
     likelihoods, scores = evidence
-    said, powers = rooms
-    for code in range(len(said)):
-        said[code] = factors[0] * likelihoods[code] + factors[1] * scores[code]
-    largest = _largest(said, powers)
-    _powers(said, _ONE, largest, powers)
+    for code in range(len(powers)):
+        powers[code] = _exp(factors[0] * likelihoods[code] + factors[1] * scores[code] - factors[3])
     for group in range(len(scales)):
         begin, end = starts[group], starts[group + 1]
         total = _sum(powers[begin:end])
         if total < _FAR:
-            total = _again(said[begin:end], largest, powers[begin:end])
+            total = _again((likelihoods[begin:end], scores[begin:end]), factors, powers[begin:end])
         scales[group] = factors[2] / total
 
 
 @vectorised
-def _split(evidence: Any, blend: Factors, groups: Any, powers: Floats, scales: Floats) -> None:
+def _split(evidence: Any, largest: Any, blend: Factors, groups: Any, rooms: Any) -> None:
     """As `scoring.split`, times the major groups' shares: in `powers[0]`, shape (codes,)."""
     starts, majors = groups
-    both = _ONE - blend.counts_share - blend.network_share
-    _opinion(evidence, (blend.within, blend.deeper, both), starts, (powers[3], powers[0]), scales[0])
-    _opinion(evidence, (blend.within_alone, _F(0), blend.counts_share), starts, (powers[3], powers[1]), scales[1])
-    _opinion(evidence, (_F(0), blend.deeper_alone, blend.network_share), starts, (powers[3], powers[2]), scales[2])
+    powers, scales = rooms
+    both, none = _ONE - blend.counts_share - blend.network_share, _F(0)
+    together = blend.within * largest[0] + blend.deeper * largest[1]
+    one, other = blend.within_alone * largest[0], blend.deeper_alone * largest[1]
+    _opinion(evidence, (blend.within, blend.deeper, both, together), starts, powers[0], scales[0])
+    _opinion(evidence, (blend.within_alone, none, blend.counts_share, one), starts, powers[1], scales[1])
+    _opinion(evidence, (none, blend.deeper_alone, blend.network_share, other), starts, powers[2], scales[2])
     for group in range(len(majors)):
         share = majors[group]
         one, two, three = scales[0, group] * share, scales[1, group] * share, scales[2, group] * share
@@ -191,12 +194,16 @@ def blend(found: Any, factors: Any, starts: Any, rooms: Any, shares: Floats) -> 
     for title in range(len(shares)):
         for code in range(len(bias)):
             scores[title, code] += bias[code]
+        said = likelihoods[title], scores[title]
+        largest = _largest(said[0], powers[0]), _largest(said[1], powers[1])
         _chances(margins[title], how, majors)
-        _add_log_shares(likelihoods[title], (how.across, how.counts), starts[0], powers[0], majors)
-        _add_log_shares(scores[title], (_ONE, how.network), starts[0], powers[0], majors)
+        _powers(said[0], how.across, how.across * largest[0], powers[0])
+        _add_log_shares(powers[0], how.counts, starts[0], majors)
+        _powers(said[1], _ONE, largest[1], powers[0])
+        _add_log_shares(powers[0], how.network, starts[0], majors)
         _softmax(majors, powers[0])
         if len(majors) == shares.shape[1]:
             _summed(majors, starts[1], shares[title])
         else:
-            _split((likelihoods[title], scores[title]), how, (starts[0], majors), powers, scales)
+            _split(said, largest, how, (starts[0], majors), (powers, scales))
             _summed(powers[0], starts[1], shares[title])

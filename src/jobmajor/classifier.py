@@ -87,6 +87,10 @@ class Classifier:
     def _classes(self) -> dict[Level, tuple[str, ...]]:
         return {level: tuple(sorted({soc.ancestor(code, level) for code in self.codes})) for level in soc.LEVELS}
 
+    @cached_property
+    def _labels(self) -> dict[Level, NDArray[np.str_]]:
+        return {level: np.array(classes) for level, classes in self._classes.items()}
+
     def classes(self, level: Level = "major") -> tuple[str, ...]:
         """The codes that can be answered at a level, in the order of `predict_proba`'s columns."""
         return self._classes[level]
@@ -94,7 +98,7 @@ class Classifier:
     @property
     def classes_(self) -> NDArray[np.str_]:
         """The major groups, as scikit-learn names them."""
-        return np.array(self.classes())
+        return self._labels["major"].copy()
 
     def predict_proba(self, titles: Iterable[str | None], level: Level = "major") -> NDArray[np.float32]:
         """The share of each code for each title, by the model alone: no title is looked up (`answer` does that).
@@ -141,7 +145,7 @@ class Classifier:
             A pandas or polars Series for one of those, with its index; else a numpy array of text.
         """
         best = self.predict_proba(titles, level).argmax(axis=1)
-        return _like(titles, np.array(self.classes(level))[best])
+        return _like(titles, self._labels[level][best])
 
     def top_k(self, titles: Iterable[str | None], k: int = 5, level: Level = "major") -> list[list[Answer]]:
         """The k best codes of each title by the model alone, best first; equal scores in the classification's order."""
@@ -183,10 +187,17 @@ class Classifier:
         found: list[Coded] = []
         for block in _blocks(given):
             texts = [_text(title) for title in given[block]]
-            shares = answers.sourced(texts, self.codes, self.scorer.shares(texts), listed, overrides)
-            asked = Asked(given[block], texts, self.scorer.read(texts), level, k)
-            found += answers.coded(asked, shares, self.knowledge)
+            shares, read = self._shared(given[block], texts)
+            asked = Asked(given[block], texts, read, level, k)
+            found += answers.coded(asked, answers.sourced(texts, self.codes, shares, listed, overrides), self.knowledge)
         return found
+
+    def _shared(self, titles: Sequence[str], texts: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[str]]:
+        """The shares of the detailed codes, and the texts as the scorer reads them."""
+        if self._compiled_from == 0 and isinstance(self.scorer, linear.LinearModel):
+            shares = self.scorer.compiled_shares(titles, self._starts["detailed"])
+            return shares, self.scorer.compiled_read(titles, texts)
+        return self.scorer.shares(texts), self.scorer.read(texts)
 
     def save(self, folder: Path, **lineage: Any) -> manifest.Manifest:
         """Write the model into an empty folder, with its manifest; `lineage` as in `manifest.write`."""

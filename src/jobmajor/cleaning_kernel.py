@@ -13,17 +13,16 @@ import numpy as np
 
 from jobmajor.compiling import entry, inner
 from jobmajor.raw import LONGEST, Bytes, Source, packed
+from jobmajor.rooms import BLOCK_TITLES, MENDED_FROM, TITLE_BYTES, Words
 from jobmajor.titles import TITLES, WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from jobmajor.rooms import Room
 
-BLOCK_TITLES = 128  # so that all that is made of a block stays in the processor's cache
-_TITLE_BYTES = 4 * LONGEST + 2  # of a clean title with its blanks; of one that is cleaned here, before the cut, fewer
-BLOCK_BYTES = 32_768 + _TITLE_BYTES
 _BLANK, _UNDERSCORE, _AND, _DOT, _PLUS, _HASH = np.frombuffer(b" _&.+#", np.uint8)
 _C, _N, _E, _T, _W, _O = np.frombuffer(b"cnetwo", np.uint8)
 _NOTHING = np.uint8(0)  # what an apostrophe becomes; a zero in a title becomes a blank
@@ -35,7 +34,7 @@ _ENDING_STARTS = np.array([0, 5, 11, 16, 22, 29])
 _WOMEN = 2  # the place of "women" in them; those after it stay where they are the whole word
 _MAN = np.frombuffer(b"manmen", np.uint8)
 
-_POWERS = np.cumprod(np.full(_TITLE_BYTES, 0x9E3779B97F4A7C15, np.uint64))
+_POWERS = np.cumprod(np.full(TITLE_BYTES, 0x9E3779B97F4A7C15, np.uint64))
 
 
 def _folded_signs() -> Bytes:
@@ -68,19 +67,6 @@ class Forms(NamedTuple):
 
     words: Table
     titles: Table
-
-
-class Words(NamedTuple):
-    """The words of some titles, each with a blank before and after it.
-
-    Title i has the words `starts[i]` to `starts[i + 1] - 1`; word w is `text[bounds[w, 0]:bounds[w, 1]]`. Where
-    `cut[i]`, the title was cut after a blank, which keeps `without_rank` from its last word.
-    """
-
-    text: Bytes
-    bounds: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    cut: NDArray[np.bool_]
 
 
 @inner
@@ -269,14 +255,15 @@ def _fill(titles: Any, first: int, forms: Any, folded: Bytes, room: Any) -> int:
     source, words = Source(*titles), Words(*room)
     known = Forms(Table(*forms[0]), Table(*forms[1]))
     at = done = said = 0
-    limit = min(len(words.cut), len(source.clean_of) - first)
-    while done < limit and at + 2 * _TITLE_BYTES <= len(words.text):
+    limit = min(BLOCK_TITLES, len(source.clean_of) - first)
+    while done < limit and at + 2 * TITLE_BYTES <= MENDED_FROM:
         end = at + _clean(source, first + done, folded, known, words.text[at:])
+        words.spans[done, 0] = said
         said = _bound(words.text, at + 1, end, words.bounds, said)
+        words.spans[done, 1] = said
         words.cut[done] = end > at + 1 and words.text[end - 1] == _BLANK
         at = end
         done += 1
-        words.starts[done] = said
     return done
 
 
@@ -286,19 +273,6 @@ def _forms() -> tuple[Any, Any]:
     return tuple(_table(WORDS)), tuple(_table(TITLES))
 
 
-def blocks(titles: Source) -> Iterator[Words]:
-    """The words of a batch, some hundred titles at a time; each block is overwritten by the next one."""
-    known = _forms()
-    folded = np.empty(2 * LONGEST, np.uint8)
-    room = Words(
-        np.zeros(BLOCK_BYTES + _TITLE_BYTES, np.uint8),
-        np.empty((BLOCK_BYTES, 2), np.int64),
-        np.zeros(BLOCK_TITLES + 1, np.int64),
-        np.zeros(BLOCK_TITLES, np.bool_),
-    )
-    first = 0
-    while first < len(titles.clean_of):
-        done = _fill(tuple(titles), first, known, folded, tuple(room))
-        starts = room.starts[: done + 1]
-        yield Words(room.text, room.bounds[: starts[-1]], starts, room.cut[:done])
-        first += done
+def clean(titles: Source, first: int, room: Room) -> int:
+    """Put the words of titles from `first` on into `room.words`, a block of them; returns how many titles that were."""
+    return _fill(tuple(titles), first, _forms(), room.folded, tuple(room.words))

@@ -8,6 +8,7 @@ import numpy as np
 
 from jobmajor.compiling import entry, inner, vectorised
 from jobmajor.features import WORD_BUCKETS
+from jobmajor.rooms import Block
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +35,7 @@ class Model(NamedTuple):
     entry_values: Floats
     code_totals: Floats
     words: Rows
+    checks: NDArray[np.uint32]
     word_parts: NDArray[np.int8]
     word_scales: Floats
     hidden_bias: Floats
@@ -104,19 +106,26 @@ def _add(parts: NDArray[np.int8], scales: Floats, factor: Any, hidden: Floats) -
         hidden[unit] += _F(parts[unit]) * (scales[unit] * factor)
 
 
+@inner
+def _meaning(bucket: Any, check: Any, model: Model) -> Any:
+    """As `scoring.Tables.meanings`, of one word."""
+    word = model.words[bucket - WORD_BUCKETS]
+    return word if word >= 0 and model.checks[word] == check else np.int32(-1)
+
+
 @vectorised
-def _understood(words: Rows, model: Model, hidden: Floats) -> None:
+def _understood(words: Rows, checks: NDArray[np.uint32], model: Model, hidden: Floats) -> None:
     for unit in range(len(hidden)):
         hidden[unit] = model.hidden_bias[unit]
     count, first, last = 0, -1, -1
-    for bucket in words:
-        row = model.words[bucket - WORD_BUCKETS]
+    for place in range(len(words)):
+        row = _meaning(words[place], checks[place], model)
         if row >= 0:
             first = row if count == 0 else first
             last = row
             count += 1
-    for bucket in words:
-        row = model.words[bucket - WORD_BUCKETS]
+    for place in range(len(words)):
+        row = _meaning(words[place], checks[place], model)
         if row >= 0:
             _add(model.word_parts[row, 0], model.word_scales[0], _ONE / _F(count), hidden)
     if count:
@@ -127,15 +136,35 @@ def _understood(words: Rows, model: Model, hidden: Floats) -> None:
 
 
 @entry
-def fill(starts: Any, block: Any, learned: Any, room: Any, into: Any) -> None:
-    """What the parts say of each title of a block; `starts` and `block` are those of its pieces and of its words."""
-    model, found, evidence = Model(*learned), _Found(*room), Evidence(*into)
-    for title in range(len(starts[0]) - 1):
-        count = _known(block[0][starts[0][title] : starts[0][title + 1]], model, found)
-        rows, values = found.rows[:count], found.values[:count]
+def fill(count: int, pieces: Any, learned: Any, room: Any, into: Any) -> None:
+    """What the parts say of each of so many titles of a block of pieces."""
+    block, model, found, evidence = Block(*pieces), Model(*learned), _Found(*room), Evidence(*into)
+    for title in range(count):
+        pieces_found = _known(block.buckets[block.starts[title] : block.starts[title + 1]], model, found)
+        rows, values = found.rows[:pieces_found], found.values[:pieces_found]
         _linear(rows, values, model.weights, model.bias, evidence.margins[title])
         _counted(rows, values, model, evidence.likelihoods[title])
-        _understood(block[1][starts[1][title] : starts[1][title + 1]], model, evidence.hidden[title])
+        own = slice(block.word_starts[title], block.word_starts[title + 1])
+        _understood(block.words[own], block.word_checks[own], model, evidence.hidden[title])
+
+
+@vectorised
+def _spread(hidden: Floats, outputs: Floats, scores: Floats) -> None:
+    for code in range(len(scores)):
+        scores[code] = 0
+    for unit in range(len(hidden)):
+        said = hidden[unit]
+        if said > 0:
+            row = outputs[unit]
+            for code in range(len(scores)):
+                scores[code] += said * row[code]
+
+
+@entry
+def spread(count: int, hidden: Floats, outputs: Floats, scores: Floats) -> None:
+    """The network's second layer for a few titles: half of the hidden layer is 0, which a product of matrices reads."""
+    for title in range(count):
+        _spread(hidden[title], outputs, scores[title])
 
 
 def ordered(arrays: Arrays, tables: Tables) -> Model:
@@ -158,6 +187,7 @@ def ordered(arrays: Arrays, tables: Tables) -> Model:
         entry_values=arrays.entry_values[entries],
         code_totals=arrays.code_totals,
         words=tables.words,
+        checks=tables.checks,
         word_parts=arrays.word_parts,
         word_scales=arrays.word_scales,
         hidden_bias=arrays.hidden_bias,

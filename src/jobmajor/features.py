@@ -37,13 +37,15 @@ class Bags:
     """The pieces of a batch: `buckets[starts[i]:starts[i + 1]]` are those of title i, repeats included.
 
     `starts` has shape (titles + 1,), `buckets` shape (pieces,) with values below `BUCKETS`. Likewise `word_starts`
-    and `words`: the buckets of the words alone, in the order in which they stand.
+    and `words`: the buckets of the words alone, in the order in which they stand. `word_checks`, shape (words,), tells
+    words apart that share a bucket: it is what the bucket leaves of a word's hash.
     """
 
     starts: NDArray[np.int64]
     buckets: NDArray[np.int32]
     word_starts: NDArray[np.int64]
     words: NDArray[np.int32]
+    word_checks: NDArray[np.uint32]
 
     def part(self, first: int, last: int) -> Bags:
         """The pieces of titles `first` to `last - 1`."""
@@ -54,6 +56,7 @@ class Bags:
             self.buckets[begin:end],
             self.word_starts[first : last + 1] - word_begin,
             self.words[word_begin:word_end],
+            self.word_checks[word_begin:word_end],
         )
 
 
@@ -64,15 +67,17 @@ def bags(texts: Sequence[str]) -> Bags:
     [19, 0]
     """
     if not texts:
-        return Bags(*(np.zeros(1, np.int64), np.empty(0, np.int32)) * 2)
+        return Bags(*(np.zeros(1, np.int64), np.empty(0, np.int32)) * 2, np.empty(0, np.uint32))
     buffer = np.frombuffer("".join(f" {without_rank(text)} \n" for text in texts).encode(), dtype=np.uint8)
     title_of = np.cumsum(buffer == _END) - (buffer == _END)  # (bytes,) the title that a byte belongs to
-    words, pairs = _words(buffer, title_of)
+    begins, hashes = _words(buffer)
+    words, pairs = (begins, _bucket(hashes, _WORD)), _pairs(begins, hashes, title_of)
     found = [*_runs(buffer), words, pairs]
     titles = np.concatenate([title_of[places] for places, _ in found])
     order = np.argsort(titles, kind="stable")
     buckets = np.concatenate([buckets for _, buckets in found])[order]
-    return Bags(_starts(titles, len(texts)), buckets, _starts(title_of[words[0]], len(texts)), words[1])
+    checks = (_mixed(hashes, _WORD) >> np.uint64(32)).astype(np.uint32)
+    return Bags(_starts(titles, len(texts)), buckets, _starts(title_of[begins], len(texts)), words[1], checks)
 
 
 def _starts(titles: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -82,12 +87,17 @@ def _starts(titles: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return starts
 
 
-def _bucket(hashes: NDArray[np.uint64], kind: int) -> NDArray[np.int32]:
-    """The finaliser of splitmix64, cut to a bucket. Source: Steele, Lea, Flood (2014), OOPSLA, fig. 16."""
+def _mixed(hashes: NDArray[np.uint64], kind: int) -> NDArray[np.uint64]:
+    """The finaliser of splitmix64. Source: Steele, Lea, Flood (2014), OOPSLA, fig. 16."""
     mixed = hashes + np.uint64(kind * _GOLDEN % 2**64)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    place = (mixed ^ (mixed >> np.uint64(31))) & np.uint64(WORD_BUCKETS - 1)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _bucket(hashes: NDArray[np.uint64], kind: int) -> NDArray[np.int32]:
+    """The lowest bits of the mixed hashes; a word's check is their upper half."""
+    place = _mixed(hashes, kind) & np.uint64(WORD_BUCKETS - 1)
     return place.astype(np.int32) + np.int32(WORD_BUCKETS if kind in _WORD_KINDS else 0)
 
 
@@ -108,18 +118,21 @@ def _runs(buffer: NDArray[np.uint8]) -> Iterator[_Found]:
         yield places, _bucket(hashes[places], length)
 
 
-def _words(buffer: NDArray[np.uint8], title_of: NDArray[np.int64]) -> tuple[_Found, _Found]:
-    """Where words and pairs of words begin, and their buckets."""
+def _words(buffer: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Where words begin, and their hashes."""
     inside = (buffer != _BLANK) & (buffer != _END)
     begins = np.flatnonzero(inside & ~np.concatenate([[False], inside[:-1]]))
     if len(begins) == 0:
-        return (begins, np.empty(0, np.int32)), (begins, np.empty(0, np.int32))
+        return begins, np.empty(0, np.uint64)
     letters = np.flatnonzero(inside)
     offsets = np.searchsorted(letters, begins)
     lengths = np.diff(np.append(offsets, len(letters)))
     place_in_word = np.arange(len(letters)) - np.repeat(offsets, lengths)
     powers = np.cumprod(np.full(lengths.max(), _BASE, np.uint64))
-    hashes = np.add.reduceat(buffer[letters].astype(np.uint64) * powers[place_in_word], offsets)
+    return begins, np.add.reduceat(buffer[letters].astype(np.uint64) * powers[place_in_word], offsets)
+
+
+def _pairs(begins: NDArray[np.int64], hashes: NDArray[np.uint64], title_of: NDArray[np.int64]) -> _Found:
+    """Where pairs of neighbouring words begin, and their buckets, given where words begin, and their hashes."""
     together = np.flatnonzero(title_of[begins[:-1]] == title_of[begins[1:]])
-    pairs = hashes[together] * _PAIR + hashes[together + 1]
-    return (begins, _bucket(hashes, _WORD)), (begins[together], _bucket(pairs, _WORD_PAIR))
+    return begins[together], _bucket(hashes[together] * _PAIR + hashes[together + 1], _WORD_PAIR)

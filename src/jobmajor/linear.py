@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jobmajor.kernel import Kernel
 
 RECIPE = "linear"
-_FORMAT = 2
+_FORMAT = 3
 _ARRAYS, _DESCRIPTION = "model.safetensors", "model.json"
 _BATCH = 256  # titles scored at a time: bounds memory at about 100 MB whatever the input
 
@@ -89,6 +89,10 @@ class LinearModel:
         """
         return self._kernel.shares(titles, starts)
 
+    def compiled_read(self, titles: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
+        """What `read` says of the texts, which are the titles normalised, by compiled code."""
+        return [mended or text for mended, text in zip(self._kernel.read(titles), texts, strict=True)]
+
     def save(self, folder: Path) -> None:
         """Write its files into a folder that has none of them."""
         body = {"format": _FORMAT, "recipe": RECIPE, "codes": self.codes, "blend": asdict(self.blend)}
@@ -126,4 +130,10 @@ def _blend(values: Mapping[str, Any]) -> Blend:
     blend = Blend(**{name: float(value) for name, value in values.items()})
     if asdict(blend).keys() != values.keys() or not all(map(math.isfinite, asdict(blend).values())):
         raise ValueError("its blend lacks a part or holds what is no number")
+    shares = blend.counts_share, blend.network_share
+    if min(shares) < 0 or sum(shares) > 1:
+        raise ArtifactError(
+            f"its blend gives the counts and the network {shares[0]:g} and {shares[1]:g} of a major group: expected "
+            "shares whose sum is 1 at most: train it again"
+        )
     return blend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+_NONE = np.empty(0, np.uint8), np.zeros(1, np.int64)  # no text, packed
 LONGEST = 1000  # characters of a title that are read, before cleaning and after
 
 
@@ -41,8 +43,7 @@ def _mark_foreign(data: Bytes, starts: NDArray[np.int64], found: NDArray[np.bool
 def packed(texts: Sequence[str]) -> tuple[Bytes, NDArray[np.int64]]:
     """Texts as UTF-8 in one buffer, and where each begins, shape (texts + 1,); lone surrogates keep three bytes."""
     data = np.frombuffer("".join(texts).encode("utf-8", "surrogatepass"), np.uint8)
-    ends = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=ends[1:])
+    ends = np.fromiter(accumulate(map(len, texts), initial=0), np.int64, len(texts) + 1)
     if ends[-1] < len(data):  # some characters take several bytes
         begins = np.append(np.flatnonzero((data & 0xC0) != 0x80), len(data))
         ends = begins[ends]
@@ -52,10 +53,13 @@ def packed(texts: Sequence[str]) -> tuple[Bytes, NDArray[np.int64]]:
 def source(texts: Sequence[str]) -> Source:
     """A batch of titles as people write them, those beyond ASCII already clean."""
     data, starts = packed([text[:LONGEST] for text in texts] if max(map(len, texts), default=0) > LONGEST else texts)
+    clean_of = np.empty(len(texts), np.int64)
+    clean_of.fill(-1)
+    if data.max(initial=0) < 128:
+        return Source(data, starts, *_NONE, clean_of)
     marked = np.zeros(len(texts), np.bool_)
     _mark_foreign(data, starts, marked)
     foreign = np.flatnonzero(marked)
-    clean_of = np.full(len(texts), -1, np.int64)
     clean_of[foreign] = np.arange(len(foreign))
     cleaned = [normalise(texts[title][:LONGEST])[:LONGEST] for title in foreign.tolist()]
     return Source(data, starts, *packed(cleaned), clean_of)

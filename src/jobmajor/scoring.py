@@ -71,6 +71,7 @@ class Arrays:
         entry_values: float32, (entries,); how much more a piece speaks for a code than one never seen with it.
         code_totals: float32, (detailed,); what each unit of a vector's sum takes from each detailed code.
         word_buckets: int32, (words,); the bucket of each word that has a meaning, ascending.
+        word_checks: uint32, (words,); its check, by which it is told from other words of its bucket.
         word_parts: int8, (words, places, hidden); what each adds to the network's hidden layer, in units of
         word_scales: float32, (places, hidden); the places are: one of the title's words, the last, the first.
         hidden_bias: float32, (hidden,).
@@ -87,6 +88,7 @@ class Arrays:
     entry_values: NDArray[np.float32]
     code_totals: NDArray[np.float32]
     word_buckets: NDArray[np.int32]
+    word_checks: NDArray[np.uint32]
     word_parts: NDArray[np.int8]
     word_scales: NDArray[np.float32]
     hidden_bias: NDArray[np.float32]
@@ -135,6 +137,7 @@ class Arrays:
         return {
             "word_buckets": bool((np.diff(self.word_buckets) > 0).all())
             and (words == 0 or (self.word_buckets[0] >= WORD_BUCKETS and self.word_buckets[-1] < BUCKETS)),
+            "word_checks": self.word_checks.shape == (words,),
             "word_parts": self.word_parts.shape == (words, PLACES, hidden),
             "word_scales": self.word_scales.shape == (PLACES, hidden),
             "outputs": self.outputs.shape == (hidden, codes),
@@ -147,7 +150,7 @@ class Arrays:
         rows[self.buckets[1:]] = np.arange(1, len(self.buckets), dtype=np.int32)
         words = np.full(BUCKETS - WORD_BUCKETS, -1, np.int32)
         words[self.word_buckets - WORD_BUCKETS] = np.arange(len(self.word_buckets), dtype=np.int32)
-        return Tables(rows, words)
+        return Tables(rows, words, self.word_checks)
 
     def to_mapping(self) -> dict[str, NDArray[Any]]:
         """The arrays by name."""
@@ -159,11 +162,22 @@ class Tables:
     """Where the model keeps what it knows of a bucket.
 
     `rows`, shape (BUCKETS,), is the row of each, 0 where training never saw it; `words`, of the upper half of the
-    buckets, the word of each, -1 where it has no meaning.
+    buckets, the word of each, -1 where it has no meaning; `checks`, shape (words,), are those words' own.
     """
 
     rows: NDArray[np.int32]
     words: NDArray[np.int32]
+    checks: NDArray[np.uint32]
+
+    def meanings(self, pieces: Bags) -> NDArray[np.int32]:
+        """The word that each word of the titles is, -1 where it has no meaning; shape (words of the titles,).
+
+        A word that has a meaning gives it to no other that shares its bucket.
+        """
+        if len(self.checks) == 0:
+            return np.full(len(pieces.words), -1, np.int32)
+        words = self.words[pieces.words - WORD_BUCKETS]
+        return np.where(self.checks[words] == pieces.word_checks, words, -1)
 
 
 _TYPES = {  # each array's type and number of dimensions
@@ -176,6 +190,7 @@ _TYPES = {  # each array's type and number of dimensions
     "entry_values": ("float32", 1),
     "code_totals": ("float32", 1),
     "word_buckets": ("int32", 1),
+    "word_checks": ("uint32", 1),
     "word_parts": ("int8", 3),
     "word_scales": ("float32", 2),
     "hidden_bias": ("float32", 1),
@@ -234,7 +249,7 @@ def evidence(pieces: Bags, arrays: Arrays, tables: Tables) -> Evidence:
         found = known(block, tables.rows, arrays.gains)
         margins[first:last] = _margins(found, arrays, last - first)
         likelihoods[first:last] = _likelihoods(found, arrays, last - first)
-        scores[first:last] = hidden(block, arrays, tables.words) @ arrays.outputs + arrays.output_bias
+        scores[first:last] = hidden(block, arrays, tables) @ arrays.outputs + arrays.output_bias
     return Evidence(margins, likelihoods, scores)
 
 
@@ -249,10 +264,10 @@ def _blocks(pieces: Bags) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def hidden(pieces: Bags, arrays: Arrays, words: NDArray[np.int32]) -> NDArray[np.float32]:
+def hidden(pieces: Bags, arrays: Arrays, tables: Tables) -> NDArray[np.float32]:
     """The network's hidden layer, shape (titles, hidden), from those words that have a meaning."""
     count = len(pieces.word_starts) - 1
-    rows = words[pieces.words - WORD_BUCKETS]
+    rows = tables.meanings(pieces)
     titles = np.repeat(np.arange(count), np.diff(pieces.word_starts))[rows >= 0]
     rows = rows[rows >= 0]
     found = np.tile(arrays.hidden_bias, (count, 1))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobmajor.features import WORD_BUCKETS, bags
+from jobmajor.features import bags
 from jobmajor.titles import without_rank
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jobmajor.scoring import Tables
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-SHORTEST, LONGEST = 4, 24  # letters; of shorter words too many are one edit apart, longer ones are no words
+SHORTEST, LONGEST = 4, 24  # letters, before and after; of shorter words too many are one edit apart
 
 
 def pieces(texts: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> Bags:
@@ -67,7 +67,7 @@ def _mended(
 
 def _strange(found: Bags, tables: Tables) -> NDArray[np.bool_]:
     """Which words neither training saw nor a meaning is known of; shape (words,)."""
-    strange: NDArray[np.bool_] = (tables.rows[found.words] == 0) & (tables.words[found.words - WORD_BUCKETS] < 0)
+    strange: NDArray[np.bool_] = (tables.rows[found.words] == 0) & (tables.meanings(found) < 0)
     return strange
 
 
@@ -75,7 +75,7 @@ def _nearest(word: str, gains: NDArray[np.float32], tables: Tables) -> str:
     """The commonest word of training that is one edit away, the first of equals; the word itself where none is."""
     if not (SHORTEST <= len(word) <= LONGEST and word.isascii() and word.isalpha()):
         return word
-    candidates = list(edits(word))
+    candidates = [edit for edit in edits(word) if len(edit) >= SHORTEST]
     found = bags(candidates)
     all_known = np.logical_and.reduceat(tables.rows[found.buckets] > 0, found.starts[:-1])
     if not all_known.any():

@@ -136,11 +136,13 @@ def _network(
     seen = csr_array(listed > 0, dtype=np.float64)
     shares = csr_array(seen.multiply(1 / seen.sum(axis=1)[:, None]))
     learned = network.fit(read, shares, _majors(codes)[1], settings)
-    buckets, first = np.unique(bags(words).words, return_index=True)
+    hashed = bags(words)
+    buckets, first = np.unique(hashed.words, return_index=True)
     parts = learned.parts(values[first])
     scales = np.maximum(np.abs(parts).max(axis=0), TINY) / np.float32(127)
     return {
         "word_buckets": buckets,
+        "word_checks": hashed.word_checks[first],
         "word_parts": np.rint(parts / scales).astype(np.int8),
         "word_scales": scales.astype(np.float32),
         "hidden_bias": learned.hidden_bias,

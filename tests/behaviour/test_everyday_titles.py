@@ -109,11 +109,6 @@ def test_ways_of_typing_nurse_are_one_title(model: Classifier) -> None:
     assert len({row.tobytes() for row in model.predict_proba(titles)}) == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a random word may share its bucket with a word of meaning or be mended into one (docs/decisions/0007): 6 "
-    "to 10 in 100 of these strings score above 0.5; `answer` abstains on junk all the same (test_abstaining.py)",
-)
 def test_nonsense_gets_no_sure_answer(model: Classifier) -> None:
     assert behaviour(model.predict_proba, ["nurse"])["nonsense_unsure"] > 0.95
     best = model.predict_proba([*nonsense(), "", "???", "12345", "看護師", "lorem ipsum dolor"]).max(axis=1)
