@@ -328,7 +328,7 @@ def test_record_on_disk_is_what_run_returned(home: Path) -> None:
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"Instances": 2}, "ResourceConfig.InstanceCount: found 2; jobs run on one instance here"),
+        ({"Instances": 0}, "ResourceConfig.InstanceCount: found 0; a job has at least one instance"),
         ({"Threshold": "high"}, "'Threshold'"),
         ({"Data": "s3://bkt/../other"}, "ProcessingInputs[0].S3Input.S3Uri"),
     ],
@@ -345,7 +345,7 @@ def test_what_cannot_run_is_refused_before_anything_is_written(
 
 def test_step_of_a_kind_that_does_not_run_here_is_refused(tmp_path: Path) -> None:
     body = pipeline()
-    body["Steps"].append({"Name": "batch", "Type": "Transform", "Arguments": {}})
+    body["Steps"].append({"Name": "batch", "Type": "EMR", "Arguments": {}})
 
     with pytest.raises(DefinitionError) as caught:
         executor.run(parse(body), tmp_path / "home")

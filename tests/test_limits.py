@@ -45,8 +45,13 @@ def faults(body: dict[str, Any]) -> tuple[str, ...]:
     return limits.faults(definitions.parse(json.dumps(body).encode()), NOTHING)
 
 
-def test_one_instance_with_plain_files_runs_here() -> None:
+def test_jobs_with_plain_files_run_here_on_one_instance_or_several() -> None:
+    body = pipeline()
+
+    body["Steps"][1]["Arguments"]["ResourceConfig"]["InstanceCount"] = {"Get": "Parameters.Two"}
+
     assert faults(pipeline()) == ()
+    assert faults(body) == ()
 
 
 @pytest.mark.parametrize(
@@ -74,8 +79,6 @@ _SOURCE = "InputDataConfig.0.DataSource.S3DataSource."
 @pytest.mark.parametrize(
     ("step", "place", "value"),
     [
-        (0, "ProcessingResources.ClusterConfig.InstanceCount", 2),
-        (0, "ProcessingResources.ClusterConfig.InstanceCount", {"Get": "Parameters.Two"}),
         (0, "AppSpecification.ContainerEntrypoint", None),
         (0, "ProcessingInputs.0.AppManaged", True),
         (0, _INPUT + "S3InputMode", "Pipe"),
@@ -87,7 +90,6 @@ _SOURCE = "InputDataConfig.0.DataSource.S3DataSource."
         (0, _INPUT + "S3Uri", None),
         (0, _OUTPUT + "LocalPath", "/etc"),
         (0, _OUTPUT + "S3Uri", {"Std:Join": {"On": "/", "Values": ["s3://bkt", ".."]}}),
-        (1, "ResourceConfig.InstanceCount", 2),
         (1, "ResourceConfig.InstanceGroups", [{"InstanceCount": 2}]),
         (1, "AlgorithmSpecification.TrainingImage", None),
         (1, "AlgorithmSpecification.TrainingInputMode", "Pipe"),

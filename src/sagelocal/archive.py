@@ -1,4 +1,4 @@
-"""`model.tar.gz` from a folder: the same content always gives the same bytes.
+"""`model.tar.gz` from a folder and back: the same content always gives the same bytes.
 
 Names are sorted, times, owners and names of owners are left out; otherwise every retraining would look like a
 new model to whoever compares digests.
@@ -10,6 +10,7 @@ import gzip
 import tarfile
 from typing import TYPE_CHECKING
 
+from sagelocal.errors import ArtifactError
 from sagelocal.transfer import regular_files
 
 if TYPE_CHECKING:
@@ -36,3 +37,16 @@ def pack(folder: Path, target: Path) -> int:
                 archive.addfile(member, file)
             count += 1
     return count
+
+
+def unpack(source: Path, target: Path) -> None:
+    """Put what `source` holds into the folder `target`; nothing in it can reach outside of that.
+
+    Raises:
+        ArtifactError: It is no gzip'ed tar, or one that would write elsewhere.
+    """
+    try:
+        with tarfile.open(source, "r:gz") as archive:
+            archive.extractall(target, filter="data")
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+        raise ArtifactError(f"{source.name} is no tar.gz that can be unpacked ({error}): make it again") from error

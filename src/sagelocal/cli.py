@@ -7,6 +7,7 @@ that failed, 2 for an input that can't be used.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from sagelocal.definition import Definition
     from sagelocal.environment import Environment
+    from sagelocal.executor import Options
     from sagelocal.records import Execution, StepRecord
 
 app = typer.Typer(
@@ -33,6 +35,10 @@ app = typer.Typer(
 DefinitionFile = Annotated[Path, typer.Argument(metavar="DEFINITION", help="The definition's JSON file.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter's value.")
+]
+Handlers = Annotated[
+    list[str] | None,
+    typer.Option("--handler", metavar="NAME=MODULE:FUNCTION", help="The Python function of a Lambda or Callback step."),
 ]
 Home = Annotated[Path, typer.Option(help="The workspace: buckets in s3/, runs in runs/.", envvar="SAGELOCAL_HOME")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -52,8 +58,24 @@ def run(
         list[str] | None,
         typer.Option(metavar="URI=PATH", help="The environment (a folder with a bin/) that an image stands for."),
     ] = None,
+    handler: Handlers = None,
     home: Home = HOME,
     name: Annotated[str, typer.Option(help="The pipeline's name, for Execution.PipelineName.")] = "pipeline",
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Steps at the same time; else one a core.")] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="STEP", help="Run it and all that waits for it.")
+    ] = None,
+    only: Annotated[str | None, typer.Option(metavar="STEP,STEP", help="Run these steps and no others.")] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="ID", help="The run whose outputs the others have; else the newest that can.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Draw the steps while they run, on a terminal.")] = False,
+    s3: Annotated[
+        bool, typer.Option("--s3", help="Take s3:// addresses to S3 itself, with your AWS settings.")
+    ] = False,
+    s3_endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="As --s3, to what speaks like it at this address.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a definition; status 1 when the execution fails.
@@ -63,22 +85,55 @@ def run(
 
     Example: sagelocal run pipeline.json -p InputDataUrl=s3://bucket/input
     """
-    from sagelocal import executor
+    from sagelocal import executor, handlers
 
     options = executor.Options(
         parameters=pairs(parameter, "--parameter"),
+        handlers={name: handlers.load(text) for name, text in pairs(handler, "--handler").items()},
         images={uri: _environment(path) for uri, path in pairs(image, "--image").items()},
         pipeline_name=name,
         on_event=_progress if sys.stderr.isatty() else None,
     )
-    execution = executor.run(_read(definition), home, options)
+    parsed = _read(definition)
+    options = replace(options, jobs=jobs, only=_selected(parsed, begin, only), source=source)
+    if s3 or s3_endpoint:
+        from sagelocal import object_store
+
+        options = replace(options, store=object_store.connect(s3_endpoint))
+    execution = _watched(parsed, home, options) if watch else executor.run(parsed, home, options)
+    _end(execution, as_json=as_json)
+
+
+def _selected(definition: Definition, begin: str | None, only: str | None) -> Sequence[str]:
+    from sagelocal import selective
+
+    if begin is not None and only is not None:
+        raise InputError("--from and --only both say what runs: leave one of the two out")
+    if begin is not None:
+        return selective.after(definition, begin)
+    return [] if only is None else [name.strip() for name in only.split(",")]
+
+
+def _watched(definition: Definition, home: Path, options: Options) -> Execution:
+    import time
+
+    from sagelocal import executor, watch
+
+    began = time.time() - 1  # file systems keep some times less finely
+    with watch.drawn(lambda: watch.newest_folder(home, began)):
+        return executor.run(definition, home, replace(options, on_event=None))
+
+
+def _end(execution: Execution, *, as_json: bool) -> None:
     _show(execution, as_json=as_json)
     if execution.status != "Succeeded":
         raise typer.Exit(1)
 
 
 @app.command()
-def validate(definition: DefinitionFile, parameter: Parameters = None, as_json: Json = False) -> None:
+def validate(
+    definition: DefinitionFile, parameter: Parameters = None, handler: Handlers = None, as_json: Json = False
+) -> None:
     """Check that a definition would be taken by the service and can run here; status 2 when not.
 
     Example: sagelocal validate pipeline.json -p TrainingInstanceCount=1
@@ -87,7 +142,7 @@ def validate(definition: DefinitionFile, parameter: Parameters = None, as_json: 
 
     try:
         parsed = _read(definition)
-        values = executor.ready(parsed, pairs(parameter, "--parameter"))
+        values = executor.ready(parsed, pairs(parameter, "--parameter"), pairs(handler, "--handler"))
     except DefinitionError as error:
         for problem in () if as_json else error.problems:
             typer.echo(problem)
@@ -127,6 +182,41 @@ def runs(
     table(("run", "status", "pipeline", "started", "time", "failure"), rows)
 
 
+@app.command()
+def watch(
+    execution_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The run; else the newest.")] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Follow a run until it is over, and end as it ends: status 1 when it failed.
+
+    On a terminal its steps are drawn while they run; in a pipe only the end is printed.
+
+    Example: sagelocal watch
+    """
+    from sagelocal import watch as watching
+
+    _end(watching.follow(home, execution_id or watching.latest(home).id), as_json=as_json)
+
+
+@app.command()
+def diagram(
+    definition: DefinitionFile,
+    svg: Annotated[bool, typer.Option("--svg", help="Draw an SVG picture instead.")] = False,
+    title: Annotated[str, typer.Option(help="What the picture is called for those who can't see it.")] = "",
+) -> None:
+    """Print what waits for what, as text that Mermaid draws or as a picture for light and dark.
+
+    Example: sagelocal diagram pipeline.json --svg > pipeline.svg
+    """
+    from sagelocal import diagram as diagrams
+    from sagelocal import drawing
+
+    parsed = _read(definition)
+    text = drawing.svg(parsed, title or definition.stem) if svg else diagrams.mermaid(parsed)
+    typer.echo(text, nl=False)
+
+
 def _read(path: Path) -> Definition:
     from sagelocal import definition
     from sagelocal.fields import MAX_BYTES
@@ -153,7 +243,7 @@ def _show(execution: Execution, *, as_json: bool) -> None:
         (
             step.name,
             step.type,
-            f"{step.status} (cached)" if step.cached else step.status,
+            _status(step),
             f"{step.seconds:.1f} s",
             _details(step),
         )
@@ -162,6 +252,13 @@ def _show(execution: Execution, *, as_json: bool) -> None:
     table(("step", "type", "status", "time", "details"), rows)
     if execution.failure:
         typer.echo(f"failure: {one_line(execution.failure)}")
+
+
+def _status(step: StepRecord) -> str:
+    if step.taken_from:
+        return f"{step.status} (of {step.taken_from})"
+    tries = f" (try {step.attempts})" if step.attempts > 1 else ""
+    return f"{step.status}{' (cached)' if step.cached else ''}{tries}"
 
 
 def _details(step: StepRecord) -> str:
@@ -173,4 +270,5 @@ def _details(step: StepRecord) -> str:
 
 def _progress(record: StepRecord) -> None:
     took = "" if record.status == "Executing" else f" in {record.seconds:.1f} s"
-    typer.echo(f"{record.name}: {record.status}{' (cached)' if record.cached else ''}{took}", err=True)
+    waits = f": {one_line(record.reason)}" if record.status == "Executing" and record.reason else ""
+    typer.echo(f"{record.name}: {_status(record)}{took}{waits}", err=True)

@@ -23,29 +23,38 @@ if TYPE_CHECKING:
 ML: Final = "/opt/ml/"
 PROCESSING: Final = "/opt/ml/processing/"
 CHANNELS: Final = "/opt/ml/input/data/"
+# Where AWS's training toolkit puts the scripts that this hyperparameter names; it fetches none if some are there.
+CODE: Final = "code"
+_SCRIPTS: Final = "sagemaker_submit_directory"
+SHARDED: Final = "ShardedByS3Key"
 ARN: Final = "arn:aws:sagemaker:local:000000000000"
 _DAY_S: Final = 86400.0
-_HOST: Final = "algo-1"
+FIRST: Final = "algo-1"
 _GROUP: Final = "homogeneousCluster"
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Objects and the folder that they go to or come from; `folder` is relative to /opt/ml."""
+    """Objects and the folder that they go to or come from; `folder` is relative to /opt/ml.
+
+    Of `sharded` objects each instance gets its part, otherwise each gets all.
+    """
 
     name: str
     uri: str
     folder: str
+    sharded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job as its container sees it; `kind` is Processing or Training.
+    """One job as its container sees it; `kind` is Processing, Training, Transform or Tuning.
 
     `arguments` are the step's, resolved. `files` are the JSON files it finds, by path relative to
     /opt/ml. An empty `argv[0]` is the image's own `train`. `reason_file` is where it may say why it
     failed. `packed` says that the outputs' folders become `model.tar.gz` and `output.tar.gz`. `metrics`
-    are (name, regular expression) to find in its log.
+    are (name, regular expression) to find in its log. `hosts` names its instances. `counted` is what of the
+    arguments a cache looks at, where that isn't all but the usual.
     """
 
     kind: str
@@ -62,6 +71,24 @@ class Job:
     packed: bool = False
     checkpoints: Transfer | None = None
     metrics: tuple[tuple[str, str], ...] = ()
+    hosts: tuple[str, ...] = (FIRST,)
+    counted: Mapping[str, Any] | None = None
+
+    def files_of(self, host: str) -> dict[str, Any]:
+        """The JSON files that one instance finds: in resourceconfig.json its own name stands."""
+        return {
+            name: {**body, "current_host": host} if name.endswith("resourceconfig.json") else body
+            for name, body in self.files.items()
+        }
+
+
+def hosts(count: int) -> tuple[str, ...]:
+    """The names of a job's instances, in their order.
+
+    >>> hosts(2)
+    ('algo-1', 'algo-2')
+    """
+    return tuple(f"algo-{number}" for number in range(1, count + 1))
 
 
 def job_name(execution_id: str, step: str, prefix: str = "") -> str:
@@ -128,7 +155,12 @@ def processing(arguments: Mapping[str, Any], name: str) -> Job:
     """The job of a Processing step's resolved Arguments."""
     application = arguments["AppSpecification"]
     inputs = tuple(
-        Transfer(item["InputName"], item["S3Input"]["S3Uri"], local(item["S3Input"]["LocalPath"], PROCESSING))
+        Transfer(
+            item["InputName"],
+            item["S3Input"]["S3Uri"],
+            local(item["S3Input"]["LocalPath"], PROCESSING),
+            sharded=item["S3Input"].get("S3DataDistributionType") == SHARDED,
+        )
         for item in arguments.get("ProcessingInputs", ())
     )
     outputs = tuple(
@@ -136,6 +168,7 @@ def processing(arguments: Mapping[str, Any], name: str) -> Job:
         for item in arguments.get("ProcessingOutputConfig", {}).get("Outputs", ())
     )
     about = {"ProcessingJobArn": f"{ARN}:processing-job/{name}", "ProcessingJobName": name}
+    names = hosts(arguments.get("ProcessingResources", {}).get("ClusterConfig", {}).get("InstanceCount", 1))
     return Job(
         kind="Processing",
         arguments=arguments,
@@ -147,10 +180,11 @@ def processing(arguments: Mapping[str, Any], name: str) -> Job:
         outputs=outputs,
         files={
             "config/processingjobconfig.json": {**about, **arguments},
-            "config/resourceconfig.json": {"current_host": _HOST, "hosts": [_HOST]},
+            "config/resourceconfig.json": {"current_host": FIRST, "hosts": list(names)},
         },
         max_runtime_s=_max_runtime_s(arguments),
         reason_file="output/message",
+        hosts=names,
     )
 
 
@@ -160,6 +194,7 @@ def training(arguments: Mapping[str, Any], name: str) -> Job:
     channels = {item["ChannelName"]: item for item in arguments.get("InputDataConfig", ())}
     uploads = join(arguments["OutputDataConfig"]["S3OutputPath"], f"{name}/output")
     packed = arguments["OutputDataConfig"].get("CompressionType", "GZIP") != "NONE"
+    names = hosts(arguments["ResourceConfig"].get("InstanceCount", 1))
     return Job(
         kind="Training",
         arguments=arguments,
@@ -172,23 +207,37 @@ def training(arguments: Mapping[str, Any], name: str) -> Job:
             "TRAINING_JOB_ARN": f"{ARN}:training-job/{name}",
         },
         inputs=tuple(
-            Transfer(channel, item["DataSource"]["S3DataSource"]["S3Uri"], local(f"{CHANNELS}{channel}", CHANNELS))
+            Transfer(
+                channel,
+                item["DataSource"]["S3DataSource"]["S3Uri"],
+                local(f"{CHANNELS}{channel}", CHANNELS),
+                sharded=item["DataSource"]["S3DataSource"].get("S3DataDistributionType") == SHARDED,
+            )
             for channel, item in channels.items()
-        ),
+        )
+        + _scripts(arguments.get("HyperParameters", {})),
         outputs=(Transfer("model", uploads if packed else join(uploads, "model"), "model"),),
         files={
             "input/config/hyperparameters.json": _texts(arguments.get("HyperParameters", {})),
             "input/config/inputdataconfig.json": {
                 channel: _channel(item, algorithm) for channel, item in channels.items()
             },
-            "input/config/resourceconfig.json": _resources(arguments["ResourceConfig"].get("InstanceType")),
+            "input/config/resourceconfig.json": _resources(arguments["ResourceConfig"].get("InstanceType"), names),
         },
         max_runtime_s=_max_runtime_s(arguments),
         reason_file="output/failure",
         packed=packed,
         checkpoints=_checkpoints(arguments),
         metrics=tuple((item["Name"], item["Regex"]) for item in algorithm.get("MetricDefinitions", ())),
+        hosts=names,
     )
+
+
+def _scripts(hyperparameters: Mapping[str, Any]) -> tuple[Transfer, ...]:
+    """The archive of scripts that SDKs name among the settings, as JSON, for the toolkit in AWS's images to fetch."""
+    text = str(hyperparameters.get(_SCRIPTS, ""))
+    uri = text.strip('"')
+    return (Transfer(_SCRIPTS, uri, CODE),) if uri.startswith("s3://") else ()
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
@@ -211,13 +260,13 @@ def _channel(item: Mapping[str, Any], algorithm: Mapping[str, Any]) -> dict[str,
     return {name: value for name, value in known.items() if value is not None}
 
 
-def _resources(instance_type: str | None) -> dict[str, Any]:
-    group = {"instance_group_name": _GROUP, "instance_type": instance_type, "hosts": [_HOST]}
+def _resources(instance_type: str | None, names: tuple[str, ...]) -> dict[str, Any]:
+    group = {"instance_group_name": _GROUP, "instance_type": instance_type, "hosts": list(names)}
     return {
-        "current_host": _HOST,
+        "current_host": FIRST,
         "current_instance_type": instance_type,
         "current_group_name": _GROUP,
-        "hosts": [_HOST],
+        "hosts": list(names),
         "instance_groups": [group],
         "network_interface_name": "lo",
     }

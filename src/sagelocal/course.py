@@ -1,4 +1,8 @@
-"""One execution on its way: each step decided in turn, and its record on disk before the next one begins."""
+"""One execution on its way: each step decided when its turn comes, and its record on disk before the next one begins.
+
+One thread decides and writes; others only follow jobs (`crew`). What a step needs of the others is given to it when it
+begins, so nothing here is locked.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,28 @@ import dataclasses
 import json
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sagelocal import cache, contracts, jobs, records, transfer
+from sagelocal import cache, contracts, handlers, jobs, models, records, transfer, work
+from sagelocal.attempts import Attempts, iso
 from sagelocal.contracts import ARN
-from sagelocal.errors import ArtifactError, Error, StepFailed
+from sagelocal.crew import Crew
+from sagelocal.errors import ArtifactError, StepFailed
+from sagelocal.graph import Turns
+from sagelocal.halt import Halt
 from sagelocal.language import Scope, holds, resolve
 from sagelocal.records import Execution, StepRecord
 from sagelocal.registry import RegisterRequest
 from sagelocal.store import join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from sagelocal.contracts import Job
     from sagelocal.environment import Environment
+    from sagelocal.handlers import Handler
     from sagelocal.manifest import FileRecord
     from sagelocal.registry import RegisterHandler
     from sagelocal.steps import Step
@@ -31,11 +40,16 @@ if TYPE_CHECKING:
     Contents = Mapping[str, Mapping[str, FileRecord]]
 
 _DOCUMENT_BYTES: Final = 64 * 2**20  # a report that conditions read; the service stops far earlier
+# Done at once, by the thread that called `run`: a register handler may be of a kind that only its own thread can use.
+_AT_ONCE: Final = ("Condition", "Fail", "RegisterModel", "Model")
 
 
 @dataclass(slots=True)
 class Course:
-    """What an execution knows so far; `waits` holds, by step, the steps that it waits for."""
+    """What an execution knows so far; `waits` holds, by step, the steps that it waits for.
+
+    `taken` are records of steps that don't run, by name; None for one that neither runs nor is needed.
+    """
 
     workspace: Path
     store: Store
@@ -48,45 +62,71 @@ class Course:
     execution: Execution
     steps: Mapping[str, Step]
     waits: Mapping[str, frozenset[str]]
+    taken: Mapping[str, StepRecord | None] = field(default_factory=dict)
+    handlers: Mapping[str, Handler] = field(default_factory=dict)
+    wait: Callable[[float], None] | None = None
+    halt: Halt = field(default_factory=Halt)
     done: dict[str, StepRecord] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
-    def run(self, names: Iterable[str]) -> Execution:
-        """Decide the steps in this order until one fails."""
-        status, failure = "Succeeded", None
+    def run(self, at_once: int) -> Execution:
+        """Decide the steps, at most `at_once` of them at the same time, until one fails; what runs then may end."""
         self._save()
         try:
-            for name in names:
-                record = self._decide(self.steps[name])
-                if record.status == "Failed":
-                    status, failure = "Failed", f"step {name!r} failed: {record.reason}"
-                    break
+            with Crew(at_once, self.halt) as crew:
+                failure = self._decide_all(crew)
         except KeyboardInterrupt:
             for name, record in self.done.items():
                 if record.status == records.EXECUTING:
                     self.done[name] = dataclasses.replace(record, status="Stopped")
             self._save("Stopped", "interrupted")
             raise
-        return self._save(status, failure)
+        return self._save("Failed" if failure else "Succeeded", failure)
 
-    def _decide(self, step: Step) -> StepRecord:
-        began = time.monotonic()
+    def _decide_all(self, crew: Crew) -> str | None:
+        """Why the execution failed, None where it did not."""
+        turns, failure = Turns(self.waits), None
+        while True:
+            while failure is None and crew.has_room and (name := turns.next()):
+                record = self._begin(self.steps[name], crew)
+                if record is None or record.status != records.EXECUTING:
+                    turns.done(name)
+                    failure = self._failure(record)
+            if not crew.size:
+                return failure
+            record = crew.next()
+            self._note(record)
+            if record.status != records.EXECUTING:
+                turns.done(record.name)
+                failure = failure or self._failure(record)
+
+    def _failure(self, record: StepRecord | None) -> str | None:
+        if record is None or record.status != "Failed":
+            return None
+        self.halt.begin_nothing_new()
+        return f"step {record.name!r} failed: {record.reason}"
+
+    def _begin(self, step: Step, crew: Crew) -> StepRecord | None:
+        """The step's record, `Executing` where the crew follows it from here on; None where it is passed over."""
+        if step.name in self.taken:
+            taken = self.taken[step.name]
+            if taken:
+                self._note(taken)
+            return taken
         record = self.done.get(step.name) or self._inherited(step)
         if record is None:
-            self._note(StepRecord(step.name, step.type, records.EXECUTING))
-            try:
-                record = self._carry_out(step)
-            except StepFailed as error:
-                record = StepRecord(step.name, step.type, "Failed", reason=error.reason)
-            except Error as error:
-                record = StepRecord(step.name, step.type, "Failed", reason=str(error))
-            except OSError as error:
-                fault = f"{error.filename or self.workspace}: {error.strerror or error}"
-                reason = f"{fault}: make room or give access, and run again"
-                record = StepRecord(step.name, step.type, "Failed", reason=reason)
-            record = dataclasses.replace(record, seconds=round(time.monotonic() - began, 3))
+            record = StepRecord(step.name, step.type, records.EXECUTING, started=iso(self.now()))
+            self._note(record)
+            decide = partial(self._attempts().decide, step, partial(self._carry_out, step, self._scope()))
+            if step.type not in _AT_ONCE:
+                crew.start(step.name, decide)
+                return record
+            record = decide(self._note)
         self._note(record)
         return record
+
+    def _attempts(self) -> Attempts:
+        return Attempts(self.halt, self.now, self.wait or self.halt.wait, self.execution.folder / "steps")
 
     def _inherited(self, step: Step) -> StepRecord | None:
         """The record of a step that waits for one in a branch that was not taken."""
@@ -111,8 +151,7 @@ class Course:
         records.write(self.execution)
         return self.execution
 
-    def _carry_out(self, step: Step) -> StepRecord:
-        scope = self._scope()
+    def _carry_out(self, step: Step, scope: Scope) -> StepRecord:
         if step.type == "Condition":
             return self._choose(step, scope)
         arguments = resolve(dict(step.arguments), scope)
@@ -122,7 +161,10 @@ class Course:
             return self._registered(step, arguments)
         if step.type == "Model":
             name = arguments.get("ModelName") or contracts.job_name(self.execution.id, step.name)
-            properties = {**arguments, "ModelName": name, "ModelArn": f"{ARN}:model/{name}"}
+            properties = models.create(self.workspace / models.FOLDER, name, arguments, iso(self.now()))
+            return StepRecord(step.name, step.type, "Succeeded", properties=properties)
+        if step.type in handlers.TYPES:
+            properties = handlers.run(step, arguments, self.handlers, scope.execution)
             return StepRecord(step.name, step.type, "Succeeded", properties=properties)
         return self._job(step, arguments)
 
@@ -150,7 +192,7 @@ class Course:
         return StepRecord(step.name, step.type, "Succeeded", properties=properties)
 
     def _job(self, step: Step, arguments: Mapping[str, Any]) -> StepRecord:
-        job = contracts.job(step.type, arguments, self.execution.id, step.name)
+        job = work.job(step.type, arguments, step.name, self.execution.id, self.workspace)
         contents = {item.name: self.store.listing(item.uri) for item in job.inputs}
         key = cache.key(job, contents, self.environment_of(job.image).digest)
         kept = step.cache is not None and step.cache.enabled
@@ -172,14 +214,14 @@ class Course:
         log.parent.mkdir(parents=True, exist_ok=True)
         folder = self.workspace / "jobs" / job.name
         environment = self.environment_of(job.image)
-        bench = jobs.Bench(step.name, self.store, environment, folder, log, self.lock, self.grace_s)
+        bench = jobs.Bench(step.name, self.store, environment, folder, log, self.lock, self.grace_s, self.halt)
         started = self.now()
         try:
-            result = jobs.run(job, bench, contents)
+            result = work.run(job, bench, contents)
         finally:
             transfer.remove(folder)
         ended = self.now()
-        properties = contracts.describe(job, result.metrics, result.message, (iso(started), iso(ended)))
+        properties = work.describe(job, result, (iso(started), iso(ended)))
         return cache.Entry("", ended, properties, result.outputs, result.metrics)
 
     @property
@@ -218,8 +260,3 @@ class Course:
             return json.loads(self.store.read(uri, _DOCUMENT_BYTES))
         except (ValueError, RecursionError) as error:
             raise ArtifactError(f"{uri} is no JSON ({error}): the step before has to write it so") from error
-
-
-def iso(seconds: float) -> str:
-    """The time, in seconds since 1970, as the service writes it: ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

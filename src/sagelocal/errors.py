@@ -7,6 +7,7 @@
     │   └── ChecksumMismatch
     └── PipelineError      ours, or the step's: a run could not go on
         ├── StepFailed         a job exited with a failure, and its reason
+        ├── ServiceFault       what serves the steps failed, not the step: trying again may help
         ├── UnresolvedValue    a reference, a path or a condition that has no value in this run
         └── Busy               another run holds this workspace
 
@@ -59,12 +60,23 @@ class ChecksumMismatch(ArtifactError):
 
 
 class StepFailed(PipelineError):
-    """A step's job failed; `reason` is what the job itself gave, at most 1,024 characters."""
+    """A step's job failed; `reason` is what the job itself gave, at most 1,024 characters.
 
-    def __init__(self, step: str, reason: str, log: Path | None = None) -> None:
-        self.step, self.reason, self.log = step, reason, log
+    `exception_type` is the service's name for such a failure, None for the job's own, which no policy retries.
+    """
+
+    def __init__(self, step: str, reason: str, log: Path | None = None, exception_type: str | None = None) -> None:
+        self.step, self.reason, self.log, self.exception_type = step, reason, log, exception_type
         where = f" (its log: {log})" if log else ""
         super().__init__(f"step {step!r} failed: {reason}{where}")
+
+
+class ServiceFault(PipelineError):
+    """What serves the steps (an object store) failed; `exception_type` is what a retry policy knows it by."""
+
+    def __init__(self, text: str, exception_type: str) -> None:
+        self.exception_type = exception_type
+        super().__init__(text)
 
 
 class UnresolvedValue(PipelineError):

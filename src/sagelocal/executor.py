@@ -1,4 +1,4 @@
-"""Runs a definition on this machine, one step after the other, and keeps what is finished.
+"""Runs a definition on this machine, independent steps side by side, and keeps what is finished.
 
 A run that is killed at any moment leaves nothing that counts but whole results: the next run of the same
 definition takes those from the cache and goes on from there.
@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from sagelocal import definition as definitions
 from sagelocal import environment as environments
-from sagelocal import graph, limits, publish, records, transfer
-from sagelocal.course import Course, iso
+from sagelocal import graph, limits, publish, records, selective, transfer
+from sagelocal.attempts import iso
+from sagelocal.course import Course
 from sagelocal.environment import Environment
 from sagelocal.errors import Busy, DefinitionError, InputError, PipelineError
 from sagelocal.expressions import EXECUTION
@@ -30,10 +31,14 @@ from sagelocal.registry import FolderRegistry, RegisterHandler, RegisterRequest
 from sagelocal.store import FolderStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sagelocal.definition import Definition
+    from sagelocal.handlers import Handler
+    from sagelocal.store import Store
+
+    _Chosen = tuple[Sequence[str], Mapping[str, StepRecord | None]]  # the steps that run, what stands for the others
 
 __all__ = [
     "Environment",
@@ -59,27 +64,38 @@ class Options:
     other image is `environment`, or the one that runs this program. `register` takes the RegisterModel
     steps, a folder in the workspace by default. `on_event` is called with a step's record when it begins
     (`Executing`) and when it is decided. A job that is asked to stop has `grace_s` seconds. `now` gives
-    seconds since 1970. `lock` is what `hold` gave, where the caller holds the workspace for more than the run.
+    seconds since 1970. `handlers` take the Lambda and Callback steps, by the step's name, the function's ARN or the
+    queue's URL. `lock` is what `hold` gave, where the caller holds the workspace for more than the run.
+
+    `jobs` is how many steps run at the same time, by default one for every core. `only` are the steps to run, all
+    when empty; what they read of the others is taken from the run `source`, by default the newest that has it.
+    `store` is where `s3://` addresses are, by default the folders below `s3` in the workspace. `wait` is called with
+    the seconds to wait before a step is tried again.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
     images: Mapping[str, Environment] = field(default_factory=dict)
     environment: Environment | None = None
     register: RegisterHandler | None = None
+    handlers: Mapping[str, Handler] = field(default_factory=dict)
     pipeline_name: str = "pipeline"
     on_event: Callable[[StepRecord], None] | None = None
     grace_s: float = 120.0
     now: Callable[[], float] = time.time
     lock: int | None = None
+    jobs: int | None = None
+    only: Sequence[str] = ()
+    source: str | None = None
+    store: Store | None = None
+    wait: Callable[[float], None] | None = None
 
 
 def run(definition: Definition, workspace: Path, options: Options | None = None) -> Execution:
     """Run the definition to its end; an execution that fails is returned like one that succeeds.
 
-    Retry policies are read and change nothing: they answer faults of the service (throttling, capacity,
-    internal errors) that can't happen here, and a job's own failure is never retried there either. When a
-    step fails, the steps that were not reached yet are not run. Network, VPC, KMS and role settings have
-    no effect.
+    Steps run side by side where none waits for the other. When one fails, those that run then may end, and no other
+    begins; a step's retry policies come first, for the failures that `retries` maps to the service's. Network, VPC,
+    KMS and role settings have no effect. The register handler and `on_event` are called in the caller's own thread.
 
     Args:
         definition: A parsed definition.
@@ -93,14 +109,26 @@ def run(definition: Definition, workspace: Path, options: Options | None = None)
     options = options or Options()
     if not _PIPELINE_NAME.fullmatch(options.pipeline_name):
         raise InputError(f"found pipeline name {options.pipeline_name!r}, expected 1 to 256 letters, digits and -")
-    values = ready(definition, options.parameters)
+    if options.jobs is not None and options.jobs < 1:
+        raise InputError(f"found {options.jobs} jobs at once, expected 1 or more")
+    values = ready(definition, options.parameters, options.handlers)
     workspace = workspace.absolute()
+    chosen = _chosen(definition, workspace, options)
     with nullcontext(options.lock) if options.lock is not None else hold(workspace) as lock:
-        return _run(definition, workspace, options, values, lock)
+        return _run(definition, workspace, options, (values, chosen), lock)
 
 
-def ready(definition: Definition, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Every parameter's value, if the definition could run with these here and now.
+def _chosen(definition: Definition, workspace: Path, options: Options) -> _Chosen:
+    if not options.only:
+        if options.source is not None:
+            raise InputError(f"run {options.source!r} was named as a source, and every step is to run: select some")
+        return (), {}
+    only = selective.choose(definition, options.only)
+    return only, selective.others(definition, only, workspace, (options.pipeline_name, options.source))
+
+
+def ready(definition: Definition, parameters: Mapping[str, Any], handled: Collection[str] = ()) -> dict[str, Any]:
+    """Every parameter's value, if the definition could run with these and the handlers of these names here and now.
 
     Raises:
         InputError: A parameter can't be used.
@@ -110,13 +138,16 @@ def ready(definition: Definition, parameters: Mapping[str, Any]) -> dict[str, An
     definitions.check(definition, values)
     sample = dict.fromkeys(EXECUTION, "unknown")  # stands in an address where the execution's own word will
     nothing = Scope(values, sample, {}, lambda _step, _file: None)
-    faults = limits.faults(definition, nothing)
+    faults = limits.faults(definition, nothing, handled)
     if faults:
         raise DefinitionError(faults)
     return values
 
 
-def _run(definition: Definition, workspace: Path, options: Options, values: Mapping[str, Any], lock: int) -> Execution:
+def _run(
+    definition: Definition, workspace: Path, options: Options, given: tuple[Mapping[str, Any], _Chosen], lock: int
+) -> Execution:
+    values, (selected, taken) = given
     _sweep(workspace)
     folder = _new_folder(workspace / "runs")
     held = records.hold(folder)
@@ -130,10 +161,11 @@ def _run(definition: Definition, workspace: Path, options: Options, values: Mapp
             pipeline_name=options.pipeline_name,
             parameters=values,
             started=iso(options.now()),
+            selected=selected,
         )
         course = Course(
             workspace=workspace,
-            store=FolderStore(workspace / "s3"),
+            store=options.store or FolderStore(workspace / "s3"),
             environment_of=_environments(options),
             register=options.register or FolderRegistry(workspace / "registry"),
             on_event=options.on_event or (lambda _record: None),
@@ -143,10 +175,18 @@ def _run(definition: Definition, workspace: Path, options: Options, values: Mapp
             execution=start,
             steps={step.name: step for step, _ in graph.flatten(definition.steps)},
             waits=graph.dependencies(definition),
+            taken=taken,
+            handlers=options.handlers,
+            wait=options.wait,
         )
-        return course.run(graph.order(definition))
+        return course.run(options.jobs or _cores())
     finally:
         os.close(held)
+
+
+def _cores() -> int:
+    """As many as this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _environments(options: Options) -> Callable[[str], Environment]:

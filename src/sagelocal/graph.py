@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sagelocal.expressions import references
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from sagelocal.definition import Definition, Step
 
@@ -52,21 +52,35 @@ def _dependencies(steps: Iterable[Step]) -> dict[str, frozenset[str]]:
 
 def order(definition: Definition) -> tuple[str, ...]:
     """All step names, each after those it waits for, otherwise in the order of the definition."""
-    waits = dependencies(definition)
-    position = {name: index for index, name in enumerate(waits)}
-    names = list(waits)
-    sorter = TopologicalSorter(waits)
-    sorter.prepare()
-    done: list[str] = []
-    ready = [position[name] for name in sorter.get_ready()]
-    heapq.heapify(ready)
-    while ready:
-        name = names[heapq.heappop(ready)]
+    turns, done = Turns(dependencies(definition)), []
+    while name := turns.next():
         done.append(name)
-        sorter.done(name)
-        for following in sorter.get_ready():
-            heapq.heappush(ready, position[following])
+        turns.done(name)
     return tuple(done)
+
+
+class Turns:
+    """Whose turn it is: steps whose waits are over, in the order of the definition."""
+
+    def __init__(self, waits: Mapping[str, Collection[str]]) -> None:
+        self._names = list(waits)
+        self._position = {name: index for index, name in enumerate(waits)}
+        self._sorter, self._ready = TopologicalSorter(waits), list[int]()
+        self._sorter.prepare()
+        self._collect()
+
+    def next(self) -> str | None:
+        """A step that was not given yet and may begin, None where there is none before another one is done."""
+        return self._names[heapq.heappop(self._ready)] if self._ready else None
+
+    def done(self, name: str) -> None:
+        """Those who waited for this step may begin."""
+        self._sorter.done(name)
+        self._collect()
+
+    def _collect(self) -> None:
+        for name in self._sorter.get_ready():
+            heapq.heappush(self._ready, self._position[name])
 
 
 def cycle(steps: Iterable[Step]) -> tuple[str, ...]:

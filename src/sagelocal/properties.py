@@ -46,12 +46,24 @@ def shape(found: expressions.Reference, named: Mapping[str, Step]) -> Shape | No
     step = named[found.name]
     if step.type == "Fail" or (step.type == "Condition" and found.path != ("Outcome",)):
         raise InputError(f"step {step.name!r} is a {step.type}, which has no property {found.path[0]!r}")
+    if step.type in ("Lambda", "Callback"):
+        return _output(step, found.path)
     here = service.properties(step.type, found.path[0])
     for depth, part in enumerate(found.path):
         if here is None:
             return None
         here = _member(here, part, found.path[:depth], step)
     return here
+
+
+def _output(step: Step, path: paths.Parts) -> Shape:
+    named = {output.name: output for output in step.outputs}
+    match path:
+        case ("OutputParameters", str(name)) if name in named:
+            return service.output(named[name])
+        case ("OutputParameters", str(name)):
+            raise InputError(f"step {step.name!r} has no output {name!r}{likely(name, named)}")
+    raise InputError(f"step {step.name!r} is a {step.type}: write Steps.{step.name}.OutputParameters['name']")
 
 
 def _member(here: Shape, part: str | int, above: paths.Parts, step: Step) -> Shape:

@@ -30,7 +30,8 @@ class StepRecord:
     `status`: Succeeded, Failed, Skipped (its branch was not taken), Stopped; Executing only while it
     runs. `properties` is what the service's Describe… call would give; `conditions` holds, for a
     Condition step, each decided condition with its left and right value. A cached step took `seconds` to
-    be found, not to run.
+    be found, not to run. `started` is an ISO 8601 time in UTC, empty where nothing was done; `attempts` counts
+    the first try. `taken_from` is the run whose outputs stand for those of a step that was not selected.
     """
 
     name: str
@@ -42,6 +43,9 @@ class StepRecord:
     properties: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     conditions: Sequence[Mapping[str, Any]] = ()
+    started: str = ""
+    attempts: int = 1
+    taken_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Execution:
 
     `status`: Succeeded, Failed, Stopped; in a record also Executing, or Interrupted when its process died.
     `started` is an ISO 8601 time in UTC, `seconds` the time from then to the last change of the record.
+    `selected` are the steps that were to run, in the definition's order; empty means all.
     """
 
     id: str
@@ -62,6 +67,7 @@ class Execution:
     seconds: float = 0.0
     steps: tuple[StepRecord, ...] = ()
     failure: str | None = None
+    selected: Sequence[str] = ()
 
     def step(self, name: str) -> StepRecord:
         """The record of a step.

@@ -11,16 +11,20 @@ from __future__ import annotations
 import functools
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Self, cast
+
+from sagelocal.halt import Halt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
 
 ML_ROOT = "SAGELOCAL_ML_ROOT"
 _SUPERVISOR = Path(__file__).with_name("supervise.py")
@@ -34,7 +38,10 @@ class Command:
 
     `folder` is the job's own: `ml` in it is what the job sees as /opt/ml, `work` is its working folder
     and HOME. With `mounted`, /opt/ml is real; without, the job learns the place from SAGELOCAL_ML_ROOT.
-    `lock` is an open file that the supervisor holds until the job's last process is gone.
+    `lock` is an open file that the supervisor holds until the job's last process is gone; `halt` ends the
+    job from another thread. `hosts` are addresses by the name that a mounted job finds in its /etc/hosts.
+    With `door`, the path of a Unix socket to make, the job has a network of its own, and who connects there
+    reaches port 8080 in it; nobody else reaches anything in it, nor it anything outside.
     """
 
     argv: tuple[str, ...]
@@ -46,6 +53,9 @@ class Command:
     lock: int
     max_runtime_s: float
     grace_s: float
+    halt: Halt = field(default_factory=Halt)
+    hosts: Mapping[str, str] = field(default_factory=lambda: {"algo-1": "127.0.0.1"})
+    door: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,53 +66,102 @@ class Exit:
     timed_out: bool
     fault: str
 
+    @property
+    def failed(self) -> bool:
+        """Whether it did not end well."""
+        return self.code != 0 or self.timed_out or bool(self.fault)
+
     def __str__(self) -> str:
         return f"killed by signal {-self.code}" if self.code < 0 else f"exit code {self.code}"
 
 
-def run(command: Command) -> Exit:
-    """Run the command to its end; its output is appended to `command.log`.
+class Running:
+    """A command on its way.
 
-    When this process dies in whatever way, or an exception (an interrupt) passes through here, every
-    process of the job is killed.
+    When this process dies in whatever way, or leaves the block, every process of the job is killed.
     """
+
+    def __init__(self, command: Command) -> None:
+        order = json.dumps(_order(command)).encode() + b"\n"
+        self._held = ExitStack()
+        self._supervisor = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_SUPERVISOR)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # an interrupt typed at the terminal reaches us, and through us the job
+            pass_fds=(command.lock,),
+        )
+        self._to = cast("IO[bytes]", self._supervisor.stdin)
+        self._back = cast("IO[bytes]", self._supervisor.stdout)
+        with self._held:
+            self._held.callback(self._end)
+            self._tell(order)
+            self._held.enter_context(command.halt.closing(self._to))
+            self._held = self._held.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.close()
+
+    def fileno(self) -> int:
+        """What becomes readable when the command has ended."""
+        return self._back.fileno()
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the command has ended, after waiting for that for so long."""
+        return bool(select.select([self], [], [], seconds)[0])
+
+    def wait(self) -> Exit:
+        """How the command ended; to be asked once."""
+        answer = self._back.read()
+        self._held.close()
+        if not answer:
+            return Exit(self._supervisor.returncode or 1, timed_out=False, fault="start: its supervisor was killed")
+        return Exit(**json.loads(answer))
+
+    def stop(self) -> None:
+        """Ask the command to end (SIGTERM); it is killed when its grace is over."""
+        self._tell(b"x")
+
+    def _tell(self, data: bytes) -> None:
+        # It may have ended, or have been told from another thread to end at once.
+        with suppress(BrokenPipeError, ValueError):
+            self._to.write(data)
+            self._to.flush()
+
+    def _end(self) -> None:
+        with self._back, suppress(BrokenPipeError):
+            self._to.close()  # says that nobody waits for the job; another thread may have said so already
+        self._supervisor.wait()
+
+
+def run(command: Command) -> Exit:
+    """Run the command to its end; its output is appended to `command.log`."""
+    with Running(command) as running:
+        return running.wait()
+
+
+def _order(command: Command) -> dict[str, object]:
+    """What the supervisor is told."""
     work, hosts = command.folder / "work", command.folder / "hosts"
     work.mkdir(parents=True, exist_ok=True)
-    hosts.write_text(_hosts(), encoding="utf-8")
-    order = {
+    hosts.write_text(_hosts(command.hosts), encoding="utf-8")
+    return {
         "argv": command.argv,
         "environment": _environment(command),
         "folder": str(work),
         "log": str(command.log),
         "mount": str(command.folder / "ml") if command.mounted else None,
         "hosts": str(hosts),
+        "door": str(command.door) if command.door else None,
         "lock": command.lock,
         "max_runtime_s": command.max_runtime_s,
         "grace_s": command.grace_s,
     }
-    supervisor = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(_SUPERVISOR)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,  # an interrupt typed at the terminal reaches us, and through us the job
-        pass_fds=(command.lock,),
-    )
-    return _follow(supervisor, json.dumps(order).encode() + b"\n")
-
-
-def _follow(supervisor: subprocess.Popen[bytes], order: bytes) -> Exit:
-    to, back = cast("IO[bytes]", supervisor.stdin), cast("IO[bytes]", supervisor.stdout)
-    answer = b""
-    try:
-        with back, suppress(BrokenPipeError), to:  # closing `to` says that nobody waits for the job
-            to.write(order)
-            to.flush()
-            answer = back.read()
-    finally:
-        supervisor.wait()
-    if not answer:
-        return Exit(supervisor.returncode or 1, timed_out=False, fault="start: its supervisor was killed")
-    return Exit(**json.loads(answer))
 
 
 def _environment(command: Command) -> dict[str, str]:
@@ -115,9 +174,10 @@ def _environment(command: Command) -> dict[str, str]:
     return clean
 
 
-def _hosts() -> str:
+def _hosts(names: Mapping[str, str]) -> str:
     known = Path("/etc/hosts")
-    return f"127.0.0.1 algo-1\n{known.read_text(encoding='utf-8') if known.exists() else ''}"
+    own = "".join(f"{address} {name}\n" for name, address in names.items())
+    return f"{own}{known.read_text(encoding='utf-8') if known.exists() else ''}"
 
 
 @functools.cache

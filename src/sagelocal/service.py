@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import botocore
 from botocore.loaders import Loader
-from botocore.model import ServiceModel
+from botocore.model import ServiceModel, Shape
 
 if TYPE_CHECKING:
-    from botocore.model import Shape
+    from sagelocal.steps import Output
 
 VERSION: Final[str] = botocore.__version__
 _OPERATIONS: Final = {
@@ -23,7 +23,10 @@ _OPERATIONS: Final = {
     "Tuning": "HyperParameterTuningJob",
     "RegisterModel": "ModelPackage",
     "Model": "Model",
+    "Transform": "TransformJob",
 }
+# What the outputs of Lambda and Callback steps are, in the words of the service model.
+_OUTPUT_TYPES: Final = {"String": "string", "Integer": "integer", "Boolean": "boolean", "Float": "double"}
 
 
 @cache
@@ -54,3 +57,8 @@ def properties(step_type: str, member: str | int = "") -> Shape | None:
     if step_type == "Tuning" and member == "TrainingJobSummaries":
         return model().operation_model(f"ListTrainingJobsFor{name}").output_shape
     return model().operation_model(f"Describe{name}").output_shape if name else None
+
+
+def output(found: Output) -> Shape:
+    """What a reference to an output of a Lambda or Callback step gives."""
+    return Shape(found.name, {"type": _OUTPUT_TYPES[found.type]})

@@ -32,6 +32,7 @@ _NAMES: Final = {
     "Training": {"TrainingJobName": "job"},
     "Tuning": {"HyperParameterTuningJobName": "job"},
     "Model": {"ModelName": "model"},
+    "Transform": {"TransformJobName": "job"},
 }
 # Of what is known only in an execution, these have a form that a pattern or a length can be tried on.
 _SAMPLES: Final = {"PipelineExecutionId": "a1b2c3d4e5f6", "PipelineName": "pipeline"}
@@ -59,6 +60,7 @@ _NEEDED: Final[Mapping[str, tuple[tuple[paths.Parts, tuple[str, ...], tuple[str,
     ),
     "RegisterModel": (((), ("ModelPackageGroupName",), ("ModelPackageName",)),),
     "Model": (((), ("PrimaryContainer",), ("Containers",)), ((), ("ExecutionRoleArn",), ())),
+    "Transform": (),
 }
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sagelocal import expressions, paths
+from sagelocal import expressions, paths, retries
 from sagelocal.expressions import short
 from sagelocal.fields import Fields, likely
 from sagelocal.language import condition_faults
@@ -14,17 +14,25 @@ from sagelocal.language import condition_faults
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EXECUTED: Final = ("Processing", "Training", "Condition", "Fail", "RegisterModel", "Model")
-# Steps that the service knows and this package can't run: read, so that the rest can be checked.
-NAMED: Final = (
+    from sagelocal.retries import RetryPolicy
+
+EXECUTED: Final = (
+    *("Processing", "Training", "Condition", "Fail", "RegisterModel", "Model"),
     *("Transform", "Tuning", "Lambda", "Callback"),
-    *("QualityCheck", "ClarifyCheck", "EMR", "AutoML"),
 )
+# Steps that the service knows and this package can't run: read, so that the rest can be checked.
+NAMED: Final = ("QualityCheck", "ClarifyCheck", "EMR", "AutoML")
 _STEP_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MEMBERS: Final = (
     *("Name", "Type", "Arguments", "DependsOn", "PropertyFiles", "CacheConfig", "RetryPolicies"),
     *("DisplayName", "Description"),
 )
+# What else a step of that type has, beside its Arguments.
+_OWN_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Lambda": ("FunctionArn", "OutputParameters"),
+    "Callback": ("SqsQueueUrl", "OutputParameters"),
+}
+OUTPUT_TYPES: Final = ("String", "Integer", "Boolean", "Float")
 # The service retries and caches jobs; a choice and its ends have nothing to retry or to keep.
 _RETRIED: Final = ("Processing", "Training", "RegisterModel", "Model", "Transform", "Tuning", "AutoML")
 _NEVER_CACHED: Final = ("Condition", "Fail", "RegisterModel", "Model")
@@ -53,11 +61,20 @@ class CacheConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """A value that a Lambda or Callback step gives; `type` is one of `OUTPUT_TYPES`."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step; `arguments` are as written, references and all.
 
     `conditions`, `if_steps` and `else_steps` are empty but for a Condition: all conditions must hold
-    for `if_steps` to run, else `else_steps` do.
+    for `if_steps` to run, else `else_steps` do. `outputs` and `target`, the function's ARN or the queue's URL, are
+    those of a Lambda or Callback step.
     """
 
     name: str
@@ -69,6 +86,9 @@ class Step:
     conditions: tuple[Mapping[str, Any], ...]
     if_steps: tuple[Step, ...]
     else_steps: tuple[Step, ...]
+    retries: tuple[RetryPolicy, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    target: str = ""
 
 
 def read(raw: list[Any], place: str, faults: list[str]) -> tuple[Step, ...]:
@@ -89,12 +109,11 @@ def _step(raw: Any, place: str, faults: list[str]) -> Step:
     if kind not in EXECUTED + NAMED:
         fields.refuse("Type", f"found {short(kind)}, expected one of {', '.join(EXECUTED + NAMED)}")
     if kind in EXECUTED:
-        fields.only(_MEMBERS)
-    arguments = fields.take("Arguments", dict, {}, required=kind in EXECUTED)
+        fields.only((*_MEMBERS, *_OWN_MEMBERS.get(kind, ())))
+    arguments = fields.take("Arguments", dict, {}, required=kind in EXECUTED and kind not in _OWN_MEMBERS)
     branches = _branches(arguments, fields) if kind == "Condition" else ((), (), ())
     if kind == "Fail":
         _read_fail(Fields(arguments, fields.at("Arguments"), faults))
-    _check_retries(fields, kind)
     return Step(
         name,
         kind,
@@ -103,7 +122,28 @@ def _step(raw: Any, place: str, faults: list[str]) -> Step:
         _property_files(fields, kind, arguments),
         _cache(fields, kind),
         *branches,
+        _retries(fields, kind),
+        *_own(fields, kind),
     )
+
+
+def _own(step: Fields, kind: str) -> tuple[tuple[Output, ...], str]:
+    """The outputs and the target of a step that asks a function or a queue."""
+    if kind not in _OWN_MEMBERS:
+        return (), ""
+    found: dict[str, Output] = {}
+    for index, item in enumerate(step.take("OutputParameters", list, [])):
+        fields = Fields(item, f"{step.at('OutputParameters')}[{index}]", step.faults)
+        fields.only(("OutputName", "OutputType"))
+        name = fields.take("OutputName", str, "", required=True)
+        output_type = fields.take("OutputType", str, "String")
+        if output_type not in OUTPUT_TYPES:
+            fields.refuse("OutputType", f"found {output_type!r}, expected one of {', '.join(OUTPUT_TYPES)}")
+        if name in found:
+            fields.refuse("OutputName", f"{name!r} is declared twice")
+        found[name] = Output(name, output_type)
+    target = step.values.get(_OWN_MEMBERS[kind][0])
+    return tuple(found.values()), target if isinstance(target, str) else short(target) if target else ""
 
 
 def _branches(
@@ -180,14 +220,11 @@ def duration_s(text: str) -> float | None:
     return float(sum(int(count or 0) * unit for count, unit in zip(match.groups(), _SECONDS, strict=True)))
 
 
-def _check_retries(step: Fields, kind: str) -> None:
+def _retries(step: Fields, kind: str) -> tuple[RetryPolicy, ...]:
     policies = step.take("RetryPolicies", list, [])
     if policies and kind in EXECUTED and kind not in _RETRIED:
         step.refuse("RetryPolicies", f"a {kind} step is never retried: leave them out")
-    for index, policy in enumerate(policies):
-        fields = Fields(policy, f"{step.at('RetryPolicies')}[{index}]", step.faults)
-        if not fields.texts("ExceptionType"):
-            fields.refuse("ExceptionType", "expected the names of the errors to retry after")
+    return retries.read(policies, step.at("RetryPolicies"), step.faults, kind)
 
 
 def item_names(arguments: Mapping[str, Any], path: paths.Parts, key: str) -> set[str] | None:

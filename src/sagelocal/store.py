@@ -12,7 +12,8 @@ import json
 import os
 import re
 import shutil
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -86,6 +87,39 @@ def join(uri: str, name: str) -> str:
     return f"{uri.rstrip('/')}/{name}"
 
 
+class _Gate:
+    """Readers together, a replacement alone: between its renames the objects that stay would seem to be gone.
+
+    A replacement that waits goes before readers that come after it, else readers without a pause would keep it out.
+    """
+
+    def __init__(self) -> None:
+        self._free, self._readers, self._waiting = threading.Condition(), 0, 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        with self._free:
+            self._free.wait_for(lambda: not self._waiting)
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._readers -= 1
+                self._free.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._free:
+            self._waiting += 1
+            try:
+                self._free.wait_for(lambda: not self._readers)
+                yield
+            finally:
+                self._waiting -= 1
+                self._free.notify_all()
+
+
 class FolderStore:
     """Buckets as the folders of one folder (`<home>/s3`).
 
@@ -95,6 +129,7 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._publishing, self._gate = threading.Lock(), _Gate()
 
     def path(self, uri: str) -> Path:
         """Where the object or prefix stands or would stand.
@@ -113,11 +148,13 @@ class FolderStore:
 
     def listing(self, uri: str) -> dict[str, FileRecord]:
         """See `Store.listing`."""
-        return {name: FileRecord(hash_file(path), path.stat().st_size) for name, path in self._objects(uri).items()}
+        with self._gate.reading():
+            return {name: FileRecord(hash_file(path), path.stat().st_size) for name, path in self._objects(uri).items()}
 
     def download(self, uri: str, folder: Path) -> dict[str, FileRecord]:
         """See `Store.download`."""
-        return {name: copy(path, folder / name) for name, path in self._objects(uri).items()}
+        with self._gate.reading():
+            return {name: copy(path, folder / name) for name, path in self._objects(uri).items()}
 
     def read(self, uri: str, max_bytes: int) -> bytes:
         """See `Store.read`.
@@ -139,13 +176,18 @@ class FolderStore:
         What an earlier publication to the same prefix left is removed; objects that came there in another way
         (a person's data, another prefix inside this one) stay. Renames make the change visible in one step.
         """
+        # One after the other: two that publish into each other's prefixes would each keep what it saw of the other.
+        with self._publishing:
+            return self._publish(uri, folder)
+
+    def _publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
         target = self.path(uri)
         for place in (target, *target.parents):
             if place.is_file():
                 raise InputError(f"{uri} can't hold objects: {place} is an object itself, remove it")
         owned = self._owned(uri)
         kept = {name: path for name, path in self._objects(uri).items() if name not in owned}
-        fresh = target.with_name(f"{publish.STAGING}new") if target.exists() else target
+        fresh = target.with_name(f"{publish.STAGING}new-{target.name}") if target.exists() else target
         if fresh != target:
             shutil.rmtree(fresh, ignore_errors=True)  # of a publication that failed in this run
         with publish.new_folder(fresh) as staging:
@@ -158,7 +200,8 @@ class FolderStore:
                     link(path, staging / name)
             self._own(uri, owned | records.keys())
         if fresh != target:
-            self._swap(fresh, target)
+            with self._gate.alone():
+                self._swap(fresh, target)
         self._own(uri, records.keys())
         return records
 

@@ -20,14 +20,17 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000  # linux/sched.h
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000  # linux/sched.h
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # linux/sockios.h, net/if.h
+_RELAY = os.path.join(os.path.dirname(__file__), "relay.py")  # noqa: PTH118, PTH120 - no pathlib: start-up time
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000  # linux/mount.h
 _LINUX = sys.platform == "linux"
 
 
 def main() -> None:
     """Run the job that standard input describes; one line of JSON on standard output says how it ended."""
-    line = sys.stdin.buffer.readline()
+    with open(0, "rb", buffering=0, closefd=False) as orders:  # unbuffered: what follows stays in the pipe
+        line = orders.readline()
     if not line:
         return  # the executor died before it said what to do
     spec = json.loads(line)
@@ -38,6 +41,13 @@ def main() -> None:
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    if spec["door"]:
+        try:
+            enter_network()
+            _open_door(spec["door"])
+        except OSError as error:
+            _answer({"code": 1, "timed_out": False}, f"namespace: {error}")
+            return
     report, reporter = os.pipe()
     supervisor, pid = os.getpid(), os.fork()
     if pid == 0:
@@ -47,6 +57,10 @@ def main() -> None:
         fault = pipe.read()  # empty as soon as the job's own program has started
     outcome = _watch(pid, wake, spec["max_runtime_s"], spec["grace_s"])
     _end_rest(pid)
+    _answer(outcome, fault)
+
+
+def _answer(outcome: dict[str, Any], fault: str) -> None:
     sys.stdout.write(json.dumps({**outcome, "fault": fault}) + "\n")
 
 
@@ -90,8 +104,11 @@ def _become_job(spec: dict[str, Any], supervisor: int, reporter: int) -> NoRetur
 
 
 def _watch(pid: int, wake: int, max_runtime_s: float, grace_s: float) -> dict[str, Any]:
-    """How the job's main process ended: `code` (negative: the signal), `timed_out`."""
-    deadline, timed_out = time.monotonic() + max_runtime_s, False
+    """How the job's main process ended: `code` (negative: the signal), `timed_out`.
+
+    A byte on standard input asks the job to stop, as the end of its time does.
+    """
+    deadline, asked, timed_out = time.monotonic() + max_runtime_s, False, False
     while True:
         ready, _, _ = select.select([0, wake], [], [], max(0.0, deadline - time.monotonic()))
         if 0 in ready and not os.read(0, 1):
@@ -102,9 +119,11 @@ def _watch(pid: int, wake: int, max_runtime_s: float, grace_s: float) -> dict[st
             code = _collect(pid)
             if code is not None:
                 return {"code": code, "timed_out": timed_out}
-        if not ready and time.monotonic() >= deadline:
-            _signal_group(pid, signal.SIGKILL if timed_out else signal.SIGTERM)
-            deadline, timed_out = time.monotonic() + grace_s, True
+        late = not ready and time.monotonic() >= deadline
+        if late or 0 in ready:
+            timed_out |= late and not asked
+            _signal_group(pid, signal.SIGKILL if asked else signal.SIGTERM)
+            deadline, asked = time.monotonic() + grace_s, True
 
 
 def _collect(pid: int) -> int | None:
@@ -150,6 +169,48 @@ def descendants(ancestor: int) -> list[int]:
     return found
 
 
+def enter_network() -> None:
+    """Give this process and those that it starts a network of their own, in which they reach each other and no more.
+
+    Raises:
+        OSError: The machine refuses namespaces.
+    """
+    import socket  # noqa: PLC0415 - start-up time of the jobs that have none
+
+    _unshare(_CLONE_NEWNET)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        name = b"lo".ljust(16, b"\0")
+        flags = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, name + bytes(24))[16:18]
+        up = (int.from_bytes(flags, sys.byteorder) | _IFF_UP).to_bytes(2, sys.byteorder)
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, name + up + bytes(22))
+
+
+def _open_door(path: str) -> None:
+    """Start the program that passes on what comes to the Unix socket `path`."""
+    supervisor = os.getpid()
+    if os.fork() == 0:
+        try:
+            os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+            os.dup2(0, 1)
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() == supervisor:
+                os.execv(sys.executable, [sys.executable, "-I", "-S", _RELAY, path])  # noqa: S606 - no shell is wanted
+        finally:
+            os._exit(127)
+
+
+def _unshare(kind: int) -> None:
+    uid, gid = os.geteuid(), os.getegid()
+    try:
+        _libc("unshare", kind)
+    except OSError:
+        _libc("unshare", kind | _CLONE_NEWUSER)
+        # The job keeps its user's own number, so files are owned inside as they are outside.
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{uid} {uid} 1")
+        _write("/proc/self/gid_map", f"{gid} {gid} 1")
+
+
 def enter_namespace(job: str, hosts: str) -> None:
     """Give this process a view of the machine in which the folder `job` stands at /opt/ml.
 
@@ -158,15 +219,7 @@ def enter_namespace(job: str, hosts: str) -> None:
     Raises:
         OSError: The machine refuses namespaces or mounts.
     """
-    uid, gid = os.geteuid(), os.getegid()
-    try:
-        _libc("unshare", _CLONE_NEWNS)
-    except OSError:
-        _libc("unshare", _CLONE_NEWNS | _CLONE_NEWUSER)
-        # The job keeps its user's own number, so files are owned inside as they are outside.
-        _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"{uid} {uid} 1")
-        _write("/proc/self/gid_map", f"{gid} {gid} 1")
+    _unshare(_CLONE_NEWNS)
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     source = os.open(job, os.O_RDONLY | os.O_DIRECTORY)
     if not os.path.isdir("/opt/ml"):  # noqa: PTH112 - as above
