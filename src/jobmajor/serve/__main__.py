@@ -1,0 +1,57 @@
+"""The container's `serve`: `/opt/ml/model` on port 8080 of all interfaces, as SageMaker's inference contract has it.
+
+The environment says the rest: SAGEMAKER_BIND_TO_PORT another port, SAGEMAKER_BATCH a batch transform (more time for a
+body), JOBMAJOR_LEVEL, JOBMAJOR_TOP_K and JOBMAJOR_EXACT what a request gets that asks for nothing else. Where no
+container and no mount namespace is, SAGELOCAL_ML_ROOT names the folder that stands for `/opt/ml`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from jobmajor import serve
+from jobmajor.errors import Error, InputError
+from jobmajor.serve import champion, logs
+from jobmajor.serve.refusal import Refusal
+from sagelocal.sandbox import ML_ROOT
+
+_HOST, _PORT = "0.0.0.0", 8080  # noqa: S104 - the contract: the host's network reaches the container
+_DRAIN_S = 5.0
+_log = logging.getLogger("jobmajor.serve")
+
+
+def main() -> int:
+    """The exit status: 0 after SIGTERM, 2 where something given can't be used, 1 for a model that is not whole."""
+    logs.configure()
+    try:
+        serve.require()
+        _serve()
+    except (Error, Refusal) as error:
+        _log.error("%s", error)
+        return 2 if isinstance(error, (InputError, Refusal)) else 1
+    return 0
+
+
+def _serve() -> None:
+    from jobmajor.serve import server, service  # noqa: PLC0415 - FastAPI and uvicorn, which may not be there
+
+    root = Path(os.environ.get(ML_ROOT) or "/opt/ml")
+    address = server.Address(_HOST, _port(os.environ.get("SAGEMAKER_BIND_TO_PORT")), _DRAIN_S)
+    options = service.from_environment()
+    held = champion.Champion(champion.Source(root, root / "model"), compiled=True)
+    server.run(service.Service(held, options), address)
+
+
+def _port(text: str | None) -> int:
+    if not text:
+        return _PORT
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise InputError(f"SAGEMAKER_BIND_TO_PORT is {text!r}: expected a port, 0 to 65535")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

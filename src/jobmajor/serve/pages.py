@@ -1,0 +1,75 @@
+"""/docs and /redoc: the OpenAPI as one page of our own, since the usual ones load their scripts from elsewhere.
+
+The usual script is larger than all of this service and comes from a CDN; a service without the internet would show
+an empty page. This one needs no script, but for the box to try a request in.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import jinja2
+
+_SCRIPT = """
+const form = document.querySelector("form"), out = document.querySelector("output");
+form?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  out.textContent = "…";
+  const key = form.key.value.trim();
+  const headers = {"Content-Type": form.format.value, ...(key ? {Authorization: "Bearer " + key} : {})};
+  const query = new URLSearchParams({level: form.level.value, top_k: form.top_k.value});
+  try {
+    const answer = await fetch("invocations?" + query, {method: "POST", headers, body: form.body.value});
+    const text = await answer.text();
+    let shown = text;
+    try { shown = JSON.stringify(JSON.parse(text), null, 1); } catch { /* lines or CSV: as they are */ }
+    out.textContent = answer.status + "\\n" + shown;
+  } catch (error) { out.textContent = "no answer: " + error.message; }
+});
+form?.format.addEventListener("change", () => { form.body.value = form.format.selectedOptions[0].dataset.example; });
+"""
+
+
+def _hash(text: str) -> str:
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+
+
+_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        f"script-src {_hash(_SCRIPT)}",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+HEADERS = {"content-security-policy": _POLICY, "referrer-policy": "no-referrer"}
+
+
+@cache
+def _template() -> jinja2.Template:
+    text = resources.files(__package__).joinpath("docs.html.j2").read_text("utf-8")
+    made = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters["pretty"] = _pretty
+    return made.from_string(text)
+
+
+def _pretty(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)
+
+
+def render(schema: dict[str, Any], *, is_live: bool) -> str:
+    """The page; with a box to try a request in where it `is_live`."""
+    operations = [
+        {"method": method.upper(), "path": path, **operation}
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+    ]
+    return _template().render(info=schema["info"], operations=operations, is_live=is_live, script=_SCRIPT)

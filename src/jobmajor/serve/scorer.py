@@ -1,0 +1,152 @@
+"""One thread that scores: requests that wait are answered together, long ones in slices, all in turn.
+
+To score one title costs about 1.5 ms and each further one 0.1 ms, so what piles up while a batch is scored makes the
+next one; nothing ever waits for company. A long request is cut, so that a short one behind it waits for a slice and
+not for the whole. The event loop stays free for `/ping`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from jobmajor.serve import rendering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jobmajor.answers import Coded
+    from jobmajor.serve.champion import Served
+    from jobmajor.serve.wanted import Wanted
+
+SLICE = 256  # titles scored at a time: some 30 ms
+_Answers = list[list["Coded"]]  # for each level, one to each title
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """One request's titles, how far they are scored, and their answers so far, in bytes."""
+
+    titles: Sequence[str]
+    wanted: Wanted
+    kind: str
+    served: Served
+    parts: list[bytes] = field(default_factory=list)
+    scored: int = 0
+    error: Exception | None = None
+    abandoned: bool = False
+    tell: Callable[[], None] = lambda: None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to score."""
+        return self.abandoned or self.error is not None or self.scored >= len(self.titles)
+
+    def goes_with(self, other: Job) -> bool:
+        """Whether both can be scored in one call."""
+        return self.served is other.served and self.wanted == other.wanted
+
+
+class Scorer:
+    """Scores jobs in the order of their coming, slice by slice."""
+
+    def __init__(self, observe: Callable[[_Answers], None] = lambda _: None) -> None:
+        """`observe` is shown the answers of each batch, in the scorer's own thread."""
+        self._observe = observe
+        self._jobs: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="scorer", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Score what is there, and end."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._thread.join()
+
+    async def score(self, job: Job) -> list[bytes]:
+        """The job's answers in bytes, slice by slice; when the caller is cancelled, the rest is not scored."""
+        loop, finished = asyncio.get_running_loop(), asyncio.Event()
+        job.tell = lambda: _call(loop, finished.set)
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify()
+        try:
+            await finished.wait()
+        finally:
+            job.abandoned = True
+        if job.error is not None:
+            raise job.error
+        return job.parts
+
+    def _run(self) -> None:
+        while (batch := self._next()) is not None:
+            if not batch:  # all that waited was given up meanwhile
+                continue
+            try:
+                self._answer(batch)
+            except Exception as error:  # whatever it is, the request must learn of it
+                self._part(batch, error)
+            with self._changed:
+                self._jobs.extend(job for job, _ in batch if not job.is_finished)
+            for job, _ in batch:
+                if job.is_finished:
+                    job.tell()
+
+    def _next(self) -> list[tuple[Job, int]] | None:
+        """Jobs to score together, each with how many of its titles; None when it is time to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._stopped)
+            return self._gathered() if self._jobs else None
+
+    def _gathered(self) -> list[tuple[Job, int]]:
+        batch: list[tuple[Job, int]] = []
+        room = SLICE
+        while self._jobs and room and (not batch or self._jobs[0].goes_with(batch[0][0])):
+            job = self._jobs.popleft()
+            if not job.abandoned:
+                count = min(len(job.titles) - job.scored, room)
+                room -= count
+                batch.append((job, count))
+        return batch
+
+    def _answer(self, batch: Sequence[tuple[Job, int]]) -> None:
+        titles = [title for job, count in batch for title in job.titles[job.scored : job.scored + count]]
+        first = batch[0][0]
+        wanted, model = first.wanted, first.served.classifier
+        answers = [model.answer(titles, level, wanted.top_k, exact=wanted.exact) for level in wanted.levels]
+        start = 0
+        for job, count in batch:
+            part = [each[start : start + count] for each in answers]
+            if count:
+                job.parts.append(rendering.rows(part, wanted, job.kind, job.served.digest))
+            job.scored += count
+            start += count
+        self._observe(answers)
+
+    def _part(self, batch: Sequence[tuple[Job, int]], error: Exception) -> None:
+        """After a fault: one job's fault is its own, so of several each is scored alone."""
+        if len(batch) == 1:
+            batch[0][0].error = error
+            return
+        for job, count in batch:
+            try:
+                self._answer([(job, count)])
+            except Exception as own:  # as above
+                job.error = own
+
+
+def _call(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
+    """Have a loop call something, unless it is closed: then nobody waits any more."""
+    try:
+        loop.call_soon_threadsafe(what)
+    except RuntimeError:
+        return

@@ -1,0 +1,162 @@
+"""Waiting requests are answered together, each gets what it would have got alone, and none holds the others up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from jobmajor.answers import Answer, Coded
+from jobmajor.serve.champion import Served
+from jobmajor.serve.media import JSON
+from jobmajor.serve.scorer import SLICE, Job, Scorer
+from jobmajor.serve.wanted import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from jobmajor.classifier import Classifier
+
+POISON = "poison"
+
+
+class Echo:
+    """Answers each title with itself; holds while `go` is not set, and fails at poison."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+        self.go, self.is_asked = threading.Event(), threading.Event()
+
+    def answer(self, titles: list[str], level: str, k: int, *, exact: bool) -> list[Coded]:
+        self.calls.append(titles)
+        self.is_asked.set()
+        assert self.go.wait(60)
+        if POISON in titles:
+            raise ValueError(POISON)
+        return [Coded((Answer(title, level, 1.0),) * k, abstain=exact, reason="", source="model") for title in titles]
+
+
+@pytest.fixture
+def echo() -> Echo:
+    return Echo()
+
+
+def served(echo: Echo, digest: str = "one") -> Served:
+    return Served(cast("Classifier", echo), digest, digest)
+
+
+def labels(parts: list[bytes]) -> list[str]:
+    return [each[0]["label"] for each in json.loads(b"[" + b",".join(parts) + b"]")]
+
+
+def run(scorer: Scorer, what: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    scorer.start()
+    try:
+        return asyncio.run(what())
+    finally:
+        scorer.stop()
+
+
+async def behind(echo: Echo, scorer: Scorer, jobs: list[Job]) -> list[Any]:
+    """The results of jobs that were all waiting when the first one was done."""
+    first = asyncio.create_task(scorer.score(Job(["first"], Wanted(), JSON, served(echo))))
+    await asyncio.to_thread(echo.is_asked.wait, 60)
+    waiting = [asyncio.create_task(scorer.score(job)) for job in jobs]
+    await asyncio.sleep(0)  # until each stands in the line
+    echo.go.set()
+    await first
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def test_requests_that_wait_are_scored_in_one_call_and_each_gets_its_own(echo: Echo) -> None:
+    scorer, model = Scorer(), served(echo)
+    jobs = [Job([f"{name}{number}" for number in range(3)], Wanted(), JSON, model) for name in "abc"]
+
+    found = run(scorer, lambda: behind(echo, scorer, jobs))
+
+    assert [labels(parts) for parts in found] == [["a0", "a1", "a2"], ["b0", "b1", "b2"], ["c0", "c1", "c2"]]
+    assert echo.calls[1:] == [["a0", "a1", "a2", "b0", "b1", "b2", "c0", "c1", "c2"]]
+
+
+def test_requests_of_other_options_or_another_model_are_not_mixed(echo: Echo) -> None:
+    scorer, old, new = Scorer(), served(echo, "old"), served(echo, "new")
+    jobs = [Job(["a"], Wanted(), JSON, old), Job(["b"], Wanted(), JSON, new), Job(["c"], Wanted(("minor",)), JSON, new)]
+
+    found = run(scorer, lambda: behind(echo, scorer, jobs))
+
+    assert [labels(parts) for parts in found] == [["a"], ["b"], ["c"]]
+    assert echo.calls[1:] == [["a"], ["b"], ["c"]]
+
+
+def test_long_request_is_cut_and_a_short_one_behind_it_does_not_wait_for_its_end(echo: Echo) -> None:
+    scorer, model, done = Scorer(), served(echo), []
+    long = Job([str(number) for number in range(SLICE * 4)], Wanted(), JSON, model)
+    short = Job(["short"], Wanted(), JSON, served(echo, "other"))
+
+    async def both() -> list[Any]:
+        tasks = [asyncio.create_task(scorer.score(job)) for job in (long, short)]
+        for job, task in zip(("long", "short"), tasks, strict=True):
+            task.add_done_callback(lambda _, job=job: done.append(job))  # type: ignore[misc]  # mypy: a default in a lambda
+        await asyncio.to_thread(echo.is_asked.wait, 60)
+        echo.go.set()
+        return await asyncio.gather(*tasks)
+
+    found = run(scorer, both)
+
+    assert done == ["short", "long"]
+    assert labels(found[0]) == [str(number) for number in range(SLICE * 4)]
+    assert max(map(len, echo.calls)) == SLICE
+
+
+def test_fault_of_one_request_is_its_own(echo: Echo) -> None:
+    scorer, model = Scorer(), served(echo)
+    jobs = [Job([title], Wanted(), JSON, model) for title in ("a", POISON, "b")]
+
+    before, fault, after = run(scorer, lambda: behind(echo, scorer, jobs))
+
+    assert (labels(before), labels(after)) == (["a"], ["b"])
+    assert isinstance(fault, ValueError)
+
+
+def test_what_nobody_waits_for_is_not_scored(echo: Echo) -> None:
+    scorer, model = Scorer(), served(echo)
+
+    async def leave() -> None:
+        first = asyncio.create_task(scorer.score(Job(["first"], Wanted(), JSON, model)))
+        await asyncio.to_thread(echo.is_asked.wait, 60)
+        gone = asyncio.create_task(scorer.score(Job(["gone"], Wanted(), JSON, model)))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        echo.go.set()
+        await first
+        await scorer.score(Job(["last"], Wanted(), JSON, model))
+
+    run(scorer, leave)
+
+    assert echo.calls == [["first"], ["last"]]
+
+
+def test_request_without_titles_is_answered(echo: Echo) -> None:
+    echo.go.set()
+    scorer = Scorer()
+
+    assert run(scorer, lambda: scorer.score(Job([], Wanted(), JSON, served(echo)))) == []
+
+
+def test_what_waits_at_the_end_is_still_scored(echo: Echo) -> None:
+    echo.go.set()
+    scorer = Scorer()
+
+    async def late() -> list[bytes]:
+        task = asyncio.create_task(scorer.score(Job(["a"] * (3 * SLICE), Wanted(), JSON, served(echo))))
+        await asyncio.to_thread(echo.is_asked.wait, 60)
+        await asyncio.to_thread(scorer.stop)
+        return await task
+
+    scorer.start()
+
+    assert len(labels(asyncio.run(late()))) == 3 * SLICE
