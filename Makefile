@@ -10,7 +10,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 BENCH ?= .venv-bench
 BENCH_PIP := $(BENCH)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check soak bench clean lock
+LINTERS ?= .venv-lint
+
+.PHONY: run test check soak bench clean lock lint-stack
 
 run: $(VENV)/run.stamp
 	$(BIN)/jobmajor run $(ARGS)
@@ -33,6 +35,17 @@ check: $(TESTED)
 # A hundred kills at random moments, for an hour or so on two cores; `make test` has ten.
 soak: $(TESTED)
 	JOBMAJOR_KILLS=100 $(BIN)/python -m pytest tests/faults $(ARGS)
+
+# What the stack's templates allow, by three linters; an environment each, since checkov pins boto3.
+lint-stack: $(TESTED) $(LINTERS)/stamp
+	$(BIN)/cfn-lint src/jobmajor/aws/stack.yaml src/jobmajor/aws/project.yaml
+	$(LINTERS)/checkov/bin/checkov --framework cloudformation --compact --quiet --skip-download -f src/jobmajor/aws/stack.yaml src/jobmajor/aws/schedule.yaml src/jobmajor/aws/project.yaml
+	rm -rf $(LINTERS)/policies && $(BIN)/python tools/stack_policies.py src/jobmajor/aws/stack.yaml $(LINTERS)/policies
+	$(LINTERS)/parliament/bin/parliament --directory $(LINTERS)/policies
+
+$(LINTERS)/stamp:
+	for tool in checkov parliament; do $(PYTHON) -m venv $(LINTERS)/$$tool && $(LINTERS)/$$tool/bin/python -m pip install -q $$tool || exit 1; done
+	touch $@
 
 # Ours beside its peers, in an environment of their own; FINAL=1 looks at the tests, SLOW=1 adds the transformer.
 bench: $(BENCH)/$(if $(SLOW),slow,bench).stamp
@@ -70,6 +83,9 @@ lock:
 	uv lock --upgrade
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --group build -o requirements.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --all-groups -o requirements-dev.lock
+	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra serve -o requirements-image.lock
+	uv export --quiet --no-header --no-annotate --no-emit-project --only-group build -o requirements-build.lock
+	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra aws --group build -o requirements-ci.lock
 
 clean:
 	rm -rf $(VENV) $(BENCH) .jobmajor .sagelocal dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

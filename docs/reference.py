@@ -48,6 +48,7 @@ _PARAMETERS = {
     "TestScoreThreshold": "The weighted F1 to exceed; `--threshold` and the data's own default set it.",
     "InputDataUrl": "The release's folder; `jobmajor run` sets it, with the data's digest at its end.",
     "ChampionModelUrl": "The model to compare with; `jobmajor run` sets it, with the model's digest at its end.",
+    "CheckpointUrl": "Of the transformer recipe only: its checkpoint's folder; set like the two before.",
     "Bucket": "Where the steps' outputs go.",
     "RoleArn": "The role that the jobs have; no effect on this machine.",
     "ImageUri": "The image of all steps; on this machine it stands for the running environment.",
@@ -224,7 +225,8 @@ def _variables() -> str:
 
 
 def _parameters() -> str:
-    found = pipeline.build(settings.Settings())["Parameters"]
+    every = settings.Settings(train=settings.Train("transformer"))  # whose definition has them all
+    found = pipeline.build(every)["Parameters"]
     _same("the pipeline's parameters", {item["Name"] for item in found}, set(_PARAMETERS))
     rows = (
         (f"`{item['Name']}`", item["Type"], f"`{item['DefaultValue']}`", _PARAMETERS[item["Name"]]) for item in found
@@ -300,6 +302,8 @@ def _value(value: object) -> str:
 def _range(bounds: Mapping[str, Any]) -> str:
     if choices := bounds.get("choices"):
         return ", ".join(choices)
+    if words := bounds.get("words"):
+        return str(words)
     if not bounds:
         return "text"
     return " to ".join(f"{end:,}" if isinstance(end, int) else f"{end:g}" for end in (bounds["low"], bounds["high"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 import subprocess
@@ -37,6 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name, None)
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
+
+
+def pytest_runtest_teardown() -> None:
+    """No test writes to the log of another's: what a command or a server set up for its process goes with it."""
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:  # pytest's own are others
+        root.removeHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("jobmajor").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from jobmajor import jobs, pipeline, tune
 from jobmajor.errors import DefinitionError, SettingError
-from jobmajor.settings import RECIPES, Settings, Train, Transformer
+from jobmajor.settings import RECIPES, Jobs, Settings, Train, Transformer
 from sagelocal import definition as definitions
 from sagelocal import executor, graph, properties
 from sagelocal.expressions import references
@@ -32,6 +33,10 @@ EXECUTION = {
     "CurrentDateTime": "2024-01-01T00:00:00+00:00",
 }
 SHARED = {item.name for item in dataclasses.fields(Settings)} - set(RECIPES)
+IN_VPC = Jobs(subnets=("subnet-0a1b2c3d",), security_groups=("sg-0a1b2c3d",))
+SECURED = replace(
+    IN_VPC, kms_key="alias/own", volume_kms_key="1234abcd-12ab-34cd-56ef-1234567890ab", spot_wait_minutes=60
+)
 DETAILS = {  # the parameters of the architecture, with the tutorial's defaults where it has them
     "ProcessingInstanceType": ("String", "ml.c5.xlarge"),
     "TrainingInstanceType": ("String", "ml.m5.xlarge"),
@@ -57,9 +62,13 @@ def changed(settings: Settings, section: str, name: str) -> Settings:
     """The settings with one value that differs and is still allowed."""
     part = getattr(settings, section)
     value = getattr(part, name)
-    other = f"{value}-2" if isinstance(value, str) else value + 1 if isinstance(value, int) else value * 0.9
+    other: Any = f"{value}-2" if isinstance(value, str) else value + 1 if isinstance(value, int) else None
+    if isinstance(value, float):
+        other = value * 0.9
     if (section, name) == ("train", "recipe"):
         other = "transformer" if value == "linear" else "linear"
+    if isinstance(value, tuple):
+        other = (*value, "another")
     return dataclasses.replace(settings, **{section: dataclasses.replace(part, **{name: other})})
 
 
@@ -242,13 +251,13 @@ def test_evaluation_reads_the_test_and_the_model_and_training_never_the_test() -
 
 @pytest.mark.parametrize("path", list(leaves(Settings())), ids=".".join)
 def test_every_setting_that_changes_the_work_changes_the_bytes(path: tuple[str, str]) -> None:
-    before = {recipe: Settings(train=Train(recipe)) for recipe in RECIPES}
+    before = {recipe: Settings(train=Train(recipe), jobs=IN_VPC) for recipe in RECIPES}
 
     differs = {name: pipeline.to_bytes(one) != pipeline.to_bytes(changed(one, *path)) for name, one in before.items()}
 
-    # The starter titles' own threshold comes with a run, as the value of TestScoreThreshold; the settings of a recipe
-    # change the work of that one alone.
-    own = path != ("thresholds", "starter")
+    # The starter titles' own threshold comes with a run, as the value of TestScoreThreshold, and so does all that is
+    # the account's; the settings of a recipe change the work of that one alone.
+    own = path != ("thresholds", "starter") and path[0] != "aws"
     assert differs == {recipe: own and path[0] in {recipe, *SHARED} for recipe in RECIPES}
 
 
@@ -341,19 +350,92 @@ def test_state_of_a_training_outlives_its_execution_and_is_no_other_training_s()
     assert place(TRANSFORMER) != place(other)
 
 
+def jobs_of(settings: Settings, tuning: jobs.Tuning | None = None) -> dict[str, Any]:
+    """The request of each job, by its step."""
+    built = pipeline.build(settings, tuning)["Steps"]
+    return {step["Name"]: step["Arguments"] for step in built if step["Type"] in {"Processing", "Training", "Tuning"}}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("chosen", [Jobs(), IN_VPC, SECURED], ids=["plain", "vpc", "all"])
+def test_definition_is_taken_with_every_choice_of_network_keys_and_spot(recipe: str, chosen: Jobs) -> None:
+    definition = definitions.parse(pipeline.to_bytes(Settings(train=Train(recipe), jobs=chosen)))
+
+    assert executor.ready(definition, {}).keys() == definition.parameters.keys()
+
+
+def test_jobs_are_cut_off_encrypted_between_each_other_and_tagged_whatever_is_chosen() -> None:
+    for arguments in jobs_of(Settings()).values():
+        network = arguments.get("NetworkConfig", arguments)
+        assert network["EnableNetworkIsolation"] is True
+        assert network["EnableInterContainerTrafficEncryption"] is True
+        assert "VpcConfig" not in network
+        assert arguments["Tags"] == [{"Key": "jobmajor:project", "Value": "test-job-major-clf"}]
+    assert "Kms" not in pipeline.to_bytes(Settings()).decode()
+    assert "Spot" not in pipeline.to_bytes(Settings()).decode()
+
+
+def test_vpc_and_keys_reach_every_job_of_a_pipeline_and_of_a_search() -> None:
+    vpc = {"SecurityGroupIds": [*SECURED.security_groups], "Subnets": [*SECURED.subnets]}
+    secured = Settings(jobs=SECURED)
+
+    for arguments in (*jobs_of(secured).values(), *jobs_of(secured, SEARCH).values()):
+        one = arguments.get("TrainingJobDefinition", arguments)
+        disks = one.get("ResourceConfig") or one["ProcessingResources"]["ClusterConfig"]
+        left = one.get("OutputDataConfig") or one["ProcessingOutputConfig"]
+        assert one.get("NetworkConfig", one)["VpcConfig"] == vpc
+        assert (disks["VolumeKmsKeyId"], left["KmsKeyId"]) == (SECURED.volume_kms_key, SECURED.kms_key)
+
+
+@pytest.mark.parametrize("name", ["subnets", "security_groups"])
+def test_half_of_a_vpc_is_refused_by_name(name: str) -> None:
+    with pytest.raises(SettingError, match=rf"'jobs\.{name}': found \[\]"):
+        pipeline.build(Settings(jobs=replace(IN_VPC, **{name: ()})))  # type: ignore[arg-type]  # by its name
+
+
+@pytest.mark.parametrize(
+    ("recipe", "limit_s", "has_checkpoint"), [("linear", 3600, False), ("transformer", 86400, True)]
+)
+def test_spot_training_may_wait_on_top_of_its_limit_and_goes_on_from_its_checkpoint(
+    recipe: str, limit_s: int, has_checkpoint: bool
+) -> None:
+    found = jobs_of(Settings(train=Train(recipe), jobs=Jobs(spot_wait_minutes=30)))["train"]
+
+    assert found["EnableManagedSpotTraining"] is True
+    assert found["StoppingCondition"] == {"MaxRuntimeInSeconds": limit_s, "MaxWaitTimeInSeconds": limit_s + 1800}
+    assert ("CheckpointConfig" in found) is has_checkpoint
+
+
+def test_each_kind_of_step_is_tried_again_after_what_its_kind_may_meet() -> None:
+    def exceptions(built: dict[str, Any]) -> dict[str, list[str]]:
+        check = built["Steps"][3]["Arguments"]
+        return {
+            step["Type"]: [name for policy in step.get("RetryPolicies", ()) for name in policy["ExceptionType"]]
+            for step in (*built["Steps"], *check["IfSteps"], *check["ElseSteps"])
+        }
+
+    calls = ["Step.SERVICE_FAULT", "Step.THROTTLING"]
+    scarce = ["SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT"]
+    jobs_ = [*calls, "SageMaker.JOB_INTERNAL_ERROR", *scarce]
+    rest = {"Condition": [], "RegisterModel": calls, "Fail": []}
+    assert exceptions(pipeline.build(Settings())) == {"Processing": jobs_, "Training": jobs_, **rest}
+    assert exceptions(pipeline.build(Settings(), SEARCH))["Tuning"] == [*calls, *scarce]
+
+
+def test_each_retry_policy_ends_by_attempts_or_by_time() -> None:
+    for step in pipeline.build(Settings())["Steps"]:
+        for policy in step.get("RetryPolicies", ()):
+            assert ("MaxAttempts" in policy) != ("ExpireAfterMin" in policy)
+
+
 def searching() -> definitions.Definition:
     return definitions.parse(pipeline.to_bytes(Settings(), SEARCH))
 
 
-def test_search_as_a_step_is_taken_by_the_service_s_shapes_and_this_machine_says_that_it_can_t_run_it() -> None:
+def test_search_as_a_step_is_taken_by_the_service_s_shapes_and_this_machine() -> None:
     definition = searching()
 
-    definitions.check(definition, definitions.bind(definition, {}))
-
-    with pytest.raises(DefinitionError) as caught:
-        executor.ready(definition, {})
-    assert len(caught.value.problems) == 1
-    assert caught.value.problems[0].startswith("steps[train].Type: Tuning steps don't run here")
+    assert executor.ready(definition, {}).keys() == definition.parameters.keys()
 
 
 @pytest.mark.parametrize(

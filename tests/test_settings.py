@@ -65,7 +65,10 @@ def test_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, content: by
 def test_unknown_keys_are_refused_by_name_with_those_that_there_are() -> None:
     section, key = refusal({"splits": {}}), refusal({"split": {"sed": 1}})
 
-    assert (section.name, section.expected) == ("splits", "one of names, split, train, linear, transformer, thresholds")
+    assert (section.name, section.expected) == (
+        "splits",
+        "one of names, split, train, linear, transformer, thresholds, jobs, aws",
+    )
     assert (key.name, key.expected) == ("split.sed", "one of seed, validation, test")
 
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jobmajor.aws import commands as aws
 from jobmajor.errors import InputError
+from jobmajor.serve import command as service
 from sagelocal.terminal import complain, dump, edge, near, one_line, pairs, table
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ models = typer.Typer(help="Registered versions.", **_LOOK)  # type: ignore[arg-t
 app.add_typer(data, name="data")
 app.add_typer(definition, name="pipeline")
 app.add_typer(models, name="models")
+app.add_typer(aws.app, name="aws")
 
 Home = Annotated[Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -341,6 +344,9 @@ def _standard_input() -> list[str]:
     if not found:
         raise InputError("standard input holds no title: expected one a line")
     return found
+
+
+service.add(app)
 
 
 @data.command()

@@ -10,6 +10,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from jobmajor.errors import SettingError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -18,10 +20,13 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint"  # the transformer's channel: jobs have no network, so its base comes as data
 CHECKPOINTS = "checkpoints"  # its state, kept while it trains
 
+TAG = "jobmajor:project"  # its value is the project's name
+
 _ML = "/opt/ml"
 _DISK_GB = 30
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S  # of a transformer: the tutorial's five epochs take hours where there is no GPU
+_ATTEMPTS = 3  # of a search's training after a fault of the service, for which no step's retry policy counts
 _OBJECTIVE = "validation_f1"
 _METRICS = ("validation_accuracy", _OBJECTIVE, "validation_f1_macro", "train_seconds")
 # The tutorial's, as the transformer's log has them after each epoch.
@@ -86,23 +91,61 @@ def processing_output(settings: Settings, name: str) -> dict[str, Any]:
 
 
 def processing(
-    name: str, arguments: Sequence[str], inputs: Sequence[dict[str, Any]], outputs: Sequence[dict[str, Any]]
+    settings: Settings,
+    name: str,
+    arguments: Sequence[str],
+    *,
+    inputs: Sequence[dict[str, Any]],
+    outputs: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
     """The request for a processing job that runs the step `name`."""
-    application = {"ImageUri": get("Parameters.ImageUri"), "ContainerEntrypoint": _entry(name)}
     cluster = {
         "InstanceType": get("Parameters.ProcessingInstanceType"),
         "InstanceCount": 1,
         "VolumeSizeInGB": _DISK_GB,
+        **_given("VolumeKmsKeyId", settings.jobs.volume_kms_key),
     }
     return {
         "ProcessingResources": {"ClusterConfig": cluster},
-        "AppSpecification": {**application, **({"ContainerArguments": [*arguments]} if arguments else {})},
+        "AppSpecification": {
+            "ImageUri": get("Parameters.ImageUri"),
+            "ContainerEntrypoint": _entry(name),
+            **_given("ContainerArguments", [*arguments]),
+        },
         "RoleArn": get("Parameters.RoleArn"),
         "ProcessingInputs": [*inputs],
-        "ProcessingOutputConfig": {"Outputs": [*outputs]},
-        "NetworkConfig": {"EnableNetworkIsolation": True},
+        "ProcessingOutputConfig": {"Outputs": [*outputs], **_given("KmsKeyId", settings.jobs.kms_key)},
+        "NetworkConfig": _network(settings),
         "StoppingCondition": {"MaxRuntimeInSeconds": _HOUR_S},
+        "Tags": _tags(settings),
+    }
+
+
+def _given(name: str, value: Any) -> dict[str, Any]:
+    """That member, where it has a value."""
+    return {name: value} if value else {}
+
+
+def _tags(settings: Settings) -> list[dict[str, str]]:
+    """What the bill and the cleanup know a job by."""
+    return [{"Key": TAG, "Value": settings.names.project}]
+
+
+def _network(settings: Settings) -> dict[str, Any]:
+    """No way out, whatever the VPC allows, and no reading along between instances.
+
+    Raises:
+        SettingError: Subnets without security groups, or the other way round.
+    """
+    subnets, groups = settings.jobs.subnets, settings.jobs.security_groups
+    if bool(subnets) != bool(groups):
+        name, other = ("subnets", "security_groups") if groups else ("security_groups", "subnets")
+        raise SettingError(f"jobs.{name}", [], f"ids, since jobs.{other} has some: a VPC needs both")
+    vpc = {"SecurityGroupIds": [*groups], "Subnets": [*subnets]} if subnets else {}
+    return {
+        "EnableNetworkIsolation": True,
+        "EnableInterContainerTrafficEncryption": True,
+        **_given("VpcConfig", vpc),
     }
 
 
@@ -128,17 +171,36 @@ def training(settings: Settings, entry: Sequence[str] | None = tuple(_entry("tra
         },
         "HyperParameters": _hyperparameters(settings),
         "InputDataConfig": [_channel(name, source) for name, source in _channels(settings).items()],
-        "OutputDataConfig": {"S3OutputPath": run_uri(settings, "output")},
+        "OutputDataConfig": {
+            "S3OutputPath": run_uri(settings, "output"),
+            **_given("KmsKeyId", settings.jobs.kms_key),
+        },
         **({"CheckpointConfig": _checkpoints(settings)} if is_transformer(settings) else {}),
         "ResourceConfig": {
             "InstanceType": get("Parameters.TrainingInstanceType"),
             "InstanceCount": get("Parameters.TrainingInstanceCount"),
             "VolumeSizeInGB": _DISK_GB,
+            **_given("VolumeKmsKeyId", settings.jobs.volume_kms_key),
         },
         "RoleArn": get("Parameters.RoleArn"),
-        "StoppingCondition": {"MaxRuntimeInSeconds": _DAY_S if is_transformer(settings) else _HOUR_S},
-        "EnableNetworkIsolation": True,
+        **_patience(settings),
+        **_network(settings),
+        "Tags": _tags(settings),
     }
+
+
+def _patience(settings: Settings) -> dict[str, Any]:
+    """How long a training may run, and wait for spot instances.
+
+    One that is taken away in its middle goes on from its checkpoint, or begins anew: the linear recipe keeps none,
+    since it is done in a minute.
+    """
+    limit_s = _DAY_S if is_transformer(settings) else _HOUR_S
+    wait_s = 60 * settings.jobs.spot_wait_minutes
+    if not wait_s:
+        return {"StoppingCondition": {"MaxRuntimeInSeconds": limit_s}}
+    stopping = {"MaxRuntimeInSeconds": limit_s, "MaxWaitTimeInSeconds": limit_s + wait_s}
+    return {"StoppingCondition": stopping, "EnableManagedSpotTraining": True}
 
 
 def _hyperparameters(settings: Settings) -> dict[str, str]:
@@ -166,6 +228,7 @@ def _checkpoints(settings: Settings) -> dict[str, Any]:
 def search(settings: Settings, tuning: Tuning) -> dict[str, Any]:
     """The request for a tuning job. Its trainings can't be given an entry point: the image needs a program `train`."""
     job = training(settings, entry=None)
+    del job["Tags"]  # the tuning job's go to its trainings
     tried = {item["Name"] for ranges in tuning.ranges.values() for item in ranges}
     fixed = {name: value for name, value in job.pop("HyperParameters").items() if name not in tried}
     config = {
@@ -176,7 +239,8 @@ def search(settings: Settings, tuning: Tuning) -> dict[str, Any]:
         "TrainingJobEarlyStoppingType": "Off",
         "RandomSeed": tuning.seed,
     }
-    return {"HyperParameterTuningJobConfig": config, "TrainingJobDefinition": {"StaticHyperParameters": fixed, **job}}
+    definition = {"StaticHyperParameters": fixed, **job, "RetryStrategy": {"MaximumRetryAttempts": _ATTEMPTS}}
+    return {"HyperParameterTuningJobConfig": config, "TrainingJobDefinition": definition, "Tags": _tags(settings)}
 
 
 def best_model(settings: Settings) -> dict[str, Any]:

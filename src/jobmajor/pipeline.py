@@ -26,14 +26,33 @@ NO_CHAMPION = "champion/none"  # below the prefix: what stands where no champion
 EVALUATION, REPORT = "evaluation.json", "report.html"
 
 _KEPT = {"Enabled": True, "ExpireAfter": "P30D"}
-_RETRIES = [
-    {
-        "ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"],
-        "IntervalSeconds": 30,
-        "BackoffRate": 2.0,
-        "MaxAttempts": 5,
-    }
-]
+# What is tried again, and how often: calls that fail; jobs that the service broke; instances that aren't to be had,
+# for which a night is worth waiting. A job's own failure is none of these. Source: AWS, Amazon SageMaker AI Developer
+# Guide, "Retry Policy for Pipeline Steps", which also says that a search does the second by itself.
+_CALLS = {
+    "ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"],
+    "IntervalSeconds": 30,
+    "BackoffRate": 2.0,
+    "MaxAttempts": 5,
+}
+_BROKEN = {
+    "ExceptionType": ["SageMaker.JOB_INTERNAL_ERROR"],
+    "IntervalSeconds": 60,
+    "BackoffRate": 2.0,
+    "MaxAttempts": 3,
+}
+_SCARCE = {
+    "ExceptionType": ["SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT"],
+    "IntervalSeconds": 300,
+    "BackoffRate": 1.5,
+    "ExpireAfterMin": 480,
+}
+_RETRIES = {
+    "Processing": [_CALLS, _BROKEN, _SCARCE],
+    "Training": [_CALLS, _BROKEN, _SCARCE],
+    "Tuning": [_CALLS, _SCARCE],
+    "RegisterModel": [_CALLS],
+}
 _STATUSES = ["PendingManualApproval", "Approved", "Rejected"]
 
 
@@ -100,14 +119,15 @@ def _step(name: str, kind: str, arguments: dict[str, Any], **more: Any) -> dict[
         "Arguments": arguments,
         **more,
         "CacheConfig": _KEPT,
-        "RetryPolicies": _RETRIES,
+        "RetryPolicies": _RETRIES[kind],
     }
 
 
 def _preprocess(settings: Settings) -> dict[str, Any]:
     outputs = [processing_output(settings, name) for name in ("train", "validation", "test", "baseline")]
     inputs = [processing_input("input", get("Parameters.InputDataUrl"))]
-    arguments = jobs.processing("prepare", jobs.arguments(asdict(settings.split)), inputs, outputs)
+    words = jobs.arguments(asdict(settings.split))
+    arguments = jobs.processing(settings, "prepare", words, inputs=inputs, outputs=outputs)
     return _step("preprocess-data", "Processing", arguments)
 
 
@@ -118,7 +138,8 @@ def _evaluate(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
         processing_input("champion", get("Parameters.ChampionModelUrl")),
     ]
     outputs = [processing_output(settings, name) for name in ("evaluation", "prediction-baseline")]
-    arguments = jobs.processing("evaluate", ["--seed", str(settings.split.seed)], inputs, outputs)
+    words = ["--seed", str(settings.split.seed)]
+    arguments = jobs.processing(settings, "evaluate", words, inputs=inputs, outputs=outputs)
     report = {"PropertyFileName": "EvaluationReport", "OutputName": "evaluation", "FilePath": EVALUATION}
     return _step("evaluate-model", "Processing", arguments, PropertyFiles=[report])
 
@@ -175,7 +196,12 @@ def _register(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
             "ExecutionId": get("Execution.PipelineExecutionId"),
         },
     }
-    return {"Name": "register", "Type": "RegisterModel", "Arguments": arguments, "RetryPolicies": _RETRIES}
+    return {
+        "Name": "register",
+        "Type": "RegisterModel",
+        "Arguments": arguments,
+        "RetryPolicies": _RETRIES["RegisterModel"],
+    }
 
 
 def _fail() -> dict[str, Any]:

@@ -7,6 +7,7 @@ out of range is refused by name. The environment names places and secrets only.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -25,6 +26,15 @@ RECIPES = ("linear", "transformer")
 
 def _number(default: float, low: float, high: float) -> Any:
     return field(default=default, metadata={"low": low, "high": high})
+
+
+def _text(pattern: str, words: str) -> Any:
+    """Text that may be left out; else the whole of it fits the pattern, which the words explain."""
+    return field(default="", metadata={"pattern": pattern, "words": words})
+
+
+_ROLE = r"[\w+=,.@-]{1,64}|arn:[\w-]+:iam::\d{12}:role/.+"
+_ROLE_WORDS = "a role's name or ARN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +137,63 @@ class Transformer:
 
 
 @dataclass(frozen=True, slots=True)
+class Jobs:
+    """How the pipeline's jobs are run on AWS; none of this has an effect on this machine.
+
+    Attributes:
+        subnets: Of the VPC that jobs run in, by id; with none they run in the service's own network.
+        security_groups: Theirs, by id; with subnets, and only with them.
+        kms_key: Encrypts what jobs leave in S3, by id or ARN; empty leaves it to the bucket.
+        volume_kms_key: Encrypts their disks, likewise; instance types with disks of their own, such as ml.g5, refuse
+            one, and encrypt those anyway.
+        spot_wait_minutes: How much longer than its own limit a training may take to find spot instances; 0 takes
+            instances on demand, for which new accounts have a quota.
+    """
+
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    kms_key: str = ""
+    volume_kms_key: str = ""
+    spot_wait_minutes: int = _number(0, 0, 10_080)
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """The account and what is named in it; what is empty follows from the project, or isn't wanted.
+
+    Attributes:
+        region: Else the environment's, or the profile's.
+        account: 12 digits; other credentials are refused.
+        bucket: An account's own, private one; else `{project}-{account}-{region}`, which the stack makes.
+        pipeline_role: Runs the pipeline, by name or ARN, like those of jobs, endpoints and builds; else the stack's.
+        tags: More of them on everything that is made, each KEY=VALUE.
+        schedule: When the pipeline starts by itself, in UTC: cron(0 6 ? * MON *), rate(7 days).
+        github: The repository OWNER/NAME whose pushes to `branch` start a build.
+        connection: The account's connection to GitHub, an ARN; somebody has to accept it in the console once.
+        email: Who hears of alarms and of the budget, `budget_usd` in a month; 0 is no budget.
+        log_days: How long logs are kept; one of the periods that CloudWatch Logs has.
+        prices: A file in the form of jobmajor's own price table, which it takes precedence over.
+    """
+
+    region: str = _text(r"[a-z]{2,3}(-[a-z]+)+-\d", "a region such as us-east-1")
+    account: str = _text(r"\d{12}", "12 digits")
+    bucket: str = _text(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name: 3 to 63 of a-z, 0-9, '.' and '-'")
+    pipeline_role: str = _text(_ROLE, _ROLE_WORDS)
+    job_role: str = _text(_ROLE, _ROLE_WORDS)
+    endpoint_role: str = _text(_ROLE, _ROLE_WORDS)
+    ci_role: str = _text(_ROLE, _ROLE_WORDS)
+    tags: tuple[str, ...] = ()
+    schedule: str = _text(r"(cron|rate|at)\(.+\)", "a schedule such as cron(0 6 ? * MON *) or rate(7 days)")
+    github: str = _text(r"[\w.-]+/[\w.-]+", "OWNER/NAME")
+    branch: str = "main"
+    connection: str = _text(r"arn:[\w-]+:code(star-)?connections:.+", "the ARN of a connection")
+    email: str = _text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an address such as ann@example.org")
+    budget_usd: float = _number(0.0, 0.0, 1e9)
+    log_days: int = _number(90, 1, 3653)
+    prices: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Thresholds:
     """The weighted F1 that a candidate must exceed, 0 to 1; which one belongs to the data."""
 
@@ -146,6 +213,8 @@ class Settings:
     linear: Linear = field(default_factory=Linear)
     transformer: Transformer = field(default_factory=Transformer)
     thresholds: Thresholds = field(default_factory=Thresholds)
+    jobs: Jobs = field(default_factory=Jobs)
+    aws: Aws = field(default_factory=Aws)
 
     @property
     def recipe(self) -> Linear | Transformer:
@@ -192,12 +261,30 @@ def build(kind: Any, body: Mapping[str, Any], place: str = "") -> Any:
 
 
 def _checked(name: str, value: Any, default: Any, bounds: Mapping[str, Any]) -> Any:
+    if isinstance(default, tuple):
+        return _texts(name, value)
+    return _word(name, value, default, bounds) if isinstance(default, str) else _figure(name, value, default, bounds)
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) and item for item in value):
+        raise SettingError(name, value, "a list of texts")
+    return tuple(value)
+
+
+def _word(name: str, value: Any, default: str, bounds: Mapping[str, Any]) -> str:
+    """Only what is empty by default may be so."""
+    choices, pattern = bounds.get("choices", ()), bounds.get("pattern")
+    is_wanted = isinstance(value, str) and (value != "" or default == "")
+    if not is_wanted or (choices and value not in choices):
+        raise SettingError(name, value, f"one of {', '.join(choices)}" if choices else bounds.get("words", "text"))
+    if value and pattern and not re.fullmatch(pattern, value):
+        raise SettingError(name, value, bounds["words"])
+    return str(value)
+
+
+def _figure(name: str, value: Any, default: float, bounds: Mapping[str, Any]) -> Any:
     kind = type(default)
-    if isinstance(default, str):
-        choices = bounds.get("choices", ())
-        if not isinstance(value, str) or not value or (choices and value not in choices):
-            raise SettingError(name, value, f"one of {', '.join(choices)}" if choices else "text")
-        return value
     low, high = bounds["low"], bounds["high"]
     try:
         number = kind(value)

@@ -22,6 +22,7 @@ import polars as pl
 
 from jobmajor import (
     artifact,
+    batch,
     behaviour,
     classifier,
     evaluate,
@@ -33,6 +34,7 @@ from jobmajor import (
     prepare,
     report,
     settings,
+    soc,
     thresholds,
     train,
     transformer,
@@ -159,6 +161,15 @@ def run_evaluate(root: Path, seed: int) -> None:
     manifest.write(target, **_evaluation_lineage(origin, made, seed, model.about["recipe"]))
 
 
+def run_score(root: Path, level: str, workers: int | None) -> None:
+    """`processing/{parts,model}` → `processing/output/scored`: the parts' rows with codes."""
+    inputs, target = root / "processing", _new(root / "processing" / "output" / "scored")
+    with tempfile.TemporaryDirectory() as folder:
+        artifact.unpack(inputs / "model" / artifact.MODEL, Path(folder))
+        work = batch.Work(inputs / "parts", target, Path(folder), batch.level(level))
+        _log.info("scored_rows=%d", sum(batch.score(work, workers).values()))
+
+
 def _publish_evaluation(target: Path, evaluation: Mapping[str, Any], origin: manifest.Manifest) -> None:
     _write_json(target / pipeline.EVALUATION, evaluation)
     publish.write_file(target / pipeline.REPORT, report.render(evaluation).encode())
@@ -217,6 +228,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("train", help="train and validation into a model")
     evaluating = commands.add_parser("evaluate", help="a model and the test into an evaluation")
     evaluating.add_argument("--seed", type=int, default=settings.Split().seed)
+    scoring = commands.add_parser("score", help="a model and tables of titles into the same tables with codes")
+    scoring.add_argument("--level", choices=soc.LEVELS, default=soc.LEVELS[0])
+    scoring.add_argument("--workers", type=int, help="processes; one for each processor where it is left out")
     return parser
 
 
@@ -226,6 +240,8 @@ def _run(arguments: argparse.Namespace, root: Path) -> int:
     if arguments.step == "prepare":
         values = {item.name: getattr(arguments, item.name) for item in fields(settings.Split)}
         run_prepare(root, settings.build(settings.Split, values, "split."))
+    elif arguments.step == "score":
+        run_score(root, arguments.level, arguments.workers)
     else:
         run_evaluate(root, arguments.seed)
     return 0

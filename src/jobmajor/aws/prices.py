@@ -1,0 +1,290 @@
+"""What requests would cost, from a dated table: a figure before the bill, not instead of it.
+
+What the table doesn't have is "unknown", never 0. What only use decides (traffic, logs, how long a job takes) is
+given per unit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jobmajor.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from jobmajor.aws.calls import Call
+
+TABLE: Final = Path(__file__).parent / "prices.json"
+_GB: Final = 10**9
+_MB_OF_GB: Final = 1024  # a serverless endpoint's memory
+_PUTS: Final = {"PutObject", "UploadPart", "CreateMultipartUpload", "CompleteMultipartUpload"}
+_TYPE: Final = re.compile(r"""["']?Type["']?\s*:\s*["']?(AWS::\w+::\w+)""")
+_RESOURCES: Final = {"AWS::KMS::Key": "kms/key", "AWS::CloudWatch::Alarm": "cloudwatch/alarm"}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for one `per`."""
+
+    usd: float
+    per: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Prices by region and by what they are of, `sagemaker/ml.m5.xlarge`; `as_of` and `source` say whose they are."""
+
+    as_of: str
+    source: str
+    regions: Mapping[str, Mapping[str, Price]]
+
+    def find(self, region: str, what: str) -> Price | None:
+        """None where the table has none: a price of another region isn't taken for it."""
+        return self.regions.get(region, {}).get(what)
+
+    def hourly(self, region: str, instance_type: str) -> float | None:
+        """US dollars of one instance for an hour, as a SageMaker job or endpoint; None where the table has none."""
+        price = self.find(region, f"sagemaker/{instance_type}")
+        return price.usd if price else None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One thing that is paid for.
+
+    Attributes:
+        what: In words.
+        usd: For one `per`, all of the things together; None where it is unknown.
+        per: hour, month, GB month, …
+        note: What it depends on, or "".
+    """
+
+    what: str
+    usd: float | None
+    per: str
+    note: str = ""
+
+    def line(self) -> str:
+        """For people."""
+        figure = "unknown" if self.usd is None else f"{self.usd:,.7f}".rstrip("0").rstrip(".") + " USD"
+        return f"{self.what}: {figure} per {self.per}" + (f" ({self.note})" if self.note else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What is paid for, and where the prices are from."""
+
+    costs: tuple[Cost, ...]
+    as_of: str
+    source: str
+    region: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON; what is unknown says so."""
+        costs = [{**asdict(cost), "usd": "unknown" if cost.usd is None else cost.usd} for cost in self.costs]
+        return {"costs": costs, "as_of": self.as_of, "source": self.source, "region": self.region}
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        if not self.costs:
+            yield "cost: nothing that is paid by itself; storage, requests and logs are paid by use"
+            return
+        yield f"cost in {self.region}, prices of {self.as_of} (source: {self.source}):"
+        for cost in self.costs:
+            yield f"  {cost.line()}"
+
+
+def read(own: Path | None = None) -> Table:
+    """The bundled table; of a file in the same form, each price takes precedence.
+
+    Raises:
+        InputError: The file isn't there or isn't in that form.
+    """
+    bundled = _read(TABLE)
+    if own is None:
+        return bundled
+    mine = _read(own)
+    regions = {
+        region: {**bundled.regions.get(region, {}), **mine.regions.get(region, {})}
+        for region in bundled.regions.keys() | mine.regions.keys()
+    }
+    return Table(mine.as_of, f"{mine.source} ({own}); what it lacks: {bundled.source} ({bundled.as_of})", regions)
+
+
+def _read(path: Path) -> Table:
+    try:
+        body = json.loads(path.read_bytes())
+        regions = {
+            region: {what: _price(price) for what, price in prices.items()}
+            for region, prices in body["regions"].items()
+        }
+        return Table(str(body["as_of"]), str(body["source"]), regions)
+    except OSError as error:
+        raise InputError(f"{path} can't be read ({error.strerror}): name a file with prices") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{path} is no price table ({type(error).__name__}: {error}): expected as_of, source and regions, as in "
+            "jobmajor/aws/prices.json"
+        ) from error
+
+
+def _price(body: Mapping[str, Any]) -> Price:
+    usd = float(body["usd"])
+    if not 0 <= usd < 1e6:
+        raise ValueError(f"found {usd} USD, expected 0 or more")
+    return Price(usd, str(body["per"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """One table and region; each request is looked at by the method for it."""
+
+    table: Table
+    region: str
+    definition: Mapping[str, Any] | None
+
+    def cost(self, what: str, words: str, count: float, per: str = "", note: str = "") -> Cost:
+        price = self.table.find(self.region, what)
+        unit = per or (price.per.rpartition(" ")[2] if price else "unit")
+        return Cost(words, price.usd * count if price else None, unit, note)
+
+    def instances(self, kind: str, count: Any, words: str, note: str = "") -> Cost:
+        known = count if isinstance(count, int) else 1
+        return self.cost(f"sagemaker/{kind}", f"{words} on {known} × {kind}", known, "hour", note)
+
+    def endpoint_config(self, parameters: Mapping[str, Any]) -> Iterator[Cost]:
+        for variant in (*parameters["ProductionVariants"], *parameters.get("ShadowProductionVariants", ())):
+            words = f"endpoint variant {variant['VariantName']}"
+            if "ServerlessConfig" in variant:
+                gigabytes = variant["ServerlessConfig"]["MemorySizeInMB"] / _MB_OF_GB
+                note = "while it answers, nothing between"
+                yield self.cost(
+                    "sagemaker/serverless", f"{words}, serverless with {gigabytes:g} GB", gigabytes, "second", note
+                )
+            elif "InstanceType" in variant:
+                count = variant.get("InitialInstanceCount", 1)
+                yield self.instances(variant["InstanceType"], count, words, "as long as an endpoint uses it")
+
+    def processing(self, parameters: Mapping[str, Any], words: str = "processing job") -> Iterator[Cost]:
+        cluster = parameters["ProcessingResources"]["ClusterConfig"]
+        yield self._job(words, cluster, parameters.get("StoppingCondition", {}))
+
+    def training(self, parameters: Mapping[str, Any], words: str = "training job") -> Iterator[Cost]:
+        yield self._job(words, parameters["ResourceConfig"], parameters.get("StoppingCondition", {}))
+
+    def tuning(self, parameters: Mapping[str, Any], words: str = "tuning job") -> Iterator[Cost]:
+        most = parameters["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs", 1)
+        yield from self.training(parameters["TrainingJobDefinition"], f"{words}, each of {most} trainings")
+
+    def transform(self, parameters: Mapping[str, Any]) -> Iterator[Cost]:
+        yield self._job("batch transform", parameters["TransformResources"], {})
+
+    def _job(self, words: str, cluster: Mapping[str, Any], stopping: Mapping[str, Any]) -> Cost:
+        limit_s = stopping.get("MaxRuntimeInSeconds")
+        note = f"while it runs, {limit_s / 3600:g} h at most" if isinstance(limit_s, int | float) else "while it runs"
+        return self.instances(cluster["InstanceType"], cluster.get("InstanceCount", 1), words, note)
+
+    def pipeline(self, parameters: Mapping[str, Any]) -> Iterator[Cost]:
+        """Each run of it, from its definition; a start that doesn't carry one goes by the definition at hand."""
+        text = parameters.get("PipelineDefinition")
+        body = json.loads(text) if text else self.definition
+        if body is None:
+            yield Cost("a run of the pipeline", None, "run", "its definition isn't at hand")
+            return
+        values = {item["Name"]: item.get("DefaultValue") for item in body.get("Parameters", ())}
+        values |= {item["Name"]: item["Value"] for item in parameters.get("PipelineParameters", ())}
+        looks = {"Processing": self.processing, "Training": self.training, "Tuning": self.tuning}
+        for step in body.get("Steps", ()):
+            if look := looks.get(step["Type"]):
+                yield from look(_bound(step["Arguments"], values), f"each run, step {step['Name']}")
+
+    def stack(self, parameters: Mapping[str, Any]) -> Iterator[Cost]:
+        template = parameters.get("TemplateBody")
+        if template is None:
+            yield Cost("the stack", None, "month", "its template isn't part of the request")
+            return
+        counts = Counter(_TYPE.findall(template))
+        for kind, what in _RESOURCES.items():
+            if counts[kind]:
+                note = "at most: some depend on the stack's parameters"
+                yield self.cost(what, f"{counts[kind]} × {kind}", counts[kind], "month", note)
+
+    def alarm(self, parameters: Mapping[str, Any]) -> Iterator[Cost]:
+        yield self.cost("cloudwatch/alarm", f"alarm {parameters['AlarmName']}", 1, "month")
+
+    def build(self, parameters: Mapping[str, Any]) -> Iterator[Cost]:
+        kind = parameters["environment"]["computeType"]
+        yield self.cost(f"codebuild/{kind}", f"builds on {kind}", 1, "minute", "while one runs")
+
+
+def _bound(value: Any, values: Mapping[str, Any]) -> Any:
+    """A definition's block with its parameters' values in it; other expressions stay."""
+    if isinstance(value, list):
+        return [_bound(item, values) for item in value]
+    if not isinstance(value, dict):
+        return value
+    name = str(value["Get"]).removeprefix("Parameters.") if value.keys() == {"Get"} else ""
+    return values[name] if name in values else {key: _bound(item, values) for key, item in value.items()}
+
+
+_LOOKS: Final[Mapping[str, Callable[[_Desk, Mapping[str, Any]], Iterator[Cost]]]] = {
+    "CreateEndpointConfig": _Desk.endpoint_config,
+    "CreateProcessingJob": _Desk.processing,
+    "CreateTrainingJob": _Desk.training,
+    "CreateHyperParameterTuningJob": _Desk.tuning,
+    "CreateTransformJob": _Desk.transform,
+    "CreatePipeline": _Desk.pipeline,
+    "UpdatePipeline": _Desk.pipeline,
+    "StartPipelineExecution": _Desk.pipeline,
+    "CreateStack": _Desk.stack,
+    "UpdateStack": _Desk.stack,
+    "PutMetricAlarm": _Desk.alarm,
+    "CreateProject": _Desk.build,
+}
+
+
+def estimate(calls: Iterable[Call], table: Table, region: str, definition: Mapping[str, Any] | None = None) -> Estimate:
+    """What these requests start to cost, beside storage and traffic of things that were there before.
+
+    Args:
+        calls: The changes of an account.
+        table: As `read` gives it.
+        region: Where they go.
+        definition: Of the pipeline that a start would run, where it is at hand.
+    """
+    found, desk = list(calls), _Desk(table, region, definition)
+    costs = [
+        cost
+        for call in found
+        if (look := _LOOKS.get(call.operation)) and (call.service, call.operation) != ("sagemaker", "CreateProject")
+        for cost in look(desk, call.parameters)
+    ]
+    return Estimate((*costs, *_stored(desk, found)), table.as_of, table.source, region)
+
+
+def _stored(desk: _Desk, calls: Iterable[Call]) -> Iterator[Cost]:
+    """What is put into S3: its requests once, its bytes each month."""
+    puts = [call.parameters for call in calls if call.service == "s3" and call.operation in _PUTS]
+    if not puts:
+        return
+    yield desk.cost("s3/put", f"S3, {len(puts)} × PUT or POST", len(puts), "upload")
+    sizes = [_size(parameters) for parameters in puts]
+    if None in sizes:
+        yield Cost("S3, what is kept", None, "month")
+    else:
+        kept = sum(size for size in sizes if size) / _GB
+        yield desk.cost("s3/storage", f"S3, {kept:.6f} GB kept", kept, "month")
+
+
+def _size(parameters: Mapping[str, Any]) -> int | None:
+    """Bytes of a request's body, None where it doesn't say."""
+    if "ContentLength" in parameters:
+        return int(parameters["ContentLength"])
+    body = parameters.get("Body", b"")
+    return len(body) if isinstance(body, bytes) else None
