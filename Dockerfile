@@ -13,8 +13,8 @@ WORKDIR /build
 COPY requirements-build.lock requirements-image.lock ./
 # The environment has no pip of its own: what runs later can't install anything.
 RUN ["python3", "-m", "venv", "--without-pip", "/opt/jobmajor"]
-RUN ["python3", "-m", "pip", "--python", "/opt/jobmajor", "install", "--require-hashes", "--only-binary", ":all:", "--requirement", "requirements-image.lock"]
-RUN ["python3", "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:", "--requirement", "requirements-build.lock"]
+RUN ["python3", "-m", "pip", "--python", "/opt/jobmajor", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", "requirements-image.lock"]
+RUN ["python3", "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", "requirements-build.lock"]
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 RUN ["python3", "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", "wheels", "."]

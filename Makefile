@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # gigabytes of CUDA, so it stands in no lock.
 TORCH ?=
 TESTED := $(VENV)/test$(if $(TORCH),-$(TORCH)).stamp
+# The locks are whole, so installers resolve nothing (--no-deps): an extra that a lock leaves out as empty, such as
+# coverage[toml], makes pip look for newer versions, and refuse the lock as soon as there is one.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 BENCH ?= .venv-bench
 BENCH_PIP := $(BENCH)/bin/python -m pip --disable-pip-version-check --quiet
@@ -53,7 +55,7 @@ bench: $(BENCH)/$(if $(SLOW),slow,bench).stamp
 
 $(BENCH)/bench.stamp: requirements.lock benchmarks/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH_PIP) install --require-hashes -r requirements.lock
+	$(BENCH_PIP) install --require-hashes --no-deps -r requirements.lock
 	$(BENCH_PIP) install -r benchmarks/requirements.txt
 	$(BENCH_PIP) install --no-deps --no-build-isolation -e .
 	touch $@
@@ -65,12 +67,12 @@ $(BENCH)/slow.stamp: $(BENCH)/bench.stamp
 $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "found Python %d.%d, expected 3.11 or newer: name one, as in make run PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --require-hashes --no-deps -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp requirements-dev.lock
-	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
 	touch $@
 
 # A stamp for each build asked for: naming another installs that.
