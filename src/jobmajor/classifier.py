@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from safetensors import SafetensorError
 
-from jobmajor import answers, linear, soc, transformer
+from jobmajor import answers, columns, linear, soc, transformer
 from jobmajor.answers import Answer, Asked, Coded, Knowledge
 from jobmajor.errors import ArtifactError, InputError
 from jobmajor.listed import Listed
@@ -111,10 +111,10 @@ class Classifier:
         Returns:
             Shape (titles, codes of the level); each row sums to 1.
         """
-        given = _as_list(titles)
+        given = columns.held(titles)
         if len(given) >= self._compiled_from and isinstance(self.scorer, linear.LinearModel):
-            return self.scorer.compiled_shares([title or "" for title in given], self._starts[level])
-        texts = [_text(title) for title in given]
+            return self.scorer.compiled_shares(columns.packed(given), self._starts[level])
+        texts = [_text(title) for title in columns.as_list(given)]
         if len(texts) <= _BATCH:
             return self.sum_up(self.scorer.shares(texts), level)
         found = np.empty((len(texts), len(self.classes(level))), np.float32)
@@ -142,10 +142,10 @@ class Classifier:
         """The best code of each title by the model alone, however sure it is.
 
         Returns:
-            A pandas or polars Series for one of those, with its index; else a numpy array of text.
+            A pandas or polars Series or an Arrow array for one of those (`columns.like`); else a numpy array of text.
         """
         best = self.predict_proba(titles, level).argmax(axis=1)
-        return _like(titles, self._labels[level][best])
+        return columns.like(titles, self._labels[level], best)
 
     def top_k(self, titles: Iterable[str | None], k: int = 5, level: Level = "major") -> list[list[Answer]]:
         """The k best codes of each title by the model alone, best first; equal scores in the classification's order."""
@@ -182,7 +182,7 @@ class Classifier:
         """
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
-        given = [(title or "")[:_MAX_CHARACTERS] for title in _as_list(titles)]
+        given = [(title or "")[:_MAX_CHARACTERS] for title in columns.as_list(titles)]
         listed = self.knowledge.listed if exact else Listed.none()
         found: list[Coded] = []
         for block in _blocks(given):
@@ -236,34 +236,3 @@ def _blocks(texts: Sequence[str]) -> Iterator[slice]:
 def _text(title: str | None) -> str:
     """Cut before and after, since some signs become many letters and a hostile one must not cost more than its size."""
     return normalise((title or "")[:_MAX_CHARACTERS])[:_MAX_CHARACTERS]
-
-
-def _as_list(titles: Iterable[str | None]) -> list[str | None]:
-    if isinstance(titles, str):
-        raise InputError("one text was given where titles are expected: put it into a list")
-    values = list(titles)
-    return values if {*map(type, values)} == {str} else [_title(value) for value in values]
-
-
-def _title(value: Any) -> str | None:
-    """Text as it is; None for what tables put where no title is (None, and NaN, which does not equal itself)."""
-    if isinstance(value, str):
-        return value
-    try:
-        is_missing = value is None or bool(value != value)  # noqa: PLR0124 - see above
-    except (TypeError, ValueError):  # of pandas' NA, and of a whole column, this can't be said
-        is_missing = not hasattr(value, "__len__")
-    if is_missing:
-        return None
-    shown = repr(value).partition("\n")[0][:60]
-    raise InputError(f"a title is {type(value).__name__} {shown}: expected text or None")
-
-
-def _like(titles: object, answers: NDArray[np.str_]) -> Any:
-    """The answers in the caller's own kind of column."""
-    library = type(titles).__module__.partition(".")[0]
-    if library == "polars" and hasattr(titles, "alias"):
-        return type(titles)("code", answers.tolist())  # type: ignore[call-arg]  # a polars Series
-    if library == "pandas" and hasattr(titles, "index"):
-        return type(titles)(answers, index=titles.index, name="code")  # type: ignore[call-arg]  # a pandas Series
-    return answers

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jobmajor.columns import Packed
 from jobmajor.compiling import entry
+from jobmajor.errors import InputError
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-_NONE = np.empty(0, np.uint8), np.zeros(1, np.int64)  # no text, packed
+_NONE = np.frombuffer(b"", np.uint8), np.zeros(1, np.int64)  # no text; read-only, as all text is for the kernels
 LONGEST = 1000  # characters of a title that are read, before cleaning and after
 
 
@@ -50,16 +53,30 @@ def packed(texts: Sequence[str]) -> tuple[Bytes, NDArray[np.int64]]:
     return data, ends
 
 
-def source(texts: Sequence[str]) -> Source:
+def source(titles: Sequence[str] | Packed) -> Source:
     """A batch of titles as people write them, those beyond ASCII already clean."""
-    data, starts = packed([text[:LONGEST] for text in texts] if max(map(len, texts), default=0) > LONGEST else texts)
-    clean_of = np.empty(len(texts), np.int64)
+    given = titles if isinstance(titles, Packed) else cut(titles)
+    clean_of = np.empty(len(given), np.int64)
     clean_of.fill(-1)
-    if data.max(initial=0) < 128:
-        return Source(data, starts, *_NONE, clean_of)
-    marked = np.zeros(len(texts), np.bool_)
-    _mark_foreign(data, starts, marked)
+    if given.data[given.starts[0] : given.starts[-1]].max(initial=0) < 128:
+        return Source(given.data, given.starts, *_NONE, clean_of)
+    marked = np.zeros(len(given), np.bool_)
+    _mark_foreign(given.data, given.starts, marked)
     foreign = np.flatnonzero(marked)
     clean_of[foreign] = np.arange(len(foreign))
-    cleaned = [normalise(texts[title][:LONGEST])[:LONGEST] for title in foreign.tolist()]
-    return Source(data, starts, *packed(cleaned), clean_of)
+    read = titles.__getitem__ if not isinstance(titles, Packed) else partial(_text, given)
+    cleaned = [normalise(read(title)[:LONGEST])[:LONGEST] for title in foreign.tolist()]
+    return Source(given.data, given.starts, *packed(cleaned), clean_of)
+
+
+def cut(texts: Sequence[str]) -> Packed:
+    """What is read of the texts, packed."""
+    return Packed(*packed([text[:LONGEST] for text in texts] if max(map(len, texts), default=0) > LONGEST else texts))
+
+
+def _text(titles: Packed, title: int) -> str:
+    found = titles.data[titles.starts[title] : titles.starts[title + 1]].tobytes()
+    try:
+        return found.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise InputError(f"title {title} is {found[:60]!r}: expected text in UTF-8") from error
