@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobmajor import columns, raw
+from jobmajor import columns, listed, raw
+from jobmajor.answers import Knowledge
 from jobmajor.classifier import Classifier
 from jobmajor.errors import InputError
 
@@ -329,3 +330,69 @@ def test_iterator_is_read_only_once(both: tuple[Classifier, Classifier]) -> None
 
         assert model.predict(titles).tolist() == ["41-0000", "29-0000"]
         assert model.predict(titles).tolist() == []
+
+
+# Answers as a table
+
+COLUMNS = ["code", "name", "score", "level", "abstain", "reason", "source"]
+
+
+def test_pandas_answers_can_be_joined_to_the_frame_that_the_titles_stand_in(classifier: Classifier) -> None:
+    jobs = pandas.DataFrame({"id": ["007", "8"], "title": ["Registered Nurse", None]}, index=["a", "b"])
+
+    found = jobs.join(classifier.answer_frame(jobs["title"], "detailed"))
+
+    assert list(found) == ["id", "title", *COLUMNS]
+    (nurse, nothing) = classifier.answer(jobs["title"], "detailed")
+    assert found.loc["a", COLUMNS].tolist() == [
+        *(nurse.answers[0].label, nurse.answers[0].name, pytest.approx(nurse.answers[0].score)),
+        *("detailed", nurse.abstain, nurse.reason, nurse.source),
+    ]
+    assert found.loc["b", "reason"] == nothing.reason == "not a title"
+    assert found["score"].dtype == np.float32
+    assert found["abstain"].dtype == np.bool_
+
+
+@kinds
+def test_table_of_answers_is_of_the_titles_kind_and_has_their_rows(classifier: Classifier, kind: str) -> None:
+    library = {"pandas": pandas.DataFrame, "Arrow": pa.Table}.get(kind.partition(" ")[0], pl.DataFrame)
+
+    found = classifier.answer_frame(KINDS[kind](TITLES))
+
+    assert isinstance(found, library)
+    table = pl.from_pandas(found) if isinstance(found, pandas.DataFrame) else pl.DataFrame(found)
+    assert table.columns == COLUMNS
+    assert table["code"].to_list() == [each.answers[0].label for each in classifier.answer(TITLES)]
+    types = [pl.String, pl.String, pl.Float32, pl.String, pl.Boolean, pl.String, pl.String]
+    assert table.dtypes == types
+    empty = classifier.answer_frame(KINDS[kind]([]))
+    table = pl.from_pandas(empty) if isinstance(empty, pandas.DataFrame) else pl.DataFrame(empty)
+    assert table.shape == (0, len(COLUMNS))
+
+
+@pytest.mark.parametrize("kind", ["tuple", "pandas", "polars", "Arrow string"])
+def test_several_answers_have_the_row_of_their_title_and_a_rank(classifier: Classifier, kind: str) -> None:
+    titles = ["Registered Nurse", None, "Cashier"]
+
+    found = classifier.answer_frame(KINDS[kind](titles), k=3)
+
+    table = pl.from_pandas(found) if isinstance(found, pandas.DataFrame) else pl.DataFrame(found)
+    assert table.columns == ["row", "rank", *COLUMNS]
+    expected = [
+        (row, rank, answer.label)
+        for row, each in enumerate(classifier.answer(titles, k=3))
+        for rank, answer in enumerate(each.answers, 1)
+    ]
+    assert table.select("row", "rank", "code").rows() == expected
+    if isinstance(found, pandas.DataFrame):
+        assert found.index.tolist() == [row for row, _, _ in expected]
+
+
+def test_title_that_training_lists_under_several_codes_has_one_row(classifier: Classifier) -> None:
+    model = Classifier(classifier.scorer, {}, Knowledge(listed=listed.learn(["cashier", "cashier"], np.array([3, 9]))))
+    (both_codes,) = model.answer(["Cashier"], "detailed")
+    assert len(both_codes.answers) == 2
+
+    found = model.answer_frame(["Cashier", "Cashier"], "detailed")
+
+    assert found["code"].to_list() == [both_codes.answers[0].label] * 2

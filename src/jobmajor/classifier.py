@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from safetensors import SafetensorError
 
-from jobmajor import answers, columns, linear, soc, transformer
+from jobmajor import answers, columns, frames, linear, soc, transformer
 from jobmajor.answers import Answer, Asked, Coded, Knowledge
 from jobmajor.errors import ArtifactError, InputError
 from jobmajor.listed import Listed
@@ -191,6 +191,23 @@ class Classifier:
             asked = Asked(given[block], texts, read, level, k)
             found += answers.coded(asked, answers.sourced(texts, self.codes, shares, listed, overrides), self.knowledge)
         return found
+
+    def answer_frame(
+        self,
+        titles: Iterable[str | None],
+        level: Level = "major",
+        k: int = 1,
+        *,
+        overrides: Overrides | None = None,
+        exact: bool = True,
+    ) -> Any:
+        """What `answer` says, as a table of the titles' own kind, to be put beside them: `frames.frame`.
+
+        It has a row for each title; where k is above 1, a row for each answer, with the columns row and rank.
+        """
+        given = columns.held(titles)
+        found = self.answer(given, level, k, overrides=overrides, exact=exact)
+        return frames.frame(titles, found, level, ranked=k > 1)
 
     def _shared(self, titles: Sequence[str], texts: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[str]]:
         """The shares of the detailed codes, and the texts as the scorer reads them."""
