@@ -52,14 +52,28 @@ def packed(texts: Sequence[str]) -> tuple[Bytes, NDArray[np.int64]]:
 
 def source(texts: Sequence[str]) -> Source:
     """A batch of titles as people write them, those beyond ASCII already clean."""
-    data, starts = packed([text[:LONGEST] for text in texts] if max(map(len, texts), default=0) > LONGEST else texts)
-    clean_of = np.empty(len(texts), np.int64)
+    return view(*packed([text[:LONGEST] for text in texts] if max(map(len, texts), default=0) > LONGEST else texts))
+
+
+def view(data: Bytes, starts: NDArray[np.int64]) -> Source:
+    """As `source`, of titles that lie in one buffer as UTF-8, title i as `data[starts[i]:starts[i + 1]]`."""
+    clean_of = np.empty(len(starts) - 1, np.int64)
     clean_of.fill(-1)
-    if data.max(initial=0) < 128:
+    if data[starts[0] : starts[-1]].max(initial=0) < 128:
         return Source(data, starts, *_NONE, clean_of)
-    marked = np.zeros(len(texts), np.bool_)
+    marked = np.zeros(len(clean_of), np.bool_)
     _mark_foreign(data, starts, marked)
     foreign = np.flatnonzero(marked)
     clean_of[foreign] = np.arange(len(foreign))
-    cleaned = [normalise(texts[title][:LONGEST])[:LONGEST] for title in foreign.tolist()]
+    cleaned = [normalise(text(data, starts, title))[:LONGEST] for title in foreign.tolist()]
     return Source(data, starts, *packed(cleaned), clean_of)
+
+
+def text(data: Bytes, starts: NDArray[np.int64], title: int) -> str:
+    """As much of one title as is read."""
+    begin = int(starts[title])
+    found = data[begin : min(int(starts[title + 1]), begin + 4 * LONGEST)].tobytes()
+    try:
+        return found.decode("utf-8", "surrogatepass")[:LONGEST]
+    except UnicodeDecodeError:  # cut within a character, or no UTF-8
+        return found.decode("utf-8", "replace")[:LONGEST]
