@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobmajor import compiling, features, soc, spelling
-from jobmajor.classifier import Classifier
 from jobmajor.cleaning_kernel import clean
 from jobmajor.features import BUCKETS, WORD_BUCKETS, Bags
 from jobmajor.kernel import Kernel
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from jobmajor.classifier import Classifier
     from jobmajor.onet import tables as onet
     from jobmajor.soc import Level
 
@@ -286,25 +286,6 @@ def test_kernels_work_where_no_folder_can_be_written(tmp_path: Path) -> None:
     where, text = done.stdout.decode().splitlines()
     assert where == f"{package / 'cleaning_kernel.py'} NullCache"
     assert text == " senior nurse "
-
-
-@pytest.fixture(scope="module")
-def both(classifier: Classifier) -> tuple[Classifier, Classifier]:
-    """The same model, asked by numpy and by compiled code."""
-    plain, fast = (Classifier(classifier.scorer, classifier.about, classifier.knowledge) for _ in range(2))
-    return plain, fast.compile()
-
-
-@settings(max_examples=100)
-@given(st.lists(st.one_of(TITLE, st.sampled_from([*SLIPS, "n/a", "nurse", "12 34", "看護師"])), max_size=6), LEVELS)
-def test_compiled_answers_are_the_plain_ones(
-    both: tuple[Classifier, Classifier], titles: list[str], level: Level
-) -> None:
-    plain, fast = (one.answer(titles, level) for one in both)
-
-    for one, other in zip(plain, fast, strict=True):
-        assert (one.reason, one.source) == (other.reason, other.source)
-        assert one.answers[0].score == pytest.approx(other.answers[0].score, abs=1e-4)
 
 
 def test_threads_that_ask_at_once_get_what_each_asked_for(

@@ -297,7 +297,9 @@ BODIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", BODIES)
 def test_served_model_gives_each_row_its_own_answer_in_order(address: str, classifier: Classifier, name: str) -> None:
     is_table = name.startswith("dataframe")
-    titles = TITLES if is_table else [str(title) for title in TITLES]  # MLflow makes a text of a null, "None"
+    titles: list[str | None] = (
+        TITLES if is_table else [str(title) for title in TITLES]
+    )  # MLflow makes a text of a null, "None"
 
     status, answer = ask(address, {**BODIES[name], "params": {"level": "minor", "top_k": 2}})
 

@@ -24,12 +24,12 @@ PRECISION = 0.95
 NEVER = 2.0  # a threshold that no score reaches
 ANSWERED, UNSURE, NOT_A_TITLE, UNKNOWN_LANGUAGE = "", "unsure", "not a title", "unknown language"
 LEAST_KNOWN = 0.35  # below: 1 in 4,500 real titles of validation, 99 in 100 strings of random letters
-_LEAST_LETTERS = 5  # a shorter text may be an abbreviation that training never saw: unsure, rather than no title
-_WELL_KNOWN = 0.9  # a text of which more is known is not looked at word by word: 19 in 20 real titles
+LEAST_LETTERS = 5  # a shorter text may be an abbreviation that training never saw: unsure, rather than no title
+WELL_KNOWN = 0.9  # a text of which more is known is not looked at word by word: 19 in 20 real titles
 _MOST_FOREIGN = 0.2  # share of letters of other scripts; one Chinese sign says as much as several Latin letters
 _ONE_IN_TEN = 1.2816  # the normal distribution's 90th percentile
 
-_PLACEHOLDERS = frozenset(  # as they are normalised
+PLACEHOLDERS = frozenset(  # as they are normalised
     re.split(
         r",\s+",
         """n a, na, none, null, nil, nan, undefined, unknown, not known, unspecified, not specified, not applicable,
@@ -41,7 +41,7 @@ _PLACEHOLDERS = frozenset(  # as they are normalised
         i dont know, dont know, whatever, nothing, refused, missing, default, hello, hello world, and""",
     )
 )
-_LOREM = frozenset(  # its words that no title holds
+LOREM = frozenset(  # its words that no title holds
     re.split(
         r"\s+",
         """lorem ipsum dolor amet consectetur adipiscing elit eiusmod tempor incididunt dolore aliqua veniam quis
@@ -49,8 +49,8 @@ _LOREM = frozenset(  # its words that no title holds
         pariatur excepteur sint occaecat cupidatat proident sunt deserunt mollit laborum""",
     )
 )
-_KEYS = re.compile("asdf|sdfg|dfgh|fghj|ghjk|hjkl|lkjh|fdsa|qwer|rewq|zxcv|xcvb|cvbn|qazw|wsxe|edcr|uiop")
-_ADDRESS = re.compile(
+KEYS = re.compile("asdf|sdfg|dfgh|fghj|ghjk|hjkl|lkjh|fdsa|qwer|rewq|zxcv|xcvb|cvbn|qazw|wsxe|edcr|uiop")
+ADDRESS = re.compile(
     r"\s*(?:<?(?:mailto:)?[^\s@]*@[^\s@]+>?"  # an e-mail or an account
     r"|[a-z]+://\S+|www\.\S+"
     r"|[\w-]+(?:\.[\w-]+)*\.(?:com|org|edu|gov|info|io|html?|co\.uk)(?:/\S*)?)\s*",  # not "net": ASP.NET
@@ -132,20 +132,20 @@ def reasons(
     counts = _counts(texts)
     strange = known_share < LEAST_KNOWN
     found = np.where(strange | ~(confidence >= threshold), UNSURE, ANSWERED).astype(f"<U{len(UNKNOWN_LANGUAGE)}")
-    found[strange & (counts.letters >= _LEAST_LETTERS)] = NOT_A_TITLE
+    found[strange & (counts.letters >= LEAST_LETTERS)] = NOT_A_TITLE
     found[(counts.letters < 2) | (counts.letters <= counts.digits) | counts.repeats] = NOT_A_TITLE
-    found[[row for row in _where(known_share < _WELL_KNOWN) if _is_filler(texts[row])]] = NOT_A_TITLE
-    found[[row for row in _where(counts.digits > 0) if texts[row].rstrip(_NUMBERS) in _PLACEHOLDERS]] = NOT_A_TITLE
-    found[[row for row, text in enumerate(texts) if text in _PLACEHOLDERS]] = NOT_A_TITLE
+    found[[row for row in _where(known_share < WELL_KNOWN) if _is_filler(texts[row])]] = NOT_A_TITLE
+    found[[row for row in _where(counts.digits > 0) if texts[row].rstrip(_NUMBERS) in PLACEHOLDERS]] = NOT_A_TITLE
+    found[[row for row, text in enumerate(texts) if text in PLACEHOLDERS]] = NOT_A_TITLE
     found[_addresses(titles)] = NOT_A_TITLE
-    found[[row for row, text in enumerate(texts) if not text.isascii() and _is_foreign(text)]] = UNKNOWN_LANGUAGE
+    found[[row for row, text in enumerate(texts) if not text.isascii() and is_foreign(text)]] = UNKNOWN_LANGUAGE
     return found
 
 
 def _addresses(titles: Sequence[str]) -> list[int]:
     """The rows that hold nothing but an e-mail, an account, or a page's address."""
     suspects = (row for row, title in enumerate(titles) if "." in title or "@" in title or "://" in title)
-    return [row for row in suspects if _ADDRESS.fullmatch(titles[row])]
+    return [row for row in suspects if ADDRESS.fullmatch(titles[row])]
 
 
 def _where(chosen: NDArray[np.bool_]) -> list[int]:
@@ -173,10 +173,10 @@ def _up_to(signs: NDArray[np.bool_], ends: NDArray[np.intp]) -> NDArray[np.int64
 def _is_filler(text: str) -> bool:
     """Whether keys side by side were hit, or half of the words are those of "Lorem ipsum"."""
     words = text.split()
-    return _KEYS.search(text) is not None or 2 * sum(word in _LOREM for word in words) >= max(len(words), 1)
+    return KEYS.search(text) is not None or 2 * sum(word in LOREM for word in words) >= max(len(words), 1)
 
 
-def _is_foreign(text: str) -> bool:
+def is_foreign(text: str) -> bool:
     """Whether a good part of the letters is of another script than Latin."""
     letters = [sign for sign in text if sign.isalpha()]
     return sum(not _is_latin(sign) for sign in letters) > _MOST_FOREIGN * len(letters)

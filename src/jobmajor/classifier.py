@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from safetensors import SafetensorError
 
-from jobmajor import answers, columns, frames, linear, soc, transformer
+from jobmajor import answers, coding, columns, frames, linear, soc, transformer
 from jobmajor.answers import Answer, Asked, Coded, Knowledge
+from jobmajor.coding import Coder, Wanted
 from jobmajor.errors import ArtifactError, InputError
 from jobmajor.listed import Listed
 from jobmajor.titles import normalise
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jobmajor.columns import Packed
+    from jobmajor.compiled import Compiled
     from jobmajor.overrides import Overrides
     from jobmajor.soc import Level
 
@@ -129,6 +132,7 @@ class Classifier:
         """
         self._compiled_from = 0
         self.predict_proba([""])
+        self.answer([""])
         return self
 
     def sum_up(self, detailed: NDArray[np.float32], level: Level) -> NDArray[np.float32]:
@@ -182,15 +186,11 @@ class Classifier:
         """
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
-        given = [(title or "")[:_MAX_CHARACTERS] for title in columns.as_list(titles)]
-        listed = self.knowledge.listed if exact else Listed.none()
-        found: list[Coded] = []
-        for block in _blocks(given):
-            texts = [_text(title) for title in given[block]]
-            shares, read = self._shared(given[block], texts)
-            asked = Asked(given[block], texts, read, level, k)
-            found += answers.coded(asked, answers.sourced(texts, self.codes, shares, listed, overrides), self.knowledge)
-        return found
+        given = columns.held(titles)
+        if overrides is None and len(given) >= self._compiled_from and self._compiled:
+            return self._coded(columns.packed(given), level, k, exact=exact)
+        texts = [(title or "")[:_MAX_CHARACTERS] for title in columns.as_list(given)]
+        return self._answered(texts, level, k, overrides=overrides, exact=exact)
 
     def answer_frame(
         self,
@@ -201,20 +201,64 @@ class Classifier:
         overrides: Overrides | None = None,
         exact: bool = True,
     ) -> Any:
-        """What `answer` says, as a table of the titles' own kind, to be put beside them: `frames.frame`.
-
-        It has a row for each title; where k is above 1, a row for each answer, with the columns row and rank.
-        """
-        given = columns.held(titles)
-        found = self.answer(given, level, k, overrides=overrides, exact=exact)
+        """What `answer` says as a table of the titles' own kind, a row for each title; for k above 1, for each answer."""
+        found = self.answer(titles, level, k, overrides=overrides, exact=exact)
         return frames.frame(titles, found, level, ranked=k > 1)
 
-    def _shared(self, titles: Sequence[str], texts: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[str]]:
-        """The shares of the detailed codes, and the texts as the scorer reads them."""
-        if self._compiled_from == 0 and isinstance(self.scorer, linear.LinearModel):
-            shares = self.scorer.compiled_shares(titles, self._starts["detailed"])
-            return shares, self.scorer.compiled_read(titles, texts)
-        return self.scorer.shares(texts), self.scorer.read(texts)
+    def coder(
+        self,
+        levels: Sequence[Level] = ("major",),
+        k: int = 1,
+        *,
+        overrides: Overrides | None = None,
+        exact: bool = True,
+    ) -> Coder:
+        """What answers many titles at once, as arrays: what `answer` says, but for more than k codes of equal share.
+
+        Raises:
+            InputError: k is below 1.
+        """
+        if k < 1:
+            raise InputError(f"k is {k}: expected at least 1")
+
+        def ask(titles: list[str], level: Level) -> list[Coded]:
+            return self._answered(titles, level, k, overrides=overrides, exact=exact)
+
+        return Coder(Wanted(self.codes, tuple(levels), k, overrides, exact), self._compiled, ask)
+
+    @cached_property
+    def _compiled(self) -> Compiled | None:
+        """Compiled code that answers, where the recipe has some."""
+        if not isinstance(self.scorer, linear.LinearModel):
+            return None
+        from jobmajor.compiled import Compiled  # noqa: PLC0415 - loads Numba
+
+        return Compiled(self.codes, self.knowledge, self.scorer.kernel)
+
+    def _coded(self, titles: Packed, level: Level, k: int, *, exact: bool) -> list[Coded]:
+        """As `_answered`, by compiled code; one code more is asked for, which says whether the k-th is as good."""
+        from jobmajor import raw  # noqa: PLC0415 - loads Numba
+
+        codes = self.coder((level,), k + 1, exact=exact).code(titles.data, titles.starts)
+        found, tied = coding.coded(codes, self.classes(level), k)
+        texts = [raw.text(titles.data, titles.starts, row) for row in tied]
+        again = self._answered(texts, level, k, exact=exact)
+        for row, each in zip(tied, again, strict=True):
+            found[row] = each
+        return found
+
+    def _answered(
+        self, given: Sequence[str], level: Level, k: int, *, overrides: Overrides | None = None, exact: bool
+    ) -> list[Coded]:
+        """The rule that compiled code is held to."""
+        listed = self.knowledge.listed if exact else Listed.none()
+        found: list[Coded] = []
+        for block in _blocks(given):
+            texts = [_text(title) for title in given[block]]
+            shares, read = self.scorer.shares(texts), self.scorer.read(texts)
+            asked = Asked(given[block], texts, read, level, k)
+            found += answers.coded(asked, answers.sourced(texts, self.codes, shares, listed, overrides), self.knowledge)
+        return found
 
     def save(self, folder: Path, **lineage: Any) -> manifest.Manifest:
         """Write the model into an empty folder, with its manifest; `lineage` as in `manifest.write`."""

@@ -92,7 +92,7 @@ def packed(titles: Iterable[str | None]) -> Packed:
         return _of_polars(given)
     from jobmajor import raw  # noqa: PLC0415 - loads Numba
 
-    return raw.cut([title or "" for title in as_list(given)])
+    return Packed(*raw.packed([(title or "")[: raw.LONGEST] for title in as_list(given)]))
 
 
 def like(titles: object, labels: NDArray[np.str_], places: NDArray[np.intp]) -> Any:
@@ -151,10 +151,12 @@ def _title(value: Any) -> str | None:
 
 
 def _decoded(column: Any) -> list[Any]:
+    """The values; what is no UTF-8, which Arrow never looks for, is read as `raw.text` does."""
     try:
         values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError as error:
-        raise InputError(f"a title is {error.object[:60]!r}: expected text in UTF-8") from error
+    except UnicodeDecodeError:
+        found = _one_piece(column).cast("large_binary").to_pylist()
+        return [value if value is None else value.decode("utf-8", "replace") for value in found]
     return values
 
 

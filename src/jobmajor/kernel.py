@@ -7,6 +7,7 @@ titles out.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,8 @@ _FEW = 3  # titles: for more, a product of matrices is the faster way
 
 
 @dataclass(frozen=True, slots=True)
-class _Rooms:
-    """For one batch at a time; `found` is for one title, as `blending` is."""
+class Rooms:
+    """For one thread and one block of titles at a time; `found` is for one title, as `blending` is."""
 
     block: Room
     found: tuple[NDArray[np.int32], Floats]
@@ -55,7 +56,7 @@ class Kernel:
         self._outputs, self._output_bias = arrays.outputs, arrays.output_bias
         self._factors = tuple(_F(getattr(factors, name)) for name in Factors._fields)
         self._major_starts = np.searchsorted(major_of, np.arange(len(arrays.bias) + 1))
-        self._idle: list[_Rooms] = []  # made when first needed, then used again: a single title takes less than that
+        self._idle: list[Rooms] = []  # made when first needed, then used again: a single title takes less than that
 
     def shares(self, titles: Sequence[str] | Packed, starts: NDArray[np.int64]) -> Floats:
         """The share of each code, shape (titles, codes of the level); each row sums to 1.
@@ -65,44 +66,44 @@ class Kernel:
             starts: Where each code's own detailed codes begin, shape (codes of a level,): all of a level's codes,
                 which is the major groups or below them.
         """
-        ends = np.empty(len(starts) + 1, np.int64)
-        ends[:-1], ends[-1] = starts, len(self._output_bias)
+        ends = self.ends(starts)
         shares = np.empty((len(titles), len(starts)), _F)
-        rooms = self._taken()
-        for first, last in self._mended(titles, rooms):
-            self._score(last - first, rooms, ends, shares[first:last])
-        self._idle.append(rooms)
+        with self.rooms() as rooms:
+            for first, last in self._mended(titles, rooms):
+                self.score(last - first, rooms, ends, shares[first:last])
         return shares
 
-    def read(self, titles: Sequence[str]) -> list[str | None]:
-        """Each title as `spelling.mended` reads it where that is not as it is written; else None."""
-        rooms, found = self._taken(), list[str | None]()
-        words = rooms.block.words
-        for first, last in self._mended(titles, rooms):
-            for begin, end in words.mended[: last - first].tolist():
-                found.append(words.text[begin:end].tobytes().decode() if begin < end else None)
-        self._idle.append(rooms)
-        return found
+    def ends(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A level's codes as `score` takes them: where each begins, and where the last one ends."""
+        return np.append(starts, len(self._output_bias))
 
-    def _mended(self, titles: Sequence[str] | Packed, rooms: _Rooms) -> Iterator[tuple[int, int]]:
+    def _mended(self, titles: Sequence[str] | Packed, rooms: Rooms) -> Iterator[tuple[int, int]]:
         """The titles in blocks, each as its first and the one after its last, when their words are in the rooms."""
         raw, first = source(titles), 0
         while first < len(titles):
             count = clean(raw, first, rooms.block)
-            mend(count, rooms.block.words, self._known)
+            self.mend(count, rooms)
             yield first, first + count
             first += count
 
-    def _taken(self) -> _Rooms:
-        try:
-            return self._idle.pop()
-        except IndexError:  # all are in use by other threads
-            return self._rooms()
+    def mend(self, count: int, rooms: Rooms) -> None:
+        """Leave of so many cleaned titles the words that the model reads."""
+        mend(count, rooms.block.words, self._known)
 
-    def _rooms(self) -> _Rooms:
+    @contextmanager
+    def rooms(self) -> Iterator[Rooms]:
+        """Rooms for one thread."""
+        try:
+            rooms = self._idle.pop()
+        except IndexError:  # all are in use by other threads
+            rooms = self._made()
+        yield rooms
+        self._idle.append(rooms)
+
+    def _made(self) -> Rooms:
         codes, lanes, majors = len(self._output_bias), len(self._model.bias), len(self._major_starts) - 1
         hidden = np.empty((BLOCK_TITLES, len(self._model.hidden_bias)), _F)
-        return _Rooms(
+        return Rooms(
             Room.make(),
             (np.empty(_MOST, np.int32), np.empty(_MOST, _F)),
             Evidence(np.empty((BLOCK_TITLES, lanes), _F), np.empty((BLOCK_TITLES, codes), _F), hidden),
@@ -110,7 +111,8 @@ class Kernel:
             (np.empty((3, codes), _F), np.empty((3, majors), _F), np.empty(majors, _F)),
         )
 
-    def _score(self, count: int, rooms: _Rooms, starts: NDArray[np.int64], shares: Floats) -> None:
+    def score(self, count: int, rooms: Rooms, ends: NDArray[np.int64], shares: Floats) -> None:
+        """The shares of so many mended titles; `ends` are `self.ends` of a level."""
         cut(count, rooms.block)
         said, scores = rooms.evidence, rooms.scores[:count]
         fill(count, tuple(rooms.block.pieces), tuple(self._model), rooms.found, tuple(said))
@@ -119,4 +121,4 @@ class Kernel:
         else:
             np.matmul(said.hidden[:count], self._outputs, out=scores)
         evidence = said.margins, said.likelihoods, scores, self._output_bias
-        blend(evidence, self._factors, (self._major_starts, starts), rooms.blending, shares)
+        blend(evidence, self._factors, (self._major_starts, ends), rooms.blending, shares)

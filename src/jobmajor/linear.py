@@ -76,7 +76,8 @@ class LinearModel:
         return mended(texts, self.arrays.gains, self._tables)
 
     @cached_property
-    def _kernel(self) -> Kernel:
+    def kernel(self) -> Kernel:
+        """Its compiled code, made when it is first asked for."""
         from jobmajor.kernel import Kernel  # noqa: PLC0415 - loads Numba
 
         return Kernel(self.arrays, self._tables, self.blend, self._major_of)
@@ -88,11 +89,7 @@ class LinearModel:
             titles: As people write them.
             starts: Where each code's own detailed codes begin, shape (codes of a level,).
         """
-        return self._kernel.shares(titles, starts)
-
-    def compiled_read(self, titles: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
-        """What `read` says of the texts, which are the titles normalised, by compiled code."""
-        return [mended or text for mended, text in zip(self._kernel.read(titles), texts, strict=True)]
+        return self.kernel.shares(titles, starts)
 
     def save(self, folder: Path) -> None:
         """Write its files into a folder that has none of them."""

@@ -92,7 +92,7 @@ class Listed:
         Returns:
             Positions in `texts`, shape (found,), and shape (found, codes), where each row sums to 1.
         """
-        hashes = _hashes(texts)
+        hashes = digests(texts)
         places = np.searchsorted(self.titles, hashes)
         rows = np.flatnonzero(_among(hashes, self.titles))
         begins = self.starts[places[rows]].astype(np.int64)
@@ -111,7 +111,7 @@ class Listed:
             return np.ones(len(texts), np.float32)
         words = [text.split() for text in texts]
         counts = np.array([len(each) for each in words], np.int64)
-        known = np.repeat(np.arange(len(texts)), counts)[_among(_hashes(_each(words)), self.words)]
+        known = np.repeat(np.arange(len(texts)), counts)[_among(digests(_each(words)), self.words)]
         runs, title_of = _runs(texts)
         seen = np.bincount(known, minlength=len(texts)) + _count(title_of[_among(runs, self.runs)], texts)
         shares: NDArray[np.float32] = (seen / np.maximum(counts + _count(title_of, texts), 1)).astype(np.float32)
@@ -125,7 +125,7 @@ def learn(texts: Sequence[str], places: NDArray[np.int64]) -> Listed:
         texts: The normalised title of each row.
         places: The column of each row's detailed code, shape (rows,).
     """
-    hashes, title_of = np.unique(_hashes(texts), return_inverse=True)
+    hashes, title_of = np.unique(digests(texts), return_inverse=True)
     pairs, rows = np.unique(np.column_stack([title_of, places]), axis=0, return_counts=True)
     starts = np.searchsorted(pairs[:, 0], np.arange(len(hashes) + 1))
     totals = np.add.reduceat(rows, starts[:-1])
@@ -134,12 +134,13 @@ def learn(texts: Sequence[str], places: NDArray[np.int64]) -> Listed:
         starts=starts.astype(np.int32),
         codes=pairs[:, 1].astype(np.int16),
         shares=(rows / totals[pairs[:, 0]]).astype(np.float32),
-        words=np.unique(_hashes(sorted({word for text in texts for word in text.split()}))),
+        words=np.unique(digests(sorted({word for text in texts for word in text.split()}))),
         runs=np.unique(_runs(texts)[0]),
     )
 
 
-def _hashes(texts: Iterable[str]) -> NDArray[np.uint64]:
+def digests(texts: Iterable[str]) -> NDArray[np.uint64]:
+    """BLAKE2b of each text, 8 bytes as a number."""
     return np.frombuffer(b"".join(blake2b(text.encode(), digest_size=8).digest() for text in texts), "<u8")
 
 

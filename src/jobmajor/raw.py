@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from jobmajor.columns import Packed
 from jobmajor.compiling import entry
-from jobmajor.errors import InputError
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
@@ -55,28 +53,30 @@ def packed(texts: Sequence[str]) -> tuple[Bytes, NDArray[np.int64]]:
 
 def source(titles: Sequence[str] | Packed) -> Source:
     """A batch of titles as people write them, those beyond ASCII already clean."""
-    given = titles if isinstance(titles, Packed) else cut(titles)
-    clean_of = np.empty(len(given), np.int64)
+    if isinstance(titles, Packed):
+        return view(titles.data, titles.starts)
+    return view(*packed([text[:LONGEST] for text in titles] if max(map(len, titles), default=0) > LONGEST else titles))
+
+
+def view(data: Bytes, starts: NDArray[np.int64]) -> Source:
+    """As `source`, of titles that lie in one buffer as UTF-8, title i as `data[starts[i]:starts[i + 1]]`."""
+    clean_of = np.empty(len(starts) - 1, np.int64)
     clean_of.fill(-1)
-    if given.data[given.starts[0] : given.starts[-1]].max(initial=0) < 128:
-        return Source(given.data, given.starts, *_NONE, clean_of)
-    marked = np.zeros(len(given), np.bool_)
-    _mark_foreign(given.data, given.starts, marked)
+    if data[starts[0] : starts[-1]].max(initial=0) < 128:
+        return Source(data, starts, *_NONE, clean_of)
+    marked = np.zeros(len(clean_of), np.bool_)
+    _mark_foreign(data, starts, marked)
     foreign = np.flatnonzero(marked)
     clean_of[foreign] = np.arange(len(foreign))
-    read = titles.__getitem__ if not isinstance(titles, Packed) else partial(_text, given)
-    cleaned = [normalise(read(title)[:LONGEST])[:LONGEST] for title in foreign.tolist()]
-    return Source(given.data, given.starts, *packed(cleaned), clean_of)
+    cleaned = [normalise(text(data, starts, title))[:LONGEST] for title in foreign.tolist()]
+    return Source(data, starts, *packed(cleaned), clean_of)
 
 
-def cut(texts: Sequence[str]) -> Packed:
-    """What is read of the texts, packed."""
-    return Packed(*packed([text[:LONGEST] for text in texts] if max(map(len, texts), default=0) > LONGEST else texts))
-
-
-def _text(titles: Packed, title: int) -> str:
-    found = titles.data[titles.starts[title] : titles.starts[title + 1]].tobytes()
+def text(data: Bytes, starts: NDArray[np.int64], title: int) -> str:
+    """As much of one title as is read."""
+    begin = int(starts[title])
+    found = data[begin : min(int(starts[title + 1]), begin + 4 * LONGEST)].tobytes()
     try:
-        return found.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError as error:
-        raise InputError(f"title {title} is {found[:60]!r}: expected text in UTF-8") from error
+        return found.decode("utf-8", "surrogatepass")[:LONGEST]
+    except UnicodeDecodeError:  # cut within a character, or no UTF-8
+        return found.decode("utf-8", "replace")[:LONGEST]
