@@ -158,6 +158,7 @@ PLAIN = {
     ("pipeline", "show"),
     ("models", "show"),
     ("models", "verify"),
+    ("models", "export"),
     ("serve",),
     ("aws", "models", "show"),
 }

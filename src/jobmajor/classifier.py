@@ -201,7 +201,7 @@ class Classifier:
         overrides: Overrides | None = None,
         exact: bool = True,
     ) -> Any:
-        """What `answer` says as a table of the titles' own kind, a row for each title; for k above 1, for each answer."""
+        """What `answer` says as a table of the titles' own kind; a row a title, for k above 1 a row an answer."""
         found = self.answer(titles, level, k, overrides=overrides, exact=exact)
         return frames.frame(titles, found, level, ranked=k > 1)
 
