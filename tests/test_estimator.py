@@ -220,6 +220,21 @@ def test_every_code_is_learned_though_it_has_one_title_and_much_is_held_back(
     assert set(training["text"]).isdisjoint(validation["text"])
 
 
+def test_no_family_and_no_text_is_in_training_and_in_validation() -> None:
+    rare = sorted(soc.detailed_codes())[:30]  # each has one title, whose family has a title of a common code, too
+    pairs = [(f"Hand, Welder {place}", code) for place, code in enumerate(rare)]
+    pairs += [(f"Welder Hand {place}", "51-4121") for place in range(30)]
+    pairs += [(f"{rank} Buyer {place}", "13-1023") for place in range(30) for rank in ("Sr.", "Senior")]
+    rows = estimator._rows([title for title, _ in pairs], [code for _, code in pairs])
+
+    training, validation = estimator._parts(rows, settings.Split(seed=0, validation=0.4))
+
+    assert set(training["code"]) == {code for _, code in pairs}
+    assert set(training["family"]).isdisjoint(validation["family"])
+    assert set(training["text"]).isdisjoint(validation["text"])
+    assert len(validation) > 3
+
+
 def test_titles_that_hold_no_word_teach_nothing(fitted: TitleClassifier, titles: list[str], majors: list[str]) -> None:
     one = TitleClassifier(**SMALL).fit([*titles, None, "", " — "], [*majors, "11-0000", "29-0000", "55-0000"])
 
