@@ -183,12 +183,24 @@ class Classifier:
         Raises:
             InputError: k is below 1.
         """
+        return self.answer_at((level,), titles, k, overrides=overrides, exact=exact)[0]
+
+    def answer_at(
+        self,
+        levels: Sequence[Level],
+        titles: Iterable[str | None],
+        k: int = 1,
+        *,
+        overrides: Overrides | None = None,
+        exact: bool = True,
+    ) -> list[list[Coded]]:
+        """For each of some levels what `answer` says; compiled code reads each title once for all of them."""
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
         given = [(title or "")[:_MAX_CHARACTERS] for title in _as_list(titles)]
         if overrides is None and len(given) >= self._compiled_from and self._compiled:
-            return self._coded(given, level, k, exact=exact)
-        return self._answered(given, level, k, overrides=overrides, exact=exact)
+            return self._coded(given, levels, k, exact=exact)
+        return [self._answered(given, level, k, overrides=overrides, exact=exact) for level in levels]
 
     def coder(
         self,
@@ -220,15 +232,17 @@ class Classifier:
 
         return Compiled(self.codes, self.knowledge, self.scorer.kernel)
 
-    def _coded(self, titles: Sequence[str], level: Level, k: int, *, exact: bool) -> list[Coded]:
+    def _coded(self, titles: Sequence[str], levels: Sequence[Level], k: int, *, exact: bool) -> list[list[Coded]]:
         """As `_answered`, by compiled code; one code more is asked for, which says whether the k-th is as good."""
         from jobmajor import raw  # noqa: PLC0415 - loads Numba
 
-        codes = self.coder((level,), k + 1, exact=exact).code(*raw.packed(titles))
-        found, tied = coding.coded(codes, self.classes(level), k)
-        again = self._answered([titles[row] for row in tied], level, k, exact=exact)
-        for row, each in zip(tied, again, strict=True):
-            found[row] = each
+        codes, found = self.coder(levels, k + 1, exact=exact).code(*raw.packed(titles)), []
+        for place, level in enumerate(levels):
+            coded, tied = coding.coded(codes, place, self.classes(level), k)
+            again = self._answered([titles[row] for row in tied], level, k, exact=exact)
+            for row, each in zip(tied, again, strict=True):
+                coded[row] = each
+            found.append(coded)
         return found
 
     def _answered(
