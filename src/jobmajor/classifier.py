@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jobmajor.columns import Packed
     from jobmajor.compiled import Compiled
     from jobmajor.overrides import Overrides
+    from jobmajor.scorer import Scorer
     from jobmajor.soc import Level
 
 _MODEL = "model.json"  # a scorer's description, which names its recipe
@@ -37,27 +38,6 @@ _TRANSFORMER = "transformer"
 _BATCH = 4096  # titles scored at a time, each up to
 _COMPILED_FROM = 20_000  # titles: fewer are answered before compiled code would be loaded
 _MAX_CHARACTERS = 1000  # of it: with the scorer's own batches they bound memory whatever the input
-
-
-class Scorer(Protocol):
-    """What a recipe learns: normalised titles in, shares of detailed codes out."""
-
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """The detailed codes that it can answer, ascending: the order of its columns."""
-        ...
-
-    def shares(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The share of each code, shape (titles, codes); each row sums to 1. Texts are as `normalise` gives them."""
-        ...
-
-    def read(self, texts: Sequence[str]) -> Sequence[str]:
-        """The texts as it understands them, where it mends their spelling."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write its files, of which `model.json` has a key `recipe`, into an empty folder."""
-        ...
 
 
 class Classifier:
@@ -184,13 +164,25 @@ class Classifier:
         Raises:
             InputError: k is below 1.
         """
+        return self.answer_at((level,), titles, k, overrides=overrides, exact=exact)[0]
+
+    def answer_at(
+        self,
+        levels: Sequence[Level],
+        titles: Iterable[str | None],
+        k: int = 1,
+        *,
+        overrides: Overrides | None = None,
+        exact: bool = True,
+    ) -> list[list[Coded]]:
+        """For each of some levels what `answer` says; compiled code reads each title once for all of them."""
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
         given = columns.held(titles)
         if overrides is None and len(given) >= self._compiled_from and self._compiled:
-            return self._coded(columns.packed(given), level, k, exact=exact)
+            return self._coded(columns.packed(given), levels, k, exact=exact)
         texts = [(title or "")[:_MAX_CHARACTERS] for title in columns.as_list(given)]
-        return self._answered(texts, level, k, overrides=overrides, exact=exact)
+        return [self._answered(texts, level, k, overrides=overrides, exact=exact) for level in levels]
 
     def answer_frame(
         self,
@@ -235,16 +227,18 @@ class Classifier:
 
         return Compiled(self.codes, self.knowledge, self.scorer.kernel)
 
-    def _coded(self, titles: Packed, level: Level, k: int, *, exact: bool) -> list[Coded]:
+    def _coded(self, titles: Packed, levels: Sequence[Level], k: int, *, exact: bool) -> list[list[Coded]]:
         """As `_answered`, by compiled code; one code more is asked for, which says whether the k-th is as good."""
         from jobmajor import raw  # noqa: PLC0415 - loads Numba
 
-        codes = self.coder((level,), k + 1, exact=exact).code(titles.data, titles.starts)
-        found, tied = coding.coded(codes, self.classes(level), k)
-        texts = [raw.text(titles.data, titles.starts, row) for row in tied]
-        again = self._answered(texts, level, k, exact=exact)
-        for row, each in zip(tied, again, strict=True):
-            found[row] = each
+        codes, found = self.coder(levels, k + 1, exact=exact).code(titles.data, titles.starts), []
+        for place, level in enumerate(levels):
+            coded, tied = coding.coded(codes, place, self.classes(level), k)
+            texts = [raw.text(titles.data, titles.starts, row) for row in tied]
+            again = self._answered(texts, level, k, exact=exact)
+            for row, each in zip(tied, again, strict=True):
+                coded[row] = each
+            found.append(coded)
         return found
 
     def _answered(

@@ -151,15 +151,16 @@ class Coder:
         into.sources[row] = SOURCES.index(coded.source)
 
 
-def coded(codes: Codes, classes: Sequence[str], k: int) -> tuple[list[Coded], list[int]]:
-    """The answers at a single level, and the places of those that `codes` can't tell whole.
+def coded(codes: Codes, level: int, classes: Sequence[str], k: int) -> tuple[list[Coded], list[int]]:
+    """The answers at one level, and the places of those that `codes` can't tell whole.
 
     Args:
         codes: Of at least k + 1 codes to each title.
+        level: Its place among those of `codes`.
         classes: The level's codes, which the labels are places in.
         k: Codes to each title. A title that training lists may have more codes as good as the k-th.
     """
-    parts = codes.labels[:, 0, :k], codes.scores[:, 0, :k], codes.reasons[:, 0], codes.sources
+    parts = codes.labels[:, level, :k], codes.scores[:, level, :k], codes.reasons[:, level], codes.sources
     columns = [part.tolist() for part in parts]
     found = [
         Coded(
@@ -174,8 +175,8 @@ def coded(codes: Codes, classes: Sequence[str], k: int) -> tuple[list[Coded], li
         )
         for labels, scores, reason, source in zip(*columns, strict=True)
     ]
-    is_exact, best = codes.sources == SOURCES.index(answers.EXACT), codes.scores[:, 0]
-    tied = is_exact & (codes.labels[:, 0, k] != NONE) & (best[:, k] >= best[:, k - 1])
+    is_exact, best = codes.sources == SOURCES.index(answers.EXACT), codes.scores[:, level]
+    tied = is_exact & (codes.labels[:, level, k] != NONE) & (best[:, k] >= best[:, k - 1])
     return found, np.flatnonzero(tied).tolist()
 
 

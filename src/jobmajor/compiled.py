@@ -102,7 +102,8 @@ class Compiled:
         """What `fill` answers; `own` are clean titles that it is to leave, `exact` is as for `Classifier.answer`."""
         if (levels, exact) not in self._plans:
             self._plans[levels, exact] = self._planned(levels, exact=exact)
-        return replace(self._plans[levels, exact], own=np.sort(digests(own)))
+        found, leave = self._plans[levels, exact], digests(own)
+        return replace(found, own=np.sort(leave)) if len(leave) else found
 
     def _planned(self, levels: tuple[Level, ...], *, exact: bool) -> Plan:
         """Where only major groups are asked for, the kernel need not say how each is split."""
