@@ -134,6 +134,7 @@ def test_commands_are_those_of_the_design() -> None:
     assert {" ".join(words) for words in COMMANDS} == {
         *("run", "tune", "classify", "data pull", "data list", "data check", "pipeline show", "pipeline validate"),
         *("models list", "models show", "models promote", "models rollback", "models verify"),
+        "models export",
         "serve",
         *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch"),
         *(f"aws pipeline {verb}" for verb in ("upsert", "start", "status", "logs", "stop", "list", "schedule")),
@@ -157,6 +158,7 @@ PLAIN = {
     ("pipeline", "show"),
     ("models", "show"),
     ("models", "verify"),
+    ("models", "export"),
     ("serve",),
     ("aws", "models", "show"),
 }

@@ -235,6 +235,24 @@ def test_python_examples_compile_and_use_public_names() -> None:
     assert any("jobmajor.load()" in block for block in blocks)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["answer_frame", "TitleClassifier"])
+def test_example_in_code_runs(
+    what: str,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (block,) = [block for block in fences("python") if what in block]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOBMAJOR_HOME", str(finished))
+
+    exec(compile(block, "example", "exec"), {})  # noqa: S102 - our own page
+
+    assert "29-1141" in capsys.readouterr().out
+
+
 def test_settings_in_the_documentation_can_be_used() -> None:
     for block in fences("toml"):
         settings.build(settings.Settings, tomllib.loads(block))

@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jobmajor.answers import Answer
     from jobmajor.classifier import Classifier
+    from jobmajor.estimator import TitleClassifier
     from jobmajor.loading import load
     from jobmajor.local import Options, Outcome, run
     from jobmajor.titles import normalise
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "Classifier", "Options", "Outcome", "load", "normalise", "run"]
+__all__ = ["Answer", "Classifier", "Options", "Outcome", "TitleClassifier", "load", "normalise", "run"]
 
 _ROOMS = {
     "Answer": "answers",
     "Classifier": "classifier",
     "Options": "local",
     "Outcome": "local",
+    "TitleClassifier": "estimator",
     "load": "loading",
     "normalise": "titles",
     "run": "local",

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
 
-from jobmajor import answers, coding, linear, soc, transformer
+from jobmajor import answers, coding, columns, frames, linear, soc, transformer
 from jobmajor.answers import Answer, Asked, Coded, Knowledge
 from jobmajor.coding import Coder, Wanted
 from jobmajor.errors import ArtifactError, InputError
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jobmajor.columns import Packed
     from jobmajor.compiled import Compiled
     from jobmajor.overrides import Overrides
+    from jobmajor.scorer import Scorer
     from jobmajor.soc import Level
 
 _MODEL = "model.json"  # a scorer's description, which names its recipe
@@ -36,27 +38,6 @@ _TRANSFORMER = "transformer"
 _BATCH = 4096  # titles scored at a time, each up to
 _COMPILED_FROM = 20_000  # titles: fewer are answered before compiled code would be loaded
 _MAX_CHARACTERS = 1000  # of it: with the scorer's own batches they bound memory whatever the input
-
-
-class Scorer(Protocol):
-    """What a recipe learns: normalised titles in, shares of detailed codes out."""
-
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """The detailed codes that it can answer, ascending: the order of its columns."""
-        ...
-
-    def shares(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The share of each code, shape (titles, codes); each row sums to 1. Texts are as `normalise` gives them."""
-        ...
-
-    def read(self, texts: Sequence[str]) -> Sequence[str]:
-        """The texts as it understands them, where it mends their spelling."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write its files, of which `model.json` has a key `recipe`, into an empty folder."""
-        ...
 
 
 class Classifier:
@@ -113,10 +94,10 @@ class Classifier:
         Returns:
             Shape (titles, codes of the level); each row sums to 1.
         """
-        given = _as_list(titles)
+        given = columns.held(titles)
         if len(given) >= self._compiled_from and isinstance(self.scorer, linear.LinearModel):
-            return self.scorer.compiled_shares([title or "" for title in given], self._starts[level])
-        texts = [_text(title) for title in given]
+            return self.scorer.compiled_shares(columns.packed(given), self._starts[level])
+        texts = [_text(title) for title in columns.as_list(given)]
         if len(texts) <= _BATCH:
             return self.sum_up(self.scorer.shares(texts), level)
         found = np.empty((len(texts), len(self.classes(level))), np.float32)
@@ -145,10 +126,10 @@ class Classifier:
         """The best code of each title by the model alone, however sure it is.
 
         Returns:
-            A pandas or polars Series for one of those, with its index; else a numpy array of text.
+            A pandas or polars Series or an Arrow array for one of those (`columns.like`); else a numpy array of text.
         """
         best = self.predict_proba(titles, level).argmax(axis=1)
-        return _like(titles, self._labels[level][best])
+        return columns.like(titles, self._labels[level], best)
 
     def top_k(self, titles: Iterable[str | None], k: int = 5, level: Level = "major") -> list[list[Answer]]:
         """The k best codes of each title by the model alone, best first; equal scores in the classification's order."""
@@ -197,10 +178,24 @@ class Classifier:
         """For each of some levels what `answer` says; compiled code reads each title once for all of them."""
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
-        given = [(title or "")[:_MAX_CHARACTERS] for title in _as_list(titles)]
+        given = columns.held(titles)
         if overrides is None and len(given) >= self._compiled_from and self._compiled:
-            return self._coded(given, levels, k, exact=exact)
-        return [self._answered(given, level, k, overrides=overrides, exact=exact) for level in levels]
+            return self._coded(columns.packed(given), levels, k, exact=exact)
+        texts = [(title or "")[:_MAX_CHARACTERS] for title in columns.as_list(given)]
+        return [self._answered(texts, level, k, overrides=overrides, exact=exact) for level in levels]
+
+    def answer_frame(
+        self,
+        titles: Iterable[str | None],
+        level: Level = "major",
+        k: int = 1,
+        *,
+        overrides: Overrides | None = None,
+        exact: bool = True,
+    ) -> Any:
+        """What `answer` says as a table of the titles' own kind; a row a title, for k above 1 a row an answer."""
+        found = self.answer(titles, level, k, overrides=overrides, exact=exact)
+        return frames.frame(titles, found, level, ranked=k > 1)
 
     def coder(
         self,
@@ -232,14 +227,15 @@ class Classifier:
 
         return Compiled(self.codes, self.knowledge, self.scorer.kernel)
 
-    def _coded(self, titles: Sequence[str], levels: Sequence[Level], k: int, *, exact: bool) -> list[list[Coded]]:
+    def _coded(self, titles: Packed, levels: Sequence[Level], k: int, *, exact: bool) -> list[list[Coded]]:
         """As `_answered`, by compiled code; one code more is asked for, which says whether the k-th is as good."""
         from jobmajor import raw  # noqa: PLC0415 - loads Numba
 
-        codes, found = self.coder(levels, k + 1, exact=exact).code(*raw.packed(titles)), []
+        codes, found = self.coder(levels, k + 1, exact=exact).code(titles.data, titles.starts), []
         for place, level in enumerate(levels):
             coded, tied = coding.coded(codes, place, self.classes(level), k)
-            again = self._answered([titles[row] for row in tied], level, k, exact=exact)
+            texts = [raw.text(titles.data, titles.starts, row) for row in tied]
+            again = self._answered(texts, level, k, exact=exact)
             for row, each in zip(tied, again, strict=True):
                 coded[row] = each
             found.append(coded)
@@ -295,34 +291,3 @@ def _blocks(texts: Sequence[str]) -> Iterator[slice]:
 def _text(title: str | None) -> str:
     """Cut before and after, since some signs become many letters and a hostile one must not cost more than its size."""
     return normalise((title or "")[:_MAX_CHARACTERS])[:_MAX_CHARACTERS]
-
-
-def _as_list(titles: Iterable[str | None]) -> list[str | None]:
-    if isinstance(titles, str):
-        raise InputError("one text was given where titles are expected: put it into a list")
-    values = list(titles)
-    return values if {*map(type, values)} == {str} else [_title(value) for value in values]
-
-
-def _title(value: Any) -> str | None:
-    """Text as it is; None for what tables put where no title is (None, and NaN, which does not equal itself)."""
-    if isinstance(value, str):
-        return value
-    try:
-        is_missing = value is None or bool(value != value)  # noqa: PLR0124 - see above
-    except (TypeError, ValueError):  # of pandas' NA, and of a whole column, this can't be said
-        is_missing = not hasattr(value, "__len__")
-    if is_missing:
-        return None
-    shown = repr(value).partition("\n")[0][:60]
-    raise InputError(f"a title is {type(value).__name__} {shown}: expected text or None")
-
-
-def _like(titles: object, answers: NDArray[np.str_]) -> Any:
-    """The answers in the caller's own kind of column."""
-    library = type(titles).__module__.partition(".")[0]
-    if library == "polars" and hasattr(titles, "alias"):
-        return type(titles)("code", answers.tolist())  # type: ignore[call-arg]  # a polars Series
-    if library == "pandas" and hasattr(titles, "index"):
-        return type(titles)(answers, index=titles.index, name="code")  # type: ignore[call-arg]  # a pandas Series
-    return answers

@@ -538,3 +538,21 @@ def verify(number: Number, home: Home = None) -> None:
     """
     manifest = _registry(home).verify(number)
     typer.echo(f"version {number}: {len(manifest.files)} files as recorded, digest {manifest.digest}")
+
+
+@models.command()
+def export(
+    number: Number,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
+    home: Home = None,
+) -> None:
+    """Write a version as an MLflow model: a table with a column title in, an answer for each row out.
+
+    Example: jobmajor models export 1 mlflow-model
+    """
+    from jobmajor import pyfunc
+
+    registry = _registry(home)
+    registry.verify(number)
+    pyfunc.save(registry.get(number).folder, folder)
+    typer.echo(f"version {number}: {near(folder)}")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jobmajor.columns import Packed
     from jobmajor.scoring import Arrays, Blend, Tables
 
     Floats = NDArray[np.float32]
@@ -57,7 +58,7 @@ class Kernel:
         self._major_starts = np.searchsorted(major_of, np.arange(len(arrays.bias) + 1))
         self._idle: list[Rooms] = []  # made when first needed, then used again: a single title takes less than that
 
-    def shares(self, titles: Sequence[str], starts: NDArray[np.int64]) -> Floats:
+    def shares(self, titles: Sequence[str] | Packed, starts: NDArray[np.int64]) -> Floats:
         """The share of each code, shape (titles, codes of the level); each row sums to 1.
 
         Args:
@@ -76,7 +77,7 @@ class Kernel:
         """A level's codes as `score` takes them: where each begins, and where the last one ends."""
         return np.append(starts, len(self._output_bias))
 
-    def _mended(self, titles: Sequence[str], rooms: Rooms) -> Iterator[tuple[int, int]]:
+    def _mended(self, titles: Sequence[str] | Packed, rooms: Rooms) -> Iterator[tuple[int, int]]:
         """The titles in blocks, each as its first and the one after its last, when their words are in the rooms."""
         raw, first = source(titles), 0
         while first < len(titles):

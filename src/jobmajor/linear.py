@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jobmajor.columns import Packed
     from jobmajor.kernel import Kernel
 
 RECIPE = "linear"
@@ -81,7 +82,7 @@ class LinearModel:
 
         return Kernel(self.arrays, self._tables, self.blend, self._major_of)
 
-    def compiled_shares(self, titles: Sequence[str], starts: NDArray[np.intp]) -> NDArray[np.float32]:
+    def compiled_shares(self, titles: Sequence[str] | Packed, starts: NDArray[np.intp]) -> NDArray[np.float32]:
         """What `shares` says of the same titles, cleaned and summed up by compiled code; equal within rounding.
 
         Args:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jobmajor.columns import Packed
 from jobmajor.compiling import entry
 from jobmajor.titles import normalise
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-_NONE = np.empty(0, np.uint8), np.zeros(1, np.int64)  # no text, packed
+_NONE = np.frombuffer(b"", np.uint8), np.zeros(1, np.int64)  # no text; read-only, as all text is for the kernels
 LONGEST = 1000  # characters of a title that are read, before cleaning and after
 
 
@@ -50,9 +51,11 @@ def packed(texts: Sequence[str]) -> tuple[Bytes, NDArray[np.int64]]:
     return data, ends
 
 
-def source(texts: Sequence[str]) -> Source:
+def source(titles: Sequence[str] | Packed) -> Source:
     """A batch of titles as people write them, those beyond ASCII already clean."""
-    return view(*packed([text[:LONGEST] for text in texts] if max(map(len, texts), default=0) > LONGEST else texts))
+    if isinstance(titles, Packed):
+        return view(titles.data, titles.starts)
+    return view(*packed([text[:LONGEST] for text in titles] if max(map(len, titles), default=0) > LONGEST else titles))
 
 
 def view(data: Bytes, starts: NDArray[np.int64]) -> Source:

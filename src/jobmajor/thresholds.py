@@ -16,7 +16,7 @@ from jobmajor.examples import COUNTED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobmajor.classifier import Scorer
+    from jobmajor.scorer import Scorer
     from jobmajor.soc import Level
 
 _log = logging.getLogger(__name__)
