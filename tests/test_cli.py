@@ -135,7 +135,7 @@ def test_commands_are_those_of_the_design() -> None:
         *("run", "tune", "classify", "data pull", "data list", "data check", "pipeline show", "pipeline validate"),
         *("models list", "models show", "models promote", "models rollback", "models verify"),
         "serve",
-        *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch"),
+        *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch", "aws policy"),
         *(f"aws pipeline {verb}" for verb in ("upsert", "start", "status", "logs", "stop", "list", "schedule")),
         *("aws project create", "aws project seed"),
         *("aws models list", "aws models show", "aws models approve", "aws models reject"),
@@ -158,7 +158,7 @@ PLAIN = {
     ("models", "show"),
     ("models", "verify"),
     ("serve",),
-    ("aws", "models", "show"),
+    ("aws", "policy"),
 }
 CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("run",): ("--release", "starter", "--home", "HOME"),
