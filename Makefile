@@ -38,15 +38,21 @@ check: $(TESTED)
 soak: $(TESTED)
 	JOBMAJOR_KILLS=100 $(BIN)/python -m pytest tests/faults $(ARGS)
 
-# What the stack's templates allow, by three linters; an environment each, since checkov pins boto3.
+# What the stacks' templates and the printed policies allow, by three linters; an environment each, since checkov pins
+# boto3. Their versions are pinned, so that a new rule comes when somebody renews them, not when it is released.
+TEMPLATES := src/jobmajor/aws/stack.yaml src/jobmajor/aws/schedule.yaml src/jobmajor/aws/project.yaml
 lint-stack: $(TESTED) $(LINTERS)/stamp
-	$(BIN)/cfn-lint src/jobmajor/aws/stack.yaml src/jobmajor/aws/project.yaml
-	$(LINTERS)/checkov/bin/checkov --framework cloudformation --compact --quiet --skip-download -f src/jobmajor/aws/stack.yaml src/jobmajor/aws/schedule.yaml src/jobmajor/aws/project.yaml
-	rm -rf $(LINTERS)/policies && $(BIN)/python tools/stack_policies.py src/jobmajor/aws/stack.yaml $(LINTERS)/policies
-	$(LINTERS)/parliament/bin/parliament --directory $(LINTERS)/policies
+	$(BIN)/cfn-lint $(TEMPLATES)
+	$(LINTERS)/checkov/bin/checkov --framework cloudformation --compact --quiet --skip-download -f $(TEMPLATES)
+	rm -rf $(LINTERS)/policies && $(BIN)/python tools/stack_policies.py $(LINTERS)/policies $(TEMPLATES)
+	$(LINTERS)/parliament/bin/parliament --directory $(LINTERS)/policies --exclude_pattern '.*command-bootstrap.*'
+	$(LINTERS)/parliament/bin/parliament --config tools/parliament.yaml --files $(LINTERS)/policies/command-bootstrap.json
 
-$(LINTERS)/stamp:
-	for tool in checkov parliament; do $(PYTHON) -m venv $(LINTERS)/$$tool && $(LINTERS)/$$tool/bin/python -m pip install -q $$tool || exit 1; done
+$(LINTERS)/stamp: tools/checkov.txt tools/parliament.txt
+	for tool in checkov parliament; do \
+		$(PYTHON) -m venv --clear $(LINTERS)/$$tool \
+		&& $(LINTERS)/$$tool/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r tools/$$tool.txt \
+		|| exit 1; done
 	touch $@
 
 # Ours beside its peers, in an environment of their own; FINAL=1 looks at the tests, SLOW=1 adds the transformer.
@@ -90,4 +96,4 @@ lock:
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra aws --group build -o requirements-ci.lock
 
 clean:
-	rm -rf $(VENV) $(BENCH) .jobmajor .sagelocal dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) $(BENCH) $(LINTERS) .jobmajor .sagelocal dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from jobmajor import artifact, cli, errors, gate, pipeline, settings, slices, steps
+from jobmajor.aws import policy
 from jobmajor.onet import source
 from sagelocal import archive, sandbox
 from sagelocal import cli as sagelocal_cli
@@ -152,7 +153,10 @@ _OPEN = ("intervals", "slices", "levels", "changed", "rows", "settings", "source
 def render() -> str:
     """The whole page."""
     head = "# Reference\n\nMade from the code by [reference.py](reference.py); change it there, not here."
-    sections = (_commands(), _variables(), _parameters(), _settings(), _limits(), _errors(), _evaluation())
+    sections = (
+        *(_commands(), _permissions(), _variables(), _parameters()),
+        *(_settings(), _limits(), _errors(), _evaluation()),
+    )
     return "\n\n".join((head, *sections)) + "\n"
 
 
@@ -217,6 +221,38 @@ def _default(item: Any) -> str:
     if item.default is None or item.default is False:
         return "must be given" if item.required else ""
     return f"`{item.default}`"
+
+
+def _permissions() -> str:
+    told = (
+        "## What the AWS commands need to be allowed\n\n`jobmajor aws policy` prints it as an IAM policy, for some "
+        "commands or all, with the names of your settings in the place of those in braces. Resources are ARNs in "
+        "short; `role:job` is the stack's role of that name. The last column says when else a statement holds, "
+        "and whether a service asks for it in the caller's name. What has no entry asks AWS for nothing."
+    )
+    rows = (
+        (f"`{name}`" if number == 0 else "", _code(row.actions), _code(row.resources), _when(row))
+        for name in policy.commands()
+        for number, row in enumerate(row for row in policy.permissions() if name in row.commands)
+    )
+    return f"{told}\n\n{_table(('command', 'actions', 'on', 'when'), rows)}"
+
+
+def _code(words: Sequence[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _when(row: policy.Permission) -> str:
+    if row.condition == "tag":
+        return "it carries the project's tag"
+    if row.condition == "cloudformation":
+        return "CloudFormation asks, in the caller's name"
+    pairs = [
+        f"`{key}` is {_code(value if isinstance(value, list) else [value])}"
+        for names in dict(row.condition).values()
+        for key, value in names.items()
+    ]
+    return "; ".join([*pairs, *([row.service.rstrip(".")] if row.service else [])])
 
 
 def _variables() -> str:

@@ -136,7 +136,7 @@ def test_commands_are_those_of_the_design() -> None:
         *("models list", "models show", "models promote", "models rollback", "models verify"),
         "models export",
         "serve",
-        *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch"),
+        *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch", "aws policy"),
         *(f"aws pipeline {verb}" for verb in ("upsert", "start", "status", "logs", "stop", "list", "schedule")),
         *("aws project create", "aws project seed"),
         *("aws models list", "aws models show", "aws models approve", "aws models reject"),
@@ -160,7 +160,7 @@ PLAIN = {
     ("models", "verify"),
     ("models", "export"),
     ("serve",),
-    ("aws", "models", "show"),
+    ("aws", "policy"),
 }
 CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("run",): ("--release", "starter", "--home", "HOME"),

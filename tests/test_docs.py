@@ -28,7 +28,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "sr
 APPS = {"jobmajor": cli.app, "sagelocal": sagelocal_cli.app}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-PATH = re.compile(r"(?<![\w/:.<*~)\]-])/(?!opt/ml)[a-z]\w*/[\w.-]+")
+PATH = re.compile(r"(?<![\w/:.<*~)\]}-])/(?!opt/ml)[a-z]\w*/[\w.-]+")
 ONET_CODE = re.compile(r"\b\d{2}-\d{4}\.\d{2}\b")
 
 

@@ -1,6 +1,6 @@
-"""The policies of the stack's roles as JSON, a file each, for parliament, which reads no CloudFormation.
+"""The policies of the templates' roles, and those that `jobmajor aws policy` prints, as JSON, a file each.
 
-python tools/stack_policies.py src/jobmajor/aws/stack.yaml FOLDER
+For parliament, which reads no CloudFormation: python tools/stack_policies.py FOLDER TEMPLATE…
 """
 
 from __future__ import annotations
@@ -13,17 +13,27 @@ from typing import Any, Final
 
 from cfnlint.decode import cfn_yaml
 
+from jobmajor.aws import policy
+from jobmajor.aws.names import Names
+from jobmajor.settings import Settings
+
 _ACCOUNT: Final = "123456789012"
 _VALUES: Final = {
     "AWS::Partition": "aws",
     "AWS::Region": "us-east-1",
     "AWS::AccountId": _ACCOUNT,
     "Project": "project",
+    "Pipeline": "project-pipeline",
+    "Group": "project-model-group",
+    "Bucket": "bucket",
     "BucketName": "bucket",
     "Prefix": "prefix",
     "CodeCommitRepository": "titles",
     "Id": "00000000-0000-0000-0000-000000000000",
     "JobRole": f"arn:aws:iam::{_ACCOUNT}:role/job",
+    "Build": f"arn:aws:codebuild:us-east-1:{_ACCOUNT}:project/project-build",
+    "Starter": f"arn:aws:lambda:us-east-1:{_ACCOUNT}:function:project-starter",
+    "Logs": f"arn:aws:logs:us-east-1:{_ACCOUNT}:log-group:/aws/lambda/project-starter:*",
     "Key": f"arn:aws:kms:us-east-1:{_ACCOUNT}:key/00000000-0000-0000-0000-000000000000",
     "PipelineRole": f"arn:aws:iam::{_ACCOUNT}:role/pipeline",
     "Repository": f"arn:aws:ecr:us-east-1:{_ACCOUNT}:repository/project",
@@ -54,14 +64,23 @@ def documents(resource: dict[str, Any]) -> list[Any]:
     return [policy["PolicyDocument"] for policy in found.get("Policies", ())]
 
 
-def main(template: Path, folder: Path) -> None:
-    """Write `ROLE-NUMBER.json` for each."""
+def main(folder: Path, templates: list[Path]) -> None:
+    """Write `TEMPLATE-ROLE-NUMBER.json` for each role's, `command-NAME.json` for each command's."""
     folder.mkdir(parents=True, exist_ok=True)
-    resources = json.loads(json.dumps(cfn_yaml.loads(template.read_text("utf-8"))))["Resources"]
-    for name, resource in resources.items():
-        for number, document in enumerate(documents(resource)):
-            (folder / f"{name}-{number}.json").write_text(json.dumps(plain(document), indent=1), "utf-8")
+    for template in templates:
+        resources = json.loads(json.dumps(cfn_yaml.loads(template.read_text("utf-8"))))["Resources"]
+        for name, resource in resources.items():
+            for number, document in enumerate(documents(resource)):
+                write(folder / f"{template.stem}-{name}-{number}.json", plain(document))
+    names = Names.of(Settings(), "us-east-1", _ACCOUNT)
+    for command in policy.commands():
+        write(folder / f"command-{command.replace(' ', '-')}.json", policy.document(names, [command]))
+
+
+def write(path: Path, document: Any) -> None:
+    """As IAM takes it."""
+    path.write_text(json.dumps(document, indent=1), "utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])

@@ -218,6 +218,15 @@ def test_estimate_follows_from_its_assumptions() -> None:
     assert found.to_dict()["storage_usd_month"] == "unknown"
 
 
+def test_rate_of_ones_own_takes_the_assumed_ones_place_in_an_estimate() -> None:
+    asked, table = Batch(1, "s3://b/k", "s3://b/o"), prices.read()
+    assumed, ten = (batch.estimate(1e12, asked, table, REGION, batch.TITLES_PER_CORE_S * rate) for rate in (1, 10))
+    start_h = 600 / 3600
+
+    assert (assumed.titles_per_core_s, ten.titles_per_core_s) == (9_000, 90_000)
+    assert ten.hours - start_h == pytest.approx((assumed.hours - start_h) / 10)
+
+
 def test_instance_type_of_unknown_size_has_no_estimate() -> None:
     with pytest.raises(AwsInputError, match=r"ml\.x9\.large has no estimate"):
         batch.estimate(1, Batch(1, "s3://b/k", "s3://b/o", instance_type="ml.x9.large"), prices.read(), REGION)

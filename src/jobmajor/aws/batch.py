@@ -192,8 +192,10 @@ def wait(account: Account, job: str) -> None:
 
 # What it costs
 
-# Measured with `Classifier.answer` on bundled titles, one process on one core of a shared machine: 10,800 titles a
-# second at the major level; the rest is room for reading and writing.
+# What estimates assume unless somebody measured their own; `--rate` takes another. How it is measured: the step
+# `score` as the job runs it, held to one core (taskset), over a folder of parts with titles at the major level; titles
+# divided by the seconds from its first part to its last. This figure is older: `Classifier.answer` alone, 10,800 a
+# second on a core of a shared machine, less some room for reading and writing.
 TITLES_PER_CORE_S: Final = 9_000.0
 # Of AWS's instance types: two virtual processors are one core of c5 and m5.
 VIRTUAL_PROCESSORS: Final[Mapping[str, int]] = {
@@ -211,12 +213,14 @@ class Cost:
     """What scoring so many titles takes.
 
     Attributes:
+        titles_per_core_s: The assumed rate.
         hours: From start to end.
         compute_usd: Of all instances; None where the table doesn't have their price.
         storage_usd_month: Of titles and answers in S3; None likewise.
         as_of: Of the prices.
     """
 
+    titles_per_core_s: float
     hours: float
     compute_usd: float | None
     storage_usd_month: float | None
@@ -227,8 +231,8 @@ class Cost:
         return {name: "unknown" if value is None else value for name, value in asdict(self).items()}
 
 
-def estimate(titles: float, batch: Batch, table: Table, region: str) -> Cost:
-    """The cost of so many titles in parts of like size, at least one for each core.
+def estimate(titles: float, batch: Batch, table: Table, region: str, rate: float = TITLES_PER_CORE_S) -> Cost:
+    """The cost of so many titles in parts of like size, at least one for each core; `rate` is a core's, a second.
 
     Raises:
         AwsInputError: How many processors the instance type has isn't known here.
@@ -236,10 +240,11 @@ def estimate(titles: float, batch: Batch, table: Table, region: str) -> Cost:
     count = VIRTUAL_PROCESSORS.get(batch.instance_type)
     if count is None:
         raise AwsInputError(f"{batch.instance_type} has no estimate: it is known for {', '.join(VIRTUAL_PROCESSORS)}")
-    seconds = _START_S + titles / (batch.instances * count / 2 * TITLES_PER_CORE_S)
+    seconds = _START_S + titles / (batch.instances * count / 2 * rate)
     hourly, stored = table.hourly(region, batch.instance_type), table.find(region, "s3/storage")
     hours = seconds / 3600
     return Cost(
+        titles_per_core_s=rate,
         hours=hours,
         compute_usd=None if hourly is None else hours * hourly * batch.instances,
         storage_usd_month=None if stored is None else titles * _TITLE_BYTES / _GB * stored.usd,

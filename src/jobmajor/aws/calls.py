@@ -91,6 +91,7 @@ class Account:
         dry: Whether nothing is sent.
         caller: The ARN of who asks; "" in a dry run.
         sent: The changes that were made, or would be, in their order.
+        looked: What a dry run would read, in its order; nothing otherwise.
         tell: Takes each line of progress; nobody listens unless someone is given.
     """
 
@@ -105,6 +106,7 @@ class Account:
     ) -> None:
         self.region, self.account_id, self.caller = region, account_id, caller
         self.sent: list[Call] = []
+        self.looked: list[Call] = []
         self.tell = tell or _to_nobody
         self.clock: waiting.Clock = waiting.MachineClock()
         self._client = client
@@ -125,7 +127,7 @@ class Account:
 
     def find(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any] | None:
         """The answer to a read; None where the thing isn't there, and always in a dry run, as in an empty account."""
-        call = self._call(service, operation, parameters)
+        call = self._look(service, operation, parameters)
         if self.dry:
             return None
         try:
@@ -139,7 +141,7 @@ class Account:
         Raises:
             NotThere: The thing isn't there.
         """
-        call = self._call(service, operation, parameters)
+        call = self._look(service, operation, parameters)
         return checks.stand_in(service, operation) if self.dry else self._send(call)
 
     def pages(self, service: str, operation: str, member: str, /, **parameters: Any) -> Iterator[Any]:
@@ -151,7 +153,7 @@ class Account:
             member: Of the answer, such as ModelPackageSummaryList; a path (`a.b`) where it is further inside.
             parameters: The request's.
         """
-        call = self._call(service, operation, parameters)
+        call = self._look(service, operation, parameters)
         if not self.dry:
             yield from self._pages(call, member)
 
@@ -216,6 +218,12 @@ class Account:
         if self.dry:
             return look()
         return waiting.until(look, done, words, self.tell, waiting.Patience(self.clock, limit_s, interval_s))
+
+    def _look(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Call:
+        call = self._call(service, operation, parameters)
+        if self.dry:
+            self.looked.append(call)
+        return call
 
     def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Call:
         return Call(service, operation, parameters, rehearsed=self.dry)

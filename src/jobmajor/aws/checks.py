@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel, Shape
 
 _STAND_IN: Final = re.compile(r"<[A-Z]\w*>")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")  # one alone, which a command line makes of a byte that is no UTF-8
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _STAND_INS: Final[Mapping[str, Any]] = {
     "boolean": False,
@@ -103,6 +104,8 @@ def _own_faults(value: Any, shape: Shape) -> list[str]:
         found = list(constraints.faults(value, shape))
     except re.error:
         return found  # a pattern in the other dialect
+    if isinstance(value, str) and _SURROGATE.search(value):
+        found.append(f"found {value[:60]!a}, expected text that UTF-8 has")
     if shape.type_name == "structure" and not found:
         found += [f"{name} is missing, and it is required" for name in shape.required_members if name not in value]
     return found

@@ -5,6 +5,7 @@ All of it is the service's own word, read anew each time: whoever watched and wa
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ SUCCEEDED, EXECUTING = "Succeeded", "Executing"
 DAY_S: Final = 86_400.0
 _ENDED: Final = (SUCCEEDED, "Failed", "Stopped")
 _INTERVAL_S: Final = 15.0
+_NAMED: Final = re.compile(r"<ExecutionId>|[a-zA-Z0-9]+|arn:[\w:/.-]+:pipeline/[\w-]+/execution/[a-zA-Z0-9]+")
 _JOBS: Final = ("ProcessingJob", "TrainingJob", "TuningJob", "TransformJob")
 
 
@@ -94,13 +96,17 @@ def execution_arn(account: Account, names: Names, named: str | None = None) -> s
     """The ARN of an execution: of the one named by its id or ARN, else of the newest.
 
     Raises:
-        AwsInputError: There is none yet.
+        AwsInputError: There is none yet, or that is no name of one.
     """
     if named is None:
         found = executions(account, names, 1)
         if not found and not account.dry:
             raise AwsInputError(f"{names.pipeline} has no execution yet: run `jobmajor aws pipeline start`")
         named = found[0].arn if found else "<ExecutionId>"
+    if not _NAMED.fullmatch(named):
+        raise AwsInputError(
+            f"found {named!a}, expected an execution's id or ARN: `jobmajor aws pipeline list` names them"
+        )
     if named.startswith("arn:"):
         return named
     where = f"arn:{names.partition}:sagemaker:{names.region}:{names.account_id}"

@@ -5,6 +5,7 @@ A name that two places make up by themselves will differ in one of them some day
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,9 @@ _OWN_URLS: Final = ("runs", "champion", "checkpoint", "checkpoints", "capture", 
 _PARTITIONS: Final = (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"))
 _LONGEST_BUCKET: Final = 63
 _LONGEST_ROLE: Final = 64
+# As the stack's own parameters have them.
+_PROJECT: Final = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+_PREFIX: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*[A-Za-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,13 @@ class Names:
         """The table.
 
         Raises:
-            SettingError: A name that follows from the project's is longer than AWS takes.
+            SettingError: AWS takes no such name, or one that follows from the project's is longer than AWS takes.
         """
         names = cls(settings, region, account_id)
+        if not _PROJECT.fullmatch(names.project):
+            raise SettingError("names.project", names.project, "small letters and digits, with single hyphens between")
+        if not _PREFIX.fullmatch(names.prefix):
+            raise SettingError("names.prefix", names.prefix, "letters, digits, '-', '_', '.' and '/', no '/' at an end")
         long = [name for name in names.role_names.values() if len(name) > _LONGEST_ROLE]
         if long or len(names.bucket) > _LONGEST_BUCKET:
             made = long[0] if long else names.bucket

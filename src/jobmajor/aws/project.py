@@ -204,7 +204,7 @@ def _own(account: Account, names: Names, repository: Repository, launch_role: st
         "TemplateURL": _put(account, names),
         "Parameters": [{"Key": key, "Value": value} for key, value in values.items()],
     }
-    if launch_role:
+    if launch_role is not None:
         provider["RoleARN"] = launch_role
     return {"TemplateProviders": [{"CfnTemplateProvider": provider}]}
 

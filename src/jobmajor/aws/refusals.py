@@ -59,6 +59,7 @@ _S3_ACTIONS: Final = {
     "DeleteObjects": "DeleteObject",
     "HeadBucket": "ListBucket",
     "HeadObject": "GetObject",
+    "ListBuckets": "ListAllMyBuckets",
     "ListMultipartUploads": "ListBucketMultipartUploads",
     "ListObjectVersions": "ListBucketVersions",
     "ListObjectsV2": "ListBucket",
@@ -109,7 +110,7 @@ def _answered(error: exceptions.ClientError, call: Call, caller: str) -> AwsErro
 def _denied(message: str, call: Call, caller: str) -> AccessDenied:
     said = _NOT_ALLOWED.search(message)
     who = (said["who"] if said else None) or caller
-    action = said["action"] if said else _action(call)
+    action = said["action"] if said else action_of(call.service, call.operation)
     resource = (said["resource"] if said else None) or _resource(call)
     return AccessDenied(action, role_of(who), resource, is_explicit="explicit deny" in message)
 
@@ -126,9 +127,14 @@ def role_of(arn: str) -> str:
     return found["role"] if found else arn or "the caller"
 
 
-def _action(call: Call) -> str:
-    name = _S3_ACTIONS.get(call.operation, call.operation) if call.service == "s3" else call.operation
-    return f"{_PREFIXES.get(call.service, call.service)}:{name}"
+def action_of(service: str, operation: str) -> str:
+    """What policies call a request.
+
+    >>> action_of("s3", "HeadObject"), action_of("sagemaker-runtime", "InvokeEndpoint")
+    ('s3:GetObject', 'sagemaker:InvokeEndpoint')
+    """
+    name = _S3_ACTIONS.get(operation, operation) if service == "s3" else operation
+    return f"{_PREFIXES.get(service, service)}:{name}"
 
 
 def _resource(call: Call) -> str:

@@ -91,9 +91,9 @@ class PackageGroup:
 
     def get(self, number: int) -> Package:
         """One version; AwsInputError names the known numbers."""
+        found = self.account.find("sagemaker", "DescribeModelPackage", ModelPackageName=self._arn(number))
         if self.account.dry:
             return self._rehearsed(number)
-        found = self.account.find("sagemaker", "DescribeModelPackage", ModelPackageName=self._arn(number))
         if found is None:
             known = sorted(self._summaries())[-_KNOWN_SHOWN:]
             raise AwsInputError(

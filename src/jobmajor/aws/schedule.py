@@ -14,6 +14,7 @@ from jobmajor.aws import stack, start
 from jobmajor.aws.calls import token
 from jobmajor.aws.errors import AwsError, AwsInputError, CallFailed
 from jobmajor.aws.pipeline import CREATED, UNCHANGED, UPDATED
+from jobmajor.settings import Aws, build
 
 if TYPE_CHECKING:
     from jobmajor.aws.calls import Account
@@ -48,11 +49,12 @@ def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = T
         on_data: Whether an uploaded release starts the pipeline.
 
     Raises:
-        AwsInputError: There is nothing to start, or neither of the two was asked for.
+        AwsInputError: There is nothing to start, or neither of the two was asked for. SettingError: It is no schedule.
         AwsError: CloudFormation could not do it, and took it back.
     """
     if not (schedule or on_data):
         raise AwsInputError("neither a schedule nor --on-data was asked for: give one, or --remove")
+    build(Aws, {"schedule": schedule}, "aws.")  # refuses what is none
     start.leave_note(account, names)
     values = _values(account, names, schedule, on_data=on_data)
     there = _settled(account, names)

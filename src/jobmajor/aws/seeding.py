@@ -48,7 +48,9 @@ class Seeded:
     kept: tuple[str, ...]
 
 
-def seed(folder: Path, settings: Settings, checkout: Path | None = None, *, force: bool = False) -> Seeded:
+def seed(
+    folder: Path, settings: Settings, checkout: Path | None = None, *, force: bool = False, dry_run: bool = False
+) -> Seeded:
     """Put the pipeline into a repository; called again, it brings that up to date.
 
     Args:
@@ -56,6 +58,7 @@ def seed(folder: Path, settings: Settings, checkout: Path | None = None, *, forc
         settings: Of which project and branch are written down; a `jobmajor.toml` that is there already stays.
         checkout: jobmajor's own repository, the one that runs when None.
         force: Whether to replace files that somebody changed since they were put there.
+        dry_run: Whether only to say what would be done.
 
     Raises:
         InputError: It is no clone, or files of somebody else's stand where ours go. Nothing was written then.
@@ -69,13 +72,20 @@ def seed(folder: Path, settings: Settings, checkout: Path | None = None, *, forc
         del wanted[name]
     if not force:
         _refuse_foreign(folder, wanted, before)
-    written = [name for name, source in sorted(wanted.items()) if _write(folder / name, source)]
+    written = [name for name, source in sorted(wanted.items()) if not _holds(folder / name, source)]
     removed = [name for name in _superseded(folder, before) if name not in wanted]
+    if not dry_run:
+        _settle(folder, wanted, written, removed)
+    return Seeded(tuple(written), tuple(removed), kept)
+
+
+def _settle(folder: Path, wanted: Mapping[str, _File], written: Iterable[str], removed: Iterable[str]) -> None:
+    for name in written:
+        _write(folder / name, wanted[name])
     for name in removed:
         _remove(folder / name)
     record = {name: hashlib.sha256(source.data).hexdigest() for name, source in sorted(wanted.items())}
     publish.write_file(folder / RECORD, (json.dumps(record, indent=1) + "\n").encode())
-    return Seeded(tuple(written), tuple(removed), kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +142,13 @@ def _refuse_foreign(folder: Path, wanted: Mapping[str, _File], before: Mapping[s
             raise InputError(f"{path} is there and not as we left it: commit and move it, or replace it with --force")
 
 
-def _write(target: Path, source: _File) -> bool:
-    """Whether something changed."""
-    if target.is_file() and target.read_bytes() == source.data:
-        return False
+def _holds(target: Path, source: _File) -> bool:
+    return target.is_file() and target.read_bytes() == source.data
+
+
+def _write(target: Path, source: _File) -> None:
     publish.write_file(target, source.data)
     target.chmod(0o755 if source.is_program else 0o644)
-    return True
 
 
 def _superseded(folder: Path, before: Iterable[str]) -> Iterator[str]:

@@ -8,18 +8,12 @@ those are decided below by IAM's own rules, in a few lines.
 from __future__ import annotations
 
 import ast
-import fnmatch
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
 from moto import mock_aws
-from moto.core.authorization import disable_iam_authentication, enable_iam_authentication
-from moto.core.responses import BaseResponse
-from moto.sts.responses import TokenResponse
 
 from jobmajor import pipeline
 from jobmajor.aws import stack
@@ -27,9 +21,6 @@ from jobmajor.aws.calls import Account
 from jobmajor.aws.names import Names
 from jobmajor.jobs import Tuning
 from jobmajor.settings import Settings, build
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 REGION, ACCOUNT_ID = "us-east-1", "123456789012"
 NAMES = Names.of(build(Settings, {"aws": {"github": "acme/titles"}}), REGION, ACCOUNT_ID)
@@ -176,58 +167,6 @@ EXTRA: dict[str, list[Need]] = {
 ROLES = tuple(NEEDS)
 
 
-class Asked:
-    """A request to each service with the credentials of a role whose policies are given, one role after another."""
-
-    def __init__(self) -> None:
-        self.resource = "*"
-        self._iam = boto3.client("iam", REGION)
-        trust = {"Version": "2012-10-17", "Statement": []}
-        made = self._iam.create_role(RoleName="probe", AssumeRolePolicyDocument=json.dumps(trust))
-        found = boto3.client("sts", REGION).assume_role(RoleArn=made["Role"]["Arn"], RoleSessionName="test")[
-            "Credentials"
-        ]
-        self._session = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], REGION)
-        self._clients: dict[str, Any] = {}
-
-    def become(self, documents: list[dict[str, Any]]) -> None:
-        """Take on these policies, and no others."""
-        with disable_iam_authentication():
-            for name in self._iam.list_role_policies(RoleName="probe")["PolicyNames"]:
-                self._iam.delete_role_policy(RoleName="probe", PolicyName=name)
-            for number, document in enumerate(documents):
-                body = json.dumps(document).replace('"cloudwatch:Put', '"monitoring:Put')  # its name in signatures
-                self._iam.put_role_policy(RoleName="probe", PolicyName=f"p{number}", PolicyDocument=body)
-
-    def may(self, need: Need) -> bool:
-        """Whether moto lets the request through; what it does with it then is no matter."""
-        action, self.resource = need
-        service, _, operation = action.partition(":")
-        with enable_iam_authentication():
-            try:
-                self._send(service, operation)
-            except ClientError as error:
-                return "AccessDenied" not in str(error)  # whose code is a bare 403 in some services
-            except Exception:  # moto stumbles over the empty request after it looked at the policies
-                return True
-        return True
-
-    def _send(self, service: str, operation: str) -> None:
-        if service not in self._clients:
-            config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-            self._clients[service] = self._session.client(service, config=config)
-        client = self._clients[service]
-        name = "list_objects_v2" if operation == "ListBucket" else _snake(client, operation)
-        bucket, _, path = self.resource.removeprefix("arn:aws:s3:::").partition("/")
-        parameters = {"Bucket": bucket, **({"Key": path} if path else {})} if service == "s3" else {}
-        getattr(client, name)(**parameters)
-
-
-def _snake(client: Any, operation: str) -> str:
-    names: dict[str, str] = client.meta.method_to_api_mapping
-    return next(name for name, real in names.items() if real == operation)
-
-
 @pytest.fixture(scope="module")
 def documents(template: Any) -> dict[str, list[dict[str, Any]]]:
     """Each role's policies, as CloudFormation makes them with a key of our own."""
@@ -250,13 +189,8 @@ def _policies(account: Account, role: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
-    with mock_aws():
-        probe = Asked()
-        for kind in (BaseResponse, TokenResponse):
-            monkeypatch.setattr(kind, "_determine_resource", lambda self: probe.resource, raising=False)
-        yield probe
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def place(need: Need, documents: list[dict[str, Any]]) -> Need:
@@ -265,23 +199,8 @@ def place(need: Need, documents: list[dict[str, Any]]) -> Need:
     return (need[0], keys[0]) if need[1] == "KEY" else need
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def without(documents: list[dict[str, Any]], action: str) -> list[dict[str, Any]]:
-    def rest(item: dict[str, Any]) -> dict[str, Any]:
-        return {**item, "Action": [other for other in _list(item["Action"]) if other != action] or ["none:None"]}
-
-    return [{**one, "Statement": [rest(item) for item in one["Statement"]]} for one in documents]
-
-
-def actions(documents: list[dict[str, Any]]) -> set[str]:
-    return {action for one in documents for item in one["Statement"] for action in _list(item["Action"])}
-
-
 @pytest.mark.parametrize("role", ROLES)
-def test_role_may_do_all_that_it_has_to(role: str, documents: dict[str, Any], asked: Asked) -> None:
+def test_role_may_do_all_that_it_has_to(role: str, documents: dict[str, Any], asked: Any) -> None:
     asked.become(documents[role])
 
     denied = [need for need in NEEDS[role] if not asked.may(place(need, documents[role]))]
@@ -292,11 +211,11 @@ def test_role_may_do_all_that_it_has_to(role: str, documents: dict[str, Any], as
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_role_without_any_one_of_its_actions_could_not_do_its_work(
-    role: str, documents: dict[str, Any], asked: Asked
+    role: str, documents: dict[str, Any], asked: Any, iam: Any
 ) -> None:
     spare = []
-    for action in sorted(actions(documents[role]) - {"iam:PassRole"}):
-        asked.become(without(documents[role], action))
+    for action in sorted(iam.actions(documents[role]) - {"iam:PassRole"}):
+        asked.become(iam.without(documents[role], action))
         if all(asked.may(place(need, documents[role])) for need in NEEDS[role] if need[0] == action):
             spare.append(action)
 
@@ -304,7 +223,7 @@ def test_role_without_any_one_of_its_actions_could_not_do_its_work(
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_role_may_do_nothing_else(role: str, documents: dict[str, Any], asked: Asked) -> None:
+def test_role_may_do_nothing_else(role: str, documents: dict[str, Any], asked: Any) -> None:
     asked.become(documents[role])
 
     allowed = [need for need in (*HARM, *EXTRA[role]) if asked.may(need)]
@@ -313,7 +232,7 @@ def test_role_may_do_nothing_else(role: str, documents: dict[str, Any], asked: A
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_role_may_do_its_work_on_what_is_the_projects_only(role: str, documents: dict[str, Any], asked: Asked) -> None:
+def test_role_may_do_its_work_on_what_is_the_projects_only(role: str, documents: dict[str, Any], asked: Any) -> None:
     def of_others(resource: str) -> str:
         ours = (NAMES.bucket, NAMES.project, "pipelines-", ACCOUNT_ID, "/aws/sagemaker/")
         for name in ours:
@@ -328,15 +247,15 @@ def test_role_may_do_its_work_on_what_is_the_projects_only(role: str, documents:
     assert allowed == []
 
 
-def test_no_action_is_a_wildcard_and_every_statement_allows(documents: dict[str, Any]) -> None:
+def test_no_action_is_a_wildcard_and_every_statement_allows(documents: dict[str, Any], iam: Any) -> None:
     for role in ROLES:
-        assert not [action for action in actions(documents[role]) if "*" in action]
+        assert not [action for action in iam.actions(documents[role]) if "*" in action]
         for item in (item for one in documents[role] for item in one["Statement"]):
             assert item["Effect"] == "Allow"
             assert "*" not in _list(item["Resource"]) or set(_list(item["Action"])) <= EVERYWHERE
 
 
-def test_pipeline_role_may_make_what_every_step_of_the_definition_makes(documents: dict[str, Any]) -> None:
+def test_pipeline_role_may_make_what_every_step_of_the_definition_makes(documents: dict[str, Any], iam: Any) -> None:
     ranges = {"ContinuousParameterRanges": [{"Name": "rate", "MinValue": "0.001", "MaxValue": "0.01"}]}
     made = {"Processing": "ProcessingJob", "Training": "TrainingJob", "Tuning": "HyperParameterTuningJob"}
     plans = [pipeline.build(Settings()), pipeline.build(Settings(), Tuning(ranges))]
@@ -347,44 +266,18 @@ def test_pipeline_role_may_make_what_every_step_of_the_definition_makes(document
     wanted = {f"sagemaker:Create{made.get(kind, 'ModelPackage')}" for kind in kinds}
 
     assert kinds == {*made, "RegisterModel"}
-    assert wanted <= actions(documents["pipeline"])
+    assert wanted <= iam.actions(documents["pipeline"])
 
 
 # What moto ignores: conditions, roles that are passed, who may take on a role
 
 
-OPERATORS: dict[str, Callable[[str, str], bool]] = {
-    "StringEquals": str.__eq__,
-    "StringLike": lambda wanted, found: fnmatch.fnmatchcase(found, wanted),
-    "ArnLike": lambda wanted, found: fnmatch.fnmatchcase(found, wanted),
-    "Bool": str.__eq__,
-}
-
-
-def holds(condition: dict[str, Any], context: dict[str, str]) -> bool:
-    """IAM's rule: every operator and every key must hold, and a key that the request lacks does not."""
-    return all(
-        name in context and any(OPERATORS[operator](wanted, context[name]) for wanted in _list(values))
-        for operator, names in condition.items()
-        for name, values in names.items()
-    )
-
-
-def allows(documents: list[dict[str, Any]], action: str, resource: str, **context: str) -> bool:
-    about = {name.replace("__", ":"): value for name, value in context.items()}
-    return any(
-        action in _list(item["Action"])
-        and any(fnmatch.fnmatchcase(resource, wanted) for wanted in _list(item["Resource"]))
-        and holds(item.get("Condition", {}), about)
-        for one in documents
-        for item in one["Statement"]
-    )
-
-
 @pytest.mark.parametrize(("role", "passed"), [("pipeline", "job"), ("ci", "pipeline")])
-def test_role_may_pass_one_role_and_that_to_sagemaker_only(role: str, passed: str, documents: dict[str, Any]) -> None:
+def test_role_may_pass_one_role_and_that_to_sagemaker_only(
+    role: str, passed: str, documents: dict[str, Any], iam: Any
+) -> None:
     def may(name: str, **context: str) -> bool:
-        return allows(documents[role], "iam:PassRole", name, **context)
+        return bool(iam.allows(documents[role], "iam:PassRole", name, **context))
 
     assert may(NAMES.roles[passed], iam__PassedToService="sagemaker.amazonaws.com")
     assert not may(NAMES.roles[passed], iam__PassedToService="lambda.amazonaws.com")
@@ -394,26 +287,26 @@ def test_role_may_pass_one_role_and_that_to_sagemaker_only(role: str, passed: st
 
 
 @pytest.mark.parametrize("role", ["job", "endpoint"])
-def test_role_that_runs_code_can_pass_no_role(role: str, documents: dict[str, Any]) -> None:
-    assert "iam:PassRole" not in actions(documents[role])
+def test_role_that_runs_code_can_pass_no_role(role: str, documents: dict[str, Any], iam: Any) -> None:
+    assert "iam:PassRole" not in iam.actions(documents[role])
 
 
 @pytest.mark.parametrize("role", ["job", "endpoint"])
-def test_metrics_go_to_sagemakers_own_names_only(role: str, documents: dict[str, Any]) -> None:
+def test_metrics_go_to_sagemakers_own_names_only(role: str, documents: dict[str, Any], iam: Any) -> None:
     put = "cloudwatch:PutMetricData"
 
-    assert allows(documents[role], put, "*", cloudwatch__namespace="/aws/sagemaker/TrainingJobs")
-    assert not allows(documents[role], put, "*", cloudwatch__namespace="AWS/Billing")
-    assert not allows(documents[role], put, "*")
+    assert iam.allows(documents[role], put, "*", cloudwatch__namespace="/aws/sagemaker/TrainingJobs")
+    assert not iam.allows(documents[role], put, "*", cloudwatch__namespace="AWS/Billing")
+    assert not iam.allows(documents[role], put, "*")
 
 
 @pytest.mark.parametrize("role", ["pipeline", "job", "endpoint"])
-def test_key_is_lent_to_services_of_aws_only(role: str, documents: dict[str, Any]) -> None:
+def test_key_is_lent_to_services_of_aws_only(role: str, documents: dict[str, Any], iam: Any) -> None:
     _, arn = place(("", "KEY"), documents[role])
 
-    assert allows(documents[role], "kms:CreateGrant", arn, kms__GrantIsForAWSResource="true")
-    assert not allows(documents[role], "kms:CreateGrant", arn, kms__GrantIsForAWSResource="false")
-    assert not allows(documents[role], "kms:CreateGrant", arn)
+    assert iam.allows(documents[role], "kms:CreateGrant", arn, kms__GrantIsForAWSResource="true")
+    assert not iam.allows(documents[role], "kms:CreateGrant", arn, kms__GrantIsForAWSResource="false")
+    assert not iam.allows(documents[role], "kms:CreateGrant", arn)
 
 
 def trusts(template: Any, role: str) -> list[dict[str, Any]]:
@@ -442,46 +335,48 @@ def _resolved(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("role", ["PipelineRole", "JobRole", "EndpointRole"])
-def test_sagemaker_takes_a_role_on_for_this_account_only(template: Any, role: str) -> None:
+def test_sagemaker_takes_a_role_on_for_this_account_only(template: Any, role: str, iam: Any) -> None:
     (only,) = trusts(template, role)
 
     assert only["Principal"] == {"Service": "sagemaker.amazonaws.com"}
-    assert holds(only["Condition"], {"aws:SourceAccount": ACCOUNT_ID})
-    assert not holds(only["Condition"], {"aws:SourceAccount": "999999999999"})
-    assert not holds(only["Condition"], {})
+    assert iam.holds(only["Condition"], {"aws:SourceAccount": ACCOUNT_ID})
+    assert not iam.holds(only["Condition"], {"aws:SourceAccount": "999999999999"})
+    assert not iam.holds(only["Condition"], {})
 
 
-def test_builds_of_this_project_and_one_branch_of_the_repository_take_on_the_build_role(template: Any) -> None:
+def test_builds_of_this_project_and_one_branch_of_the_repository_take_on_the_build_role(
+    template: Any, iam: Any
+) -> None:
     build_project, github = trusts(template, "CiRole")
     ours = f"arn:aws:codebuild:{REGION}:{ACCOUNT_ID}:project/{NAMES.project}-build"
     audience = {f"{stack.GITHUB}:aud": "sts.amazonaws.com"}
 
     def from_github(subject: str) -> bool:
-        return holds(github["Condition"], {**audience, f"{stack.GITHUB}:sub": subject})
+        return bool(iam.holds(github["Condition"], {**audience, f"{stack.GITHUB}:sub": subject}))
 
-    assert holds(build_project["Condition"], {"aws:SourceArn": ours})
-    assert not holds(build_project["Condition"], {"aws:SourceArn": ours.replace(NAMES.project, "other")})
+    assert iam.holds(build_project["Condition"], {"aws:SourceArn": ours})
+    assert not iam.holds(build_project["Condition"], {"aws:SourceArn": ours.replace(NAMES.project, "other")})
     assert from_github("repo:acme/titles:ref:refs/heads/main")
     for subject in ("ref:refs/heads/other", "pull_request", "ref:refs/tags/main"):
         assert not from_github(f"repo:acme/titles:{subject}")
     assert not from_github("repo:evil/titles:ref:refs/heads/main")
 
 
-def test_builds_fetch_code_from_the_one_place_that_was_named(account: Account, template: Any) -> None:
+def test_builds_fetch_code_from_the_one_place_that_was_named(account: Account, template: Any, iam: Any) -> None:
     connection = f"arn:aws:codeconnections:{REGION}:{ACCOUNT_ID}:connection/1"
     names = Names.of(build(Settings, {"aws": {"connection": connection}}), REGION, ACCOUNT_ID)
     stack.bootstrap(account, names, {"CodeCommitRepository": "titles"}, body=template.supported)
     found = _policies(account, names.role_names["ci"])
 
-    assert allows(found, "codeconnections:GetConnectionToken", connection)
-    assert not allows(found, "codeconnections:GetConnectionToken", connection.replace("/1", "/2"))
-    assert allows(found, "codecommit:GitPull", f"arn:aws:codecommit:{REGION}:{ACCOUNT_ID}:titles")
-    assert not allows(found, "codecommit:GitPush", f"arn:aws:codecommit:{REGION}:{ACCOUNT_ID}:titles")
-    assert not allows(found, "codecommit:GitPull", f"arn:aws:codecommit:{REGION}:{ACCOUNT_ID}:other")
+    assert iam.allows(found, "codeconnections:GetConnectionToken", connection)
+    assert not iam.allows(found, "codeconnections:GetConnectionToken", connection.replace("/1", "/2"))
+    assert iam.allows(found, "codecommit:GitPull", f"arn:aws:codecommit:{REGION}:{ACCOUNT_ID}:titles")
+    assert not iam.allows(found, "codecommit:GitPush", f"arn:aws:codecommit:{REGION}:{ACCOUNT_ID}:titles")
+    assert not iam.allows(found, "codecommit:GitPull", f"arn:aws:codecommit:{REGION}:{ACCOUNT_ID}:other")
 
 
 def test_jobs_make_network_interfaces_only_where_they_run_in_a_vpc(
-    account: Account, template: Any, documents: dict[str, Any]
+    account: Account, template: Any, documents: dict[str, Any], iam: Any
 ) -> None:
     jobs = {"subnets": ["subnet-1"], "security_groups": ["sg-1"]}
     names = Names.of(build(Settings, {"jobs": jobs}), REGION, ACCOUNT_ID)
@@ -489,6 +384,6 @@ def test_jobs_make_network_interfaces_only_where_they_run_in_a_vpc(
     stack.bootstrap(account, names, body=template.supported)
     within = _policies(account, names.role_names["job"])
 
-    assert allows(within, "ec2:CreateNetworkInterface", interface)
-    assert not allows(within, "ec2:RunInstances", f"arn:aws:ec2:{REGION}:{ACCOUNT_ID}:instance/i-1")
-    assert not [action for action in actions(documents["job"]) if action.startswith("ec2:")]
+    assert iam.allows(within, "ec2:CreateNetworkInterface", interface)
+    assert not iam.allows(within, "ec2:RunInstances", f"arn:aws:ec2:{REGION}:{ACCOUNT_ID}:instance/i-1")
+    assert not [action for action in iam.actions(documents["job"]) if action.startswith("ec2:")]

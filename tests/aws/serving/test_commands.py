@@ -103,7 +103,7 @@ def test_production_without_staging_is_a_no(run: Any, versions: Versions) -> Non
         (("deploy", "1", "--mode", "batch"), "a batch needs titles"),
         (("deploy", "1", "--mode", "batch", "--input", "s3://b/t", "--stage", "staging"), "a batch has no --stage"),
         (("deploy", "1", "--mode", "batch", "--input", "s3://b/t", "--shadow", "2"), "a batch has no --shadow"),
-        (("deploy", "1", "--input", "s3://b/t"), "--input and --output belong to a batch"),
+        (("deploy", "1", "--input", "s3://b/t"), "--input, --output and --content-type belong to a batch"),
         (("deploy", "1", "--canary-percent", "60"), "--canary-percent: found 60, expected a number from 0 to 50"),
         (("deploy", "1", "--instance", "ml.m5.lrge"), "ml.m5.lrge"),
         (("deploy", "0"), "greater than or equal to 1"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobmajor.aws.commands.options import DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.errors import InputError
 from sagelocal.terminal import dump
 
 if TYPE_CHECKING:
@@ -32,7 +33,14 @@ def batch(
     instance_type: Annotated[str, typer.Option(help="With ml. in front.")] = "ml.c5.9xlarge",
     level: Annotated[str, typer.Option(help="major, minor, broad or detailed.")] = "major",
     titles: Annotated[
-        float | None, typer.Option(min=1, metavar="N", help="Say what so many titles would cost, and start nothing.")
+        float | None,
+        typer.Option(min=1, max=1e15, metavar="N", help="Say what so many titles would cost, and start nothing."),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=1, max=1e9, metavar="N", help="Titles a second on one core, for that.", show_default="assumed"
+        ),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until it is done.")] = False,
     region: Region = None,
@@ -51,17 +59,19 @@ def batch(
     from jobmajor.batch import level as checked
 
     dry = dry_run or titles is not None
+    if rate is not None and titles is None:
+        raise InputError("--rate belongs to an estimate: say how many titles with --titles, or leave it out")
     with session(settings_file, region=region, profile=profile, dry_run=dry, as_json=as_json) as opened:
         found = batches.Batch(
             version or _champion(opened),
             source,
-            target or opened.names.url("runs", "scored"),
+            opened.names.url("runs", "scored") if target is None else target,
             checked(level),
             instances,
             instance_type,
         )
         if titles is not None:
-            _tell_cost(opened, found, titles, as_json=as_json)
+            _tell_cost(opened, found, (titles, rate), as_json=as_json)
             raise typer.Exit
         started = batches.start(opened.account, opened.names, found)
         if opened.account.dry:
@@ -77,7 +87,6 @@ def batch(
 
 def _champion(opened: Opened) -> int:
     from jobmajor.aws.registry import PackageGroup
-    from jobmajor.errors import InputError
 
     if opened.account.dry:
         return 1
@@ -87,18 +96,22 @@ def _champion(opened: Opened) -> int:
     return champion.number
 
 
-def _tell_cost(opened: Opened, batch: Batch, titles: float, *, as_json: bool) -> None:
+def _tell_cost(opened: Opened, batch: Batch, asked: tuple[float, float | None], *, as_json: bool) -> None:
     from pathlib import Path
 
     from jobmajor.aws import batch as batches
     from jobmajor.aws import prices
 
     own = opened.settings.aws.prices
-    cost = batches.estimate(titles, batch, prices.read(Path(own) if own else None), opened.account.region)
+    titles, rate = asked
+    table = prices.read(Path(own) if own else None)
+    cost = batches.estimate(titles, batch, table, opened.account.region, rate or batches.TITLES_PER_CORE_S)
     if as_json:
         dump(cost.to_dict())
         return
+    said = "as --rate says" if rate else "assumed: measure yours, and say it with --rate"
     usd = "unknown" if cost.compute_usd is None else f"{cost.compute_usd:,.2f} USD"
     typer.echo(f"{titles:,.0f} titles on {batch.instances} × {batch.instance_type}: {cost.hours:.1f} h, {usd}")
+    typer.echo(f"at {cost.titles_per_core_s:,.0f} titles a second on each core ({said}), with 10 minutes to start")
     stored = "unknown" if cost.storage_usd_month is None else f"{cost.storage_usd_month:,.2f} USD a month"
     typer.echo(f"titles and answers in S3: {stored}; prices of {cost.as_of}, in {opened.account.region}")

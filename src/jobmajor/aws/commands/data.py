@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.aws.commands.options import DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.aws.commands.options import (
+    AccountId,
+    DryRun,
+    Json,
+    Profile,
+    Region,
+    SettingsFile,
+    names_of,
+    session,
+)
 from sagelocal.terminal import dump, table
 
 if TYPE_CHECKING:
@@ -78,9 +87,7 @@ def _checkpoint(opened: Opened) -> dict[str, Uploaded]:
 
 def show(
     region: Region = None,
-    account: Annotated[
-        str | None, typer.Option(metavar="ID", help="12 digits.", show_default="the setting, else twelve zeros")
-    ] = None,
+    account: AccountId = None,
     settings_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
@@ -88,16 +95,7 @@ def show(
 
     Example: jobmajor aws show --json
     """
-    from jobmajor import settings as all_settings
-    from jobmajor.aws.commands.options import opened as open_account
-    from jobmajor.aws.names import Names
-    from jobmajor.settings import Aws, build
-
-    settings = all_settings.read(settings_file)
-    given = {name: value for name, value in (("account", account), ("region", region)) if value}
-    checked = build(Aws, given, "aws.")
-    there = open_account(settings, region=checked.region or None, dry_run=True)
-    names = Names.of(settings, there.region, checked.account or there.account_id)
+    names = names_of(settings_file, region, account)
     if as_json:
         dump(names.to_dict())
         return

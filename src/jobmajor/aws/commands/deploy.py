@@ -43,7 +43,7 @@ def deploy(
     concurrency: Annotated[int, typer.Option(help="Requests at a time of a serverless endpoint.")] = 5,
     capture: Annotated[int, typer.Option("--capture-percent", help="Of requests and answers, to keep.")] = 100,
     shadow: Annotated[
-        int | None, typer.Option(metavar="VERSION", help="Gets a copy of each request; its answers go nowhere.")
+        int | None, typer.Option(metavar="VERSION", min=1, help="Gets a copy of each request; its answers go nowhere.")
     ] = None,
     canary: Annotated[int, typer.Option("--canary-percent", help="Of a new fleet, to answer first; 0: all.")] = 10,
     bake: Annotated[int, typer.Option("--bake-seconds", help="How long alarms are watched after each shift.")] = 600,
@@ -52,7 +52,10 @@ def deploy(
         str | None,
         typer.Option("--output", metavar="S3-URL", help="Of a batch: its answers.", show_default="below batch/"),
     ] = None,
-    kind: Annotated[str, typer.Option("--content-type", help="Of a batch.")] = "application/jsonlines",
+    kind: Annotated[
+        str | None,
+        typer.Option("--content-type", metavar="TYPE", help="Of a batch.", show_default="application/jsonlines"),
+    ] = None,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
@@ -66,23 +69,24 @@ def deploy(
 
     Example: jobmajor aws deploy 3 --stage staging
     """
-    from jobmajor.aws.batch_transform import Batch, target_of
-    from jobmajor.aws.plan import PRODUCTION, Fleet, Plan, Rollout, Serverless
+    from jobmajor.aws.batch_transform import LINES, Batch, target_of
+    from jobmajor.aws.plan import PRODUCTION, STAGING, Fleet, Plan, Rollout, Serverless
 
-    if mode != _BATCH and (source or target):
-        raise InputError("--input and --output belong to a batch: add --mode batch, or leave them out")
+    if mode != _BATCH and (source is not None or target is not None or kind is not None):
+        raise InputError("--input, --output and --content-type belong to a batch: add --mode batch, or leave them out")
     least = (2 if stage == PRODUCTION and mode != _BATCH else 1) if instances is None else instances
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
         if mode == _BATCH:
             _refuse(stage, shadow, source)
-            where = target or target_of(opened.names, number, source or "")
-            _transform(opened, Batch(number, source or "", where, kind, instance, least), as_json=as_json)
+            where = target_of(opened.names, number, source or "") if target is None else target
+            wanted = Batch(number, source or "", where, LINES if kind is None else kind, instance, least)
+            _transform(opened, wanted, as_json=as_json)
             return
         plan = Plan(
             version=number,
             mode=mode,
-            stage=stage or "staging",
-            fleet=Fleet(instance, least, max_instances or max(4, least), invocations),
+            stage=STAGING if stage is None else stage,
+            fleet=Fleet(instance, least, max(4, least) if max_instances is None else max_instances, invocations),
             serverless=Serverless(memory, concurrency),
             rollout=Rollout(canary, bake),
             capture_percent=capture,
@@ -93,8 +97,8 @@ def deploy(
 
 def _refuse(stage: str | None, shadow: int | None, source: str | None) -> None:
     """What a batch has not, and the one thing that it needs."""
-    if stage or shadow:
-        raise InputError(f"a batch has no {'--stage' if stage else '--shadow'}: leave it out")
+    if stage is not None or shadow is not None:
+        raise InputError(f"a batch has no {'--shadow' if stage is None else '--stage'}: leave it out")
     if not source:
         raise InputError("a batch needs titles: name their S3 address with --input s3://…")
 

@@ -27,7 +27,7 @@ def add(app: typer.Typer) -> None:
 
 @group.command("list")
 def list_versions(
-    newest: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    newest: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
@@ -53,14 +53,15 @@ def show_version(
     profile: Profile = None,
     settings_file: SettingsFile = None,
     dry_run: DryRun = False,
+    as_json: Json = False,
 ) -> None:
-    """Show one version as JSON: its figures, its decision with reasons, where its files are.
+    """Show one version, always as JSON: its figures, its decision with reasons, where its files are.
 
     Example: jobmajor aws models show 3
     """
     from jobmajor.aws.registry import PackageGroup
 
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run) as opened:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
         found = PackageGroup(opened.account, opened.names).get(number)
         if not opened.account.dry:
             dump(_record(found))

@@ -29,6 +29,9 @@ Region = Annotated[
     str | None, typer.Option(metavar="REGION", help="Such as us-east-1.", show_default="the setting, else AWS's own")
 ]
 Profile = Annotated[str | None, typer.Option(metavar="NAME", help="Of the AWS command line's files.")]
+AccountId = Annotated[
+    str | None, typer.Option(metavar="ID", help="12 digits.", show_default="the setting, else twelve zeros")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SettingsFile = Annotated[
     Path | None,
@@ -56,10 +59,12 @@ def opened(
         NoRegion, NoCredentials, WrongAccount, MissingExtra: As they say.
     """
     from jobmajor.aws import calls
+    from jobmajor.settings import Aws, build
 
     where = region or settings.aws.region or None
     if dry_run:
         near = where or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _DRY_REGION
+        build(Aws, {"region": near}, "aws.")  # refuses what is none
         return calls.rehearse(near, settings.aws.account or _DRY_ACCOUNT)
     return calls.connect(where, profile, expected_account=settings.aws.account or None, tell=tell)
 
@@ -87,26 +92,42 @@ def session(
         show_calls(account, settings, as_json=as_json)
 
 
+def names_of(settings_file: Path | None, region: str | None, account_id: str | None) -> Names:
+    """What everything is called, of an account that nobody asks."""
+    from jobmajor import settings as all_settings
+    from jobmajor.aws.names import Names
+
+    settings = all_settings.read(settings_file)
+    given = {name: value for name, value in (("account", account_id), ("region", region)) if value}
+    checked = all_settings.build(all_settings.Aws, given, "aws.")
+    there = opened(settings, region=checked.region or None, dry_run=True)
+    return Names.of(settings, there.region, checked.account or there.account_id)
+
+
 def tell(line: str) -> None:
     """A line of progress, beside the result."""
     typer.echo(f"  {one_line(line)}", err=True)
 
 
 def show_calls(account: Account, settings: Settings, *, as_json: bool) -> None:
-    """Print the changes that a dry run would make, and what they would cost."""
+    """Print the changes that a dry run would make, what it would look at before, and what all of it would cost."""
     from jobmajor import pipeline
     from jobmajor.aws import prices
 
     table = prices.read(Path(settings.aws.prices) if settings.aws.prices else None)
     estimate = prices.estimate(account.sent, table, account.region, pipeline.build(settings))
     if as_json:
-        dump({"calls": [call.to_dict() for call in account.sent], "estimate": estimate.to_dict()})
+        looks, calls = ([call.to_dict() for call in some] for some in (account.looked, account.sent))
+        dump({"looks": looks, "calls": calls, "estimate": estimate.to_dict()})
         return
     for number, call in enumerate(account.sent, 1):
         shown = call.to_dict()
         typer.echo(f"{number}. {call.service} {call.operation}")
         for name, value in shown["parameters"].items():
             typer.echo(f"     {name}: {_short(value)}")
+    looked = dict.fromkeys(f"{call.service} {call.operation}" for call in account.looked)
+    if looked:
+        typer.echo(f"looked at before, as if nothing were there: {', '.join(looked)}")
     typer.echo(f"requests that would be sent: {len(account.sent)}; nothing was.")
     for line in estimate.lines():
         typer.echo(line)

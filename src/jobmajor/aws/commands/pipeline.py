@@ -93,6 +93,7 @@ def status(
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Show how far an execution is, step by step.
@@ -101,12 +102,14 @@ def status(
     """
     from jobmajor.aws import execution as executions
 
-    with session(settings_file, region=region, profile=profile) as opened:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
         arn = executions.execution_arn(opened.account, opened.names, execution)
-        if wait:
+        if wait and not opened.account.dry:
             _wait(opened, arn, hours, as_json=as_json)
-        else:
-            view.show(executions.state(opened.account, arn), as_json=as_json)
+            return
+        found = executions.state(opened.account, arn)
+        if not opened.account.dry:
+            view.show(found, as_json=as_json)
 
 
 @group.command("logs")
@@ -117,6 +120,7 @@ def logs(
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Print what the jobs of an execution wrote.
@@ -126,9 +130,12 @@ def logs(
     from jobmajor.aws import execution as executions
     from jobmajor.aws.logs import Reader
 
-    with session(settings_file, region=region, profile=profile) as opened:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
         arn = executions.execution_arn(opened.account, opened.names, execution)
         found = Reader(opened.account, arn, step).lines(follow=follow)
+        if opened.account.dry:
+            list(found)
+            return
         if as_json:
             dump([asdict(line) for line in found])
             return
@@ -161,10 +168,11 @@ def stop(
 
 @group.command("list")
 def list_executions(
-    newest: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    newest: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """List the executions, newest first.
@@ -173,8 +181,10 @@ def list_executions(
     """
     from jobmajor.aws.execution import executions
 
-    with session(settings_file, region=region, profile=profile) as opened:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
         found = executions(opened.account, opened.names, newest)
+        if opened.account.dry:
+            return
         if as_json:
             dump([view.record(item) for item in found])
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobmajor.aws.commands.options import LOOK, DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.errors import InputError
 from sagelocal.terminal import dump
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def create(
     from jobmajor.aws import project as projects
 
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        if catalog and (codecommit is not None or launch_role is not None):
+            raise InputError("--codecommit and --launch-role belong to our own template: leave them or --catalog out")
         way = projects.Catalog(product, provider) if catalog else _repository(opened.settings, codecommit)
         made = projects.create(opened.account, opened.names, way, launch_role=launch_role, limit_s=60 * minutes)
         if opened.account.dry:
@@ -67,9 +70,8 @@ def create(
 
 def _repository(settings: Settings, codecommit: str | None) -> Repository:
     from jobmajor.aws.project import Repository
-    from jobmajor.errors import InputError
 
-    if codecommit:
+    if codecommit is not None:
         return Repository(codecommit)
     if not (settings.aws.github and settings.aws.connection):
         missing = "aws.connection" if settings.aws.github else "aws.github"
@@ -88,6 +90,9 @@ def seed(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Also replace files that somebody changed.")] = False,
     settings_file: SettingsFile = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be written and removed; do neither.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Put our pipeline in the place of the example in a cloned repository; commit and push, and it is built and run.
@@ -97,11 +102,14 @@ def seed(
     from jobmajor import settings
     from jobmajor.aws import seeding
 
-    done = seeding.seed(folder, settings.read(settings_file), checkout, force=force)
+    done = seeding.seed(folder, settings.read(settings_file), checkout, force=force, dry_run=dry_run)
     if as_json:
         dump(asdict(done))
         return
     for name in done.removed:
-        typer.echo(f"removed {name}")
-    typer.echo(f"wrote {len(done.written)} files" + (f"; {done.kept[0]} was there and stays" if done.kept else ""))
+        typer.echo(f"{'would remove' if dry_run else 'removed'} {name}")
+    kept = f"; {done.kept[0]} was there and stays" if done.kept else ""
+    typer.echo(f"{'would write' if dry_run else 'wrote'} {len(done.written)} files{kept}")
+    if dry_run:
+        return
     typer.echo("look at them (git status), commit and push: a push tests, builds the image and starts the pipeline")

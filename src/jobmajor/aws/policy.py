@@ -1,0 +1,158 @@
+"""What whoever runs `jobmajor aws …` has to be allowed, as IAM policies: no more than the commands ask for.
+
+`permissions.json` says it command by command; tests hold it to the requests that the commands make, and to the
+templates' resources, which CloudFormation makes in the caller's name.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from jobmajor.aws import endpoint_config, naming
+from jobmajor.aws.errors import AwsInputError
+from jobmajor.aws.names import TAG
+from jobmajor.aws.plan import STAGING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from jobmajor.aws.names import Names
+
+MANAGED_CHARACTERS: Final = 6144  # source: AWS, IAM user guide, "IAM and AWS STS quotas"; white space doesn't count
+ROLE_CHARACTERS: Final = 10_240  # of all policies that stand in a role itself
+_NO_REGION: Final = ("budgets", "iam")
+_CONDITIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "cloudformation": {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}},
+    "tag": {"StringEquals": {f"aws:ResourceTag/{TAG}": "{project}"}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Some actions on some resources, which each of `commands` needs.
+
+    Attributes:
+        sid: What it is for, in a word or two.
+        commands: Such as `pipeline start`.
+        actions: As policies call them.
+        resources: ARNs in short, `service:resource`, with the names of `Names` in braces; `role:job` is a role of ours.
+        condition: IAM's, with names in braces; or `tag` (what carries the project's tag), or `cloudformation` (what
+            CloudFormation asks for in the caller's name).
+        types: What CloudFormation makes or deletes with it; empty where the command itself asks.
+        service: Why a service asks for it in the caller's name; empty where the command itself asks.
+    """
+
+    sid: str
+    commands: Sequence[str]
+    actions: Sequence[str]
+    resources: Sequence[str]
+    condition: Mapping[str, Any] | str = field(default_factory=dict)
+    types: Sequence[str] = ()
+    service: str = ""
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the command's own requests need it, and not a service that acts for the caller."""
+        return not (self.types or self.service)
+
+
+def permissions() -> tuple[Permission, ...]:
+    """All of them, in the file's order."""
+    found = json.loads(files("jobmajor.aws").joinpath("permissions.json").read_bytes())
+    return tuple(Permission(**row) for row in found)
+
+
+def commands() -> tuple[str, ...]:
+    """The commands that ask AWS for anything."""
+    return tuple(sorted({command for row in permissions() for command in row.commands}))
+
+
+def chosen(wanted: Iterable[str]) -> tuple[str, ...]:
+    """The commands that are meant: `pipeline` is all of its group; nothing is all.
+
+    Raises:
+        AwsInputError: There is none of that name.
+    """
+    known, found = commands(), set()
+    for name in wanted:
+        some = {command for command in known if command == name or command.startswith(f"{name} ")}
+        if not some:
+            raise AwsInputError(f"--command: found {name!r}, expected one of {', '.join(known)}, or a group of them")
+        found |= some
+    return tuple(sorted(found)) or known
+
+
+def document(names: Names, wanted: Iterable[str] = ()) -> dict[str, Any]:
+    """The policy for these commands; for all when none is named.
+
+    Statements with the same resources and conditions are one.
+
+    Raises:
+        AwsInputError: There is no such command.
+    """
+    some = set(chosen(wanted))
+    merged: dict[str, dict[str, Any]] = {}
+    for row in permissions():
+        if some.isdisjoint(row.commands):
+            continue
+        statement = _statement(names, row)
+        same = merged.setdefault(json.dumps([statement["Resource"], statement.get("Condition")]), statement)
+        same["Action"] = sorted({*same["Action"], *statement["Action"]})
+    return {"Version": "2012-10-17", "Statement": list(merged.values())}
+
+
+def size(policy: Mapping[str, Any]) -> int:
+    """Its characters as IAM counts them."""
+    return len(json.dumps(policy, separators=(",", ":")))
+
+
+def _statement(names: Names, row: Permission) -> dict[str, Any]:
+    values = _values(names)
+    resources = sorted(_arn(names, text, values) for text in row.resources)
+    found = {"Effect": "Allow", "Action": list(row.actions), "Resource": resources}
+    condition = _CONDITIONS[row.condition] if isinstance(row.condition, str) else row.condition
+    return {**found, "Condition": _filled(condition, values)} if condition else found
+
+
+def _values(names: Names) -> dict[str, str]:
+    return {
+        "project": names.project,
+        "region": names.region,
+        "bucket": names.bucket,
+        "prefix": names.prefix,
+        "pipeline": names.pipeline,
+        "group": names.group,
+        "stack": names.stack,
+        "repository": names.repository,
+        "endpoint": names.endpoint,
+        "model": naming.stem(names.model),
+        "config": naming.stem(names.endpoint_config),
+        "staging_config": naming.stem(endpoint_config.staged(names.endpoint_config, STAGING)),
+        "transform": naming.stem(f"{names.project}-batch"),
+        "score": naming.stem(f"{names.project}-score"),
+    }
+
+
+def _arn(names: Names, text: str, values: Mapping[str, str]) -> str:
+    service, sign, rest = text.partition(":")
+    if not sign:
+        return text  # what has no resources
+    if service == "role":
+        return names.roles[rest]
+    rest = rest.format(**values)
+    if service == "s3":
+        return f"arn:{names.partition}:s3:::{rest}"
+    region = "" if service in _NO_REGION else names.region
+    return f"arn:{names.partition}:{service}:{region}:{names.account_id}:{rest}"
+
+
+def _filled(value: Any, values: Mapping[str, str]) -> Any:
+    match value:
+        case str():
+            return value.format(**values)
+        case list():
+            return [_filled(item, values) for item in value]
+    return {name: _filled(item, values) for name, item in value.items()}
