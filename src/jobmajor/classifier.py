@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from safetensors import SafetensorError
 
-from jobmajor import answers, linear, soc, transformer
+from jobmajor import answers, explain, linear, soc, transformer
 from jobmajor.answers import Answer, Asked, Coded, Knowledge
 from jobmajor.errors import ArtifactError, InputError
+from jobmajor.explain import Explanation
 from jobmajor.listed import Listed
 from jobmajor.titles import normalise
 from sagelocal import manifest
@@ -191,6 +192,15 @@ class Classifier:
             asked = Asked(given[block], texts, read, level, k)
             found += answers.coded(asked, answers.sourced(texts, self.codes, shares, listed, overrides), self.knowledge)
         return found
+
+    def explain(self, title: str | None, level: Level = "major", *, exact: bool = True) -> Explanation:
+        """What each word of a title is worth to the code that `answer` puts first, by the model alone."""
+        (found,) = self.answer([title], level, exact=exact)
+        best, text = found.answers[0], _text(title)
+        column = self.classes(level).index(best.label)
+        score, words = explain.by_word(text, lambda texts: self.predict_proba(texts, level)[:, column])
+        (read,) = self.scorer.read([text])
+        return Explanation(best.label, best.name, score, found.source, read, words)
 
     def _shared(self, titles: Sequence[str], texts: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[str]]:
         """The shares of the detailed codes, and the texts as the scorer reads them."""
