@@ -132,7 +132,7 @@ export class Coder {
 
   #added() {
     const taken = new Set(this.#head());
-    return ADDED.map((name) => (taken.has(name) ? `jobmajor ${name}` : name));
+    return ADDED.map((name) => (taken.has(name) ? `jobmajor_${name}` : name));
   }
 
   #cells(row) {

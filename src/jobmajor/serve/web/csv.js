@@ -1,5 +1,8 @@
-// CSV in and out, by RFC 4180, as Python's csv reads it: every cell as it stands, every fault named with its line, and
-// no row lost. A file comes in pieces of any length.
+// CSV in and out, by RFC 4180: every cell as it stands, every fault named with its line, and no row lost. A file comes
+// in pieces of any length.
+//
+// A quote that opens a cell and is not closed right before a delimiter or a line's end is a sign like others: it is read
+// again as one. So a stray quote spoils its own row, not the rows up to the next quote.
 
 const QUOTE = '"';
 const START = 0, PLAIN = 1, QUOTED = 2, AFTER = 3; // of a field: before it, in it, in its quotes, behind the closing one
@@ -14,7 +17,7 @@ export class Parser {
   #record;
   #line = 1;
   #afterReturn = false; // a line feed that follows belongs to it
-  #quoted = []; // all since an opening quote, in case that it is never closed
+  #quoted = []; // all since an opening quote, in case that it is none
   #quoteLine = 1;
   #recoveries = 0;
 
@@ -35,8 +38,10 @@ export class Parser {
 
   /** The record that ends with the file, if there is one; several where a quote is never closed. */
   end() {
-    if (this.#state === QUOTED && this.#recoveries < RECOVERIES) return this.#reread();
     const records = [];
+    for (; this.#state === QUOTED && this.#recoveries < RECOVERIES; this.#recoveries += 1) {
+      this.#reread("has a quote that is never closed", records);
+    }
     if (this.#state !== START || this.#record.fields.length) this.#endRecord(records);
     return records;
   }
@@ -47,7 +52,7 @@ export class Parser {
 
   #step(text, at, records) {
     if (this.#state === QUOTED) return this.#inQuotes(text, at);
-    if (this.#state === AFTER) return this.#afterQuotes(text, at);
+    if (this.#state === AFTER) return this.#afterQuotes(text, at, records);
     if (this.#state === START && text[at] === QUOTE) {
       this.#state = QUOTED;
       this.#quoted = [];
@@ -86,7 +91,7 @@ export class Parser {
     return found < 0 ? end : end + 1;
   }
 
-  #afterQuotes(text, at) {
+  #afterQuotes(text, at, records) {
     const next = text[at];
     if (next === QUOTE) {
       this.#field += QUOTE;
@@ -94,8 +99,8 @@ export class Parser {
       this.#state = QUOTED;
       return at + 1;
     }
-    if (next !== this.delimiter && next !== "\n" && next !== "\r") this.#record.fault ||= "has text after a closing quote";
-    this.#state = PLAIN;
+    if (next === this.delimiter || next === "\n" || next === "\r") this.#state = PLAIN;
+    else this.#reread("has text after a closing quote", records);
     return at;
   }
 
@@ -111,15 +116,14 @@ export class Parser {
     this.#record = this.#fresh();
   }
 
-  /** What stands behind a quote that is never closed, with that quote as a sign like others: only its row is at fault. */
-  #reread() {
+  /** Read all since the opening quote once more, with that quote as a sign like others. */
+  #reread(fault, records) {
     const rest = this.#quoted.join("");
-    this.#recoveries += 1;
     this.#field = QUOTE;
     this.#state = PLAIN;
     this.#line = this.#quoteLine;
-    this.#record.fault ||= "has a quote that is never closed";
-    return [...this.push(rest), ...this.end()];
+    this.#record.fault ||= fault;
+    for (let at = 0; at < rest.length; ) at = this.#step(rest, at, records);
   }
 }
 

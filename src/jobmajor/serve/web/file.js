@@ -8,6 +8,7 @@ import { PAGE, pager, rowsTable } from "./rows.js";
 const STEPS = ["choose-step", "column-step", "progress-step", "coded-step"];
 const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
 const LISTED_FAULTS = 20;
+const LONGEST_NAME = 60; // of a column, as it is shown
 
 export class FileCoding {
   #worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
@@ -113,7 +114,7 @@ export class FileCoding {
   #names() {
     const { shown, width } = this.#opened;
     const names = byId("has-header").checked ? shown[0] : [];
-    return Array.from({ length: width }, (_, place) => names[place]?.trim() || `Column ${place + 1}`);
+    return Array.from({ length: width }, (_, place) => names[place]?.trim().slice(0, LONGEST_NAME) || `Column ${place + 1}`);
   }
 
   #drawColumns(chosen) {
