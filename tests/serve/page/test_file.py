@@ -86,14 +86,17 @@ def test_every_row_and_cell_comes_back_with_its_code(
 
 def test_workbook_is_coded_with_its_ids_as_they_are_and_its_other_sheet_on_demand(page: Page, tmp_path: Path) -> None:
     book = openpyxl.Workbook()
-    book.active.title = "Notes"
-    book.active.append(["nothing here"])
+    book.active.title = "Empty"
+    book.create_sheet("Notes").append(["nothing here"])
     sheet = book.create_sheet("Staff & co")
     for row in (["id", "title", "since"], ["007", "nurse", 2024], [8, "welder", 1.5]):
         sheet.append(row)
     book.save(tmp_path / "staff.xlsx")
 
     page.set_input_files("#file", tmp_path / "staff.xlsx")
+    expect(page.get_by_label("Sheet", exact=True)).to_have_value("Notes")  # the first that holds rows
+    page.get_by_label("Sheet", exact=True).select_option("Empty")
+    expect(page.locator("#file-state")).to_contain_text("The sheet “Empty” is empty")
     page.get_by_label("Sheet", exact=True).select_option("Staff & co")
     expect(page.locator("#sample")).to_contain_text("007")
     code(page)
@@ -109,7 +112,7 @@ def test_rows_that_do_not_fit_are_named_by_line_kept_and_coded(page: Page, tmp_p
 
     expect(page.locator("#faults li")).to_have_text(
         [
-            "Line 3 has 1 fields, expected 2",
+            "Line 3 has 1 field, expected 2",
             "Line 6 has 4 fields, expected 2",
             "Line 7 has text after a closing quote",
             "Line 8 has a quote that is never closed",
@@ -128,6 +131,24 @@ def test_rows_that_do_not_fit_are_named_by_line_kept_and_coded(page: Page, tmp_p
         ["7", "welder", "", ""],
     ]
     assert all(row[4] for row in found)
+
+
+def test_file_can_be_coded_again_at_another_level(page: Page, champion: Champion, tmp_path: Path) -> None:
+    upload(page, "title\nnurse\n")
+    code(page)
+    page.get_by_role("button", name="Other column or level").locator("visible=true").click()
+    page.get_by_label("Level of the codes").select_option("broad")
+    code(page)
+
+    assert_coded(champion, ["nurse"], [row[1:] for row in saved(page, tmp_path)[1:]], "broad")
+
+
+def test_file_of_names_alone_has_nothing_to_code(page: Page) -> None:
+    upload(page, "id,title\n")
+
+    expect(page.locator("#code")).to_be_disabled()
+    page.get_by_label("The first row holds").uncheck()
+    expect(page.locator("#code")).to_be_enabled()
 
 
 def test_pasted_titles_without_a_header_are_all_coded(page: Page, champion: Champion, tmp_path: Path) -> None:
@@ -233,6 +254,19 @@ def test_work_can_be_stopped_and_goes_on_where_it_was(many: Page, tmp_path: Path
 
     expect(many.locator("#save")).to_be_visible()
     assert len(saved(many, tmp_path)) == 6001
+
+
+def test_another_file_takes_the_place_of_one_that_is_being_coded(many: Page, tmp_path: Path) -> None:
+    many.locator("#code").click()
+    expect(many.locator("#progress-text")).to_contain_text("1,000 of 6,000")
+    many.get_by_role("button", name="Another file").locator("visible=true").click()
+    many.evaluate("letGo()")
+    expect(many.locator("#file-state")).to_be_empty()
+
+    upload(many, "title\nnurse\n")
+    code(many)
+
+    assert [row[0] for row in saved(many, tmp_path)] == ["title", "nurse"]
 
 
 def test_progress_tells_the_rate_and_the_time_left(page: Page) -> None:

@@ -86,7 +86,8 @@ export class Coder {
       if (reason) reasons.set(reason, (reasons.get(reason) ?? 0) + rows);
       if (source === "exact") exact += rows;
     }
-    const byGroup = [...groups].map(([code, found]) => ({ code, ...found })).sort((one, other) => other.rows - one.rows);
+    const byGroup = [...groups].map(([code, found]) => ({ code, ...found }));
+    byGroup.sort((one, other) => other.rows - one.rows);
     return { rows: this.rows.length, distinct: this.rowsOf.size, exact, groups: byGroup, reasons: [...reasons],
       model: this.model, level: this.level };
   }
@@ -117,8 +118,8 @@ export class Coder {
     for (let start = 0; start < this.rows.length; start += BLOB_ROWS) {
       const end = Math.min(start + BLOB_ROWS, this.rows.length);
       const some = [];
-      for (let row = start; row < end; row += 1) some.push(line([...this.#cells(row).map(kept), ...this.#coded(row)], delimiter));
-      parts.push(some.join(""));
+      for (let row = start; row < end; row += 1) some.push([...this.#cells(row).map(kept), ...this.#coded(row)]);
+      parts.push(some.map((cells) => line(cells, delimiter)).join(""));
       await breathe();
     }
     return new Blob(parts, { type: delimiter === "\t" ? "text/tab-separated-values" : "text/csv" });
@@ -137,7 +138,7 @@ export class Coder {
 
   #cells(row) {
     const { fields } = this.rows[row];
-    return fields.length === this.table.width ? fields : [...fields, ...Array(this.table.width - fields.length).fill("")];
+    return [...fields, ...Array(this.table.width - fields.length).fill("")];
   }
 
   #coded(row) {

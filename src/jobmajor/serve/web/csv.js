@@ -1,11 +1,11 @@
 // CSV in and out, by RFC 4180: every cell as it stands, every fault named with its line, and no row lost. A file comes
 // in pieces of any length.
 //
-// A quote that opens a cell and is not closed right before a delimiter or a line's end is a sign like others: it is read
-// again as one. So a stray quote spoils its own row, not the rows up to the next quote.
+// A quote that opens a cell and is not closed right before a delimiter or a line's end is a sign like others: it is
+// read again as one. So a stray quote spoils its own row, not the rows up to the next quote.
 
 const QUOTE = '"';
-const START = 0, PLAIN = 1, QUOTED = 2, AFTER = 3; // of a field: before it, in it, in its quotes, behind the closing one
+const [START, PLAIN, QUOTED, AFTER] = [0, 1, 2, 3]; // of a field: before it, in it, in its quotes, behind them
 const RECOVERIES = 50; // quotes that are never closed; with more of them a file is no CSV
 const SAMPLE_RECORDS = 50;
 const DELIMITERS = [",", ";", "\t", "|"];
@@ -150,7 +150,7 @@ function quoted(cell, delimiter) {
   return isPlain ? cell : `"${cell.replaceAll(QUOTE, '""')}"`;
 }
 
-/** A cell that no spreadsheet takes for a formula: with an apostrophe before it, where it would (OWASP ASVS 5.0, 1.2.10). */
+/** A cell that no spreadsheet takes for a formula: an apostrophe goes before what it would (OWASP ASVS, 1.2.10). */
 export function safe(cell) {
   return /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
 }
@@ -163,7 +163,8 @@ export function guess(rows) {
   const [head = [], ...body] = rows;
   const names = head.map((name) => name.trim());
   const named = names.findIndex((name) => SURE.test(name));
-  const likely = named >= 0 ? named : names.findIndex((name) => LIKELY.test(name) && name.length < 30 && head.length > 1);
+  const isLikely = (name) => LIKELY.test(name) && name.length < 30 && head.length > 1;
+  const likely = named >= 0 ? named : names.findIndex(isLikely);
   if (likely >= 0) return { column: likely, hasHeader: true };
   const worth = head.map((_, column) => wordiness(body.map((row) => row[column] ?? "")));
   return { column: Math.max(0, worth.indexOf(Math.max(...worth))), hasHeader: head.length > 1 };

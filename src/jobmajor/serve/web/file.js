@@ -17,18 +17,23 @@ export class FileCoding {
   #opened = null;
   #summary = null;
   #retry = null; // what to do again, once a key was given
+  #turn = 0; // of opening and coding: what the worker still says of an earlier one is stale
 
   constructor({ refused }) {
     this.refused = refused;
-    this.#worker.addEventListener("message", ({ data }) => this[`on_${data.kind}`](data));
+    this.#worker.addEventListener("message", ({ data }) => data.turn === this.#turn && this[`on_${data.kind}`](data));
     this.#worker.addEventListener("error", () => this.#say("The page failed: load it anew.", "wrong"));
     this.#listen();
   }
 
   key(value) {
-    this.#worker.postMessage({ task: "key", key: value });
+    this.#send("key", { key: value });
     this.#retry?.();
     this.#retry = null;
+  }
+
+  #send(task, content = {}) {
+    this.#worker.postMessage({ task, turn: this.#turn, ...content });
   }
 
   #listen() {
@@ -39,10 +44,11 @@ export class FileCoding {
     byId("has-header").addEventListener("change", () => this.#drawSample());
     byId("column").addEventListener("change", () => this.#drawSample());
     byId("sheet").addEventListener("change", (event) => this.#open({ sheet: event.target.value }));
-    byId("cancel").addEventListener("click", () => this.#worker.postMessage({ task: "stop" }));
+    byId("cancel").addEventListener("click", () => this.#send("stop"));
     byId("resume").addEventListener("click", () => this.#ask({ isAgain: true }));
-    byId("save").addEventListener("click", () => this.#worker.postMessage({ task: "save", isSafe: byId("safe").checked }));
+    byId("save").addEventListener("click", () => this.#send("save", { isSafe: byId("safe").checked }));
     for (const button of document.querySelectorAll("[data-anew]")) button.addEventListener("click", () => this.#anew());
+    for (const button of document.querySelectorAll("[data-back]")) button.addEventListener("click", () => this.#back());
     for (const kind of ["dragenter", "dragover"]) zone.addEventListener(kind, (event) => this.#over(event));
     for (const kind of ["dragleave", "drop"]) zone.addEventListener(kind, () => zone.classList.remove("over"));
     zone.addEventListener("drop", (event) => {
@@ -75,10 +81,26 @@ export class FileCoding {
   #open({ sheet }) {
     this.#retry = () => this.#open({ sheet });
     this.#say(`Reading ${this.#blob.name} …`);
-    this.#worker.postMessage({ task: "open", blob: this.#blob, sheet });
+    this.#turn += 1;
+    this.#send("open", { blob: this.#blob, sheet });
+  }
+
+  /** Whatever is under way is given up, and what is still said of it not heard. */
+  #leave() {
+    this.#turn += 1;
+    this.#retry = null;
+    this.#send("stop");
+  }
+
+  #back() {
+    this.#leave();
+    this.#step("column-step");
+    this.#say("");
+    byId("column").focus();
   }
 
   #anew() {
+    this.#leave();
     this.#step("choose-step");
     this.#say("");
     byId("file").value = "";
@@ -101,7 +123,8 @@ export class FileCoding {
   on_opened(opened) {
     this.#opened = opened;
     byId("has-header").checked = opened.hasHeader;
-    byId("sheet").replaceChildren(...opened.sheets.map((name) => el("option", { selected: name === opened.sheet }, name)));
+    const sheets = opened.sheets.map((name) => el("option", { selected: name === opened.sheet }, name));
+    byId("sheet").replaceChildren(...sheets);
     show(byId("sheet-field"), opened.sheets.length > 1);
     this.#drawColumns(opened.column);
     this.#drawSample();
@@ -114,12 +137,13 @@ export class FileCoding {
   #names() {
     const { shown, width } = this.#opened;
     const names = byId("has-header").checked ? shown[0] : [];
-    return Array.from({ length: width }, (_, place) => names[place]?.trim().slice(0, LONGEST_NAME) || `Column ${place + 1}`);
+    const name = (place) => names[place]?.trim().slice(0, LONGEST_NAME) || `Column ${place + 1}`;
+    return Array.from({ length: width }, (_, place) => name(place));
   }
 
   #drawColumns(chosen) {
-    const options = this.#names().map((name, place) => el("option", { value: place, selected: place === chosen }, name));
-    byId("column").replaceChildren(...options);
+    const option = (name, place) => el("option", { value: place, selected: place === chosen }, name);
+    byId("column").replaceChildren(...this.#names().map(option));
   }
 
   #drawSample() {
@@ -127,12 +151,15 @@ export class FileCoding {
     this.#drawColumns(chosen);
     const mark = (place) => (place === chosen ? "chosen" : null);
     const body = this.#opened.shown.slice(byId("has-header").checked ? 1 : 0);
+    const head = (name, place) => el("th", { scope: "col", class: mark(place) }, name);
+    const cell = (text, place) => el("td", { class: mark(place) }, text);
     byId("sample").replaceChildren(el("table", { class: "sample" },
       el("caption", {}, "The first rows"),
-      el("thead", {}, el("tr", {}, ...this.#names().map((name, place) => el("th", { scope: "col", class: mark(place) }, name)))),
-      el("tbody", {}, ...body.map((fields) => el("tr", {}, ...fields.map((cell, place) => el("td", { class: mark(place) }, cell)))))));
+      el("thead", {}, el("tr", {}, ...this.#names().map(head))),
+      el("tbody", {}, ...body.map((fields) => el("tr", {}, ...fields.map(cell))))));
     const rows = this.#opened.rows - (byId("has-header").checked ? 1 : 0);
     byId("code").textContent = `Code ${count(rows)} row${rows === 1 ? "" : "s"}`;
+    byId("code").disabled = rows === 0;
   }
 
   #code(event) {
@@ -145,8 +172,9 @@ export class FileCoding {
     this.#step("progress-step");
     show(byId("resume"), false);
     show(byId("cancel"), true);
-    this.#worker.postMessage({ task: "code", isAgain, column: Number(byId("column").value),
-      hasHeader: byId("has-header").checked, level: byId("level").value });
+    this.#turn += 1;
+    this.#send("code", { isAgain, column: Number(byId("column").value), hasHeader: byId("has-header").checked,
+      level: byId("level").value });
     byId("cancel").focus();
   }
 
@@ -187,7 +215,7 @@ export class FileCoding {
   }
 
   #look(from) {
-    this.#worker.postMessage({ task: "look", from, most: PAGE });
+    this.#send("look", { from, most: PAGE });
   }
 
   on_looked({ from, rows }) {
@@ -218,13 +246,16 @@ function told({ rows, distinct, exact, reasons }) {
     + `${count(exact)} have a title that training lists.`;
 }
 
+const faultOf = ({ line, fault }) => el("li", {}, `Line ${count(line)} ${fault}`);
+
 /** Rows that don't fit the others, by line: they are coded and stand in the file like all others. */
 function faults({ faults: found, faultCount }) {
   if (!faultCount) return [];
-  const head = faultCount === 1 ? "1 row does not fit the others" : `${count(faultCount)} rows do not fit the others`;
+  const head = faultCount === 1 ? "1 row does not fit the others. It is kept, coded and stands in its place."
+    : `${count(faultCount)} rows do not fit the others. They are kept, coded and stand in their places.`;
   const more = faultCount > LISTED_FAULTS ? `, and ${count(faultCount - LISTED_FAULTS)} more` : "";
   return [el("details", { class: "faults", open: true },
-    el("summary", {}, `${head}. They are kept, coded and stand in their place.`),
-    el("ul", {}, ...found.slice(0, LISTED_FAULTS).map(({ line, fault }) => el("li", {}, `Line ${count(line)} ${fault}`))),
+    el("summary", {}, head),
+    el("ul", {}, ...found.slice(0, LISTED_FAULTS).map(faultOf)),
     more && el("p", { class: "soft" }, more))];
 }

@@ -13,7 +13,7 @@ export async function kindOf(blob) {
   if (!head.length) throw new Unreadable("This file is empty: expected rows, one of them with a title.");
   if (head[0] === 0x50 && head[1] === 0x4b) return "workbook";
   if (head[0] === 0xd0 && head[1] === 0xcf) {
-    throw new Unreadable("This is a workbook of an old or encrypted kind: save it as .xlsx without a password, or as CSV.");
+    throw new Unreadable("This workbook is of an old kind or locked: save it as .xlsx without a password, or as CSV.");
   }
   if (blob.size > MOST_BYTES) {
     throw new Unreadable("This file has over 268 MB, which a page can't hold: use `jobmajor classify`, which streams.");
@@ -83,7 +83,8 @@ export class Table {
     for (const record of records) {
       const { fields, line } = record;
       const expected = this.records.length ? this.records[0].fields.length : fields.length;
-      if (fields.length !== expected) record.fault ||= `has ${fields.length} fields, expected ${expected}`;
+      const has = fields.length === 1 ? "1 field" : `${fields.length} fields`;
+      if (fields.length !== expected) record.fault ||= `has ${has}, expected ${expected}`;
       this.width = Math.max(this.width, fields.length);
       if (record.fault) this.#note(line, record.fault);
       this.records.push(record);
@@ -98,7 +99,8 @@ export class Table {
   /** What a person needs to choose the column by. */
   about() {
     const first = this.records.slice(0, SHOWN_FAULTS).map(({ fields }) => fields);
-    const shown = first.slice(0, 6).map((fields) => fields.map((cell) => (cell.length > 200 ? `${cell.slice(0, 199)}…` : cell)));
+    const short = (cell) => (cell.length > 200 ? `${cell.slice(0, 199)}…` : cell);
+    const shown = first.slice(0, 6).map((fields) => fields.map(short));
     const { delimiter, encoding, width, faults, faultCount } = this;
     return { rows: this.records.length, shown, width, delimiter, encoding, faults, faultCount, ...guess(first) };
   }

@@ -58,7 +58,8 @@ function sentenced(text) {
 }
 
 export function post(path, body, { signal } = {}) {
-  return ask(path, { method: "POST", body: JSON.stringify(body), signal, headers: { "Content-Type": "application/json" } });
+  const headers = { "Content-Type": "application/json" };
+  return ask(path, { method: "POST", body: JSON.stringify(body), signal, headers });
 }
 
 /** What `call` gives, called again while the reason why it failed passes; `tell` hears of each wait, in seconds. */

@@ -65,7 +65,8 @@ export class Title {
     if (!title.trim()) return this.#clear();
     byId("answer").setAttribute("aria-busy", "true");
     try {
-      const coded = await this.#posted("invocations", { instances: [title], parameters: { level: "all", top_k: CODES } }, signal);
+      const parameters = { level: "all", top_k: CODES };
+      const coded = await this.#posted("invocations", { instances: [title], parameters }, signal);
       if (signal.aborted) return undefined;
       this.#draw(coded.predictions[0]);
       const explained = await this.#posted("explain", { title, parameters: { level: "all" } }, signal);
@@ -104,7 +105,8 @@ export class Title {
   }
 
   #draw(items) {
-    const levels = LEVELS.map(([level, name]) => ({ level, name, items: items.filter((each) => each.level === level) }));
+    const own = (level) => items.filter((each) => each.level === level);
+    const levels = LEVELS.map(([level, name]) => ({ level, name, items: own(level) }));
     byId("levels").replaceChildren(...levels.map(levelOf));
     const sure = levels.filter(({ items: [best] }) => !best.abstain);
     this.#sureLevel = sure.at(-1)?.level ?? "major";

@@ -18,10 +18,11 @@ export function words({ label, name, score, words: found, source }, read) {
     el("p", {}, "What each word adds to the score of ", el("strong", {}, `${label} ${name}`),
       `, ${Math.round(score * 100)} of 100 points by the words alone:`),
     el("table", { class: "words" },
-      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Word"), el("td", {}), el("th", { scope: "col", class: "number" }, "Points"))),
+      el("thead", {}, el("tr", {},
+        el("th", { scope: "col" }, "Word"), el("td", {}), el("th", { scope: "col", class: "number" }, "Points"))),
       el("tbody", {}, ...found.map((each) => word(each, most)))),
-    el("p", { class: "soft" }, `The model read “${read}”. Each word is left out once and the model asked again: so many points `,
-      "the code then loses. Two words that say the same are each worth little.",
+    el("p", { class: "soft" }, `The model read “${read}”. Each word is left out once and the model asked `,
+      "again: so many points the code then loses. Two words that say the same are each worth little.",
       source === "exact" ? " The answer itself is what training lists for this very title." : ""));
 }
 

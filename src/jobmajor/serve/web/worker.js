@@ -3,7 +3,7 @@
 
 import { Coder } from "./coding.js";
 import { Unreadable, kindOf, read } from "./reading.js";
-import { Refused, ask, pause, setKey } from "./service.js";
+import { Refused, ask, patiently, pause, setKey } from "./service.js";
 
 const TELL_MS = 150;
 const WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -11,8 +11,6 @@ const WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sh
 let table = null;
 let coder = null;
 let giving = null; // gives up what is under way
-
-const say = (kind, content = {}) => self.postMessage({ kind, ...content });
 
 /** Tells at most every so often, so that telling costs nothing. */
 function seldom(tell) {
@@ -24,60 +22,83 @@ function seldom(tell) {
   };
 }
 
-async function open({ blob, sheet }) {
+async function open({ blob, sheet }, say) {
   coder = null;
+  const { signal } = giving;
   const isWorkbook = (await kindOf(blob)) === "workbook";
-  const found = isWorkbook ? await unfolded(blob, sheet) : { blob, sheets: [] };
+  const found = await (isWorkbook ? unpacked(blob, sheet, signal) : { blob, sheets: [] });
   const tell = seldom((content) => say("reading", content));
-  table = await read(found.blob, (rows) => tell({ rows }));
+  const made = await read(found.blob, (rows) => tell({ rows }));
+  signal.throwIfAborted();
+  table = made;
   say("opened", { ...table.about(), sheets: found.sheets, sheet: found.sheet, isWorkbook });
 }
 
-/** A workbook's sheet as CSV: the service reads it, since a browser can't. */
-async function unfolded(blob, sheet) {
+/** A workbook's sheet as CSV; the service reads it, since a browser can't. */
+async function unfolded(blob, sheet, signal) {
   const query = sheet ? `?${new URLSearchParams({ sheet })}` : "";
-  const answer = await ask(`tables${query}`, { method: "POST", body: blob, signal: giving.signal, headers: { "Content-Type": WORKBOOK } });
+  const headers = { "Content-Type": WORKBOOK };
+  const call = () => ask(`tables${query}`, { method: "POST", body: blob, signal, headers });
+  const answer = await patiently(call, { signal });
   const told = JSON.parse(answer.headers.get("X-Jobmajor-Sheets"));
   const found = await answer.blob();
-  if (!found.size) throw new Unreadable(`The sheet “${told.sheet}” is empty: choose another, or another file.`);
-  return { blob: found, ...told };
+  if (found.size) return { blob: found, ...told };
+  throw Object.assign(new Unreadable(`The sheet “${told.sheet}” is empty: choose another, or another file.`), told);
 }
 
-async function code({ column, hasHeader, level, isAgain }) {
+/** The sheet of that name; without one, the first that holds rows. */
+async function unpacked(blob, sheet, signal) {
+  for (let wanted = sheet; ; ) {
+    try {
+      return await unfolded(blob, wanted, signal);
+    } catch (error) {
+      wanted = error.sheets?.[error.sheets.indexOf(error.sheet) + 1];
+      if (sheet !== undefined || wanted === undefined) throw error;
+    }
+  }
+}
+
+async function code({ column, hasHeader, level, isAgain }, say) {
   if (!isAgain || !coder) coder = new Coder(table, { column, hasHeader, level });
+  const own = coder;
   const began = performance.now();
-  const before = coder.done;
-  const all = coder.rows.length;
-  if (!all) throw new Unreadable("There is no row below the names: untick that the first row holds names.");
+  const before = own.done;
+  const all = own.rows.length;
   const tell = seldom(({ done, wait, why }) => {
     const rate = (done - before) / ((performance.now() - began) / 1000);
     say("progress", { done, all, rate, left: rate > 0 ? (all - done) / rate : Infinity, wait, why });
   });
   tell({ done: before });
-  await coder.code({ signal: giving.signal, tell });
-  say("coded", coder.summary());
+  await own.code({ signal: giving.signal, tell });
+  say("coded", own.summary());
 }
 
-async function look({ from, most }) {
+async function look({ from, most }, say) {
   say("looked", { from, rows: coder.look(from, most) });
 }
 
-async function save({ isSafe }) {
-  say("saved", { blob: await coder.file({ isSafe, breathe: () => pause(0, giving.signal) }) });
+async function save({ isSafe }, say) {
+  const { signal } = giving;
+  say("saved", { blob: await coder.file({ isSafe, breathe: () => pause(0, signal) }) });
 }
 
 const TASKS = { open, code, look, save };
 
-self.addEventListener("message", async ({ data: { task, ...content } }) => {
+self.addEventListener("message", async ({ data: { task, turn, ...content } }) => {
+  const say = (kind, told = {}) => self.postMessage({ kind, turn, ...told });
   if (task === "key") return setKey(content.key);
   if (task === "stop") return giving?.abort();
-  giving = new AbortController();
+  if (task === "open" || task === "code") {
+    giving?.abort(); // of two files, or two codings of one, the later counts
+    giving = new AbortController();
+  }
   try {
-    await TASKS[task](content);
+    await TASKS[task](content, say);
   } catch (error) {
     if (error.name === "AbortError") return say("stopped", { done: coder?.done ?? 0 });
     const isOurs = error instanceof Refused || error instanceof Unreadable;
-    say("failed", { task, sentence: isOurs ? error.message : `The page failed (${error.message}): load it anew.`, status: error.status });
+    const sentence = isOurs ? error.message : `The page failed (${error.message}): load it anew.`;
+    say("failed", { task, sentence, status: error.status });
     if (!isOurs) throw error;
   }
   return undefined;
