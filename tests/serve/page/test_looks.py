@@ -163,6 +163,7 @@ def test_browser_itself_refuses_what_the_page_may_not_do(browser: Browser, site:
     refused = page.evaluate(
         """() => new Promise((resolve) => {
           const found = [];
+          setTimeout(() => resolve(found), 10_000);
           document.addEventListener("securitypolicyviolation", (event) => {
             found.push(event.effectiveDirective);
             if (found.length === 2) resolve(found.sort());
