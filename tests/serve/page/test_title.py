@@ -129,6 +129,17 @@ def test_answer_to_an_earlier_title_never_takes_the_place_of_a_later_one(page: P
     assert page.get_by_label("Job title").input_value() == "cook"
 
 
+def test_answer_is_marked_as_another_s_from_the_key_to_its_own(page: Page) -> None:
+    page.get_by_label("Job title").fill("welder")
+    expect(page.locator("#reasons")).to_have_attribute("aria-busy", "false")
+    page.route("**/invocations", lambda _: None)  # no answer comes
+
+    page.get_by_label("Job title").fill("cook")
+
+    expect(page.locator("#answer")).to_have_attribute("aria-busy", "true")
+    assert page.locator("#why-words th[scope=row]").inner_text() == "welder"
+
+
 def test_each_example_is_answered_and_an_emptied_box_brings_the_examples_back(page: Page) -> None:
     for button in page.locator("[data-example]").all():
         button.click()

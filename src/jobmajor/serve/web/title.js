@@ -57,13 +57,13 @@ export class Title {
     this.#asking.abort(); // whatever is on its way is no answer to what stands there now
     this.#asking = new AbortController();
     const { signal } = this.#asking;
+    busy("answer", true); // what stands there is the answer to something else from now on
     this.#timer = setTimeout(() => this.#ask(signal), ms);
   }
 
   async #ask(signal) {
     const title = wellFormed(this.input.value);
     if (!title.trim()) return this.#clear();
-    byId("answer").setAttribute("aria-busy", "true");
     try {
       const parameters = { level: "all", top_k: CODES };
       const coded = await this.#posted("invocations", { instances: [title], parameters }, signal);
@@ -74,6 +74,7 @@ export class Title {
       this.#explained = explained;
       this.#explain();
       byId("similar").replaceChildren(similar(explained.similar));
+      busy("reasons", false);
     } catch (error) {
       if (error.name !== "AbortError" && !signal.aborted) this.#fail(error);
     }
@@ -97,7 +98,6 @@ export class Title {
   }
 
   #fail(error) {
-    byId("answer").removeAttribute("aria-busy");
     show(byId("answer"), false);
     if (!(error instanceof Refused)) throw error;
     this.#say(error.message, "wrong");
@@ -111,7 +111,8 @@ export class Title {
     const sure = levels.filter(({ items: [best] }) => !best.abstain);
     this.#sureLevel = sure.at(-1)?.level ?? "major";
     this.#say(verdict(levels, sure), sure.length ? "" : "warn");
-    byId("answer").removeAttribute("aria-busy");
+    busy("answer", false);
+    busy("reasons", true);
     show(byId("answer"), true);
     show(byId("first"), false);
   }
@@ -125,6 +126,8 @@ export class Title {
     if (found) byId("why-words").replaceChildren(words(found, this.#explained.read));
   }
 }
+
+const busy = (id, is) => byId(id).setAttribute("aria-busy", String(is));
 
 /** One sentence for all of it, which a screen reader speaks. */
 function verdict(levels, sure) {
