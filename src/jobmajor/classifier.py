@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors import SafetensorError
 
-from jobmajor import answers, coding, columns, frames, linear, soc, transformer
+from jobmajor import answers, coding, columns, explain, frames, linear, soc, transformer
 from jobmajor.answers import Answer, Asked, Coded, Knowledge
 from jobmajor.coding import Coder, Wanted
 from jobmajor.errors import ArtifactError, InputError
+from jobmajor.explain import Explanation
 from jobmajor.listed import Listed
 from jobmajor.titles import normalise
 from sagelocal import manifest
@@ -253,6 +254,15 @@ class Classifier:
             asked = Asked(given[block], texts, read, level, k)
             found += answers.coded(asked, answers.sourced(texts, self.codes, shares, listed, overrides), self.knowledge)
         return found
+
+    def explain(self, title: str | None, level: Level = "major", *, exact: bool = True) -> Explanation:
+        """What each word of a title is worth to the code that `answer` puts first, by the model alone."""
+        (found,) = self.answer([title], level, exact=exact)
+        best, text = found.answers[0], _text(title)
+        column = self.classes(level).index(best.label)
+        score, words = explain.by_word(text, lambda texts: self.predict_proba(texts, level)[:, column])
+        (read,) = self.scorer.read([text])
+        return Explanation(best.label, best.name, score, found.source, read, words)
 
     def save(self, folder: Path, **lineage: Any) -> manifest.Manifest:
         """Write the model into an empty folder, with its manifest; `lineage` as in `manifest.write`."""

@@ -186,9 +186,18 @@ def test_fault_of_ours_is_500_without_details_and_leaves_no_title_in_the_log(
 def test_every_path_needs_the_key_but_health_and_the_description(champion: Champion, tmp_path: Path) -> None:
     key = {"authorization": "Bearer " + add(tmp_path / "keys", "anna")}
     with running(champion, Options(keys=read(tmp_path / "keys"))) as closed:
-        paths = ["/invocations", "/version", "/metrics", "/execution-parameters", "/nowhere", "/"]
+        paths = ["/invocations", "/version", "/metrics", "/execution-parameters", "/explain", "/tables", "/nowhere"]
         aliases = [*paths, "/invocations/", "//invocations", "/INVOCATIONS", "/%69nvocations", "/ping/..;/version"]
-        aliases += ["/ping/../version", "/version/", "/version?x=/ping", "/ping/", "//ping", "/metrics/"]
+        aliases += [
+            "/ping/../version",
+            "/version/",
+            "/version?x=/ping",
+            "/ping/",
+            "//ping",
+            "/metrics/",
+            "/web/",
+            "/web/../version",
+        ]
         for method in ("GET", "HEAD", "POST", "PUT", "OPTIONS", "DELETE"):
             for alias in aliases:
                 raw = talk(
@@ -199,7 +208,7 @@ def test_every_path_needs_the_key_but_health_and_the_description(champion: Champ
         assert closed.get("/version", headers=key).status_code == 200
         assert closed.post(json={"instances": ["nurse"]}, headers=key).status_code == 200
         assert closed.post(json={"instances": ["nurse"]}, headers={"x-api-key": "wrong"}).status_code == 401
-        assert [closed.get(path).status_code for path in ("/ping", "/docs", "/openapi.json")] == [200] * 3
+        assert [closed.get(path).status_code for path in ("/ping", "/docs", "/openapi.json", "/")] == [200] * 4
 
 
 def test_bytes_that_are_no_http_close_the_connection_and_nothing_else(service: Running) -> None:

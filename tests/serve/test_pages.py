@@ -6,10 +6,13 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from openapi_spec_validator import validate
 
 from jobmajor.serve.media import KINDS
+
+from .conftest import LIMIT_S
 
 if TYPE_CHECKING:
     from .conftest import Running
@@ -41,7 +44,7 @@ def test_page_loads_nothing_from_elsewhere_and_may_not(service: Running, path: s
     links = Links()
     links.feed(answer.text)
     assert answer.headers["content-type"].startswith("text/html")
-    assert {link for link in links.found if not link.startswith("#")} == {"openapi.json"}
+    assert {link for link in links.found if not link.startswith("#")} == {"openapi.json", "./"}
     assert "//" not in re.sub(r"<style>.*?</style>|<script>.*?</script>", "", answer.text, flags=re.DOTALL)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert links.open == []
@@ -69,6 +72,8 @@ def test_openapi_is_valid_and_its_examples_are_answered(service: Running) -> Non
     schema = service.get("/openapi.json").json()
 
     validate(schema)
+    explained = schema["paths"]["/explain"]["post"]["requestBody"]["content"][KINDS[0]]["example"]
+    assert httpx.post(f"{service.url}/explain", json=explained, timeout=LIMIT_S).status_code == 200
     bodies = schema["paths"]["/invocations"]["post"]["requestBody"]["content"]
     assert set(bodies) == set(KINDS)
     for kind, body in bodies.items():
@@ -81,7 +86,8 @@ def test_openapi_is_valid_and_its_examples_are_answered(service: Running) -> Non
 def test_routes_of_the_contract_are_all_described(service: Running) -> None:
     schema = service.get("/openapi.json").json()
 
-    assert set(schema["paths"]) == {"/invocations", "/execution-parameters", "/ping", "/version", "/metrics"}
+    titles, health = {"/invocations", "/explain", "/tables", "/execution-parameters"}, {"/ping", "/version", "/metrics"}
+    assert set(schema["paths"]) == titles | health
     assert set(schema["paths"]["/invocations"]["post"]["responses"]) == {
         *("200", "400", "401", "406", "408", "413", "415", "422", "429", "503")
     }

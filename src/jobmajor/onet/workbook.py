@@ -11,11 +11,12 @@ from __future__ import annotations
 import io
 import zipfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
 from jobmajor.errors import DataError
 from jobmajor.onet import archive
@@ -199,18 +200,33 @@ def parser_faults(path: Path) -> Iterator[None]:
         raise DataError(path, "a workbook that its parser failed on", _EXPECTED, _AS_PUBLISHED) from error
 
 
-def _grid(path: Path, copied: io.BytesIO, sheet: str) -> Sequence[Sequence[object]]:
-    """The sheet's rows from row 1 on, blank ones included."""
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet's rows from row 1 on, blank ones included, and the names of all sheets of its workbook that hold rows."""
+
+    name: str
+    names: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
+
+
+def sheet(path: Path, name: str | None = None) -> Sheet:
+    """The sheet of that name, or the first one; its rows are equally long, their cells as in `rows`.
+
+    Raises:
+        DataError: As `rows` does.
+    """
+    copied = _counted_copy(path)
     with parser_faults(path):
         book = CalamineWorkbook.from_filelike(copied)
-        names = book.sheet_names
-        if sheet in names:
-            return list(book.get_sheet_by_name(sheet).iter_rows())
-    found = f"the sheets {', '.join(repr(name[:40]) for name in names[:5])}"
-    raise DataError(path, found, f"a sheet {sheet!r}", _AS_PUBLISHED)
+        names = tuple(each.name for each in book.sheets_metadata if each.typ == SheetTypeEnum.WorkSheet)
+        chosen = names[0] if name is None and names else name
+        if chosen in names:
+            return Sheet(chosen, names, list(book.get_sheet_by_name(chosen).iter_rows()))
+    found = f"the sheets {', '.join(repr(each[:40]) for each in names[:5])}"
+    raise DataError(path, found, f"a sheet {name!r}" if name else "one that holds rows", _AS_PUBLISHED)
 
 
-def rows(path: Path, sheet: str) -> Iterator[tuple[int, Sequence[object]]]:
+def rows(path: Path, name: str) -> Iterator[tuple[int, Sequence[object]]]:
     """Row number, from 1 as the spreadsheet shows it, and cells of every row that isn't blank.
 
     A cell is a str ("" where empty), float, int, bool, or a date or time.
@@ -219,6 +235,6 @@ def rows(path: Path, sheet: str) -> Iterator[tuple[int, Sequence[object]]]:
         DataError: The file is empty, of another kind, encrypted, damaged or beyond bounds, or has
             no such sheet.
     """
-    for number, cells in enumerate(_grid(path, _counted_copy(path), sheet), start=1):
+    for number, cells in enumerate(sheet(path, name).rows, start=1):
         if not _BLANK.issuperset(cells):
             yield number, cells

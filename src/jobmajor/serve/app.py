@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 import jobmajor
 from jobmajor import soc
-from jobmajor.serve import body, media, metrics, openapi, pages, parsing, rendering
+from jobmajor.serve import body, media, metrics, openapi, page, pages, parsing, rendering
 from jobmajor.serve.door import MODEL_HEADER, TICKET, Door
 from jobmajor.serve.refusal import Refusal
 from jobmajor.serve.scorer import SLICE, Job
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from jobmajor.serve.wanted import Wanted
 
 _LARGE = 2**16  # bytes of a body, from which it is parsed beside the event loop
-_PIECE = 2**18  # bytes of an answer that are sent at a time, so that one nobody takes doesn't fill memory
 _USUAL_TITLES_IN_MB = 45_000  # of 23 bytes, as O*NET's are
 _MOST_MB, _MOST_AT_ONCE = 6, 8
 
@@ -47,7 +46,9 @@ def create(service: Service) -> FastAPI:
         with suppress(asyncio.CancelledError):
             await watching
         await asyncio.to_thread(service.scorer.stop)
+        desk.close()
 
+    desk = page.Desk()
     app = FastAPI(
         title="jobmajor",
         version=jobmajor.__version__,
@@ -57,10 +58,11 @@ def create(service: Service) -> FastAPI:
         redirect_slashes=False,
         lifespan=life,
     )
-    app.state.service = service
+    app.state.service, app.state.desk = service, desk
     app.add_middleware(Door, service=service)
     app.add_exception_handler(HTTPException, _plain)
     _add_model(app)
+    page.add(app)
     _add_watching(app)
     _add_pages(app)
     return app
@@ -187,11 +189,6 @@ def _response(whole: bytes, kind: str, model: str) -> Response:
         "cache-control": "no-store",
         MODEL_HEADER.decode(): model,
     }
-    if len(whole) <= _PIECE:
+    if len(whole) <= rendering.PIECE:
         return Response(whole, headers=headers)
-    return StreamingResponse(_pieces(whole), headers=headers)
-
-
-async def _pieces(whole: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(whole), _PIECE):
-        yield whole[start : start + _PIECE]
+    return StreamingResponse(rendering.pieces(whole), headers=headers)

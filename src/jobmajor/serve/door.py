@@ -15,6 +15,7 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from jobmajor.serve import assets
 from jobmajor.serve.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
     from jobmajor.serve.service import Service
 
-OPEN = frozenset({"/ping", "/docs", "/redoc", "/openapi.json"})  # need no key: health, and what anyone may read
+# Need no key: health, and what anyone may read.
+OPEN = frozenset({"/ping", "/docs", "/redoc", "/openapi.json", *assets.PATHS})
 EXEMPT = frozenset({"/ping", "/metrics"})  # need no place: who watches a busy service must still see it
-ROUTES = OPEN | EXEMPT | {"/invocations", "/version", "/execution-parameters"}
+ROUTES = OPEN | EXEMPT | {"/invocations", "/explain", "/tables", "/version", "/execution-parameters"}
 TICKET = "jobmajor.ticket"
 MODEL_HEADER = b"x-jobmajor-model"
 _LINGER_S, _LINGER_BYTES = 2.0, 512 * 2**20

@@ -6,6 +6,7 @@ from typing import Any
 
 from jobmajor import soc
 from jobmajor.serve.media import CSV, JSON, LINES
+from jobmajor.serve.spreadsheet import TYPE as WORKBOOK
 from jobmajor.serve.wanted import ALL, HEADER, MOST
 
 DESCRIPTION = """Job titles in, Standard Occupational Classification (SOC) 2018 codes out.
@@ -54,6 +55,15 @@ _ANSWER_SCHEMA = {
         "model": {"type": "string", "description": "The model's digest: one model answers a whole request."},
     },
 }
+_PARAMETERS_SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "level": {"type": "string", "enum": [*soc.LEVELS, ALL]},
+        "top_k": {"type": "integer", "minimum": 1, "maximum": MOST},
+        "exact": {"type": "boolean"},
+    },
+}
 _BODY = {
     "required": True,
     "content": {
@@ -64,15 +74,7 @@ _BODY = {
                 "additionalProperties": False,
                 "properties": {
                     "instances": {"type": "array", "items": _TITLE_SCHEMA},
-                    "parameters": {
-                        "type": "object",
-                        "additionalProperties": False,
-                        "properties": {
-                            "level": {"type": "string", "enum": [*soc.LEVELS, ALL]},
-                            "top_k": {"type": "integer", "minimum": 1, "maximum": MOST},
-                            "exact": {"type": "boolean"},
-                        },
-                    },
+                    "parameters": _PARAMETERS_SCHEMA,
                 },
             },
             "example": {"instances": ["licensed practical nurse", "sw eng"], "parameters": {"top_k": 1}},
@@ -153,6 +155,83 @@ def refusable(kept: dict[str, Any]) -> dict[str, Any]:
 INVOCATIONS: dict[str, Any] = {
     "responses": {"200": _ANSWER, **_REFUSALS},
     "openapi_extra": {"requestBody": _BODY, "parameters": _OPTIONS},
+}
+_EXPLAIN_BODY = {
+    "required": True,
+    "content": {
+        JSON: {
+            "schema": {
+                "type": "object",
+                "required": ["title"],
+                "additionalProperties": False,
+                "properties": {"title": {"type": ["string", "null"]}, "parameters": _PARAMETERS_SCHEMA},
+            },
+            "example": {"title": "licensed practical nurse", "parameters": {"level": "detailed"}},
+        }
+    },
+}
+_EXPLANATION = {
+    "read": "licensed practical nurse",
+    "levels": [
+        {
+            "level": "detailed",
+            "label": "29-2061",
+            "name": "Licensed Practical and Licensed Vocational Nurses",
+            "score": 0.97,
+            "source": "exact",
+            "words": [{"word": "licensed", "worth": 0.58}, {"word": "practical", "worth": 0.09}],
+        }
+    ],
+    "similar": [{"title": "Licensed Practical Nurse (LPN)", "codes": ["29-2061"], "alike": 0.8}],
+    "model": _DIGEST,
+}
+_EXPLANATION_SCHEMA = {
+    "type": "object",
+    "required": list(_EXPLANATION),
+    "properties": {
+        "read": {"type": "string", "description": "The title as the model reads it."},
+        "levels": {
+            "type": "array",
+            "description": "One to each level asked for: the code that /invocations puts first, its share by the model "
+            "alone, and for each word how much of that share is lost without it (negative: won).",
+            "items": {"type": "object"},
+        },
+        "similar": {
+            "type": "array",
+            "description": "Of the starter titles, which the package carries; they change no answer.",
+            "items": {"type": "object"},
+        },
+        "model": {"type": "string", "description": "The model's digest."},
+    },
+}
+EXPLAIN: dict[str, Any] = {
+    "responses": {
+        "200": {
+            "description": "What the words are worth",
+            "content": {JSON: {"schema": _EXPLANATION_SCHEMA, "example": _EXPLANATION}},
+        },
+        **{status: each for status, each in _REFUSALS.items() if status != "406"},
+    },
+    "openapi_extra": {"requestBody": _EXPLAIN_BODY, "parameters": _OPTIONS},
+}
+_TABLE = {
+    "description": "The sheet; the header X-Jobmajor-Sheets names it and all others, as JSON",
+    "content": {CSV: {"schema": {"type": "string"}, "example": "id,title\n007,licensed practical nurse\n"}},
+}
+TABLES: dict[str, Any] = {
+    "responses": {
+        "200": _TABLE,
+        **{status: each for status, each in _REFUSALS.items() if status not in ("406", "415", "422")},
+        "415": _refusal("Another format", f"Content-Type is another format: expected {WORKBOOK}", "Content-Type"),
+        "422": _refusal("No workbook that can be read", "the workbook: found plain text, expected an .xlsx …", "body"),
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {WORKBOOK: {"schema": {"type": "string", "format": "binary"}, "example": "(an .xlsx file)"}},
+        },
+        "parameters": [_option("sheet", {"type": "string"}, "Its name; the first one where it is left out.")],
+    },
 }
 PING: dict[str, Any] = {
     "responses": {

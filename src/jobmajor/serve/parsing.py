@@ -29,14 +29,40 @@ def titles(body: bytes, media: Media) -> tuple[list[str], Mapping[str, Any]]:
     Raises:
         Refusal: 422 for a body that is not what its Content-Type says, or has no title where one is expected.
     """
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Refusal(422, f"the body is not UTF-8 at byte {error.start}: send UTF-8 text", field="body") from error
+    text = _decoded(body)
     if media.kind == JSON:
         return _json(text)
     found = _csv(text, has_header=media.has_header) if media.kind == CSV else _lines(text)
     return found, {}
+
+
+def title(body: bytes) -> tuple[str, Mapping[str, Any]]:
+    """The one title of `{"title": …}`, and its `parameters`.
+
+    Raises:
+        Refusal: 422, as `titles`.
+    """
+    found = _loaded(_decoded(body), "the body")
+    if not isinstance(found, dict):
+        raise Refusal(422, f'the body is a {kind(found)}: expected {{"title": "a title"}}', field="body")
+    unknown = [name for name in found if name not in (TITLE, PARAMETERS)]
+    if unknown:
+        raise Refusal(422, f"the body has {shown(unknown[0])}: expected {TITLE!r} and {PARAMETERS!r}", field="body")
+    return _title(found, "the body"), _parameters(found)
+
+
+def _decoded(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refusal(422, f"the body is not UTF-8 at byte {error.start}: send UTF-8 text", field="body") from error
+
+
+def _parameters(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = body.get(PARAMETERS, {})
+    if not isinstance(found, dict):
+        raise Refusal(422, f"{PARAMETERS!r} is a {kind(found)}: expected an object", field=PARAMETERS)
+    return found
 
 
 def _json(text: str) -> tuple[list[str], Mapping[str, Any]]:
@@ -47,11 +73,10 @@ def _json(text: str) -> tuple[list[str], Mapping[str, Any]]:
     unknown = [name for name in body if name not in (INSTANCES, PARAMETERS)]
     if unknown:
         raise Refusal(422, f"the body has {shown(unknown[0])}: expected {INSTANCES!r} and {PARAMETERS!r}", field="body")
-    instances, parameters = body[INSTANCES], body.get(PARAMETERS, {})
+    instances = body[INSTANCES]
     if not isinstance(instances, list):
         raise Refusal(422, f"{INSTANCES!r} is a {kind(instances)}: expected a list of titles", field=INSTANCES)
-    if not isinstance(parameters, dict):
-        raise Refusal(422, f"{PARAMETERS!r} is a {kind(parameters)}: expected an object", field=PARAMETERS)
+    parameters = _parameters(body)
     return [_title(value, f"instances[{place}]") for place, value in enumerate(instances)], parameters
 
 

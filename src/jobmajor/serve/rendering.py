@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from jobmajor.serve.media import CSV, JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from jobmajor.answers import Coded
     from jobmajor.serve.wanted import Wanted
 
+PIECE = 2**18  # bytes of an answer that are sent at a time, so that one nobody takes doesn't fill memory
 _DIGITS = 6  # of a score: more than the model knows, fewer than a 32-bit number is printed with
 _ONCE, _RANKED = ("level", "abstain", "reason", "source"), ("label", "name", "score")
 
@@ -85,3 +86,9 @@ def _written(lines: Sequence[Sequence[str]]) -> bytes:
 
 def _dumped(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+async def pieces(whole: bytes) -> AsyncIterator[bytes]:
+    """A large answer, bit by bit."""
+    for start in range(0, len(whole), PIECE):
+        yield whole[start : start + PIECE]

@@ -1,0 +1,71 @@
+"""Why a title gets its code: what each of its words is worth to it, whatever recipe the scores come from.
+
+A word's worth is how much the share of the code falls when the word is left out. It is asked of the very model that
+answers, so it can't tell a story that the model doesn't follow. Worths don't add up to the score: two words that say
+the same are each worth little, and two that only mean something together are each worth all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+MOST_WORDS = 64  # are left out, one at a time; O*NET's longest title has fewer than half of them
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the normalised title; `worth`, -1 to 1, is what the code's share loses without it, below 0 gains."""
+
+    text: str
+    worth: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the words of one title are worth to its best code.
+
+    Attributes:
+        label: The code that `Classifier.answer` puts first.
+        name: Its official title.
+        score: Its share by the model alone, also where the answer's source is another.
+        source: As in `answers.Coded`.
+        read: The title as the model reads it: normalised, its spelling mended.
+        words: In the title's order; of more than 64, the first ones.
+    """
+
+    label: str
+    name: str
+    score: float
+    source: str
+    read: str
+    words: tuple[Word, ...]
+
+
+def variants(text: str) -> list[str]:
+    """A normalised title, then the same without its first word, without its second, and so on.
+
+    >>> variants("licensed practical nurse")
+    ['licensed practical nurse', 'practical nurse', 'licensed nurse', 'licensed practical']
+    """
+    words = text.split()
+    left_out = range(min(len(words), MOST_WORDS))
+    return [text, *(" ".join(words[:place] + words[place + 1 :]) for place in left_out)]
+
+
+def by_word(text: str, share: Callable[[Sequence[str]], NDArray[np.floating]]) -> tuple[float, tuple[Word, ...]]:
+    """The share of a normalised title, and what each of its words is worth.
+
+    Args:
+        text: As `titles.normalise` gives it.
+        share: The share that one code has of each of some titles.
+    """
+    whole, *without = share(variants(text)).tolist()
+    pairs = zip(text.split(), without, strict=False)  # of a very long title, only the first words were left out
+    return whole, tuple(Word(word, whole - rest) for word, rest in pairs)

@@ -1,0 +1,163 @@
+// A table's titles → their codes: each distinct title is asked once, some at a time, until all have an answer of one
+// and the same model.
+
+import { line, safe } from "./csv.js";
+import { patiently, post, wellFormed } from "./service.js";
+
+const TITLES = 1000; // in one body
+const CHARACTERS = 400_000; // in one body: at most 2.4 MB as JSON, of the 6 MiB that are let in
+const READ = 2000; // of a title; the model reads its first 1,000 characters, of which one may take two here
+const LANES = 2; // so that the service has the next body while an answer is on its way
+const ADDED = ["code", "name", "score", "level", "abstain", "reason", "source"];
+const BLOB_ROWS = 5000;
+
+export class Coder {
+  constructor(table, { column, hasHeader, level }) {
+    this.table = table;
+    this.level = level;
+    this.hasHeader = hasHeader;
+    this.rows = hasHeader ? table.records.slice(1) : table.records;
+    this.titles = this.rows.map(({ fields }) => wellFormed((fields[column] ?? "").slice(0, READ)));
+    this.rowsOf = new Map();
+    for (const title of this.titles) this.rowsOf.set(title, (this.rowsOf.get(title) ?? 0) + 1);
+    this.answers = new Map();
+    this.model = "";
+    this.done = 0; // rows
+  }
+
+  /** Until every title has its answer; what was answered before stays. */
+  async code({ signal, tell }) {
+    this.order = null;
+    for (let left = this.#left(); left.length; left = this.#left()) {
+      const bodies = batches(left);
+      const failing = new AbortController();
+      const both = AbortSignal.any([signal, failing.signal]);
+      const lanes = Array.from({ length: LANES }, () => this.#lane(bodies, both, tell));
+      try {
+        await Promise.all(lanes);
+      } catch (error) {
+        failing.abort();
+        await Promise.allSettled(lanes);
+        throw error;
+      }
+    }
+  }
+
+  #left() {
+    return [...this.rowsOf.keys()].filter((title) => !this.answers.has(title));
+  }
+
+  async #lane(bodies, signal, tell) {
+    for (let next = bodies.next(); !next.done; next = bodies.next()) {
+      const titles = next.value;
+      const body = { instances: titles, parameters: { level: this.level, top_k: 1 } };
+      const wait = (seconds, why) => tell({ done: this.done, wait: seconds, why });
+      const call = async () => (await post("invocations", body, { signal })).json();
+      this.#take(titles, await patiently(call, { signal, tell: wait }));
+      tell({ done: this.done });
+    }
+  }
+
+  #take(titles, { predictions, model }) {
+    if (model !== this.model) {
+      this.answers.clear(); // another model has taken over: a file has the answers of one
+      this.done = 0;
+      this.model = model;
+    }
+    titles.forEach((title, place) => {
+      const { label, name, score, abstain, reason, source } = predictions[place][0];
+      this.answers.set(title, { code: label, name, score, abstain, reason, source });
+      this.done += this.rowsOf.get(title);
+    });
+  }
+
+  /** What came out, by major group, and what a person should look at. */
+  summary() {
+    const groups = new Map();
+    const reasons = new Map();
+    let exact = 0;
+    for (const [title, rows] of this.rowsOf) {
+      const { code, reason, source } = this.answers.get(title);
+      const group = `${code.slice(0, 2)}-0000`;
+      const found = groups.get(group) ?? { rows: 0, uncertain: 0 };
+      found.rows += rows;
+      if (reason) found.uncertain += rows;
+      groups.set(group, found);
+      if (reason) reasons.set(reason, (reasons.get(reason) ?? 0) + rows);
+      if (source === "exact") exact += rows;
+    }
+    const byGroup = [...groups].map(([code, found]) => ({ code, ...found }));
+    byGroup.sort((one, other) => other.rows - one.rows);
+    return { rows: this.rows.length, distinct: this.rowsOf.size, exact, groups: byGroup, reasons: [...reasons],
+      model: this.model, level: this.level };
+  }
+
+  /** Some titles to look at, with their rows: the uncertain ones first, of them those that most rows have. */
+  look(from, most) {
+    this.order ??= this.#order();
+    return this.order.slice(from, from + most).map((title) => ({
+      title, rows: this.rowsOf.get(title), line: this.lineOf.get(title), ...this.answers.get(title),
+    }));
+  }
+
+  #order() {
+    this.lineOf = new Map();
+    this.titles.forEach((title, row) => this.lineOf.has(title) || this.lineOf.set(title, this.rows[row].line));
+    const uncertain = (title) => Number(this.answers.get(title).abstain);
+    const score = (title) => this.answers.get(title).score;
+    const order = (one, other) => uncertain(other) - uncertain(one) || this.rowsOf.get(other) - this.rowsOf.get(one)
+      || score(one) - score(other);
+    return [...this.rowsOf.keys()].sort(order);
+  }
+
+  /** The file: every row and every cell of it as they were, and our columns behind them. */
+  async file({ isSafe, breathe }) {
+    const { delimiter } = this.table;
+    const kept = isSafe ? safe : (cell) => cell;
+    const parts = ["\ufeff", line([...this.#head().map(kept), ...this.#added()], delimiter)];
+    for (let start = 0; start < this.rows.length; start += BLOB_ROWS) {
+      const end = Math.min(start + BLOB_ROWS, this.rows.length);
+      const some = [];
+      for (let row = start; row < end; row += 1) some.push([...this.#cells(row).map(kept), ...this.#coded(row)]);
+      parts.push(some.map((cells) => line(cells, delimiter)).join(""));
+      await breathe();
+    }
+    return new Blob(parts, { type: delimiter === "\t" ? "text/tab-separated-values" : "text/csv" });
+  }
+
+  #head() {
+    const names = this.hasHeader ? [...this.table.records[0].fields] : [];
+    for (let place = names.length; place < this.table.width; place += 1) names.push(`column ${place + 1}`);
+    return names;
+  }
+
+  #added() {
+    const taken = new Set(this.#head());
+    return ADDED.map((name) => (taken.has(name) ? `jobmajor_${name}` : name));
+  }
+
+  #cells(row) {
+    const { fields } = this.rows[row];
+    return [...fields, ...Array(this.table.width - fields.length).fill("")];
+  }
+
+  #coded(row) {
+    const { code, name, score, abstain, reason, source } = this.answers.get(this.titles[row]);
+    return [code, name, String(score), this.level, String(abstain), reason, source].map(safe);
+  }
+}
+
+function* batches(titles) {
+  let some = [];
+  let characters = 0;
+  for (const title of titles) {
+    if (some.length === TITLES || characters + title.length > CHARACTERS) {
+      yield some;
+      some = [];
+      characters = 0;
+    }
+    some.push(title);
+    characters += title.length;
+  }
+  if (some.length) yield some;
+}

@@ -1,0 +1,39 @@
+// The titles of a coded file, page by page, the uncertain ones first.
+
+import { count, el, percent } from "./dom.js";
+
+export const PAGE = 25;
+const HEADS = ["Title", "Code", "Name", "Score", "Review", "Rows", "First line"];
+const NUMBERS = new Set(["Score", "Rows", "First line"]);
+
+export function rowsTable(rows, { from, all }) {
+  const place = `Titles ${count(from + 1)} to ${count(from + rows.length)} of ${count(all)}`;
+  const head = (text) => el("th", { scope: "col", class: NUMBERS.has(text) ? "number" : null }, text);
+  return el("table", { class: "rows" },
+    el("caption", {}, `${place}, the uncertain ones first`),
+    el("thead", {}, el("tr", {}, ...HEADS.map(head))),
+    el("tbody", {}, ...rows.map(row)));
+}
+
+const badge = (reason) =>
+  el("span", { class: "badge warn" }, reason === "unsure" ? "Uncertain" : `Uncertain: ${reason}`);
+
+function row({ line, rows, title, code, name, score, abstain, reason }) {
+  return el("tr", { class: abstain ? "uncertain" : null },
+    el("td", { class: "said" }, title || "(empty)"),
+    el("td", { class: "code" }, code),
+    el("td", {}, name),
+    el("td", { class: "number" }, percent(score)),
+    el("td", {}, abstain ? badge(reason) : ""),
+    el("td", { class: "number" }, count(rows)),
+    el("td", { class: "number" }, count(line)));
+}
+
+/** Buttons to the page before and the one after; `go` takes the place of the page's first title. */
+export function pager({ from, all }, go) {
+  const button = (text, to, isThere) =>
+    el("button", { type: "button", class: "quiet", disabled: !isThere, onclick: () => go(to) }, text);
+  return el("nav", { class: "pager", "aria-label": "Pages of titles" },
+    button("Previous titles", from - PAGE, from > 0),
+    button("Next titles", from + PAGE, from + PAGE < all));
+}

@@ -1,0 +1,170 @@
+// One title: its codes as it is typed, four levels deep, with how sure each is and why.
+
+import { bar, byId, el, percent, show } from "./dom.js";
+import { similar, words } from "./why.js";
+import { Refused, patiently, post, wellFormed } from "./service.js";
+
+const QUIET_MS = 150; // without a key, before the service is asked
+const CODES = 3; // at each level
+const LEVELS = [
+  ["major", "Major group"],
+  ["minor", "Minor group"],
+  ["broad", "Broad occupation"],
+  ["detailed", "Detailed occupation"],
+];
+const REASONS = {
+  unsure: "of answers with scores as low as this, fewer than 95 in 100 are right",
+  "not a title": "this does not read like a job title",
+  "unknown language": "the model was not taught this script",
+};
+const MARK = "Uncertain: review";
+
+export class Title {
+  #timer = 0;
+  #asking = new AbortController();
+  #explained = null;
+  #level = null; // that a person chose to have explained
+
+  constructor({ refused }) {
+    this.refused = refused;
+    this.input = byId("title");
+    this.input.addEventListener("input", () => this.#soon(QUIET_MS));
+    byId("title-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#soon(0);
+    });
+    for (const button of document.querySelectorAll("[data-example]")) {
+      button.addEventListener("click", () => this.ask(button.dataset.example));
+    }
+    byId("why-level").addEventListener("change", (event) => {
+      this.#level = event.target.value;
+      this.#explain();
+    });
+  }
+
+  ask(text) {
+    this.input.value = text;
+    this.#soon(0);
+  }
+
+  /** Asks again, as after a key was given. */
+  again() {
+    if (this.input.value.trim()) this.#soon(0);
+  }
+
+  #soon(ms) {
+    clearTimeout(this.#timer);
+    this.#asking.abort(); // whatever is on its way is no answer to what stands there now
+    this.#asking = new AbortController();
+    const { signal } = this.#asking;
+    busy("answer", true); // what stands there is the answer to something else from now on
+    this.#timer = setTimeout(() => this.#ask(signal), ms);
+  }
+
+  async #ask(signal) {
+    const title = wellFormed(this.input.value);
+    if (!title.trim()) return this.#clear();
+    try {
+      const parameters = { level: "all", top_k: CODES };
+      const coded = await this.#posted("invocations", { instances: [title], parameters }, signal);
+      if (signal.aborted) return undefined;
+      this.#draw(coded.predictions[0]);
+      const explained = await this.#posted("explain", { title, parameters: { level: "all" } }, signal);
+      if (signal.aborted) return undefined;
+      this.#explained = explained;
+      this.#explain();
+      byId("similar").replaceChildren(similar(explained.similar));
+      busy("reasons", false);
+    } catch (error) {
+      if (error.name !== "AbortError" && !signal.aborted) this.#fail(error);
+    }
+    return undefined;
+  }
+
+  #posted(path, body, signal) {
+    const tell = (seconds, why) => this.#say(`${why} Asking again in ${seconds} s.`, "waiting");
+    return patiently(async () => (await post(path, body, { signal })).json(), { signal, tell });
+  }
+
+  #clear() {
+    show(byId("answer"), false);
+    show(byId("first"), true);
+    this.#say("");
+  }
+
+  #say(text, kind = "") {
+    byId("verdict").textContent = text;
+    byId("verdict").className = `verdict ${kind}`.trim();
+  }
+
+  #fail(error) {
+    show(byId("answer"), false);
+    if (!(error instanceof Refused)) throw error;
+    this.#say(error.message, "wrong");
+    this.refused(error);
+  }
+
+  #draw(items) {
+    const own = (level) => items.filter((each) => each.level === level);
+    const levels = LEVELS.map(([level, name]) => ({ level, name, items: own(level) }));
+    byId("levels").replaceChildren(...levels.map(levelOf));
+    const sure = levels.filter(({ items: [best] }) => !best.abstain);
+    this.#sureLevel = sure.at(-1)?.level ?? "major";
+    this.#say(verdict(levels, sure), sure.length ? "" : "warn");
+    busy("answer", false);
+    busy("reasons", true);
+    show(byId("answer"), true);
+    show(byId("first"), false);
+  }
+
+  #sureLevel = "major";
+
+  #explain() {
+    const chosen = this.#level ?? this.#sureLevel;
+    byId("why-level").value = chosen;
+    const found = this.#explained?.levels.find(({ level }) => level === chosen);
+    if (found) byId("why-words").replaceChildren(words(found, this.#explained.read));
+  }
+}
+
+const busy = (id, is) => byId(id).setAttribute("aria-busy", String(is));
+
+/** One sentence for all of it, which a screen reader speaks. */
+function verdict(levels, sure) {
+  if (!sure.length) {
+    const { reason } = levels[0].items[0];
+    return `${MARK}. No code is certain enough: ${REASONS[reason] ?? reason}.`;
+  }
+  const { name, items: [best] } = sure.at(-1);
+  const finer = levels.length > sure.length ? ` ${MARK} below that.` : "";
+  return `${best.label} ${best.name}, ${percent(best.score)} (${name.toLowerCase()}).${finer}`;
+}
+
+function levelOf({ level, name, items }) {
+  const [best] = items;
+  return el("li", { class: best.abstain ? "level uncertain" : "level", "data-level": level },
+    el("div", { class: "level-head" }, el("h3", {}, name), marks(best)),
+    el("ol", { class: "codes" }, ...items.map((item, place) => codeOf(item, place === 0, level))));
+}
+
+function marks({ abstain, reason, source }) {
+  return el("p", { class: "marks" },
+    source === "exact" && el("span", { class: "badge" }, "Listed: training has this very title"),
+    abstain && el("span", { class: "badge warn" }, MARK),
+    abstain && el("span", { class: "soft" }, REASONS[reason] ?? reason));
+}
+
+function codeOf({ label, name, score }, isBest, level) {
+  return el("li", { class: isBest ? "best" : "other" },
+    el("span", { class: "code" }, label),
+    el("span", { class: "name" }, name, isBest && level === "detailed" && links(label)),
+    bar(score),
+    el("span", { class: "number" }, percent(score)));
+}
+
+function links(code) {
+  const link = (address, text) => el("a", { href: address, rel: "noreferrer", target: "_blank" }, text);
+  return el("span", { class: "links" },
+    link(`https://www.onetonline.org/link/summary/${code}.00`, "O*NET OnLine"),
+    link(`https://www.bls.gov/soc/2018/major_groups.htm#${code.slice(0, 2)}-0000`, "BLS definition"));
+}

@@ -1,0 +1,122 @@
+"""The page in a real browser, on a loopback port, with no way to anywhere else.
+
+A fault in its console, or a request to anybody but the service, fails the test.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+
+from jobmajor import soc
+from jobmajor.classifier import Classifier
+from jobmajor.serve.champion import Champion, Source
+
+from ..conftest import LIMIT_S, Running, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+# Whatever Chromium itself would like to ask of the world, it finds nobody.
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+)
+WAIT_MS = 1000 * LIMIT_S
+_STATUS = re.compile(r"Failed to load resource: (?:the server responded with a status of (\d+)|net::ERR_CONNECTION)")
+
+
+@dataclass
+class Watch:
+    """What went wrong in the pages of one test, and what they asked of others than the service.
+
+    `expected` are statuses that the test means to meet; 0 is a lost connection.
+    """
+
+    expected: Sequence[int]
+    faults: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+
+    def over(self, context: BrowserContext) -> None:
+        """Watch all pages of a context, and let nothing out of it."""
+        context.route("**/*", self._route)
+        context.on("weberror", lambda error: self.faults.append(str(error.error)))
+        context.on("console", lambda message: self._note(message.type, message.text))
+
+    def _route(self, route: Route) -> None:
+        if urlsplit(route.request.url).hostname == "127.0.0.1" or route.request.url.startswith("blob:"):
+            route.continue_()
+        else:
+            self.strays.append(route.request.url)
+            route.abort()
+
+    def _note(self, kind: str, text: str) -> None:
+        """A fault, unless it tells of a status that the test means to meet."""
+        found = _STATUS.search(text)
+        if kind in ("error", "warning") and not (found and int(found[1] or 0) in self.expected):
+            self.faults.append(text)
+
+
+@pytest.fixture(scope="session")
+def champion(model_folder: Path) -> Champion:
+    """The small model, compiled; its own thresholds let nothing through, so here they are lower."""
+    found = Champion(Source(model_folder, model_folder))
+    model = found.served.classifier
+    knowledge = replace(model.knowledge, thresholds=dict.fromkeys(soc.LEVELS, 0.5))
+    found.served = replace(found.served, classifier=Classifier(model.scorer, model.about, knowledge).compile())
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; one to a module, since Playwright keeps this thread's event loop for itself while it runs."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("needs Debian's chromium: apt-get install chromium")
+    expect.set_options(timeout=WAIT_MS)
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=[*FLAGS])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def site(champion: Champion) -> Iterator[Running]:
+    """The service with the small model."""
+    with running(champion) as found:
+        yield found
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page of its own; `expected` are refusals that the browser may tell of."""
+    contexts: list[tuple[BrowserContext, Watch]] = []
+
+    def go(url: str, *, expected: Sequence[int] = (), **how: Any) -> Page:
+        context = browser.new_context(**how)
+        watch = Watch(expected)
+        contexts.append((context, watch))
+        watch.over(context)
+        page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.goto(url)
+        return page
+
+    yield go
+    for context, _ in contexts:
+        context.close()
+    assert [watch.faults for _, watch in contexts] == [[] for _ in contexts]
+    assert [watch.strays for _, watch in contexts] == [[] for _ in contexts]
+
+
+@pytest.fixture
+def page(visit: Callable[..., Page], site: Running) -> Page:
+    """The page, just opened."""
+    return visit(site.url)

@@ -1,0 +1,239 @@
+"""One title on the page: its codes as it is typed, why, and what is said where there is none."""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Error, Page, Route, expect
+
+from jobmajor import soc
+from jobmajor.serve.admission import Limits
+from jobmajor.serve.keys import add, read
+from jobmajor.serve.service import Options
+
+from ..conftest import LIMIT_S, Running, running, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from jobmajor.serve.champion import Champion
+
+TITLE = "licensed practical nurse"
+HEAD = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
+
+
+def test_typing_shows_the_model_s_codes_at_four_levels(page: Page, champion: Champion) -> None:
+    page.get_by_label("Job title").press_sequentially(TITLE, delay=20)
+
+    for level in soc.LEVELS:
+        (coded,) = champion.served.classifier.answer([TITLE], level, 3)
+        lines = page.locator(f"[data-level={level}] .codes li")
+        expect(lines).to_have_count(len(coded.answers))
+        for place, answer in enumerate(coded.answers):
+            expect(lines.nth(place).locator(".code")).to_have_text(answer.label)
+            expect(lines.nth(place)).to_contain_text(soc.name(answer.label))
+            width = lines.nth(place).locator(".bar-filled").evaluate("bar => parseFloat(bar.style.width)")
+            assert width == pytest.approx(100 * answer.score, abs=0.01)
+
+
+def test_level_where_the_model_abstains_is_marked_for_review_with_the_reason(page: Page, champion: Champion) -> None:
+    page.get_by_label("Job title").fill("asdfgh")
+
+    (coded,) = champion.served.classifier.answer(["asdfgh"])
+    assert coded.reason == "not a title"
+    expect(page.locator("[data-level=major]")).to_contain_text("Uncertain: review")
+    expect(page.locator("[data-level=major]")).to_contain_text("does not read like a job title")
+    expect(page.get_by_role("status").first).to_contain_text("Uncertain: review")
+
+
+def test_title_that_training_lists_says_so_and_is_sure(page: Page, champion: Champion) -> None:
+    listed = next(title for title in ("Chief Executive", "CEO", "Cook") if is_exact(champion, title))
+
+    page.get_by_label("Job title").fill(listed)
+
+    expect(page.locator("[data-level=detailed]")).to_contain_text("Listed")
+    expect(page.locator("[data-level=major]")).not_to_contain_text("Uncertain")
+
+
+def is_exact(champion: Champion, title: str) -> bool:
+    return champion.served.classifier.answer([title])[0].source == "exact"
+
+
+def test_why_shows_what_the_library_says_each_word_is_worth(page: Page, champion: Champion) -> None:
+    page.get_by_label("Job title").fill(TITLE)
+    page.get_by_label("at the level").select_option("detailed")
+
+    explained = champion.served.classifier.explain(TITLE, "detailed")
+    rows = page.locator("#why-words tbody tr")
+    expect(rows).to_have_count(3)
+    expect(page.locator("#why-words")).to_contain_text(explained.label)
+    for place, word in enumerate(explained.words):
+        expect(rows.nth(place).get_by_role("rowheader")).to_have_text(word.text)
+        points = rows.nth(place).locator(".number").inner_text().replace("−", "-").replace("±", "")
+        assert abs(int(points) - 100 * word.worth) <= 0.5 + 1e-9
+
+
+def test_detailed_code_leads_to_onet_and_bls_without_telling_them_from_where(page: Page) -> None:
+    page.get_by_label("Job title").fill(TITLE)
+
+    links = page.locator("[data-level=detailed] a")
+    expect(links).to_have_count(2)
+    code = page.locator("[data-level=detailed] .best .code").inner_text()
+    assert links.first.get_attribute("href") == f"https://www.onetonline.org/link/summary/{code}.00"
+    assert (links.nth(1).get_attribute("href") or "").startswith("https://www.bls.gov/soc/2018/")
+    assert [links.nth(place).get_attribute("rel") for place in (0, 1)] == ["noreferrer"] * 2
+
+
+def test_known_titles_are_starter_titles_and_the_page_says_so(page: Page) -> None:
+    page.get_by_label("Job title").fill("registered nurs")
+
+    expect(page.locator("#similar li").first).to_contain_text("29-1141")
+    expect(page.get_by_text("From the starter titles")).to_be_visible()
+
+
+def test_keyboard_alone_reaches_an_example_its_answer_and_another_level(page: Page) -> None:
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="To the title")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    while page.evaluate("document.activeElement.dataset.example") is None:
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#why-words tr")).not_to_have_count(0)
+    while page.evaluate("document.activeElement.id") != "why-level":
+        page.keyboard.press("Tab")
+    page.keyboard.press("End")
+
+    expect(page.get_by_label("at the level")).to_have_value("detailed")
+
+
+def test_answer_to_an_earlier_title_never_takes_the_place_of_a_later_one(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/invocations", lambda route: route.continue_() if held else held.append(route))
+    page.get_by_label("Job title").fill("welder")
+    while not held:
+        page.wait_for_timeout(20)
+
+    page.get_by_label("Job title").fill("cook")
+    expect(page.locator("#why-words th[scope=row]")).to_have_text("cook")
+    with suppress(Error):  # the page has given it up
+        held[0].continue_()
+    page.wait_for_timeout(1000)
+
+    expect(page.locator("#why-words th[scope=row]")).to_have_text("cook")
+    assert page.get_by_label("Job title").input_value() == "cook"
+
+
+def test_answer_is_marked_as_another_s_from_the_key_to_its_own(page: Page) -> None:
+    page.get_by_label("Job title").fill("welder")
+    expect(page.locator("#reasons")).to_have_attribute("aria-busy", "false")
+    page.route("**/invocations", lambda _: None)  # no answer comes
+
+    page.get_by_label("Job title").fill("cook")
+
+    expect(page.locator("#answer")).to_have_attribute("aria-busy", "true")
+    assert page.locator("#why-words th[scope=row]").inner_text() == "welder"
+
+
+def test_each_example_is_answered_and_an_emptied_box_brings_the_examples_back(page: Page) -> None:
+    for button in page.locator("[data-example]").all():
+        button.click()
+        expect(page.locator("[data-level]")).to_have_count(4)
+        page.get_by_label("Job title").fill("")
+        expect(button).to_be_visible()
+        expect(page.locator("[data-level]").first).to_be_hidden()
+
+
+@pytest.mark.parametrize("title", ["<img src=x onerror=alert(1)>", "护士", "a" * 1000, "\ud800 nurse", "=1+1", "."])
+def test_strange_title_is_answered_like_any_other_and_is_never_markup(page: Page, title: str) -> None:
+    page.evaluate(
+        "text => { const box = document.getElementById('title'); box.value = text;"
+        "box.dispatchEvent(new Event('input')); }",
+        title,
+    )
+
+    expect(page.locator("[data-level]")).to_have_count(4)
+    expect(page.locator("#why-words p").first).to_be_visible()
+    assert page.locator("main img").count() == 0
+
+
+@pytest.fixture
+def small(champion: Champion) -> Iterator[Running]:
+    """A service that has one place."""
+    with running(champion, Options(limits=Limits(requests=1))) as found:
+        yield found
+
+
+def test_busy_service_is_waited_for_as_long_as_it_says_and_then_asked_again(
+    visit: Callable[..., Page], small: Running
+) -> None:
+    page = visit(small.url, expected=[503])
+    expect(page.locator("#about dd")).to_have_count(3)
+    with socket.create_connection(("127.0.0.1", small.port), LIMIT_S) as holder:
+        holder.sendall(HEAD)
+        until(lambda: small.service.admission.requests == 1, "the place's being taken")
+        page.get_by_label("Job title").fill(TITLE)
+        expect(page.locator("#verdict")).to_have_text(
+            re.compile(r"The service is busy: try again in a second\. Asking again in 1 s\.")
+        )
+
+    expect(page.locator("[data-level]")).to_have_count(4)
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [(0, "There is no connection to the service."), (502, "The service answered 502.")],
+)
+def test_lost_connection_is_said_in_a_sentence_and_made_again(
+    visit: Callable[..., Page], site: Running, fault: int, sentence: str
+) -> None:
+    page = visit(site.url, expected=[fault])
+
+    def fail(route: Route) -> None:
+        if fault:
+            route.fulfill(status=fault, body="<html>")
+        else:
+            route.abort("connectionfailed")
+
+    page.route("**/invocations", fail, times=1)
+    page.get_by_label("Job title").fill(TITLE)
+
+    expect(page.locator("#verdict")).to_contain_text(sentence)
+    expect(page.locator("[data-level]")).to_have_count(4)
+
+
+def test_key_is_asked_for_refused_when_wrong_and_kept_in_memory_alone(
+    visit: Callable[..., Page], champion: Champion, tmp_path: Path
+) -> None:
+    key = add(tmp_path / "keys", "anna")
+    with running(champion, Options(keys=read(tmp_path / "keys"))) as closed:
+        page = visit(closed.url, expected=[401])
+        expect(page.get_by_label("Key", exact=True)).to_be_focused()
+
+        page.get_by_label("Key", exact=True).fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.locator("#key-state")).to_contain_text("unknown")
+        page.get_by_label("Key", exact=True).fill(key)
+        page.keyboard.press("Enter")
+        expect(page.locator("#key-panel")).to_be_hidden()
+        page.get_by_label("Job title").fill(TITLE)
+        expect(page.locator("#why-words tbody tr")).to_have_count(3)
+
+        assert page.context.cookies() == []
+        kept = page.evaluate(
+            "JSON.stringify([{...localStorage}, {...sessionStorage}, document.documentElement.innerHTML])"
+        )
+        assert key not in kept
+        page.reload()
+        expect(page.locator("#key-panel")).to_be_visible()
+
+
+def test_foot_of_the_page_names_the_model_the_titles_and_the_version(page: Page, champion: Champion) -> None:
+    expect(page.locator("#about")).to_contain_text(champion.served.digest[:12])
+    expect(page.locator("#about")).to_contain_text("starter titles")
+    expect(page.locator("#attribution")).to_be_hidden()  # the small model has nothing of O*NET's
