@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from jobmajor.errors import InputError
 from jobmajor.serve import app as apps
-from jobmajor.serve import ending
+from jobmajor.serve import ending, wire
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -121,6 +122,7 @@ class Server(uvicorn.Server):
 def _config(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         apps.create(service),
+        http=wire.protocol(service),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -169,5 +171,6 @@ def run(service: Service, address: Address) -> None:
         _log.warning("everybody who reaches this machine may ask: --keys names a file of keys")
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # the model is there for good: no collection need look at it
-    Server(service, address.drain_s).run(sockets=[bound])
+    with threadpool_limits(1):  # for a few titles, threads cost more than they save, and spin while they wait
+        Server(service, address.drain_s).run(sockets=[bound])
     _log.info("ended")
