@@ -36,7 +36,9 @@ _HEAD_S = 30.0  # for the head of a request, and for a closing client to take wh
 _SHAKE_S = 0.25  # for a handshake that has begun: more than a packet needs around the world
 _ASK_S = 1.0  # for the first request of who has just come
 _LOOK_S = 0.01
-_SWITCH_S = 0.001  # how long the scorer may keep the event loop waiting for the interpreter
+_SWITCH_S = (
+    0.0001  # how long the scorer may keep the event loop waiting, which takes the interpreter several times a request
+)
 _log = logging.getLogger(__name__)
 
 
