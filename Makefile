@@ -68,9 +68,10 @@ $(LINTERS)/stamp:
 bench: $(BENCH)/$(if $(SLOW),slow,bench).stamp
 	$(BENCH)/bin/python -m benchmarks $(if $(FINAL),--final) $(if $(SLOW),--slow) $(ARGS)
 
-$(BENCH)/bench.stamp: requirements.lock benchmarks/requirements.txt pyproject.toml
+$(BENCH)/bench.stamp: requirements.lock requirements-image.lock benchmarks/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH_PIP) install --require-hashes --no-deps -r requirements.lock
+	$(BENCH_PIP) install --require-hashes --no-deps -r requirements-image.lock
 	$(BENCH_PIP) install -r benchmarks/requirements.txt
 	$(BENCH_PIP) install --no-deps --no-build-isolation -e .
 	touch $@

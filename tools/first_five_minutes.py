@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -91,39 +92,39 @@ def _moments(clone: Path) -> dict[str, float]:
     }
 
 
-def _walked(wanted: argparse.Namespace, root: Path) -> dict[str, float]:
-    """Seconds of each part."""
+def _walked(wanted: argparse.Namespace, root: Path, moments: dict[str, float]) -> None:
+    """The whole way; when each part of it was done is put into `moments`."""
     clone, log = root / "jobmajor", root / "log"
-    moments = {"": time.time()}
+    moments[""] = time.time()
     subprocess.run(["git", "clone", "--quiet", wanted.source, str(clone)], check=True)  # noqa: S607 - a newcomer's git
     moments["clone"] = time.time()
     process = _served(clone, wanted.python, log)
     try:
         url = _url(process, log)
         ready = time.time()
+        moments |= {**_moments(clone), "service": ready}
         outside = _first_answer(url, wanted.title, wanted.chromium)
-        moments |= {**_moments(clone), "service": ready, "page": time.time()}
+        moments["page"] = time.time()
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
     if outside:
         raise ConnectionError(f"the page asked other hosts: {', '.join(sorted({*outside}))}")
-    names = [*moments]
-    return {after: moments[after] - moments[before] for before, after in zip(names, names[1:], strict=False)}
 
 
 def main() -> int:
     """Walk, and print where the time went; 1 where the way ends before an answer."""
-    wanted = _parser().parse_args()
+    wanted, moments, status = _parser().parse_args(), dict[str, float](), 0
     with tempfile.TemporaryDirectory() as name:
         try:
-            parts = _walked(wanted, Path(name))
+            _walked(wanted, Path(name), moments)
         except (ChildProcessError, ConnectionError, Error) as error:
             sys.stderr.write(f"no answer: {error}\n")
-            return 1
+            status = 1
+    parts = {after: moments[after] - moments[before] for before, after in pairwise(moments)}
     for part, seconds in [*parts.items(), ("all", sum(parts.values()))]:
-        sys.stdout.write(f"{part:12}{seconds:8.1f} s {100 * seconds / sum(parts.values()):5.0f} %\n")
-    return 0
+        sys.stdout.write(f"{part:12}{seconds:8.1f} s {100 * seconds / max(sum(parts.values()), 1e-9):5.0f} %\n")
+    return status
 
 
 if __name__ == "__main__":
