@@ -47,8 +47,15 @@ class Process:
 
     def memory_mb(self) -> float:
         """Resident now."""
+        return self._memory_mb("VmRSS")
+
+    def peak_memory_mb(self) -> float:
+        """Resident at most so far."""
+        return self._memory_mb("VmHWM")
+
+    def _memory_mb(self, name: str) -> float:
         lines = Path(f"/proc/{self.popen.pid}/status").read_text("ascii").splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
     def terminate(self) -> None:
         """Send SIGTERM."""
@@ -57,10 +64,6 @@ class Process:
     def status(self) -> int:
         """The exit status, once it has ended."""
         return self.popen.wait(_END_S)
-
-    def requests(self) -> int:
-        """How many the log tells of."""
-        return sum('"message": "request"' in line for line in self.log.read_text("utf-8").splitlines())
 
 
 @contextmanager
