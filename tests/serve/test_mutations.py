@@ -171,7 +171,7 @@ async def call(app: FastAPI, request: Request, rng: random.Random) -> tuple[int,
     sent: list[Any] = []
 
     async def receive() -> Any:
-        return parts.pop(0) if parts else {"type": "http.disconnect"}
+        return parts.pop(0) if parts else await asyncio.Event().wait()  # the client waits, too
 
     async def send(message: Any) -> None:
         sent.append(message)

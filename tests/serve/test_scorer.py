@@ -182,6 +182,17 @@ def test_few_titles_of_a_quick_model_are_scored_by_the_loop_itself_and_together(
     assert echo.calls == [["a", "b", "c"]]
 
 
+def test_request_that_the_loop_scores_is_never_cut(echo: Echo) -> None:
+    echo.go.set()
+    scorer, model = Scorer(), quick(echo)
+    jobs = [Job([name] * 24, Wanted(), JSON, model) for name in "abc"]
+
+    found = asyncio.run(together(scorer, jobs))
+
+    assert [labels(parts) for parts in found] == [["a"] * 24, ["b"] * 24, ["c"] * 24]
+    assert [len(call) for call in echo.calls] == [48, 24]
+
+
 def test_loop_scores_one_model_and_one_wish_at_a_time_and_a_fault_is_its_own(echo: Echo) -> None:
     echo.go.set()
     scorer, old, new = Scorer(), quick(echo, "old"), quick(echo, "new")
@@ -196,7 +207,7 @@ def test_loop_scores_one_model_and_one_wish_at_a_time_and_a_fault_is_its_own(ech
 
 @pytest.mark.parametrize(
     ("titles", "levels"),
-    [(["a"] * 9, ("major",)), (["a"] * 3, ("major", "minor", "broad")), (["a" * 1001], ("major",))],
+    [(["a"] * 25, ("major",)), (["a"] * 9, ("major", "minor", "broad")), (["a" * 2001], ("major",))],
 )
 def test_what_takes_long_is_left_to_the_thread(echo: Echo, titles: list[str], levels: tuple[Level, ...]) -> None:
     assert not Job(titles, Wanted(levels), JSON, quick(echo)).is_short
@@ -208,7 +219,7 @@ def test_while_the_thread_scores_the_loop_neither_waits_nor_asks_the_model_at_th
     scorer, model = Scorer(), quick(echo)
 
     async def both() -> list[Any]:
-        long = asyncio.create_task(scorer.score(Job(["long"] * 9, Wanted(), JSON, model)))
+        long = asyncio.create_task(scorer.score(Job(["long"] * 25, Wanted(), JSON, model)))
         await asyncio.to_thread(echo.is_asked.wait, 60)
         short = asyncio.create_task(scorer.score(Job(["short"], Wanted(), JSON, model)))
         await asyncio.sleep(0.05)
@@ -218,5 +229,5 @@ def test_while_the_thread_scores_the_loop_neither_waits_nor_asks_the_model_at_th
 
     found = run(scorer, both)
 
-    assert [labels(parts) for parts in found] == [["long"] * 9, ["short"]]
-    assert echo.calls == [["long"] * 9, ["short"]]
+    assert [labels(parts) for parts in found] == [["long"] * 25, ["short"]]
+    assert echo.calls == [["long"] * 25, ["short"]]

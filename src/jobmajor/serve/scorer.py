@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from jobmajor.serve.wanted import Wanted
 
 SLICE = 256  # titles scored at a time: some 10 ms
-_FEW, _CHARACTERS = (
-    8,
-    1000,
-)  # titles times levels of a request that the loop scores itself, and how long all are at most
+_FEW = 24  # titles times levels of a request that the loop scores itself
+_CHARACTERS = 2000  # of all of them
 _TOGETHER = 64  # of those requests at a time: some 3 ms
 _Answers = list[list["Coded"]]  # for each level, one to each title
 
@@ -122,7 +120,7 @@ class Scorer:
             self._short.clear()
             return
         try:
-            batch = _gathered(self._short, _TOGETHER)
+            batch = _gathered(self._short, _TOGETHER, whole=True)
             self._score(batch)
         finally:
             self._scoring.release()
@@ -180,10 +178,15 @@ class Scorer:
                 job.error = own
 
 
-def _gathered(jobs: deque[Job], room: int) -> list[tuple[Job, int]]:
-    """Those at the head of a line that can be scored together, taken out of it, each with how many of its titles."""
+def _gathered(jobs: deque[Job], room: int, *, whole: bool = False) -> list[tuple[Job, int]]:
+    """Those at the head of a line that can be scored together, taken out of it, each with how many of its titles.
+
+    With `whole`, none is cut that isn't the only one.
+    """
     batch: list[tuple[Job, int]] = []
     while jobs and room and (not batch or jobs[0].goes_with(batch[0][0])):
+        if whole and batch and len(jobs[0].titles) > room:
+            break
         job = jobs.popleft()
         if not job.abandoned:
             count = min(len(job.titles) - job.scored, room)
