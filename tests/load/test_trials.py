@@ -36,7 +36,7 @@ LEAKING = """
 from jobmajor.serve import scorer
 real, kept = scorer.Scorer._answer, []
 def keep(self, batch):
-    kept.append(b"x" * 200_000)
+    kept.extend(b"x" * 60_000 + bytes(len(kept) % 7) for _ in batch)
     real(self, batch)
 scorer.Scorer._answer = keep
 """
