@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 SLICE = 256  # titles scored at a time: some 10 ms
 _FEW = 24  # titles times levels of a request that the loop scores itself
 _CHARACTERS = 2000  # of all of them
+_TURN_S = 0.03  # of a turn of the loop that go to them
 _TOGETHER = 64  # of those requests at a time: some 3 ms
 _Answers = list[list["Coded"]]  # for each level, one to each title
 
@@ -112,16 +114,20 @@ class Scorer:
             self._changed.notify()
 
     def _score_short(self, loop: asyncio.AbstractEventLoop) -> None:
-        """In the loop: what came in this turn of it; the rest comes in the next, after what is to be read and sent."""
+        """In the loop: what came in this turn of it, for a while; the rest comes after what is to be read and sent.
+
+        Were it less than a while, a full service would spend most of each turn on saying no.
+        """
         if not self._scoring.acquire(blocking=False):  # a slice of a long one is in work: the thread takes them with it
             for job in self._short:
                 job.tell = partial(_call, loop, job.tell)
             self._append(self._short)
             self._short.clear()
             return
+        end = time.perf_counter() + _TURN_S
         try:
-            batch = _gathered(self._short, _TOGETHER, whole=True)
-            self._score(batch)
+            while self._short and time.perf_counter() < end:
+                self._score(_gathered(self._short, _TOGETHER, whole=True))
         finally:
             self._scoring.release()
         if self._short:
