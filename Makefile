@@ -14,10 +14,18 @@ BENCH_PIP := $(BENCH)/bin/python -m pip --disable-pip-version-check --quiet
 
 LINTERS ?= .venv-lint
 
-.PHONY: run test check soak bench clean lock lint-stack
+# More words for the trials under load: make soak LOAD="--trials ends --ends 50".
+LOAD ?=
+
+.PHONY: run serve test check soak first-five-minutes bench clean lock lint-stack
 
 run: $(VENV)/run.stamp
 	$(BIN)/jobmajor run $(ARGS)
+
+# The service with its page; without a champion it makes one first, as `make run` does.
+serve: $(VENV)/serve.stamp
+	@$(BIN)/python -c 'import sys; from jobmajor import registry, settings; sys.exit(registry.champion_folder(settings.home()) is None)' || $(BIN)/jobmajor run
+	$(BIN)/jobmajor serve $(ARGS)
 
 test: $(TESTED)
 	$(BIN)/ruff format --check .
@@ -34,9 +42,16 @@ check: $(TESTED)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not slow" $(ARGS)
 
-# A hundred kills at random moments, for an hour or so on two cores; `make test` has ten.
+# What takes hours on two cores, where `make test` takes minutes: a hundred kills at random moments, a hundred thousand
+# requests that are nearly right, and the service's goals under load, judged.
 soak: $(TESTED)
 	JOBMAJOR_KILLS=100 $(BIN)/python -m pytest tests/faults $(ARGS)
+	JOBMAJOR_MUTATIONS=100000 $(BIN)/python -m pytest tests/serve/test_mutations.py $(ARGS)
+	$(BIN)/python -m tools.load --json $(VENV)/load.json $(LOAD)
+
+# Clone, environment, model, service, page: what a newcomer waits for. Needs Chromium.
+first-five-minutes: $(TESTED)
+	$(BIN)/python tools/first_five_minutes.py $(ARGS)
 
 # What the stacks' templates and the printed policies allow, by three linters; an environment each, since checkov pins
 # boto3. Their versions are pinned, so that a new rule comes when somebody renews them, not when it is released.
@@ -59,9 +74,10 @@ $(LINTERS)/stamp: tools/checkov.txt tools/parliament.txt
 bench: $(BENCH)/$(if $(SLOW),slow,bench).stamp
 	$(BENCH)/bin/python -m benchmarks $(if $(FINAL),--final) $(if $(SLOW),--slow) $(ARGS)
 
-$(BENCH)/bench.stamp: requirements.lock benchmarks/requirements.txt pyproject.toml
+$(BENCH)/bench.stamp: requirements.lock requirements-image.lock benchmarks/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH_PIP) install --require-hashes --no-deps -r requirements.lock
+	$(BENCH_PIP) install --require-hashes --no-deps -r requirements-image.lock
 	$(BENCH_PIP) install -r benchmarks/requirements.txt
 	$(BENCH_PIP) install --no-deps --no-build-isolation -e .
 	touch $@
@@ -75,6 +91,10 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --require-hashes --no-deps -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/serve.stamp: $(VENV)/run.stamp requirements-image.lock
+	$(PIP) install --require-hashes --no-deps -r requirements-image.lock
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp requirements-dev.lock

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import cells, document, retrain, speed, tables
+from benchmarks import cells, document, retrain, service, speed, tables
 from benchmarks.minilm import MINILM
 from benchmarks.peers import PEERS
 from benchmarks.protocols import PROTOCOLS, draw
@@ -39,6 +39,7 @@ _COMMANDS = {
     "all": "every figure, and docs/benchmarks.md; what runs without a command",
     "accuracy": "how good the answers are: every system, protocol and seed",
     "speed": "titles a second on one core, start, memory, artifact and training",
+    "service": "answers over HTTP, beside a textbook's service and sockit's command line",
     "digest": "20 trainings over thread counts and hash seeds: one digest?",
 }
 
@@ -92,6 +93,15 @@ def _speed(plan: cells.Plan, release: Tables) -> dict[str, dict[str, float]]:
         report("training")
         trained = speed.train(plan.systems, parts.train, parts.validation, _workplace() / "models")
         return speed.measure(trained, titles, report)
+
+
+def _service(release: Tables) -> service.Found:
+    parts = draw(release, "family", _SPEED_SEED)
+    titles = parts.train["title"].unique(maintain_order=True).to_list()[:5000]
+    with _telling("service") as report:
+        report("training")
+        (folder,) = speed.train([OURS], parts.train, parts.validation, _workplace() / "models")[OURS.name].folders
+        return service.measure(Path(folder), titles, report)
 
 
 def _digest(runs: int, release: Tables) -> tuple[dict[str, Any], Table]:
@@ -148,6 +158,9 @@ def main() -> int:
     if wanted.command in ("all", "speed"):
         figures["speed"] = _speed(plan, release)
         brief = speed.tables(figures["speed"])
+    if wanted.command in ("all", "service"):
+        figures["service"] = _service(release)
+        brief += service.tables(figures["service"])
     if wanted.command in ("all", "accuracy"):
         results = _accuracy(plan, release)
         figures["accuracy"] = table(results)

@@ -64,11 +64,13 @@ class Running:
 
 
 @contextmanager
-def running(champion: Champion, options: Options | None = None) -> Iterator[Running]:
+def running(
+    champion: Champion, options: Options | None = None, server_class: type[Server] = Server
+) -> Iterator[Running]:
     """The real server in a thread of its own, ended as it ends on SIGTERM."""
     service = Service(champion, options)
     bound = listen(Address(port=0))
-    server = Server(service, drain_s=0.0)
+    server = server_class(service, drain_s=0.0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     try:

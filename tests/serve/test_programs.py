@@ -79,10 +79,6 @@ def test_container_that_can_not_serve_says_why_in_one_line(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="a known fault: a connection that arrives as the listener closes may be lost, in one run of some",
-    strict=False,
-)
 def test_sigterm_under_load_loses_no_request_that_was_taken(model_folder: Path) -> None:
     """Each client asks on; what it may meet is a refused connection, or one that closes before it asked."""
     with program([*SERVE, "--model", model_folder, "--port", "0", "--drain", "1"]) as found:

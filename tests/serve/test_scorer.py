@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from jobmajor.classifier import Classifier
+    from jobmajor.soc import Level
 
 POISON = "poison"
 
@@ -160,3 +161,73 @@ def test_what_waits_at_the_end_is_still_scored(echo: Echo) -> None:
     scorer.start()
 
     assert len(labels(asyncio.run(late()))) == 3 * SLICE
+
+
+def quick(echo: Echo, digest: str = "quick") -> Served:
+    return Served(cast("Classifier", echo), digest, digest, is_quick=True)
+
+
+async def together(scorer: Scorer, jobs: list[Job]) -> list[Any]:
+    return await asyncio.gather(*(scorer.score(job) for job in jobs), return_exceptions=True)
+
+
+def test_few_titles_of_a_quick_model_are_scored_by_the_loop_itself_and_together(echo: Echo) -> None:
+    echo.go.set()
+    scorer, model = Scorer(), quick(echo)  # not started: no thread could answer
+    jobs = [Job([name], Wanted(), JSON, model) for name in "abc"]
+
+    found = asyncio.run(together(scorer, jobs))
+
+    assert [labels(parts) for parts in found] == [["a"], ["b"], ["c"]]
+    assert echo.calls == [["a", "b", "c"]]
+
+
+def test_request_that_the_loop_scores_is_never_cut(echo: Echo) -> None:
+    echo.go.set()
+    scorer, model = Scorer(), quick(echo)
+    jobs = [Job([name] * 24, Wanted(), JSON, model) for name in "abc"]
+
+    found = asyncio.run(together(scorer, jobs))
+
+    assert [labels(parts) for parts in found] == [["a"] * 24, ["b"] * 24, ["c"] * 24]
+    assert [len(call) for call in echo.calls] == [48, 24]
+
+
+def test_loop_scores_one_model_and_one_wish_at_a_time_and_a_fault_is_its_own(echo: Echo) -> None:
+    echo.go.set()
+    scorer, old, new = Scorer(), quick(echo, "old"), quick(echo, "new")
+    jobs = [Job(["a"], Wanted(), JSON, old), Job([POISON], Wanted(), JSON, new), Job(["c"], Wanted(), JSON, new)]
+
+    before, fault, after = asyncio.run(together(scorer, jobs))
+
+    assert (labels(before), labels(after)) == (["a"], ["c"])
+    assert isinstance(fault, ValueError)
+    assert echo.calls[0] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("titles", "levels"),
+    [(["a"] * 25, ("major",)), (["a"] * 9, ("major", "minor", "broad")), (["a" * 2001], ("major",))],
+)
+def test_what_takes_long_is_left_to_the_thread(echo: Echo, titles: list[str], levels: tuple[Level, ...]) -> None:
+    assert not Job(titles, Wanted(levels), JSON, quick(echo)).is_short
+    assert not Job(["a"], Wanted(), JSON, served(echo)).is_short
+    assert Job(["a"], Wanted(), JSON, quick(echo)).is_short
+
+
+def test_while_the_thread_scores_the_loop_neither_waits_nor_asks_the_model_at_the_same_time(echo: Echo) -> None:
+    scorer, model = Scorer(), quick(echo)
+
+    async def both() -> list[Any]:
+        long = asyncio.create_task(scorer.score(Job(["long"] * 25, Wanted(), JSON, model)))
+        await asyncio.to_thread(echo.is_asked.wait, 60)
+        short = asyncio.create_task(scorer.score(Job(["short"], Wanted(), JSON, model)))
+        await asyncio.sleep(0.05)
+        assert not short.done()
+        echo.go.set()
+        return [await long, await short]
+
+    found = run(scorer, both)
+
+    assert [labels(parts) for parts in found] == [["long"] * 25, ["short"]]
+    assert echo.calls == [["long"] * 25, ["short"]]

@@ -17,6 +17,7 @@ def test_texts_of_a_query_and_values_of_json_mean_the_same() -> None:
 
     assert texts == Wanted(soc.LEVELS, 3, exact=False)
     assert Wanted().changed({"level": "all", "top_k": 3, "exact": False}, "'parameters'") == texts
+    assert Wanted().changed({"top_k": 3.0}, "'parameters'").top_k == 3  # JSON has one kind of numbers
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_texts_of_a_query_and_values_of_json_mean_the_same() -> None:
         ("level", ["major"]),
         ("top_k", 0),
         ("top_k", 101),
-        ("top_k", 2.0),
+        ("top_k", 2.5),
         ("top_k", True),
         ("top_k", "²"),
         ("top_k", "9" * 5000),

@@ -10,10 +10,10 @@ import importlib.util
 
 from jobmajor.errors import MissingExtra
 
-_PACKAGES = ("fastapi", "uvicorn")
+_PACKAGES = ("fastapi", "httptools", "uvicorn")
 
 
 def require() -> None:
-    """MissingExtra where FastAPI or uvicorn is not installed."""
+    """MissingExtra where FastAPI, httptools or uvicorn is not installed."""
     if any(importlib.util.find_spec(name) is None for name in _PACKAGES):
         raise MissingExtra("jobmajor serve", "serve")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RETRY = {"Retry-After": "1"}  # seconds; what is let in is answered sooner
-_BUSY = "the service is busy: try again in a second"
+BUSY = Refusal(503, "the service is busy: try again in a second", headers=_RETRY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ class Limits:
     send_s: float = 60.0
 
 
+def _busy() -> Refusal:
+    """A new one each time: an exception that is raised keeps where it came from."""
+    return Refusal(BUSY.status, BUSY.sentence, headers=BUSY.headers)
+
+
 class Ticket:
     """What one request that was let in holds of the whole."""
 
@@ -58,7 +63,7 @@ class Ticket:
     def take_bytes(self, count: int) -> None:
         """Refusal 503 where all bodies together are too large now."""
         if self._admission.size_bytes + count > self._admission.limits.all_bytes:
-            raise Refusal(503, _BUSY, headers=_RETRY)
+            raise _busy()
         self.size_bytes += count
         self._admission.size_bytes += count
 
@@ -72,7 +77,7 @@ class Ticket:
             found = f"{titles:,} titles with {each:,} codes each are asked for: at most {limits.answers:,} codes"
             raise Refusal(413, f"{found} are answered at once, split the body or lower top_k", field="top_k")
         if self._admission.answers + count > limits.all_answers:
-            raise Refusal(503, _BUSY, headers=_RETRY)
+            raise _busy()
         self.answers += count
         self._admission.answers += count
 
@@ -86,6 +91,11 @@ class Admission:
         self.requests, self.size_bytes, self.answers = 0, 0, 0
         self._of: Counter[str] = Counter()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no further request is let in now."""
+        return self.requests >= self.limits.requests
+
     @contextmanager
     def entered(self, client: str) -> Iterator[Ticket]:
         """A place for one request of a client, until it is answered.
@@ -93,8 +103,8 @@ class Admission:
         Raises:
             Refusal: 503 where all places are taken, 429 where the client holds its share of them.
         """
-        if self.requests >= self.limits.requests:
-            raise Refusal(503, _BUSY, headers=_RETRY)
+        if self.is_full:
+            raise _busy()
         if self._of[client] >= self._share:
             raise Refusal(429, "this key has too many requests open: wait for their answers", headers=_RETRY)
         ticket = Ticket(self)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobmajor import artifact, classifier
+from jobmajor import artifact, classifier, linear
 from jobmajor.errors import ArtifactError, ChecksumMismatch, Error, InputError, NoChampion
 from jobmajor.registry import champion_folder
 from sagelocal import manifest
@@ -26,12 +26,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """A loaded model; `digest` is its manifest's, `mark` what its source said when it was loaded."""
+    """A loaded model.
+
+    Attributes:
+        classifier: The model.
+        digest: Its manifest's.
+        mark: What its source said when it was loaded.
+        lineage: What the manifest says of its making.
+        is_quick: Whether it answers a title in less than a millisecond.
+    """
 
     classifier: Classifier
     digest: str
     mark: str
     lineage: dict[str, Any] = field(default_factory=dict)
+    is_quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,8 @@ class Source:
         if compiled:
             model.compile()
         lineage = {"source": dict(made.source), "settings": dict(made.settings), "code_version": made.code_version}
-        return Served(model, made.digest, mark, lineage)
+        is_quick = compiled and isinstance(model.scorer, linear.LinearModel)
+        return Served(model, made.digest, mark, lineage, is_quick)
 
 
 class Champion:

@@ -34,6 +34,9 @@ def serve(
     drain: Annotated[
         float, typer.Option(min=0, max=300, help="Seconds after SIGTERM in which requests are still taken.")
     ] = 1.0,
+    poll: Annotated[
+        float, typer.Option(min=0.01, max=3600, help="Seconds between two looks for another champion.")
+    ] = 2.0,
     home: Annotated[
         Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")
     ] = None,
@@ -42,6 +45,8 @@ def serve(
 
     Example: jobmajor serve --port 8080
     """
+    from dataclasses import replace
+
     from jobmajor import serve as room
     from jobmajor import settings
     from jobmajor.serve import champion, logs
@@ -51,7 +56,7 @@ def serve(
         typer.echo(key_file.add(_named(keys), new_key))
         return
     room.require()
-    options = _options(level, top, keys)
+    options = replace(_options(level, top, keys), poll_s=poll)
     source = champion.Source(settings.home(home), model)
     from jobmajor.serve import server, service
 

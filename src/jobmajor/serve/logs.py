@@ -13,6 +13,8 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
+_ENCODER = json.JSONEncoder(default=str)
+
 
 class Lines(logging.Formatter):
     """A record as a JSON object; the values of its `event` stand beside the message."""
@@ -24,7 +26,7 @@ class Lines(logging.Formatter):
         body |= getattr(record, "event", {})
         if record.exc_info and record.exc_info[1] is not None:
             body |= fault(record.exc_info[1])
-        return json.dumps(body, default=str)
+        return _ENCODER.encode(body)
 
 
 def fault(error: BaseException) -> dict[str, object]:
@@ -40,4 +42,5 @@ def configure(level: int = logging.INFO) -> None:
     handler.setFormatter(Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("jobmajor").setLevel(level)
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line shows them
     logging.getLogger("uvicorn.access").disabled = True

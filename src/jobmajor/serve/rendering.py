@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PIECE = 2**18  # bytes of an answer that are sent at a time, so that one nobody takes doesn't fill memory
 _DIGITS = 6  # of a score: more than the model knows, fewer than a 32-bit number is printed with
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)  # json.dumps makes one a call
 _ONCE, _RANKED = ("level", "abstain", "reason", "source"), ("label", "name", "score")
 
 
@@ -85,7 +86,8 @@ def _written(lines: Sequence[Sequence[str]]) -> bytes:
 
 
 def _dumped(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
+
 
 
 async def pieces(whole: bytes) -> AsyncIterator[bytes]:

@@ -1,16 +1,21 @@
-"""One thread that scores: requests that wait are answered together, long ones in slices, all in turn.
+"""Scores titles: requests that wait are answered together, long ones in slices, all in turn.
 
-To score one title costs about 1.5 ms and each further one 0.1 ms, so what piles up while a batch is scored makes the
-next one; nothing ever waits for company. A long request is cut, so that a short one behind it waits for a slice and
-not for the whole. The event loop stays free for `/ping`.
+To score the first title of a call costs much more than each further one, so what piles up while a batch is scored makes
+the next one; nothing ever waits for company. A long request is cut, so that a short one behind it waits for a slice and
+not for the whole.
+
+A thread scores, so that the event loop stays free for `/ping`. But few titles of a quick model are scored by the loop
+itself: they take less time than two threads need to hand a request, and the interpreter, to each other and back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jobmajor.serve import rendering
@@ -22,7 +27,11 @@ if TYPE_CHECKING:
     from jobmajor.serve.champion import Served
     from jobmajor.serve.wanted import Wanted
 
-SLICE = 256  # titles scored at a time: some 30 ms
+SLICE = 256  # titles scored at a time: some 10 ms
+_FEW = 24  # titles times levels of a request that the loop scores itself
+_CHARACTERS = 2000  # of all of them
+_TURN_S = 0.03  # of a turn of the loop that go to them
+_TOGETHER = 64  # of those requests at a time: some 3 ms
 _Answers = list[list["Coded"]]  # for each level, one to each title
 
 
@@ -45,6 +54,12 @@ class Job:
         """Whether nothing is left to score."""
         return self.abandoned or self.error is not None or self.scored >= len(self.titles)
 
+    @property
+    def is_short(self) -> bool:
+        """Whether it is scored in the time of a system call or two."""
+        count = len(self.titles) * len(self.wanted.levels)
+        return self.served.is_quick and count <= _FEW and sum(map(len, self.titles)) <= _CHARACTERS
+
     def goes_with(self, other: Job) -> bool:
         """Whether both can be scored in one call."""
         return self.served is other.served and self.wanted == other.wanted
@@ -57,6 +72,8 @@ class Scorer:
         """`observe` is shown the answers of each batch, in the scorer's own thread."""
         self._observe = observe
         self._jobs: deque[Job] = deque()
+        self._short: deque[Job] = deque()  # the loop's own
+        self._scoring = threading.Lock()  # a model is never asked by two at once
         self._changed = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="scorer", daemon=True)
@@ -75,10 +92,14 @@ class Scorer:
     async def score(self, job: Job) -> list[bytes]:
         """The job's answers in bytes, slice by slice; when the caller is cancelled, the rest is not scored."""
         loop, finished = asyncio.get_running_loop(), asyncio.Event()
-        job.tell = lambda: _call(loop, finished.set)
-        with self._changed:
-            self._jobs.append(job)
-            self._changed.notify()
+        if job.is_short:
+            job.tell = finished.set
+            if not self._short:
+                loop.call_soon(self._score_short, loop)
+            self._short.append(job)
+        else:
+            job.tell = lambda: _call(loop, finished.set)
+            self._append([job])
         try:
             await finished.wait()
         finally:
@@ -87,36 +108,55 @@ class Scorer:
             raise job.error
         return job.parts
 
+    def _append(self, jobs: Sequence[Job]) -> None:
+        with self._changed:
+            self._jobs.extend(jobs)
+            self._changed.notify()
+
+    def _score_short(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In the loop: what came in this turn of it, for a while; the rest comes after what is to be read and sent.
+
+        Were it less than a while, a full service would spend most of each turn on saying no.
+        """
+        if not self._scoring.acquire(blocking=False):  # a slice of a long one is in work: the thread takes them with it
+            for job in self._short:
+                job.tell = partial(_call, loop, job.tell)
+            self._append(self._short)
+            self._short.clear()
+            return
+        end = time.perf_counter() + _TURN_S
+        try:
+            while self._short and time.perf_counter() < end:
+                self._score(_gathered(self._short, _TOGETHER, whole=True))
+        finally:
+            self._scoring.release()
+        if self._short:
+            loop.call_soon(self._score_short, loop)
+
     def _run(self) -> None:
         while (batch := self._next()) is not None:
-            if not batch:  # all that waited was given up meanwhile
-                continue
-            try:
-                self._answer(batch)
-            except Exception as error:  # whatever it is, the request must learn of it
-                self._part(batch, error)
-            with self._changed:
-                self._jobs.extend(job for job, _ in batch if not job.is_finished)
-            for job, _ in batch:
-                if job.is_finished:
-                    job.tell()
+            with self._scoring:
+                self._score(batch)
+
+    def _score(self, batch: Sequence[tuple[Job, int]]) -> None:
+        if not batch:  # all that waited was given up meanwhile
+            return
+        try:
+            self._answer(batch)
+        except Exception as error:  # whatever it is, the request must learn of it
+            self._part(batch, error)
+        rest = [job for job, _ in batch if not job.is_finished]
+        if rest:
+            self._append(rest)
+        for job, _ in batch:
+            if job.is_finished:
+                job.tell()
 
     def _next(self) -> list[tuple[Job, int]] | None:
         """Jobs to score together, each with how many of its titles; None when it is time to end."""
         with self._changed:
             self._changed.wait_for(lambda: self._jobs or self._stopped)
-            return self._gathered() if self._jobs else None
-
-    def _gathered(self) -> list[tuple[Job, int]]:
-        batch: list[tuple[Job, int]] = []
-        room = SLICE
-        while self._jobs and room and (not batch or self._jobs[0].goes_with(batch[0][0])):
-            job = self._jobs.popleft()
-            if not job.abandoned:
-                count = min(len(job.titles) - job.scored, room)
-                room -= count
-                batch.append((job, count))
-        return batch
+            return _gathered(self._jobs, SLICE) if self._jobs else None
 
     def _answer(self, batch: Sequence[tuple[Job, int]]) -> None:
         titles = [title for job, count in batch for title in job.titles[job.scored : job.scored + count]]
@@ -142,6 +182,23 @@ class Scorer:
                 self._answer([(job, count)])
             except Exception as own:  # as above
                 job.error = own
+
+
+def _gathered(jobs: deque[Job], room: int, *, whole: bool = False) -> list[tuple[Job, int]]:
+    """Those at the head of a line that can be scored together, taken out of it, each with how many of its titles.
+
+    With `whole`, none is cut that isn't the only one.
+    """
+    batch: list[tuple[Job, int]] = []
+    while jobs and room and (not batch or jobs[0].goes_with(batch[0][0])):
+        if whole and batch and len(jobs[0].titles) > room:
+            break
+        job = jobs.popleft()
+        if not job.abandoned:
+            count = min(len(job.titles) - job.scored, room)
+            room -= count
+            batch.append((job, count))
+    return batch
 
 
 def _call(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:

@@ -1,12 +1,14 @@
 """Runs the app: a socket, uvicorn, and an end without a lost request.
 
-uvicorn closes idle connections the moment that it is told to end, and a request that is on its way into one is lost.
-So the end has two parts: for some seconds `/ping` says 503 and every answer closes its connection, while all that
-comes is still answered; only then no more is taken, and what is in work is finished.
+uvicorn closes its socket and all idle connections the moment that it is told to end: whoever the kernel has let in
+meanwhile is reset, and a request that is on its way into a connection is lost. So the end has three parts. For some
+seconds `/ping` says 503 and every answer closes its connection, while all that comes is still answered. Then nobody
+new is let in, and who is in, is answered. Then what is left idle is closed, and what is in work is finished.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import signal
@@ -17,9 +19,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from jobmajor.errors import InputError
 from jobmajor.serve import app as apps
+from jobmajor.serve import ending, wire
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -29,7 +33,12 @@ if TYPE_CHECKING:
 _KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that they are the ones to close
 _FINISH_S = 20  # for what is in work; SageMaker kills a container 30 s after SIGTERM
 _HEAD_S = 30.0  # for the head of a request, and for a closing client to take what is left
-_SWITCH_S = 0.001  # how long the scorer may keep the event loop waiting for the interpreter
+_SHAKE_S = 0.25  # for a handshake that has begun: more than a packet needs around the world
+_ASK_S = 1.0  # for the first request of who has just come
+_LOOK_S = 0.01
+_SWITCH_S = (
+    0.0001  # how long the scorer may keep the event loop waiting, which takes the interpreter several times a request
+)
 _log = logging.getLogger(__name__)
 
 
@@ -43,7 +52,7 @@ class Address:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, with an end in two parts, and without patience for heads that don't come."""
+    """uvicorn's, with an end in three parts, and without patience for heads that don't come."""
 
     def __init__(self, service: Service, drain_s: float) -> None:
         """`drain_s` is as in `Address`."""
@@ -75,6 +84,26 @@ class Server(uvicorn.Server):
             self._sweep()
         return await super().on_tick(counter)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer; from here on signals are ours."""
+        await super().startup(sockets)
+        if sockets and self.started:
+            event = {"url": _shown(sockets[0]), "model": self._service.champion.served.digest, "drain_s": self._drain_s}
+            _log.info("listening", extra={"event": event})
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let nobody new in, answer who is in, then close."""
+        listeners = sockets or []
+        for each in listeners:
+            ending.take_no_more(each)
+        began, calm = time.monotonic(), 0
+        least = min(self._drain_s, _SHAKE_S)
+        while calm < 2 and not self.force_exit and time.monotonic() - began < _ASK_S:
+            await asyncio.sleep(_LOOK_S)  # in which the loop takes and reads what is there
+            is_coming = ending.is_coming(listeners, [*self.server_state.connections])
+            calm = 0 if is_coming or time.monotonic() - began < least else calm + 1
+        await super().shutdown(sockets)
+
     def _sweep(self) -> None:
         """Close connections that owe us something too long: a request's head, or taking what was sent before the end.
 
@@ -95,6 +124,7 @@ class Server(uvicorn.Server):
 def _config(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         apps.create(service),
+        http=wire.protocol(service),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -126,6 +156,11 @@ def listen(address: Address) -> socket.socket:
     return bound
 
 
+def _shown(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def run(service: Service, address: Address) -> None:
     """Serve until SIGTERM or SIGINT, and return when what was in work is answered.
 
@@ -133,13 +168,11 @@ def run(service: Service, address: Address) -> None:
         InputError: As `listen`.
     """
     bound = listen(address)
-    host, port = bound.getsockname()[:2]
-    shown = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    host = bound.getsockname()[0]
     if host not in ("127.0.0.1", "::1") and not len(service.keys):
         _log.warning("everybody who reaches this machine may ask: --keys names a file of keys")
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # the model is there for good: no collection need look at it
-    digest = service.champion.served.digest
-    _log.info("listening", extra={"event": {"url": shown, "model": digest, "drain_s": address.drain_s}})
-    Server(service, address.drain_s).run(sockets=[bound])
+    with threadpool_limits(1):  # for a few titles, threads cost more than they save, and spin while they wait
+        Server(service, address.drain_s).run(sockets=[bound])
     _log.info("ended")

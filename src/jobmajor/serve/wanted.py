@@ -75,7 +75,9 @@ def _levels(value: object, where: str) -> tuple[Level, ...]:
 
 def _count(value: object, where: str) -> int:
     number = value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 4:
+    if (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 4) or (
+        isinstance(value, float) and value.is_integer()
+    ):
         number = int(value)
     if type(number) is int and 1 <= number <= MOST:
         return number
