@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+pytestmark = pytest.mark.slow  # all together take a minute or two
+
 ADDED = ["code", "name", "score", "level", "abstain", "reason", "source"]
 TITLES = ["registered nurse", "asdfgh", "truck driver", 'cook, "head"', "", "護士", "teacher\nof maths"]
 HEAD = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
@@ -368,7 +370,6 @@ def test_repeated_titles_are_asked_once_and_shown_once_uncertain_ones_first(page
     assert page.locator("#chart tbody .number:nth-child(3)").all_inner_texts()[0] == "50"
 
 
-@pytest.mark.slow
 def test_hundred_thousand_dropped_rows_are_coded_while_the_page_answers_to_every_key(
     visit: Callable[..., Page], model_folder: Path, tmp_path: Path
 ) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from ..conftest import Running
 
+pytestmark = pytest.mark.slow  # all together take a minute
+
 # Each text that is seen, with its contrast to what is behind it. Source: WCAG 2.2, 1.4.3 and "relative luminance".
 CONTRASTS = """() => {
   const parts = (color) => color.match(/[\\d.]+/g).map(Number);
