@@ -208,6 +208,7 @@ class serving:  # noqa: N801 - used as a word of a with statement
                     return f"http://127.0.0.1:{json.loads(line)['url'].rpartition(':')[2]}"
             time.sleep(0.05)
         self._process.kill()
+        self._process.wait()  # or it is reported in the middle of another test
         raise AssertionError(f"it never listened: {self._log.read_text('utf-8')}")
 
     def __exit__(self, *_: object) -> None:
