@@ -15,19 +15,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobmajor.answers import Answer
+    from jobmajor.bulk.run import FileOptions, Summary, code_file
     from jobmajor.classifier import Classifier
     from jobmajor.loading import load
     from jobmajor.local import Options, Outcome, run
     from jobmajor.titles import normalise
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "Classifier", "Options", "Outcome", "load", "normalise", "run"]
+__all__ = [
+    "Answer",
+    "Classifier",
+    "FileOptions",
+    "Options",
+    "Outcome",
+    "Summary",
+    "code_file",
+    "load",
+    "normalise",
+    "run",
+]
 
 _ROOMS = {
     "Answer": "answers",
     "Classifier": "classifier",
+    "FileOptions": "bulk.run",
     "Options": "local",
     "Outcome": "local",
+    "Summary": "bulk.run",
+    "code_file": "bulk.run",
     "load": "loading",
     "normalise": "titles",
     "run": "local",

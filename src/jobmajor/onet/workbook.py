@@ -199,21 +199,23 @@ def parser_faults(path: Path) -> Iterator[None]:
         raise DataError(path, "a workbook that its parser failed on", _EXPECTED, _AS_PUBLISHED) from error
 
 
-def _grid(path: Path, copied: io.BytesIO, sheet: str) -> Sequence[Sequence[object]]:
+def _grid(path: Path, copied: io.BytesIO, sheet: str | None) -> Sequence[Sequence[object]]:
     """The sheet's rows from row 1 on, blank ones included."""
     with parser_faults(path):
         book = CalamineWorkbook.from_filelike(copied)
         names = book.sheet_names
+        if sheet is None and names:
+            return list(book.get_sheet_by_index(0).iter_rows())
         if sheet in names:
             return list(book.get_sheet_by_name(sheet).iter_rows())
     found = f"the sheets {', '.join(repr(name[:40]) for name in names[:5])}"
     raise DataError(path, found, f"a sheet {sheet!r}", _AS_PUBLISHED)
 
 
-def rows(path: Path, sheet: str) -> Iterator[tuple[int, Sequence[object]]]:
+def rows(path: Path, sheet: str | None) -> Iterator[tuple[int, Sequence[object]]]:
     """Row number, from 1 as the spreadsheet shows it, and cells of every row that isn't blank.
 
-    A cell is a str ("" where empty), float, int, bool, or a date or time.
+    A cell is a str ("" where empty), float, int, bool, or a date or time. `sheet` is its name, None the first one.
 
     Raises:
         DataError: The file is empty, of another kind, encrypted, damaged or beyond bounds, or has
