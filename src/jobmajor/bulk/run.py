@@ -11,7 +11,7 @@ import hashlib
 import json
 import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,16 +149,20 @@ def code_file(
     classifier, digest = _model(model, home)
     coder = Coder(classifier, levels, wanted.top, overrides=wanted.overrides, exact=wanted.exact)
     added = Added.of(coder, wanted.prefix)
-    opened = _opened(planned[0], wanted, added)  # refused before anything is written
-    with place.staging(planned[0].target if len(planned) == 1 else target) as folder:
+    with ExitStack() as stack:
+        opened = _opened(planned[0], wanted, added)  # refused before anything is written
+        stack.callback(opened.close)
+        folder = stack.enter_context(place.staging(planned[0].target if len(planned) == 1 else target))
         journal = Journal(place.answers(folder), _context(classifier, digest, coder, wanted))
         with Engine(coder, added, journal, threads=wanted.threads, memo_bytes=wanted.memo_bytes) as engine:
             clock = _Clock(wanted.on_progress, len(planned))
             bad = []
             for number, job in enumerate(planned):
                 reader = opened if number == 0 else _opened(job, wanted, added)
-                if _Run(job, folder, engine, clock.of(number)).write(reader, added, safe_cells=wanted.safe_cells):
-                    bad.append(str(job.bad))
+                with closing(reader):
+                    run = _Run(job, folder, engine, clock.of(number))
+                    if run.write(reader, added, safe_cells=wanted.safe_cells):
+                        bad.append(str(job.bad))
             tally = engine.tally
     return _summary(planned, bad, tally, levels, time.monotonic() - began)
 
@@ -173,7 +177,11 @@ def _model(model: Classifier | str | Path | None, home: str | Path | None) -> tu
 
 def _opened(job: Job, wanted: FileOptions, added: Added) -> Reader:
     reader = files.reader(job.source, wanted.column, job.made, added.names)
-    columns.check_room(job.source, reader.head().names, added.names)
+    try:
+        columns.check_room(job.source, reader.head().names, added.names)
+    except BaseException:
+        reader.close()
+        raise
     return reader
 
 

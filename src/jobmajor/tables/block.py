@@ -81,6 +81,10 @@ class Reader(Protocol):
         """All rows, in blocks of so many at most: the same file always gives the same blocks."""
         ...
 
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
 
 class Writer(Protocol):
     """A table that is being written."""

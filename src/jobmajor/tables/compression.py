@@ -44,11 +44,19 @@ class Source:
         except OSError as error:
             reason = error.strerror or "no file"
             raise DataError(path, f"what can't be read ({reason})", "a file", "name one that can be read") from error
-        self._stream = io.BufferedReader(self._unpacked(), _BUFFER_BYTES)
+        try:
+            self._stream = io.BufferedReader(self._unpacked(), _BUFFER_BYTES)
+            self._check()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _check(self) -> None:
         with self._faults():
             head = self._stream.peek(sniff.HEAD_BYTES)[: sniff.HEAD_BYTES]
-        if (found := sniff.kind(head)) != sniff.TEXT:
-            raise DataError(path, found, _TEXT, "save it as that, or name it as what it is")
+        found = sniff.kind(head.replace(b"\0", b" "))  # a row may hold one, and is a bad one then
+        if found != sniff.TEXT:
+            raise DataError(self._path, found, _TEXT, "save it as that, or name it as what it is")
 
     def _unpacked(self) -> Any:
         if self._packing == "gzip":

@@ -179,6 +179,10 @@ class DelimitedReader:
                 text.read_on(int(self._state[PLACE]))
                 self._state[PLACE] = 0
 
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+
     def _block(self, rows: NDArray[np.int64], titles: NDArray[np.uint8], starts: NDArray[np.int64]) -> Block:
         data = titles[: starts[-1]].copy()
         fine = rows[:, FAULT] == FINE

@@ -11,7 +11,7 @@ from jobmajor.errors import DataError
 from jobmajor.tables import cells
 from jobmajor.tables.block import MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
 from jobmajor.tables.cells import jsonable
-from jobmajor.tables.columns import found_column, shown
+from jobmajor.tables.columns import check_room, found_column, shown
 from jobmajor.tables.texts import packed
 
 if TYPE_CHECKING:
@@ -113,6 +113,11 @@ class JsonReader:
         if fine or bad:
             yield self._block(fine, bad, kinds)
 
+    def close(self) -> None:
+        """Close the file."""
+        for source in self._sources:
+            source.close()
+
     def _all(self) -> Iterator[_Line | Bad]:
         yield from (line for _, line in self._first)
         begin = self._first[-1][0] if self._first else 0
@@ -127,7 +132,9 @@ class JsonReader:
         try:
             value = _parsed(raw)
             if is_first:
-                self._key = list(value)[found_column(f"{self._path}, line {number}", list(value), self._column)]
+                where, keys = f"{self._path}, line {number}", list(value)
+                self._key = keys[found_column(where, keys, self._column)]
+                check_room(where, keys, sorted(self._reserved))
             return _Line(raw, value, self._title(value))
         except _Fault as fault:
             return Bad(number, str(fault), raw[:SHOWN_BYTES] if len(raw) > MAX_LINE_BYTES else raw.rstrip(b"\r\n"))

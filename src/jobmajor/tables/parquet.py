@@ -90,6 +90,10 @@ class ParquetReader:
         except self._faults as error:
             raise self._damaged(error) from error
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def _parted(self, batch: Any, place: int, before: int) -> tuple[Any, list[Bad]]:
         """The rows whose title is UTF-8, and the others."""
         text = self._arrow.array(batch.column(place)) if batch.num_rows == 0 else batch.column(place)

@@ -87,6 +87,10 @@ class WorkbookReader:
             data, starts = packed([row[place] or "" for row in fine])
             yield Block(data, starts, SheetRows(fine, head.kinds), bad, (first + len(part)) / len(self._rows))
 
+    def close(self) -> None:
+        """Let the rows go."""
+        self._rows = []
+
 
 def _value(cell: object) -> Any:
     """A cell as a plain value; a spreadsheet knows no whole numbers, so one that is whole becomes one."""
