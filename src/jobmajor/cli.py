@@ -334,7 +334,8 @@ def classify(
         )
         bulk.classify(source, output, options, model, _home(home), as_json=as_json)
         return
-    for name, value in (("--column", column), ("--output", output), ("--prefix", prefix)):
+    of_files = {"--column": column, "--output": output, "--prefix": prefix, "--safe-cells": safe_cells or None}
+    for name, value in of_files.items():
         if value is not None:
             raise InputError(f"{name} belongs to --input, which is missing: name a file of titles with it")
     from jobmajor.loading import load

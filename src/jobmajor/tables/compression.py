@@ -37,7 +37,7 @@ class Source:
             DataError: It is missing, empty, or holds no text.
             MissingExtra: It is packed with zstd, for which pyarrow is needed.
         """
-        self._path, self._packing = path, packing
+        self._path, self._packing, self._given = path, packing, 0
         try:
             self._file = path.open("rb")
             self._size = path.stat().st_size
@@ -82,17 +82,21 @@ class Source:
         with self._faults():
             while done < len(room) and (count := self._stream.readinto(room[done:])):
                 done += count
+        self._given += done
         return done
 
     def line(self, most: int) -> bytes:
         """The next line with its end, or so many bytes of it; none at the file's end."""
         with self._faults():
-            return self._stream.readline(most)
+            found = self._stream.readline(most)
+        self._given += len(found)
+        return found
 
     @property
     def share(self) -> float:
-        """How much of the file has been read, 0 to 1."""
-        return min(1.0, self._file.tell() / max(self._size, 1))
+        """How much of the file has been given out, 0 to 1; of a packed one, how much has been unpacked."""
+        done = self._file.tell() if self._packing else self._given
+        return min(1.0, done / max(self._size, 1))
 
     def close(self) -> None:
         """Close the file."""

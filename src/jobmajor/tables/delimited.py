@@ -105,7 +105,7 @@ class _Text:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.data, self.end, self.is_last = np.empty(0, np.uint8), 0, False
-        self.titles = self.data
+        self._shares = 0.0, 0.0
 
     def read_on(self, place: int) -> None:
         """Drop what is before a place, and read on behind the rest."""
@@ -113,7 +113,13 @@ class _Text:
         self.data = np.empty(_CHUNK_BYTES, np.uint8)
         self.data[: len(left)] = left
         self.end = len(left) + self._source.fill(self.data.data[len(left) :])
+        self._shares = self._shares[1], self._source.share
         self.is_last = self.end < _CHUNK_BYTES
+
+    def share(self, place: int) -> float:
+        """How much of the file stands before a place of the text, 0 to 1."""
+        before, now = self._shares
+        return before + (now - before) * place / max(self.end, 1)
 
 
 class DelimitedReader:
@@ -193,7 +199,7 @@ class DelimitedReader:
             starts = np.append(starts[:-1][fine], starts[-1])  # a bad row's title is empty
             rows = rows[fine]
         whole = DelimitedRows(self._text.data, rows, self._separator, self._asked[2])
-        return Block(data, starts, whole, bad, self._source.share)
+        return Block(data, starts, whole, bad, self._text.share(int(self._state[PLACE])))
 
     def _bad(self, row: Sequence[int]) -> Bad:
         begin = row[BEGIN]

@@ -110,6 +110,7 @@ class WorkbookWriter:
         except ImportError as error:
             raise MissingExtra("a .xlsx file", EXTRA) from error
         options = {"constant_memory": True, "tmpdir": str(path.parent)}
+        self._fault = xlsxwriter.exceptions.FileCreateError
         self._book = xlsxwriter.Workbook(str(path), options)
         self._book.set_properties({"created": datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC).replace(tzinfo=None)})
         self._sheet = self._book.add_worksheet()
@@ -162,4 +163,8 @@ class WorkbookWriter:
 
     def close(self) -> None:
         """Write the file."""
-        self._book.close()
+        try:
+            self._book.close()
+        except self._fault as error:  # the cause stands in it
+            cause = error.args[0] if error.args else error
+            raise cause if isinstance(cause, OSError) else OSError(str(cause)) from error
