@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,23 @@ def test_five_times_the_rows_take_no_more_memory(
 
     assert peaks_mb[2] - peaks_mb[1] < 40
     assert peaks_mb[2] < 500
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_long_rows_take_no_more_memory_than_short_ones(ending: str, model_folder: Path, tmp_path: Path) -> None:
+    """300 MB of rows of 100 KB, a block's number of which would take gigabytes."""
+    source = tmp_path / f"in.{ending}"
+    titles, notes = ["nurse", "cook"] * 1500, ["x" * 100_000] * 3000
+    frame = pl.DataFrame({"title": titles, "note": [f"{number}{note}" for number, note in enumerate(notes)]})
+    write = {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}
+    write[ending](source)  # type: ignore[operator]  # functions of different options
+
+    words = [sys.executable, "-c", PROGRAM, str(source), str(tmp_path / f"out.{ending}"), str(model_folder)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+
+    assert int(done.stdout) < 500
 
 
 @given(st.lists(st.text(max_size=20), max_size=50), st.lists(st.text(max_size=20), max_size=50))

@@ -27,7 +27,8 @@ def staging(output: Path) -> Iterator[Path]:
     Raises:
         Busy: Another run holds it.
     """
-    folder = output.with_name(f"{output.name}{_ENDING}")
+    whole = output.resolve()  # "." has no name
+    folder = whole.with_name(f"{whole.name}{_ENDING}")
     lock = _locked(folder)
     try:
         publish.sweep(folder / _ANSWERS)

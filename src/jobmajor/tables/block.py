@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jobmajor.tables.cells import Kind
 
 MAX_LINE_BYTES: Final = 2**20  # of one row of text: more is no row of a table
+BLOCK_BYTES: Final = 4 * MAX_LINE_BYTES  # of rows that are in work together, about
 SHOWN_BYTES: Final = 1000  # of a row that is longer, beside its reason
 
 

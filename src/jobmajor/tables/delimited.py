@@ -18,7 +18,7 @@ from jobmajor.errors import DataError
 from jobmajor.tables import cells, scan_kernel
 from jobmajor.tables.added import DIGITS, Pieces, millionths, pieces
 from jobmajor.tables.append_kernel import append
-from jobmajor.tables.block import MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
+from jobmajor.tables.block import BLOCK_BYTES, MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
 from jobmajor.tables.columns import found_column
 from jobmajor.tables.scan_kernel import BEGIN, END, FAULT, FIELDS, FINE, LINE, NEXT, PLACE, WIDTH
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["csv", "tsv"]
 _SEPARATORS: Final = {"csv": ",;\t", "tsv": "\t"}  # the first with which there is a column of titles counts
-_CHUNK_BYTES = 4 * MAX_LINE_BYTES
 _OUT_BYTES = 4 * 2**20  # of added cells that are written at a time
 _BOM = b"\xef\xbb\xbf"
 
@@ -110,11 +109,11 @@ class _Text:
     def read_on(self, place: int) -> None:
         """Drop what is before a place, and read on behind the rest."""
         left = self.data[place : self.end]
-        self.data = np.empty(_CHUNK_BYTES, np.uint8)
+        self.data = np.empty(BLOCK_BYTES, np.uint8)
         self.data[: len(left)] = left
         self.end = len(left) + self._source.fill(self.data.data[len(left) :])
         self._shares = self._shares[1], self._source.share
-        self.is_last = self.end < _CHUNK_BYTES
+        self.is_last = self.end < BLOCK_BYTES
 
     def share(self, place: int) -> float:
         """How much of the file stands before a place of the text, 0 to 1."""
@@ -172,7 +171,7 @@ class DelimitedReader:
         """All rows below the head."""
         self.head()
         text, row = self._text, _row()
-        titles = np.empty(_CHUNK_BYTES, np.uint8)
+        titles = np.empty(BLOCK_BYTES, np.uint8)
         while True:
             rows, starts = np.empty((most, 6), np.int64), np.empty(most + 1, np.int64)
             found = rows, titles, starts, self._state, row

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from jobmajor.errors import DataError
 from jobmajor.tables import cells
-from jobmajor.tables.block import MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
+from jobmajor.tables.block import BLOCK_BYTES, MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
 from jobmajor.tables.cells import jsonable
 from jobmajor.tables.columns import check_room, found_column, shown
 from jobmajor.tables.texts import packed
@@ -100,18 +100,16 @@ class JsonReader:
     def blocks(self, most: int) -> Iterator[Block]:
         """All lines but empty ones."""
         kinds = dict(zip(self.head().names, self.head().kinds, strict=True))
-        fine: list[_Line] = []
-        bad: list[Bad] = []
+        found: list[_Line | Bad] = []
+        size = 0
         for line in self._all():
-            if isinstance(line, Bad):
-                bad.append(line)
-            else:
-                fine.append(line)
-            if len(fine) + len(bad) == most:
-                yield self._block(fine, bad, kinds)
-                fine, bad = [], []
-        if fine or bad:
-            yield self._block(fine, bad, kinds)
+            found.append(line)
+            size += len(line.row if isinstance(line, Bad) else line.raw)
+            if len(found) == most or size >= BLOCK_BYTES:
+                yield self._block(found, kinds)
+                found, size = [], 0
+        if found:
+            yield self._block(found, kinds)
 
     def close(self) -> None:
         """Close the file."""
@@ -123,10 +121,12 @@ class JsonReader:
         begin = self._first[-1][0] if self._first else 0
         yield from (self._read(number, raw) for number, raw in _lines(self._sources[0], begin))
 
-    def _block(self, fine: Sequence[_Line], bad: Sequence[Bad], kinds: Mapping[str, Kind]) -> Block:
+    def _block(self, found: Sequence[_Line | Bad], kinds: Mapping[str, Kind]) -> Block:
+        fine = [line for line in found if isinstance(line, _Line)]
+        bad = [line for line in found if isinstance(line, Bad)]
         data, starts = packed([line.title for line in fine])
         rows = JsonRows([line.raw for line in fine], [line.value for line in fine], kinds)
-        return Block(data, starts, rows, tuple(bad), self._sources[0].share)
+        return Block(data, starts, rows, bad, self._sources[0].share)
 
     def _read(self, number: int, raw: bytes, *, is_first: bool = False) -> _Line | Bad:
         try:

@@ -10,7 +10,7 @@ import numpy as np
 from jobmajor.coding import REASONS, SOURCES
 from jobmajor.errors import DataError
 from jobmajor.tables import cells
-from jobmajor.tables.block import Bad, Block, Head
+from jobmajor.tables.block import BLOCK_BYTES, Bad, Block, Head
 from jobmajor.tables.columns import found_column
 from jobmajor.tables.compression import required
 
@@ -81,6 +81,8 @@ class ParquetReader:
         """All rows; a title that is no UTF-8 makes its row a bad one."""
         place = found_column(self._path, self._file.schema_arrow.names, self._column)
         rows, done = max(self._file.metadata.num_rows, 1), 0
+        size = sum(self._file.metadata.row_group(group).total_byte_size for group in range(self._file.num_row_groups))
+        most = max(1, min(most, BLOCK_BYTES * rows // max(size, 1)))
         try:
             for batch in self._file.iter_batches(most, use_threads=False):
                 fine, bad = self._parted(batch, place, done)
