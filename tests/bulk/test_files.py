@@ -253,7 +253,7 @@ def test_cells_that_a_spreadsheet_would_run_are_made_safe_where_it_is_asked(
 
 
 def test_quoted_cells_are_made_safe_inside_their_quotes(classifier: Classifier, tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_bytes(b'title,a,b\nnurse,"=1,2","-""x"""\n"+nurse","",""""\n')
+    (tmp_path / "in.csv").write_bytes(b'title,a,b\nnurse,"=1,=2","-""x"""\n"+nurse","",""""\n')
 
     code_file(tmp_path / "in.csv", tmp_path / "out.csv", FileOptions(safe_cells=True), model=classifier)
 
