@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import openpyxl
@@ -17,7 +18,7 @@ from pyarrow import parquet
 from jobmajor import overrides
 from jobmajor.bulk.run import FileOptions, code_file
 from jobmajor.coding import Coder
-from jobmajor.errors import InputError
+from jobmajor.errors import InputError, MissingExtra
 from jobmajor.tables.added import Added
 from jobmajor.tables.compression import Source, sink
 
@@ -467,3 +468,19 @@ def test_columns_of_json_lines_are_all_keys_with_the_kind_that_fits_all_values(
     assert [str(kind) for kind in found.schema.types] == ["string", "double", "string", "bool"]
     assert found.to_pylist()[1] == {"title": "cook", "n": 2.5, "x": "a", "late": True}
     assert found.to_pylist()[0]["late"] is None
+
+
+@pytest.mark.parametrize(
+    ("target", "package"), [("parquet", "pyarrow"), ("csv.zst", "pyarrow"), ("xlsx", "xlsxwriter")]
+)
+def test_format_whose_package_is_missing_says_what_to_install(
+    target: str, package: str, classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "in.csv")
+    monkeypatch.setitem(sys.modules, package, None)
+
+    with pytest.raises(MissingExtra, match=r"pip install 'jobmajor\[batch\]'"):
+        code_file(tmp_path / "in.csv", tmp_path / f"out.{target}", model=classifier)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+    code_file(tmp_path / "in.csv", tmp_path / "out.jsonl.gz", model=classifier)  # needs neither
