@@ -45,7 +45,7 @@ check: $(TESTED)
 # What takes hours on two cores, where `make test` takes minutes: a hundred kills at random moments, a hundred thousand
 # requests that are nearly right, and the service's goals under load, judged.
 soak: $(TESTED)
-	JOBMAJOR_KILLS=100 $(BIN)/python -m pytest tests/faults $(ARGS)
+	JOBMAJOR_KILLS=100 $(BIN)/python -m pytest tests/faults tests/bulk/test_resume.py $(ARGS)
 	JOBMAJOR_MUTATIONS=100000 $(BIN)/python -m pytest tests/serve/test_mutations.py $(ARGS)
 	$(BIN)/python -m tools.load --json $(VENV)/load.json $(LOAD)
 

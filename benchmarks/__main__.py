@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import cells, document, retrain, service, speed, tables
+from benchmarks import bulk, cells, document, retrain, service, speed, tables
 from benchmarks.minilm import MINILM
 from benchmarks.peers import PEERS
 from benchmarks.protocols import PROTOCOLS, draw
@@ -40,6 +40,7 @@ _COMMANDS = {
     "accuracy": "how good the answers are: every system, protocol and seed",
     "speed": "titles a second on one core, start, memory, artifact and training",
     "service": "answers over HTTP, beside a textbook's service and sockit's command line",
+    "bulk": "a table of 10 million titles, from file to file, with every processor",
     "digest": "20 trainings over thread counts and hash seeds: one digest?",
 }
 
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--final", action="store_true", help="look at the tests; each look is logged")
     shared.add_argument("--details", action="store_true", help="print every table instead of the headlines")
     shared.add_argument("--runs", type=int, default=20, help="how many trainings `digest` makes")
+    shared.add_argument("--rows", type=int, default=bulk.ROWS, help="of the table of `bulk`; a fifth are different")
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, parents=[shared])
     parser.add_argument("command", nargs="?", default="all", choices=_COMMANDS, help=_commands())
     return parser
@@ -102,6 +104,17 @@ def _service(release: Tables) -> service.Found:
         report("training")
         (folder,) = speed.train([OURS], parts.train, parts.validation, _workplace() / "models")[OURS.name].folders
         return service.measure(Path(folder), titles, report)
+
+
+def _bulk(rows: int, release: Tables) -> tuple[dict[str, dict[str, dict[str, float]]], list[Table]]:
+    parts = draw(release, "family", _SPEED_SEED)
+    titles = speed.distinct(parts.train["title"].unique(maintain_order=True).to_list(), rows // 5)
+    size = bulk.Size(rows, len(titles))
+    with _telling("bulk") as report:
+        report("training")
+        trained = speed.train(bulk.SYSTEMS, parts.train, parts.validation, _workplace() / "models")
+        found = bulk.measure(trained, titles, size, report)
+    return found, bulk.tables(found, size)
 
 
 def _digest(runs: int, release: Tables) -> tuple[dict[str, Any], Table]:
@@ -161,6 +174,9 @@ def main() -> int:
     if wanted.command in ("all", "service"):
         figures["service"] = _service(release)
         brief += service.tables(figures["service"])
+    if wanted.command in ("all", "bulk"):
+        figures["bulk"], shown = _bulk(wanted.rows, release)
+        brief += shown
     if wanted.command in ("all", "accuracy"):
         results = _accuracy(plan, release)
         figures["accuracy"] = table(results)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import pytest
-from benchmarks import cells, figures, rewrites, speed, summary
+from benchmarks import bulk, cells, figures, rewrites, speed, summary
 from benchmarks.peers import PEERS
 from benchmarks.protocols import PROTOCOLS, Parts, draw
 from benchmarks.systems import NO_ANSWER, OURS, System
@@ -310,6 +310,28 @@ def test_titles_for_the_speed_are_all_different() -> None:
     titles = speed.distinct([f"worker{number} of things" for number in range(60)], 3000)
 
     assert len(set(titles)) == 3000
+
+
+def test_table_of_the_bulk_benchmark_holds_every_title_in_both_formats_and_is_the_same_twice(tmp_path: Path) -> None:
+    titles, size = [f"senior cook, {number}" for number in range(300)], bulk.Size(1000, 300)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        bulk.generate(tmp_path / name, titles, size)
+
+    columns, lines = pl.read_parquet(tmp_path / "one" / "titles.parquet"), pl.read_csv(tmp_path / "one" / "titles.csv")
+
+    assert len(columns) == 1000
+    assert set(columns["title"]) == set(titles)
+    assert lines["title"].to_list() == columns["title"].to_list()
+    assert (tmp_path / "one" / "titles.csv").read_bytes() == (tmp_path / "two" / "titles.csv").read_bytes()
+
+
+def test_bulk_benchmark_says_how_many_times_as_fast_ours_is() -> None:
+    ours, plain = {"rows_per_s": 50.0, "early_mb": 1.0, "peak_mb": 2.0}, {"rows_per_s": 5.0, "peak_mb": 2.0}
+
+    (table,) = bulk.tables({"csv, major": {"ours": ours, "svm": plain}}, bulk.Size(10, 2))
+
+    assert table.rows == (("csv, major", "10.0", "50", "5", "1 MB", "2 MB"),)
 
 
 def test_a_system_that_is_not_installed_is_said_to_be_missing() -> None:

@@ -82,7 +82,7 @@ def check(coder: Coder, titles: Sequence[str], plain: Callable[[Level], list[Cod
             ), shown
             assert (labels != NONE).sum() == len(best), shown
             assert scores[: len(best)].tolist() == pytest.approx([each.score for each in best], abs=NEAR), shown
-            found = [coder.classes(level)[label] for label in labels if label != NONE]
+            found = [coder.classes[place][label] for label in labels if label != NONE]
             by_score = {each.label: each.score for each in best}
             assert all(code in by_score or min(by_score.values()) < NEAR for code in found), shown
 
@@ -117,7 +117,7 @@ def test_a_users_own_titles_come_first_with_codes_that_the_model_lacks(classifie
     check(coder, titles, lambda level: plainly(classifier, titles, coder, level, overrides=own))
 
     codes = coder.code(*packed(titles))
-    assert coder.classes("detailed")[codes.labels[0, 1, 0]] == lacking
+    assert coder.classes[1][codes.labels[0, 1, 0]] == lacking
     assert [SOURCES[source] for source in codes.sources[:3]] == ["override", "model", "override"]
 
 

@@ -77,7 +77,7 @@ def _first_answer(url: str, title: str, chromium: str) -> list[str]:
         page.route("**/*", only_here)
         page.goto(url, timeout=_PAGE_MS)
         page.fill("#title", title, timeout=_PAGE_MS)
-        page.wait_for_selector('[data-level="major"] [data-code]', timeout=_PAGE_MS)
+        page.wait_for_selector('[data-level="major"] .code', timeout=_PAGE_MS)
         browser.close()
     return outside
 

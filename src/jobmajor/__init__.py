@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobmajor.answers import Answer
+    from jobmajor.bulk.run import FileOptions, Summary, code_file
     from jobmajor.classifier import Classifier
     from jobmajor.estimator import TitleClassifier
     from jobmajor.loading import load
@@ -22,14 +23,29 @@ if TYPE_CHECKING:
     from jobmajor.titles import normalise
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "Classifier", "Options", "Outcome", "TitleClassifier", "load", "normalise", "run"]
+__all__ = [
+    "Answer",
+    "Classifier",
+    "FileOptions",
+    "Options",
+    "Outcome",
+    "Summary",
+    "TitleClassifier",
+    "code_file",
+    "load",
+    "normalise",
+    "run",
+]
 
 _ROOMS = {
     "Answer": "answers",
     "Classifier": "classifier",
+    "FileOptions": "bulk.run",
     "Options": "local",
     "Outcome": "local",
+    "Summary": "bulk.run",
     "TitleClassifier": "estimator",
+    "code_file": "bulk.run",
     "load": "loading",
     "normalise": "titles",
     "run": "local",

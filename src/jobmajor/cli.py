@@ -272,7 +272,24 @@ def classify(
         list[str] | None, typer.Argument(help="Job titles; none: one a line from standard input.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many codes for each title.")] = 1,
-    level: Annotated[str, typer.Option(help="major, minor, broad or detailed.")] = "major",
+    level: Annotated[
+        str, typer.Option(help="major, minor, broad or detailed; with --input also all, each in columns of its own.")
+    ] = "major",
+    source: Annotated[
+        str | None,
+        typer.Option("--input", metavar="PATH", help="A table of titles, a folder of such, or a pattern."),
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Its column of titles.", show_default="title")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The table to write; a folder, where the input is several.")
+    ] = None,
+    prefix: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Put before the names of the added columns.")
+    ] = None,
+    safe_cells: Annotated[
+        bool,
+        typer.Option("--safe-cells", help="Put an apostrophe before the input's cells that a spreadsheet would run."),
+    ] = False,
     model: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
@@ -289,14 +306,42 @@ def classify(
 ) -> None:
     """Give titles their codes, with the champion; says where an answer comes from, and when not to take it.
 
+    With --input and --output a file of any size: .csv, .tsv, .jsonl, .parquet or .xlsx, the text ones also with .gz
+    or .zst. Its rows are kept as they are, with columns added. A run that was killed goes on when it is started again.
+
     Example: jobmajor classify "licensed practical nurse" "sw eng" --top 3 --level detailed
     """
     from jobmajor import overrides
+
+    mine = overrides.read(own) if own else None
+    if source is not None:
+        from jobmajor.bulk import command as bulk
+        from jobmajor.bulk.run import FileOptions
+
+        if titles:
+            raise InputError("titles and --input were given: name either (a pattern for --input goes between quotes)")
+        if output is None:
+            raise InputError(f"--input {source} was given without --output: name the file or folder to write")
+        options = FileOptions(
+            column="title" if column is None else column,
+            level=level,
+            top=top,
+            overrides=mine,
+            exact=exact,
+            prefix=prefix or "",
+            safe_cells=safe_cells,
+            on_progress=bulk.tell if sys.stderr.isatty() else None,
+        )
+        bulk.classify(source, output, options, model, _home(home), as_json=as_json)
+        return
+    of_files = {"--column": column, "--output": output, "--prefix": prefix, "--safe-cells": safe_cells or None}
+    for name, value in of_files.items():
+        if value is not None:
+            raise InputError(f"{name} belongs to --input, which is missing: name a file of titles with it")
     from jobmajor.loading import load
 
     wanted = titles or _standard_input()
     known = _level(level)
-    mine = overrides.read(own) if own else None
     answers = load(model, home=_home(home)).answer(wanted, known, top, overrides=mine, exact=exact)
     if as_json:
         dump(

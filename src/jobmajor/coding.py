@@ -35,7 +35,7 @@ class Codes(NamedTuple):
     """Answers to titles.
 
     Attributes:
-        labels: int16, (titles, levels, k); places in `Coder.classes`, best first, -1 where there are fewer.
+        labels: int16, (titles, levels, k); places in the level's `Coder.classes`, best first, -1 where there are fewer.
         scores: float32, likewise; 0 where there are fewer.
         reasons: uint8, (titles, levels); places in `REASONS`, 0 where the best code is to be taken.
         sources: uint8, (titles,); places in `SOURCES`.
@@ -91,22 +91,17 @@ class Coder:
             self._plan = compiled.plan(wanted.levels, own, exact=wanted.exact)
 
     @cached_property
-    def _columns(self) -> tuple[str, ...]:
-        """The detailed codes: the model's, and those that only a user's own titles have."""
-        own = self._wanted.own
-        return own.columns(self._wanted.codes) if own else tuple(self._wanted.codes)
+    def classes(self) -> tuple[tuple[str, ...], ...]:
+        """For each level the codes that may be answered, which labels are places in.
+
+        Those that only a user's own titles have are among them.
+        """
+        own, codes = self._wanted.own, tuple(self._wanted.codes)
+        return tuple(_ancestors(own.columns(codes) if own else codes, level) for level in self.levels)
 
     @cached_property
-    def _classes(self) -> dict[Level, tuple[str, ...]]:
-        return {level: _ancestors(self._columns, level) for level in self.levels}
-
-    @cached_property
-    def _places(self) -> dict[Level, dict[str, int]]:
-        return {level: {code: place for place, code in enumerate(codes)} for level, codes in self._classes.items()}
-
-    def classes(self, level: Level) -> tuple[str, ...]:
-        """The codes of a level that may be answered, which labels are places in."""
-        return self._classes[level]
+    def _places(self) -> tuple[dict[str, int], ...]:
+        return tuple({code: place for place, code in enumerate(codes)} for codes in self.classes)
 
     def code(self, data: Bytes, starts: NDArray[np.int64]) -> Codes:
         """The answers to titles that lie in one buffer.
@@ -128,7 +123,7 @@ class Coder:
     def _widen(self, found: Codes) -> None:
         """From places among the model's own codes to places among all."""
         for place, level in enumerate(self.levels):
-            labels = [self._places[level][code] for code in _ancestors(self._wanted.codes, level)]
+            labels = [self._places[place][code] for code in _ancestors(self._wanted.codes, level)]
             found.labels[:, place] = np.array([*labels, NONE], np.int16)[found.labels[:, place]]
 
     def _fill(self, data: Bytes, starts: NDArray[np.int64], rows: NDArray[np.intp], into: Codes) -> None:
@@ -139,11 +134,11 @@ class Coder:
             titles = [raw.text(data, starts, row) for row in chosen]
             for place, level in enumerate(self.levels):
                 for row, coded in zip(chosen, self._ask(titles, level), strict=True):
-                    self._put(coded, (row, place, level), into)
+                    self._put(coded, (row, place), into)
 
-    def _put(self, coded: Coded, at: tuple[int, int, Level], into: Codes) -> None:
-        row, place, level = at
-        kept, known = coded.answers[: self.k], self._places[level]
+    def _put(self, coded: Coded, at: tuple[int, int], into: Codes) -> None:
+        row, place = at
+        kept, known = coded.answers[: self.k], self._places[place]
         into.labels[row, place], into.scores[row, place] = NONE, 0
         into.labels[row, place, : len(kept)] = [known[answer.label] for answer in kept]
         into.scores[row, place, : len(kept)] = [answer.score for answer in kept]

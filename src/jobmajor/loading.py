@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def load(model: str | Path | None = None, *, home: str | Path | None = None) -> Classifier:
-    """A classifier, after its files were verified.
+    """A classifier, after its files were verified; arguments and errors are those of `known`."""
+    return known(model, home=home)[0]
+
+
+def known(model: str | Path | None = None, *, home: str | Path | None = None) -> tuple[Classifier, str]:
+    """A classifier, after its files were verified, and its manifest's digest, by which it is known.
 
     Args:
         model: A model's folder or `model.tar.gz`; None takes the champion.
@@ -34,12 +39,12 @@ def load(model: str | Path | None = None, *, home: str | Path | None = None) -> 
         found = manifest.read(folder).digest
         if found != folder.name:  # whole, but another model than the one that the gate passed
             raise ChecksumMismatch(folder / manifest.NAME, folder.name, found)
-        return classifier.load(folder)
+        return classifier.load(folder), found
     path = Path(model)
     if (path / manifest.NAME).is_file():
-        return classifier.load(path)
+        return classifier.load(path), manifest.read(path).digest
     if not path.is_file():
         raise InputError(f"{path} is no model: expected a model's folder or {artifact.MODEL}")
     with tempfile.TemporaryDirectory() as folder_name:
         artifact.unpack(path, Path(folder_name))
-        return classifier.load(Path(folder_name))
+        return classifier.load(Path(folder_name)), manifest.read(Path(folder_name)).digest

@@ -101,11 +101,14 @@ class Model:
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault, self.go = fault, threading.Event()
 
-    def answer(self, titles: list[str], level: Level, k: int, *, exact: bool) -> list[Coded]:
+    def answer_at(self, levels: Sequence[Level], titles: list[str], k: int, *, exact: bool) -> list[list[Coded]]:
         assert self.go.wait(LIMIT_S)
         if self.fault:
             raise self.fault
-        return [Coded((Answer("29-0000", level, 1.0),) * k, abstain=False, reason="", source="model") for _ in titles]
+        return [
+            [Coded((Answer("29-0000", level, 1.0),) * k, abstain=False, reason="", source="model") for _ in titles]
+            for level in levels
+        ]
 
 
 def with_model(champion: Champion, model: Model) -> Champion:

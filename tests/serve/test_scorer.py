@@ -16,7 +16,7 @@ from jobmajor.serve.scorer import SLICE, Job, Scorer
 from jobmajor.serve.wanted import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from jobmajor.classifier import Classifier
     from jobmajor.soc import Level
@@ -31,13 +31,16 @@ class Echo:
         self.calls: list[list[str]] = []
         self.go, self.is_asked = threading.Event(), threading.Event()
 
-    def answer(self, titles: list[str], level: str, k: int, *, exact: bool) -> list[Coded]:
+    def answer_at(self, levels: Sequence[Level], titles: list[str], k: int, *, exact: bool) -> list[list[Coded]]:
         self.calls.append(titles)
         self.is_asked.set()
         assert self.go.wait(60)
         if POISON in titles:
             raise ValueError(POISON)
-        return [Coded((Answer(title, level, 1.0),) * k, abstain=exact, reason="", source="model") for title in titles]
+        return [
+            [Coded((Answer(title, level, 1.0),) * k, abstain=exact, reason="", source="model") for title in titles]
+            for level in levels
+        ]
 
 
 @pytest.fixture

@@ -226,10 +226,10 @@ def sheet(path: Path, name: str | None = None) -> Sheet:
     raise DataError(path, found, f"a sheet {name!r}" if name else "one that holds rows", _AS_PUBLISHED)
 
 
-def rows(path: Path, name: str) -> Iterator[tuple[int, Sequence[object]]]:
+def rows(path: Path, name: str | None) -> Iterator[tuple[int, Sequence[object]]]:
     """Row number, from 1 as the spreadsheet shows it, and cells of every row that isn't blank.
 
-    A cell is a str ("" where empty), float, int, bool, or a date or time.
+    A cell is a str ("" where empty), float, int, bool, or a date or time. Without a name it is the first sheet.
 
     Raises:
         DataError: The file is empty, of another kind, encrypted, damaged or beyond bounds, or has

@@ -89,7 +89,6 @@ def _dumped(value: Any) -> bytes:
     return _ENCODER.encode(value).encode()
 
 
-
 async def pieces(whole: bytes) -> AsyncIterator[bytes]:
     """A large answer, bit by bit."""
     for start in range(0, len(whole), PIECE):

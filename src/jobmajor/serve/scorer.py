@@ -162,7 +162,7 @@ class Scorer:
         titles = [title for job, count in batch for title in job.titles[job.scored : job.scored + count]]
         first = batch[0][0]
         wanted, model = first.wanted, first.served.classifier
-        answers = [model.answer(titles, level, wanted.top_k, exact=wanted.exact) for level in wanted.levels]
+        answers = model.answer_at(wanted.levels, titles, wanted.top_k, exact=wanted.exact)
         start = 0
         for job, count in batch:
             part = [each[start : start + count] for each in answers]

@@ -1,0 +1,97 @@
+"""Threads beside the one that scores: one reads ahead, one writes behind, neither by more than a few blocks.
+
+Reading, scoring and writing happen in compiled code that lets other threads run, so three threads are enough for
+them to overlap, and memory stays what a few blocks take.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_Item = TypeVar("_Item")
+DEPTH = 1  # blocks that wait
+_END: Any = object()
+
+
+class Ahead(Generic[_Item]):
+    """The same items, made by another thread before they are asked for; its error comes in their place."""
+
+    def __init__(self, items: Iterator[_Item], depth: int = DEPTH) -> None:
+        self._items = items
+        self._waiting: queue.Queue[Any] = queue.Queue(depth)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="read-ahead", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        error: BaseException | None = None
+        try:
+            for item in self._items:
+                self._waiting.put((item, None))
+                if self._stopped.is_set():
+                    return
+        except BaseException as caught:  # it is raised again where the items are used
+            error = caught
+        self._waiting.put((_END, error))
+
+    def __iter__(self) -> Iterator[_Item]:
+        while True:
+            item, error = self._waiting.get()
+            if error is not None:
+                raise error
+            if item is _END:
+                return
+            yield item
+
+    def close(self) -> None:
+        """End the thread, whatever is left."""
+        self._stopped.set()
+        while self._thread.is_alive():
+            with suppress(queue.Empty):
+                self._waiting.get(timeout=0.05)
+        self._thread.join()
+
+
+class Behind(Generic[_Item]):
+    """Hands items to a function in another thread, in their order; its error is raised at the next chance."""
+
+    def __init__(self, function: Callable[[_Item], None], depth: int = DEPTH) -> None:
+        self._function = function
+        self._waiting: queue.Queue[Any] = queue.Queue(depth)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="write-behind", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while (item := self._waiting.get()) is not _END:
+            if self._error is None:
+                try:
+                    self._function(item)
+                except BaseException as error:  # as above
+                    self._error = error
+
+    def put(self, item: _Item) -> None:
+        """Hand over an item; waits while too many are waiting."""
+        self._check()
+        self._waiting.put(item)
+
+    def finish(self) -> None:
+        """Wait until all items are done."""
+        self.stop()
+        self._check()
+
+    def stop(self) -> None:
+        """End the thread, whatever came of its items."""
+        if self._thread.is_alive():
+            self._waiting.put(_END)
+            self._thread.join()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,104 @@
+"""Cells as plain values: what becomes of one where a table changes its format.
+
+A value is text, a whole number, a number, a truth value, a date or time, None where there is nothing, or what JSON
+and parquet nest: lists and objects.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Kind = Literal["text", "integer", "number", "truth"]
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_MOST_INTEGER = 2**63
+
+
+def safe(text: str) -> str:
+    """The text, with an apostrophe before it where a spreadsheet would take it for a formula.
+
+    Source: OWASP, CSV Injection (ASVS 5.0, 1.2.10).
+
+    >>> safe("=1+1"), safe("29-0000")
+    ("'=1+1", '29-0000')
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def text(value: Any) -> str:
+    """A value as a cell of text; nothing is an empty one.
+
+    >>> text(7.0), text(True), text(["a", 1]), text(None)
+    ('7.0', 'true', '["a", 1]', '')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    plain = jsonable(value)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def jsonable(value: Any) -> Any:
+    """A value as JSON knows it: a date in ISO 8601, bytes in base64, and null where a number is none."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, list | tuple):
+        return [jsonable(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): jsonable(each) for key, each in value.items()}
+    return str(value) if isinstance(value, Decimal | datetime.timedelta) else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def all_text(count: int) -> list[Kind]:
+    """The kinds of so many columns of text."""
+    return ["text" for _ in range(count)]
+
+
+def widened(kind: Kind | None, values: Iterable[Any]) -> Kind | None:
+    """The kind of a column that held `kind` so far and now these values too; None while it held nothing.
+
+    >>> widened(None, [1, None]), widened("integer", [0.5]), widened("integer", ["x"])
+    ('integer', 'number', 'text')
+    """
+    for value in values:
+        if value is not None:
+            other = _kind(value)
+            if kind is None or kind == other:
+                kind = other
+            else:
+                kind = "number" if {kind, other} == {"integer", "number"} else "text"
+    return kind
+
+
+def _kind(value: Any) -> Kind:
+    if isinstance(value, bool):
+        return "truth"
+    if isinstance(value, int):
+        return "integer" if -_MOST_INTEGER <= value < _MOST_INTEGER else "text"
+    return "number" if isinstance(value, float) else "text"
+
+
+def of_kind(value: Any, kind: Kind | None) -> Any:
+    """A value as its column's kind has it."""
+    if value is None:
+        return None
+    if kind == "number":
+        return float(value)
+    return value if kind in ("integer", "truth") else text(value)

@@ -1,0 +1,143 @@
+"""Bytes in and out of a file, unpacked and packed on the way, as a stream: no file is ever held whole.
+
+What is packed twice gives the same bytes twice: no time and no name stands in it. An archive that unfolds to far more
+than its size costs time but no memory, since a row is bounded.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
+
+from jobmajor.errors import DataError, MissingExtra
+from jobmajor.onet import sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Packing = Literal["", "gzip", "zstd"]
+ENDINGS: Final[dict[str, Packing]] = {".gz": "gzip", ".zst": "zstd"}
+EXTRA: Final = "batch"
+_BUFFER_BYTES = 2**20
+_GZIP_LEVEL = 6
+_TEXT = "text in UTF-8"
+
+
+class Source:
+    """A file's unpacked bytes, from the beginning."""
+
+    def __init__(self, path: Path, packing: Packing) -> None:
+        """Opens it.
+
+        Raises:
+            DataError: It is missing, empty, or holds no text.
+            MissingExtra: It is packed with zstd, for which pyarrow is needed.
+        """
+        self._path, self._packing, self._given = path, packing, 0
+        try:
+            self._file = path.open("rb")
+            self._size = path.stat().st_size
+        except OSError as error:
+            reason = error.strerror or "no file"
+            raise DataError(path, f"what can't be read ({reason})", "a file", "name one that can be read") from error
+        try:
+            self._stream = io.BufferedReader(self._unpacked(), _BUFFER_BYTES)
+            self._check()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _check(self) -> None:
+        with self._faults():
+            head = self._stream.peek(sniff.HEAD_BYTES)[: sniff.HEAD_BYTES]
+        found = sniff.kind(head.replace(b"\0", b" "))  # a row may hold one, and is a bad one then
+        if found != sniff.TEXT:
+            raise DataError(self._path, found, _TEXT, "save it as that, or name it as what it is")
+
+    def _unpacked(self) -> Any:
+        if self._packing == "gzip":
+            return gzip.GzipFile(fileobj=self._file, mode="rb")
+        if self._packing == "zstd":
+            arrow = required("a .zst file")
+            return arrow.CompressedInputStream(arrow.PythonFile(self._file, "r"), "zstd")
+        return self._file
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, zlib.error, OSError) as error:
+            if not self._packing:
+                raise
+            do = "pack or fetch it again"
+            raise DataError(self._path, f"a damaged or cut-off {self._packing} file", "a whole one", do) from error
+
+    def fill(self, room: memoryview) -> int:
+        """How many bytes were put into the room: all that it has, unless the file ends before."""
+        done = 0
+        with self._faults():
+            while done < len(room) and (count := self._stream.readinto(room[done:])):
+                done += count
+        self._given += done
+        return done
+
+    def line(self, most: int) -> bytes:
+        """The next line with its end, or so many bytes of it; none at the file's end."""
+        with self._faults():
+            found = self._stream.readline(most)
+        self._given += len(found)
+        return found
+
+    @property
+    def share(self) -> float:
+        """How much of the file has been given out, 0 to 1; of a packed one, how much has been unpacked."""
+        done = self._file.tell() if self._packing else self._given
+        return min(1.0, done / max(self._size, 1))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        self._file.close()
+
+
+def sink(path: Path, packing: Packing) -> IO[bytes]:
+    """A new file to write bytes into, packed on the way; closing it closes the file.
+
+    Raises:
+        MissingExtra: For zstd pyarrow is needed.
+    """
+    if packing == "zstd":
+        arrow = required("a .zst file")
+        return cast("IO[bytes]", arrow.CompressedOutputStream(arrow.OSFile(str(path), "wb"), "zstd"))
+    if packing == "gzip":
+        return cast("IO[bytes]", _Gzip(path))
+    return path.open("wb")
+
+
+class _Gzip(gzip.GzipFile):
+    """A gzip file without name and time, which closes what it writes to."""
+
+    def __init__(self, path: Path) -> None:
+        self._target = path.open("wb")
+        super().__init__(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=self._target, mtime=0)
+
+    def close(self) -> None:
+        super().close()
+        self._target.close()
+
+
+def required(what: str) -> Any:
+    """The package pyarrow.
+
+    Raises:
+        MissingExtra: It is not installed; `what` needs it.
+    """
+    try:
+        import pyarrow  # noqa: PLC0415 - an extra, and slow to load
+    except ImportError as error:
+        raise MissingExtra(what, EXTRA) from error
+    return pyarrow

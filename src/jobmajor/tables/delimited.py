@@ -1,0 +1,289 @@
+"""Comma- and tab-separated text: each row is copied as it stands, with cells behind it.
+
+Quotes, line ends, a byte order mark, an id like 007 and whatever else stands in a row come out as they went in, since
+nothing is parsed but the title and where the row ends.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+import numpy as np
+
+from jobmajor.errors import DataError
+from jobmajor.tables import cells, scan_kernel
+from jobmajor.tables.added import DIGITS, Pieces, millionths, pieces
+from jobmajor.tables.append_kernel import append
+from jobmajor.tables.block import BLOCK_BYTES, MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
+from jobmajor.tables.columns import found_column
+from jobmajor.tables.scan_kernel import BEGIN, END, FAULT, FIELDS, FINE, LINE, NEXT, PLACE, WIDTH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from jobmajor.tables.added import Added, Answers
+    from jobmajor.tables.compression import Source
+
+Kind = Literal["csv", "tsv"]
+_SEPARATORS: Final = {"csv": ",;\t", "tsv": "\t"}  # the first with which there is a column of titles counts
+_OUT_BYTES = 4 * 2**20  # of added cells that are written at a time
+_BOM = b"\xef\xbb\xbf"
+
+
+class FirstLine(NamedTuple):
+    """The line of the columns' names as it is, with the signs that end it."""
+
+    raw: bytes
+    end: bytes
+    separator: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class DelimitedRows:
+    """Rows as they stand in the text: `spans`, shape (rows, 6), are those of `scan_kernel.Found`."""
+
+    text: NDArray[np.uint8]
+    spans: NDArray[np.int64]
+    separator: str
+    width: int
+
+    def columns(self) -> list[list[Any]]:
+        """All cells as text."""
+        whole = self.text.data
+        bounds = self.spans[:, : END + 1].tolist()
+        rows = [fields(str(whole[begin:end], "utf-8"), self.separator) for begin, end in bounds]
+        return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(self.width)]
+
+
+def fields(row: str, separator: str) -> list[str]:
+    """The cells of a row that the scanner found whole.
+
+    >>> fields('007,"a ""b"", c",', ",")
+    ['007', 'a "b", c', '']
+    """
+    if '"' not in row:
+        return row.split(separator)
+    found, place = [], 0
+    while True:
+        if row.startswith('"', place):
+            cell, place = _unquoted(row, place + 1)
+        else:
+            end = row.find(separator, place)
+            end = len(row) if end < 0 else end
+            cell, place = row[place:end], end
+        found.append(cell)
+        if place >= len(row):
+            return found
+        place += 1
+
+
+def _unquoted(row: str, place: int) -> tuple[str, int]:
+    """A quoted cell's text, from behind its opening quote, and the place behind the closing one."""
+    parts = []
+    while True:
+        quote = row.index('"', place)
+        parts.append(row[place:quote])
+        place = quote + 1
+        if not row.startswith('"', place):
+            return "".join(parts), place
+        parts.append('"')
+        place += 1
+
+
+class _Text:
+    """The text in chunks, each in an array of its own, since its rows may still be in work when the next is read."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.data, self.end, self.is_last = np.empty(0, np.uint8), 0, False
+        self._shares = 0.0, 0.0
+
+    def read_on(self, place: int) -> None:
+        """Drop what is before a place, and read on behind the rest."""
+        left = self.data[place : self.end]
+        self.data = np.empty(BLOCK_BYTES, np.uint8)
+        self.data[: len(left)] = left
+        self.end = len(left) + self._source.fill(self.data.data[len(left) :])
+        self._shares = self._shares[1], self._source.share
+        self.is_last = self.end < BLOCK_BYTES
+
+    def share(self, place: int) -> float:
+        """How much of the file stands before a place of the text, 0 to 1."""
+        before, now = self._shares
+        return before + (now - before) * place / max(self.end, 1)
+
+
+class DelimitedReader:
+    """A table with a head in its first line."""
+
+    def __init__(self, path: Path, source: Source, column: str, kind: Kind) -> None:
+        self._path, self._source, self._column, self._kind = path, source, column, kind
+        self._text = _Text(source)
+        self._state = np.array([0, 1, 0])
+        self._head: Head | None = None
+        self._asked = (np.uint8(0), 0, 0)
+        self._separator = ""
+
+    def head(self) -> Head:
+        """The names in the first line that isn't empty; `details` is that line as it is."""
+        if self._head is None:
+            self._head = self._read_head()
+        return self._head
+
+    def _read_head(self) -> Head:
+        self._text.read_on(0)
+        for separator in _SEPARATORS[self._kind]:
+            with suppress(DataError):
+                if self._column in self._first_row(separator)[1]:
+                    break
+        else:
+            separator = _SEPARATORS[self._kind][0]
+        first, names = self._first_row(separator)
+        place = found_column(self._path, names, self._column)
+        self._separator, self._asked = first.separator, (np.uint8(ord(first.separator)), place, len(names))
+        return Head(tuple(names), cells.all_text(len(names)), first)
+
+    def _first_row(self, separator: str) -> tuple[FirstLine, list[str]]:
+        """The first row and its cells; the next call of `scan` goes on behind it."""
+        text = self._text
+        before = len(_BOM) if text.data[: len(_BOM)].tobytes() == _BOM else 0
+        self._state[:] = before, 1, 0
+        found = np.empty((1, 6), np.int64), np.empty(text.end, np.uint8), np.empty(2, np.int64), self._state, _row()
+        if not scan_kernel.scan(text.data, text.end, text.is_last, (np.uint8(ord(separator)), 0, 0), found):
+            raise DataError(self._path, "no line with a word in it", "a line with the columns' names", "give it one")
+        begin, end, following, line, _, fault = found[0][0].tolist()
+        if fault not in (FINE, WIDTH):
+            where = f"{self._path}, line {line}"
+            raise DataError(where, scan_kernel.FAULTS[fault], "the columns' names", "correct the line")
+        first = 0 if before and begin == before else begin
+        raw, ends = text.data[first:end].tobytes(), text.data[end:following].tobytes()
+        return FirstLine(raw, ends, separator, self._kind), fields(str(text.data[begin:end].data, "utf-8"), separator)
+
+    def blocks(self, most: int) -> Iterator[Block]:
+        """All rows below the head."""
+        self.head()
+        text, row = self._text, _row()
+        titles = np.empty(BLOCK_BYTES, np.uint8)
+        while True:
+            rows, starts = np.empty((most, 6), np.int64), np.empty(most + 1, np.int64)
+            found = rows, titles, starts, self._state, row
+            count = scan_kernel.scan(text.data, text.end, text.is_last, self._asked, found)
+            if count:
+                yield self._block(rows[:count], titles, starts[: count + 1])
+            elif text.is_last:
+                return
+            else:
+                text.read_on(int(self._state[PLACE]))
+                self._state[PLACE] = 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+
+    def _block(self, rows: NDArray[np.int64], titles: NDArray[np.uint8], starts: NDArray[np.int64]) -> Block:
+        data = titles[: starts[-1]].copy()
+        fine = rows[:, FAULT] == FINE
+        if fine.all():
+            bad = []
+        else:
+            bad = [self._bad(row) for row in rows[~fine].tolist()]
+            starts = np.append(starts[:-1][fine], starts[-1])  # a bad row's title is empty
+            rows = rows[fine]
+        whole = DelimitedRows(self._text.data, rows, self._separator, self._asked[2])
+        return Block(data, starts, whole, bad, self._text.share(int(self._state[PLACE])))
+
+    def _bad(self, row: Sequence[int]) -> Bad:
+        begin = row[BEGIN]
+        end = row[END] if row[END] - begin <= MAX_LINE_BYTES else begin + SHOWN_BYTES
+        reason = scan_kernel.FAULTS.get(row[FAULT], f"{row[FIELDS]} fields instead of {self._asked[2]}")
+        return Bad(row[LINE], reason, self._text.data[begin:end].tobytes())
+
+
+def _row() -> NDArray[np.int64]:
+    return np.empty(8, np.int64)
+
+
+class DelimitedWriter:
+    """Rows of a delimited table as they are; of any other, its cells as text."""
+
+    def __init__(self, file: IO[bytes], head: Head, added: Added, kind: Kind, *, safe_cells: bool) -> None:
+        self._file, self._added, self._is_safe = file, added, safe_cells
+        first = head.details if isinstance(head.details, FirstLine) and head.details.kind == kind else None
+        self._separator = first.separator if first else _SEPARATORS[kind][0]
+        self._pieces = pieces(added, self._joined)
+        self._rows = max(1, _OUT_BYTES // self._pieces.longest)
+        names = [self._own(name) for name in head.names]
+        if first is None:
+            self._write_cells([[name] for name in (*names, *added.names)])
+        else:
+            bom = _BOM if first.raw.startswith(_BOM) else b""
+            raw = first.raw if names == list(head.names) else bom + self._joined(names)[1:]
+            file.write(raw + self._joined(added.names) + first.end)
+
+    def _own(self, text: str) -> str:
+        return cells.safe(text) if self._is_safe else text
+
+    def _joined(self, texts: Sequence[str]) -> bytes:
+        """The cells, a separator before each."""
+        return "".join(self._separator + self._quoted(text) for text in texts).encode()
+
+    def _quoted(self, text: str) -> str:
+        if any(sign in text for sign in (self._separator, '"', "\n", "\r")):
+            return '"' + text.replace('"', '""') + '"'
+        return text
+
+    def write(self, block: Block, answers: Answers) -> None:
+        """Copy the rows, or write their cells."""
+        rows = block.rows
+        if isinstance(rows, DelimitedRows) and rows.separator == self._separator:
+            self._write_raw(rows, answers)
+            return
+        given = [[self._own(cells.text(value)) for value in column] for column in rows.columns()]
+        mine = [[_shown(value) for value in column] for column in self._added.columns(answers)]
+        self._write_cells([*given, *mine])
+
+    def _write_cells(self, columns: Sequence[Sequence[str]]) -> None:
+        target = io.StringIO()
+        csv.writer(target, delimiter=self._separator, lineterminator="\n").writerows(zip(*columns, strict=True))
+        self._file.write(target.getvalue().encode())
+
+    def _write_raw(self, rows: DelimitedRows, answers: Answers) -> None:
+        for first in range(0, len(answers), self._rows):
+            part = slice(first, first + self._rows)
+            spans = rows.spans[part]
+            size = int((spans[:, NEXT] - spans[:, BEGIN]).sum()) * (1 + self._is_safe)
+            out = np.empty(size + len(spans) * self._pieces.longest, np.uint8)
+            count = append(
+                rows.text,
+                spans,
+                _taken(answers[part]),
+                (self._pieces.data, self._pieces.starts),
+                _tables(self._pieces),
+                (np.uint8(ord(self._separator)), self._is_safe),
+                out,
+            )
+            self._file.write(out.data[:count])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.{DIGITS}f}" if isinstance(value, float) else cells.text(value)
+
+
+def _taken(answers: Answers) -> tuple[NDArray[Any], ...]:
+    return answers["labels"], millionths(answers["scores"]), answers["reasons"], answers["source"]
+
+
+def _tables(made: Pieces) -> tuple[NDArray[np.int64], ...]:
+    return made.of_label, made.of_reason, made.of_source

@@ -1,0 +1,225 @@
+"""JSON lines: each line is kept as it stands, with keys before its last brace."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from jobmajor.errors import DataError
+from jobmajor.tables import cells
+from jobmajor.tables.block import BLOCK_BYTES, MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
+from jobmajor.tables.cells import jsonable
+from jobmajor.tables.columns import check_room, found_column, shown
+from jobmajor.tables.texts import packed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from jobmajor.tables.added import Added, Answers
+    from jobmajor.tables.cells import Kind
+    from jobmajor.tables.compression import Source
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BOM = b"\xef\xbb\xbf"
+_MOST_KEYS = 2000  # of a file that becomes a table
+_BLANKS = b" \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRows:
+    """Lines as they stand, and what they hold; `kinds` says what each column of the table is."""
+
+    lines: Sequence[bytes]
+    values: Sequence[Mapping[str, Any]]
+    kinds: Mapping[str, Kind]
+
+    def columns(self) -> list[list[Any]]:
+        """The cells by key, nothing where a line lacks it."""
+        return [[cells.of_kind(row.get(key), kind) for row in self.values] for key, kind in self.kinds.items()]
+
+
+class _Fault(Exception):
+    """Why a line can't be used."""
+
+
+class _Line(NamedTuple):
+    """A line that can be used."""
+
+    raw: bytes
+    value: dict[str, Any]
+    title: str
+
+
+class JsonReader:
+    """Lines of objects.
+
+    Where they become a table, its columns are all the keys of the file, so that is read twice.
+    """
+
+    def __init__(self, path: Path, sources: Sequence[Source], column: str, reserved: Sequence[str]) -> None:
+        """`sources` are the file, and once more the file where it is to be read twice."""
+        self._path, self._sources, self._column = path, list(sources), column
+        self._reserved = frozenset(reserved)
+        self._key = column
+        self._head: Head | None = None
+        self._first: list[tuple[int, _Line | Bad]] = []
+
+    def head(self) -> Head:
+        """The keys: of the first line, or of all lines where they become a table."""
+        if self._head is None:
+            self._head = self._surveyed() if len(self._sources) > 1 else self._of_first()
+        return self._head
+
+    def _of_first(self) -> Head:
+        kinds: dict[str, Kind] = {}
+        for number, raw in _lines(self._sources[0]):
+            self._first.append((number, self._read(number, raw, is_first=not kinds)))
+            last = self._first[-1][1]
+            if isinstance(last, _Line):
+                kinds = dict.fromkeys(last.value, "text")
+                break
+        return Head(tuple(kinds), tuple(kinds.values()))
+
+    def _surveyed(self) -> Head:
+        kinds: dict[str, Kind | None] = {}
+        with_title = False
+        for number, raw in _lines(self._sources[0]):
+            line = self._read(number, raw, is_first=not with_title)
+            if isinstance(line, _Line):
+                with_title = True
+                kinds |= {key: cells.widened(kinds.get(key), (value,)) for key, value in line.value.items()}
+            if len(kinds) > _MOST_KEYS:
+                do = "write JSON lines instead of a table"
+                raise DataError(self._path, f"over {_MOST_KEYS} different keys", "so many at most", do)
+        self._sources.pop(0).close()
+        return Head(tuple(kinds), tuple(kind or "text" for kind in kinds.values()))
+
+    def blocks(self, most: int) -> Iterator[Block]:
+        """All lines but empty ones."""
+        kinds = dict(zip(self.head().names, self.head().kinds, strict=True))
+        found: list[_Line | Bad] = []
+        size = 0
+        for line in self._all():
+            found.append(line)
+            size += len(line.row if isinstance(line, Bad) else line.raw)
+            if len(found) == most or size >= BLOCK_BYTES:
+                yield self._block(found, kinds)
+                found, size = [], 0
+        if found:
+            yield self._block(found, kinds)
+
+    def close(self) -> None:
+        """Close the file."""
+        for source in self._sources:
+            source.close()
+
+    def _all(self) -> Iterator[_Line | Bad]:
+        yield from (line for _, line in self._first)
+        begin = self._first[-1][0] if self._first else 0
+        yield from (self._read(number, raw) for number, raw in _lines(self._sources[0], begin))
+
+    def _block(self, found: Sequence[_Line | Bad], kinds: Mapping[str, Kind]) -> Block:
+        fine = [line for line in found if isinstance(line, _Line)]
+        bad = [line for line in found if isinstance(line, Bad)]
+        data, starts = packed([line.title for line in fine])
+        rows = JsonRows([line.raw for line in fine], [line.value for line in fine], kinds)
+        return Block(data, starts, rows, bad, self._sources[0].share)
+
+    def _read(self, number: int, raw: bytes, *, is_first: bool = False) -> _Line | Bad:
+        try:
+            value = _parsed(raw)
+            if is_first:
+                where, keys = f"{self._path}, line {number}", list(value)
+                self._key = keys[found_column(where, keys, self._column)]
+                check_room(where, keys, sorted(self._reserved))
+            return _Line(raw, value, self._title(value))
+        except _Fault as fault:
+            return Bad(number, str(fault), raw[:SHOWN_BYTES] if len(raw) > MAX_LINE_BYTES else raw.rstrip(b"\r\n"))
+
+    def _title(self, value: Mapping[str, Any]) -> str:
+        if self._key not in value:
+            raise _Fault(f"no key {self._key!r}, only {shown(list(value))}" if value else f"no key {self._key!r}")
+        if taken := self._reserved.intersection(value):
+            raise _Fault(f"a key {min(taken)!r}, where an answer would go")
+        title = value[self._key]
+        if title is None:
+            return ""
+        if not isinstance(title, str):
+            raise _Fault("a title that is no text")
+        return title
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    if len(raw) > MAX_LINE_BYTES:
+        raise _Fault(f"over {MAX_LINE_BYTES} bytes")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _Fault("no UTF-8") from None
+    try:
+        value = json.loads(text, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        raise _Fault(f"no JSON ({error.msg.lower()} at character {error.pos})") from None
+    except (ValueError, RecursionError):
+        raise _Fault("a number or a nesting that can't be read") from None
+    if not isinstance(value, dict):
+        raise _Fault("no object")
+    if "\\u" in text and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+        raise _Fault("half of a surrogate pair")
+    return value
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(name)
+
+
+def _lines(source: Source, before: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Number, from 1, and bytes of every line that isn't blank; of an endless one the beginning."""
+    number = before
+    while line := source.line(MAX_LINE_BYTES + 1):
+        number += 1
+        kept = line
+        while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+            line = source.line(MAX_LINE_BYTES + 1)  # its rest is dropped
+        if number == 1:
+            kept = kept.removeprefix(_BOM)
+        if kept.strip(_BLANKS):
+            yield number, kept
+
+
+class JsonWriter:
+    """Lines as they are; of a table, each row as an object."""
+
+    def __init__(self, file: IO[bytes], head: Head, added: Added) -> None:
+        self._file, self._names, self._added = file, head.names, added
+
+    def write(self, block: Block, answers: Answers) -> None:
+        """Write the lines."""
+        mine = zip(*self._added.columns(answers), strict=True)
+        objects = [_dumped(dict(zip(self._added.names, row, strict=True))) for row in mine]
+        rows = block.rows
+        if isinstance(rows, JsonRows):
+            pairs = zip(rows.lines, objects, strict=True)
+            self._file.write(b"".join(_joined(line, more) for line, more in pairs))
+            return
+        given = zip(*rows.columns(), strict=True)
+        pairs = zip(
+            (_dumped(dict(zip(self._names, map(jsonable, row), strict=True))) for row in given), objects, strict=True
+        )
+        self._file.write(b"".join(_joined(line, more) + b"\n" for line, more in pairs))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _joined(line: bytes, more: bytes) -> bytes:
+    body = line.rstrip(_BLANKS)
+    return b"%b,%b%b" % (body[:-1], more[1:], line[len(body) :])
+
+
+def _dumped(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,217 @@
+"""Parquet, by pyarrow (extra `batch`): columns, types and what else the schema says are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jobmajor.coding import REASONS, SOURCES
+from jobmajor.errors import DataError
+from jobmajor.tables import cells
+from jobmajor.tables.block import BLOCK_BYTES, Bad, Block, Head
+from jobmajor.tables.columns import found_column
+from jobmajor.tables.compression import required
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from jobmajor.tables.added import Added, Answers
+
+_BUFFER_BYTES = 2**20  # of a column that is read at a time, however large its part of the file
+_GROUP_ROWS, _GROUP_BYTES = 2**17, 2**23  # from which on a row group is written
+_TYPES = {"text": "string", "integer": "int64", "number": "float64", "truth": "bool"}
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowRows:
+    """A record batch."""
+
+    batch: Any
+
+    def columns(self) -> list[list[Any]]:
+        """All cells."""
+        return [column.to_pylist() for column in self.batch.columns]
+
+
+class ParquetReader:
+    """A file of any size; a buffer's worth of each column is held."""
+
+    def __init__(self, path: Path, column: str) -> None:
+        """Opens it.
+
+        Raises:
+            DataError: It is missing, damaged, or no parquet.
+        """
+        arrow = required("a .parquet file")
+        from pyarrow import parquet  # noqa: PLC0415 - an extra
+
+        self._path, self._column, self._arrow = path, column, arrow
+        self._faults = arrow.ArrowException, OSError
+        try:
+            self._file = parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+        except self._faults as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> DataError:
+        said = str(error).partition("\n")[0][:200]
+        return DataError(self._path, f"what can't be read ({said})", "a parquet file", "fetch or make it again")
+
+    def head(self) -> Head:
+        """The columns; `details` is Arrow's schema."""
+        schema = self._file.schema_arrow
+        place = found_column(self._path, schema.names, self._column)
+        if not self._is_text(schema.types[place]):
+            found = f"a column {schema.names[place]!r} of {schema.types[place]}"
+            raise DataError(self._path, found, "titles as text", "name another with --column")
+        return Head(tuple(schema.names), cells.all_text(len(schema.names)), schema)
+
+    def _is_text(self, kind: Any) -> bool:
+        types = self._arrow.types
+        plain = kind.value_type if types.is_dictionary(kind) else kind
+        return bool(types.is_string(plain) or types.is_large_string(plain) or types.is_null(plain)) or (
+            str(plain) == "string_view"
+        )
+
+    def blocks(self, most: int) -> Iterator[Block]:
+        """All rows; a title that is no UTF-8 makes its row a bad one."""
+        place = found_column(self._path, self._file.schema_arrow.names, self._column)
+        rows, done = max(self._file.metadata.num_rows, 1), 0
+        size = sum(self._file.metadata.row_group(group).total_byte_size for group in range(self._file.num_row_groups))
+        most = max(1, min(most, BLOCK_BYTES * rows // max(size, 1)))
+        try:
+            for batch in self._file.iter_batches(most, use_threads=False):
+                fine, bad = self._parted(batch, place, done)
+                done += batch.num_rows
+                data, starts = self._titles(fine.column(place))
+                yield Block(data, starts, ArrowRows(fine), bad, done / rows)
+        except self._faults as error:
+            raise self._damaged(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _parted(self, batch: Any, place: int, before: int) -> tuple[Any, list[Bad]]:
+        """The rows whose title is UTF-8, and the others."""
+        text = self._arrow.array(batch.column(place)) if batch.num_rows == 0 else batch.column(place)
+        try:
+            text.validate(full=True)
+        except self._arrow.ArrowInvalid:
+            pass
+        else:
+            return batch, []
+        raw = text.cast(self._arrow.large_binary()).to_pylist()
+        wrong = [row for row, value in enumerate(raw) if value is not None and not _is_utf8(value)]
+        bad = [Bad(before + row + 1, "no UTF-8", raw[row]) for row in wrong]
+        keep = np.ones(batch.num_rows, np.bool_)
+        keep[wrong] = False
+        return batch.filter(self._arrow.array(keep)), bad
+
+    def _titles(self, column: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        arrow = self._arrow
+        text = column.cast(arrow.large_string())
+        if text.null_count:
+            text = text.fill_null("")
+        _, offsets, data = text.buffers()
+        if not len(text):
+            return np.empty(0, np.uint8), np.zeros(1, np.int64)
+        starts = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
+        return np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8), starts
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class ParquetWriter:
+    """Row groups of half a million rows, or what memory allows."""
+
+    def __init__(self, path: Path, head: Head, added: Added) -> None:
+        arrow = required("a .parquet file")
+        from pyarrow import parquet  # noqa: PLC0415 - an extra
+
+        self._arrow, self._head, self._added = arrow, head, added
+        self._schema = self._with_added(_schema(arrow, head))
+        # Of other columns a dictionary would be tried in vain, which takes a third of the time: ids, nearly all titles.
+        few = [field.name for field in self._schema if arrow.types.is_dictionary(field.type)]
+        self._file = parquet.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=few)
+        self._waiting: list[Any] = []
+
+    def _with_added(self, schema: Any) -> Any:
+        for name in self._added.names:
+            schema = schema.append(self._arrow.field(name, self._type(name)))
+        return schema
+
+    def _type(self, name: str) -> Any:
+        before, _, rank = name.rpartition("_")
+        name = before if rank.isdigit() else name
+        if name.endswith("score"):
+            return self._arrow.float32()
+        if name.endswith("abstain"):
+            return self._arrow.bool_()
+        return self._arrow.dictionary(self._arrow.int16(), self._arrow.string())
+
+    def write(self, block: Block, answers: Answers) -> None:
+        """Take the rows, and write them once there are enough."""
+        rows = block.rows
+        given = rows.batch.columns if isinstance(rows, ArrowRows) else self._given(rows.columns())
+        mine = self._columns(answers)
+        self._waiting.append(self._arrow.RecordBatch.from_arrays([*given, *mine], schema=self._schema))
+        if sum(map(len, self._waiting)) >= _GROUP_ROWS or sum(each.nbytes for each in self._waiting) >= _GROUP_BYTES:
+            self._write_group()
+
+    def _given(self, columns: list[list[Any]]) -> list[Any]:
+        kinds = zip(columns, self._head.kinds, self._schema.types, strict=False)
+        return [
+            self._arrow.array([cells.of_kind(value, kind) for value in column], made) for column, kind, made in kinds
+        ]
+
+    def _columns(self, answers: Answers) -> list[Any]:
+        found = []
+        levels = self._added.levels
+        for place, level in enumerate(levels):
+            reasons = answers["reasons"][:, place]
+            once = [self._arrow.array(reasons != 0), self._texts(reasons, REASONS)]
+            if len(levels) == 1:
+                constant = np.zeros(len(answers), np.int16)
+                once = [self._texts(constant, (level,)), *once, self._texts(answers["source"], SOURCES)]
+            ranked = [self._ranked(answers, place, rank) for rank in range(self._added.k)]
+            found += [*ranked[0], *once, *(column for each in ranked[1:] for column in each)]
+        return found if len(levels) == 1 else [*found, self._texts(answers["source"], SOURCES)]
+
+    def _ranked(self, answers: Answers, level: int, rank: int) -> list[Any]:
+        codes, names = self._added.texts(level)
+        labels = answers["labels"][:, level, rank]
+        is_none = labels < 0
+        scores = self._arrow.array(np.ascontiguousarray(answers["scores"][:, level, rank]), mask=is_none)
+        return [self._texts(labels, codes[:-1], is_none), self._texts(labels, names[:-1], is_none), scores]
+
+    def _texts(self, places: NDArray[Any], texts: Any, is_none: NDArray[np.bool_] | None = None) -> Any:
+        indices = self._arrow.array(places.astype(np.int16), mask=is_none)
+        return self._arrow.DictionaryArray.from_arrays(indices, self._arrow.array(list(texts), self._arrow.string()))
+
+    def _write_group(self) -> None:
+        if self._waiting:
+            self._file.write_table(self._arrow.Table.from_batches(self._waiting, self._schema))
+            self._waiting = []
+
+    def close(self) -> None:
+        """Write what waits, and the end of the file."""
+        self._write_group()
+        self._file.close()
+
+
+def _schema(arrow: Any, head: Head) -> Any:
+    if isinstance(head.details, arrow.Schema):
+        return head.details
+    fields = zip(head.names, head.kinds, strict=True)
+    return arrow.schema([(name, arrow.type_for_alias(_TYPES[kind])) for name, kind in fields])

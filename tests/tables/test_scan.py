@@ -1,0 +1,145 @@
+"""Rows of delimited text as the scanner finds them, beside what Python's `csv` reads in the same text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobmajor.tables import scan_kernel
+from jobmajor.tables.block import MAX_LINE_BYTES
+from jobmajor.tables.delimited import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CELLS = st.text(st.sampled_from('aé=;,"\n\r\t '), max_size=6)
+TABLES = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=6))
+WAYS = st.sampled_from(  # with another end than CR LF, Python 3.11's writer leaves some line ends without quotes
+    [("\n", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_ALL), ("\r", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MINIMAL)]
+)
+CUTS = st.lists(st.integers(0, 60), max_size=3).map(sorted)
+
+
+class Row(NamedTuple):
+    cells: list[str]
+    title: str
+    line: int
+    fault: int
+    raw: bytes
+
+
+def scanned(data: bytes, width: int, column: int = 0, cuts: Sequence[int] = ()) -> list[Row]:
+    """All rows, the text being read up to each cut before it is read whole."""
+    text, found = np.frombuffer(data + b" ", np.uint8), []  # numba knows no empty text
+    state, row = np.array([0, 1, 0]), np.empty(8, np.int64)
+    ends = [*(cut for cut in cuts if cut < len(data)), len(data)]
+    for number, end in enumerate(ends):
+        rows, titles, starts = np.empty((2, 6), np.int64), np.empty(len(text), np.uint8), np.empty(3, np.int64)
+        room, is_last = (rows, titles, starts, state, row), number == len(ends) - 1
+        while count := scan_kernel.scan(text, end, is_last, (np.uint8(ord(",")), column, width), room):
+            for place in range(count):
+                begin, stop, _, line, _, fault = rows[place].tolist()
+                title = titles[starts[place] : starts[place + 1]].tobytes()
+                cells = fields(data[begin:stop].decode(), ",") if fault <= scan_kernel.WIDTH else []
+                found.append(Row(cells, title.decode(), line, fault, data[begin:stop]))
+    return found
+
+
+@given(TABLES, WAYS, CUTS)
+def test_table_that_csv_writes_is_read_cell_by_cell(
+    table: list[list[str]], way: tuple[str, Any], cuts: list[int]
+) -> None:
+    target = io.StringIO()
+    csv.writer(target, lineterminator=way[0], quoting=way[1]).writerows(table)
+    width = len(table[0]) if table else 1
+
+    found = scanned(target.getvalue().encode(), width, width - 1, cuts)
+
+    assert [row.cells for row in found] == table
+    assert [row.title for row in found] == [cells[-1] for cells in table]
+    assert {row.fault for row in found} <= {scan_kernel.FINE}
+
+
+@given(st.text(st.sampled_from('ab",\n\r'), max_size=24), CUTS)
+def test_any_text_that_csv_reads_strictly_is_read_alike(text: str, cuts: list[int]) -> None:
+    try:
+        expected = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+    except csv.Error:
+        expected = None
+
+    found = scanned(text.encode(), 2, 0, cuts)
+
+    if expected is not None:
+        assert [row.cells for row in found] == expected
+        assert [row.fault == scan_kernel.FINE for row in found] == [len(row) == 2 for row in expected]
+    else:
+        assert any(row.fault > scan_kernel.WIDTH for row in found)
+
+
+@given(st.text(st.sampled_from('ab",\n\r'), max_size=24), CUTS)
+def test_where_a_text_is_cut_while_it_is_read_changes_nothing(text: str, cuts: list[int]) -> None:
+    data = text.encode()
+
+    assert scanned(data, 2, 0, cuts) == scanned(data, 2, 0)
+
+
+@given(st.lists(st.binary(max_size=4).filter(lambda part: not set(part) & set(b'\0\n\r,"')), min_size=1, max_size=5))
+def test_row_counts_as_text_where_python_decodes_it(parts: list[bytes]) -> None:
+    found = scanned(b"\n".join(b"x" + part for part in parts), 1)
+
+    for row, part in zip(found, parts, strict=True):
+        try:
+            part.decode()
+            assert row.fault == scan_kernel.FINE
+        except UnicodeDecodeError:
+            assert row.fault == scan_kernel.NO_UTF8
+
+
+def test_quote_that_is_never_closed_costs_one_line() -> None:
+    found = scanned(b'1,"nurse\n2,cook\n3,"ice "cream\n4,welder\n', 2, 1)
+
+    assert [(row.line, row.fault, row.title) for row in found] == [
+        (1, scan_kernel.BEHIND_QUOTE, ""),
+        (2, scan_kernel.FINE, "cook"),
+        (3, scan_kernel.BEHIND_QUOTE, ""),
+        (4, scan_kernel.FINE, "welder"),
+    ]
+
+
+def test_last_quote_that_is_never_closed_costs_its_line() -> None:
+    found = scanned(b'1,"nurse\n2,cook\n', 2, 1)
+
+    assert [(row.line, row.fault, row.title) for row in found] == [
+        (1, scan_kernel.NOT_CLOSED, ""),
+        (2, scan_kernel.FINE, "cook"),
+    ]
+
+
+@pytest.mark.parametrize("opening", [b"", b'"'])
+def test_endless_line_is_one_bad_row_and_the_next_is_read(opening: bytes) -> None:
+    data = b"1,nurse\n" + opening + b"x" * (2 * MAX_LINE_BYTES) + b"\n3,welder\n"
+
+    for cuts in ([], [100], [8 + MAX_LINE_BYTES], [8 + MAX_LINE_BYTES + 1, 2 * MAX_LINE_BYTES]):
+        found = scanned(data, 2, 1, cuts)
+        assert [(row.line, row.fault) for row in found] == [
+            (1, scan_kernel.FINE),
+            (2, scan_kernel.TOO_LONG),
+            (3, scan_kernel.FINE),
+        ]
+
+
+def test_row_of_the_longest_length_is_fine_and_one_byte_more_is_not() -> None:
+    longest = b"1," + b"x" * (MAX_LINE_BYTES - 2)
+
+    assert [row.fault for row in scanned(longest + b"\n2,b", 2, 1)] == [scan_kernel.FINE] * 2
+    assert [row.fault for row in scanned(longest + b"x\n2,b", 2, 1)] == [scan_kernel.TOO_LONG, scan_kernel.FINE]
+
+
+def test_nul_makes_a_bad_row() -> None:
+    assert [row.fault for row in scanned(b"1,a\0b\n2,c\n", 2, 1)] == [scan_kernel.A_NUL, scan_kernel.FINE]
