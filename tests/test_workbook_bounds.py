@@ -105,6 +105,14 @@ def _long_text(path: Path) -> None:
     _write(path, _sheet(ONE_CELL), strings=LONG_TEXT, method=zipfile.ZIP_DEFLATED)
 
 
+def _named_by(cells: int) -> str:
+    return "".join(f'<row r="{row}"><c t="s"><v>0</v></c></row>' for row in range(1, cells + 1))
+
+
+def _text_of_many_cells(path: Path) -> None:
+    _write(path, _sheet(_named_by(120_000)), strings=["<sst><si><t>", "A" * 200_000, "</t></si></sst>"])
+
+
 def _nested(path: Path) -> None:
     _write(path, [HEAD, "<v>" * 10**6, "</v>" * 10**6, "</worksheet>"])
 
@@ -158,6 +166,7 @@ BOMBS: Mapping[str, tuple[Bomb, str]] = {
     "a million strings": (_many_strings, "over 200000 shared strings"),
     "four thousand million strings claimed": (_claimed_strings, "4000000000 shared strings"),
     "a text of 100 MB": (_long_text, "over 200 times its size"),
+    "a text that many cells name": (_text_of_many_cells, "bytes of text in the cells"),
     "a million nested elements": (_nested, "deep"),
     "an element of a million attributes": (_attributes, "an element of over 262144 bytes"),
     "a million names": (_names, "names of elements"),
@@ -241,6 +250,14 @@ def test_no_bomb_takes_more_than_200_megabytes(ends: tuple[dict[str, str], int])
 @pytest.mark.slow
 def test_harmless_workbook_of_the_same_making_is_read(ends: tuple[dict[str, str], int]) -> None:
     assert ends[0]["harmless"] == "read"
+
+
+def test_a_long_text_beside_many_short_ones_is_no_bomb(tmp_path: Path) -> None:
+    path, long = tmp_path / "job ads.xlsx", "A" * 30_000
+    assert len(long) * 10_000 > workbook.MAX_TEXT_BYTES
+    _write(path, _sheet(_named_by(10_000)), strings=[f"<sst><si><t>nurse</t></si><si><t>{long}</t></si></sst>"])
+
+    assert [cells for _, cells in workbook.rows(path, None)] == [["nurse"]] * 10_000
 
 
 def test_far_cell_is_a_bomb_for_a_reader_without_bounds(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
@@ -31,6 +32,7 @@ MAX_ROWS = 150_000
 MAX_COLUMNS = 64
 MAX_AREA = 1_000_000  # rows × columns: the parser keeps a place for each, used or not
 MAX_STRINGS = 200_000
+MAX_TEXT_BYTES = 2**28  # of all cells of a sheet: a text that stands there once may be named by each of them
 # What the counting parser itself keeps is bounded too; real parts nest 9 deep and have 60 names.
 _MAX_DEPTH = 200
 _MAX_NAMES = 2_000
@@ -73,7 +75,7 @@ class _Counter:
 
     def __init__(self) -> None:
         self.row = self.column = self.last_row = self.last_column = self.cells = self.strings = 0
-        self._fed_bytes = self._depth = 0
+        self._fed_bytes = self._depth = self._string_at = self.longest_bytes = 0
         self._parser = expat.ParserCreate("UTF-8")  # whatever the part declares: the fast parser knows no other
         self._parser.buffer_text = False
         self._parser.StartElementHandler = self._start
@@ -104,6 +106,8 @@ class _Counter:
 
     def close(self) -> None:
         self._parser.Parse(b"", True)  # noqa: FBT003 - expat takes it by position only
+        if self.strings:
+            self.longest_bytes = max(self.longest_bytes, self._fed_bytes - self._string_at)
 
     def _doctype(self, *_: object) -> None:
         raise _TooMuchError("a document type declaration")
@@ -141,7 +145,10 @@ class _Counter:
             raise _TooMuchError(f"{self.last_row} rows × {self.last_column} columns")
 
     def _string(self, _: Mapping[str, str]) -> None:
-        self.strings += 1
+        at = self._parser.CurrentByteIndex
+        if self.strings:
+            self.longest_bytes = max(self.longest_bytes, at - self._string_at)
+        self.strings, self._string_at = self.strings + 1, at
         if self.strings > MAX_STRINGS:
             raise _TooMuchError(f"over {MAX_STRINGS} shared strings")
 
@@ -164,14 +171,64 @@ def _counted_copy(path: Path) -> io.BytesIO:
             raise DataError(path, "a zip archive without xl/workbook.xml", _EXPECTED, _AS_PUBLISHED)
         if any(name.lower().startswith("xl/externallinks/") for name in names):
             raise DataError(path, "links to other workbooks", "a workbook of its own", _AS_PUBLISHED)
-        for name in names:
-            if name.lower().endswith(_PARTS):
-                _copy_part(path, source, target, name)
+        parts = {name: _copy_part(path, source, target, name) for name in names if name.lower().endswith(_PARTS)}
+    longest = max(part.longest_bytes for part in parts.values())
+    for name, part in parts.items():
+        if longest * part.cells > MAX_TEXT_BYTES:
+            _check_text(path, copied, name, [each for each, other in parts.items() if other.strings])
     copied.seek(0)
     return copied
 
 
-def _copy_part(path: Path, source: zipfile.ZipFile, target: zipfile.ZipFile, name: str) -> None:
+def _check_text(path: Path, copied: io.BytesIO, sheet: str, strings: Sequence[str]) -> None:
+    """Refuse a sheet whose cells would hold too much text, each shared one counted as often as it is named."""
+    with zipfile.ZipFile(copied) as parts:
+        sizes = [size for name in strings for size in _string_sizes(parts.read(name))]
+        found = _named_bytes(parts.read(sheet), sizes)
+    if found > MAX_TEXT_BYTES:
+        shown, bound = f"{found} bytes of text in the cells of {sheet}", f"at most {MAX_TEXT_BYTES}"
+        raise DataError(path, shown, bound, _AS_PUBLISHED)
+
+
+def _string_sizes(part: bytes) -> list[int]:
+    """The bytes that each shared text takes, in their order."""
+    starts: list[int] = []
+    parser = expat.ParserCreate("UTF-8")
+
+    def start(name: str, _: Mapping[str, str]) -> None:
+        if name.rpartition(":")[2] == "si":
+            starts.append(parser.CurrentByteIndex)
+
+    parser.StartElementHandler = start
+    parser.Parse(part, True)  # noqa: FBT003 - expat takes it by position only
+    return [end - begin for begin, end in pairwise([*starts, len(part)])]
+
+
+def _named_bytes(part: bytes, sizes: Sequence[int]) -> int:
+    """The bytes of all shared texts that the cells of a sheet name."""
+    total, named = 0, list[str]()
+    parser = expat.ParserCreate("UTF-8")
+
+    def start(name: str, attributes: Mapping[str, str]) -> None:
+        local = name.rpartition(":")[2]
+        if local == "c":
+            parser.CharacterDataHandler = named.append if attributes.get("t") == "s" else None
+            named.clear()
+
+    def end(name: str) -> None:
+        nonlocal total
+        if name.rpartition(":")[2] == "c":
+            place = "".join(named).strip()
+            total += sizes[int(place)] if place.isdecimal() and int(place) < len(sizes) else 0
+            named.clear()
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.Parse(part, True)  # noqa: FBT003 - as above
+    return total
+
+
+def _copy_part(path: Path, source: zipfile.ZipFile, target: zipfile.ZipFile, name: str) -> _Counter:
+    """Copy one part; returns what was counted of it."""
     counter = _Counter()
     try:
         with target.open(name, "w") as part:
@@ -184,6 +241,7 @@ def _copy_part(path: Path, source: zipfile.ZipFile, target: zipfile.ZipFile, nam
         raise DataError(path, f"{error} in {name}", bounds, _AS_PUBLISHED) from error
     except (expat.ExpatError, ValueError) as error:
         raise DataError(path, f"damaged XML in {name} ({error})", _EXPECTED, "fetch it again") from error
+    return counter
 
 
 @contextmanager
