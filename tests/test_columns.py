@@ -300,7 +300,7 @@ def test_table_in_place_of_a_column_is_refused(both: tuple[Classifier, Classifie
         Foreign(pa.array([1, 2]), "__arrow_c_array__"),
         Foreign(pa.record_batch({"title": ["nurse"]}), "__arrow_c_array__"),
     ],
-    ids=str,
+    ids=lambda column: type(column).__name__,
 )
 def test_column_of_anything_but_text_is_refused(both: tuple[Classifier, Classifier], column: Any) -> None:
     for model in both:
