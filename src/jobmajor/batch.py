@@ -15,14 +15,18 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
+from threadpoolctl import threadpool_limits
 
-from jobmajor import classifier, soc
+from jobmajor import classifier, columns, soc
 from jobmajor.errors import InputError
 from sagelocal import manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from jobmajor.classifier import Classifier
     from jobmajor.soc import Level
@@ -96,16 +100,39 @@ def scored(frame: pl.DataFrame, model: Classifier, wanted: Level) -> pl.DataFram
         raise InputError(f"found {found}, expected a column {TITLE!r} of text")
     if taken := [name for name in COLUMNS if name in frame.columns]:
         raise InputError(f"there is a column {taken[0]!r} already, where the answer would go: rename it")
-    answers = model.answer(frame[TITLE], wanted)
-    best = [answer.answers[0] for answer in answers]
-    columns: tuple[list[Any], ...] = (
-        [each.label for each in best],
-        [each.name for each in best],
-        [each.score for each in best],
-        [answer.abstain for answer in answers],
-    )
-    named = zip(COLUMNS.items(), columns, strict=True)
-    return frame.with_columns(pl.Series(name, values, kind) for (name, kind), values in named)
+    coded = best(frame[TITLE], model, wanted)
+    texts = (pl.Series(each, dtype=pl.String).gather(coded.places) for each in (coded.codes, coded.names))
+    values: Any = zip(COLUMNS.items(), (*texts, coded.scores, coded.abstains), strict=True)
+    return frame.with_columns(pl.Series(name, column, kind) for (name, kind), column in values)
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best answer of each title.
+
+    Attributes:
+        codes: Of a level.
+        names: Of these.
+        places: Which of them each title has.
+        scores: Shares, 0 to 1.
+        abstains: Whether a person should look at it.
+    """
+
+    codes: tuple[str, ...]
+    names: tuple[str, ...]
+    places: NDArray[np.int16]
+    scores: NDArray[np.float32]
+    abstains: NDArray[np.bool_]
+
+
+def best(titles: Any, model: Classifier, wanted: Level) -> Best:
+    """The best answers to a column of titles, as arrays."""
+    packed, coder = columns.packed(titles), model.coder((wanted,))
+    with threadpool_limits(1):  # each processor has a process of its own: a product's threads would fight them
+        found = coder.code(packed.data, packed.starts)
+    (codes,) = coder.classes
+    places, scores = found.labels[:, 0, 0], found.scores[:, 0, 0]
+    return Best(codes, tuple(map(soc.name, codes)), places, scores, found.reasons[:, 0] != 0)
 
 
 def level(text: str) -> Level:

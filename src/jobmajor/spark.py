@@ -71,12 +71,11 @@ def _model(folder: str) -> Classifier:
 def _scored(table: Any, column: str, model: Classifier, level: Level) -> Any:
     import pyarrow as pa  # noqa: PLC0415 - comes with the extra
 
-    answers = model.answer(table.column(column).to_pylist(), level)
-    best = [answer.answers[0] for answer in answers]
+    found = batch.best(table.column(column), model, level)
     more = [
-        pa.array([each.label for each in best], pa.string()),
-        pa.array([each.name for each in best], pa.string()),
-        pa.array([each.score for each in best], pa.float32()),
-        pa.array([answer.abstain for answer in answers], pa.bool_()),
+        pa.array(found.codes, pa.string()).take(pa.array(found.places)),
+        pa.array(found.names, pa.string()).take(pa.array(found.places)),
+        pa.array(found.scores),
+        pa.array(found.abstains),
     ]
     return pa.RecordBatch.from_arrays([*table.columns, *more], names=[*table.schema.names, *COLUMNS])

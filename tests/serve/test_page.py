@@ -196,7 +196,11 @@ def test_other_sheet_is_asked_for_by_its_name(service: Running) -> None:
     assert post(service, "/tables", content=content, headers=AS_WORKBOOK, params={"y": "x"}).status_code == 422
 
 
-@pytest.mark.parametrize("content", [b"", b"id,title\n", b"PK\x03\x04", workbook([["a"]])[:-100], b"\xd0\xcf\x11\xe0"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"id,title\n", b"PK\x03\x04", workbook([["a"]])[:-100], b"\xd0\xcf\x11\xe0"],
+    ids=["nothing", "csv", "a beginning", "cut off", "an old one"],
+)
 def test_what_is_no_workbook_is_refused_in_a_sentence(service: Running, content: bytes) -> None:
     answer = post(service, "/tables", content=content, headers=AS_WORKBOOK)
 
