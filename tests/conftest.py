@@ -34,6 +34,7 @@ _EVERY = 17  # of each major group's starter titles: 420 in all
 def pytest_configure(config: pytest.Config) -> None:
     """No test asks the network or a workspace of the user, nor fails because the machine is busy."""
     os.environ["JOBMAJOR_OFFLINE"] = "1"
+    os.environ["MLFLOW_CONFIGURE_LOGGING"] = "false"  # as our commands set it: a test that imports MLflow comes first
     for name in ("JOBMAJOR_HOME", "JOBMAJOR_DATA", "SAGELOCAL_ML_ROOT"):
         os.environ.pop(name, None)
     hypothesis.settings.register_profile("untimed", deadline=None)

@@ -15,11 +15,18 @@ let giving = null; // gives up what is under way
 /** Tells at most every so often, so that telling costs nothing. */
 function seldom(tell) {
   let last = 0;
-  return (content) => {
-    if (content.wait === undefined && performance.now() - last < TELL_MS) return;
+  let timer = 0;
+  const now = (content) => {
     last = performance.now();
     tell(content);
   };
+  const soon = (content) => {
+    clearTimeout(timer);
+    const left = content.wait === undefined ? last + TELL_MS - performance.now() : 0;
+    if (left <= 0) now(content);
+    else timer = setTimeout(now, left, content); // else nobody would hear of the last one before a long wait
+  };
+  return Object.assign(soon, { stop: () => clearTimeout(timer) });
 }
 
 async function open({ blob, sheet }, say) {
@@ -28,7 +35,7 @@ async function open({ blob, sheet }, say) {
   const isWorkbook = (await kindOf(blob)) === "workbook";
   const found = await (isWorkbook ? unpacked(blob, sheet, signal) : { blob, sheets: [] });
   const tell = seldom((content) => say("reading", content));
-  const made = await read(found.blob, (rows) => tell({ rows }));
+  const made = await read(found.blob, (rows) => tell({ rows })).finally(tell.stop);
   signal.throwIfAborted();
   table = made;
   say("opened", { ...table.about(), sheets: found.sheets, sheet: found.sheet, isWorkbook });
@@ -69,7 +76,7 @@ async function code({ column, hasHeader, level, isAgain }, say) {
     say("progress", { done, all, rate, left: rate > 0 ? (all - done) / rate : Infinity, wait, why });
   });
   tell({ done: before });
-  await own.code({ signal: giving.signal, tell });
+  await own.code({ signal: giving.signal, tell }).finally(tell.stop);
   say("coded", own.summary());
 }
 
