@@ -17,7 +17,7 @@ LINTERS ?= .venv-lint
 # More words for the trials under load: make soak LOAD="--trials ends --ends 50".
 LOAD ?=
 
-.PHONY: run serve test check soak first-five-minutes bench clean lock lint-stack
+.PHONY: run serve test coverage check soak first-five-minutes bench clean lock lint-stack
 
 run: $(VENV)/run.stamp
 	$(BIN)/jobmajor run $(ARGS)
@@ -32,6 +32,10 @@ test: $(TESTED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+# The same tests, slower, and which lines none of them runs.
+coverage: $(TESTED)
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
 # The fast gate, for every change: what takes more than a few seconds is left out.
