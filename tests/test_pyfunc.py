@@ -34,9 +34,14 @@ COLUMNS = ["code", "name", "score", "level", "abstain", "reason", "source", "ans
 
 @pytest.fixture(scope="module")
 def exported(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Moved after it was made: nothing in it may depend on where it stands."""
+    """Made in another project's folder, then moved: nothing in it may depend on where it stands."""
     first = tmp_path_factory.mktemp("first") / "exported"
-    pyfunc.save(model_folder, first)
+    project = tmp_path_factory.mktemp("project")
+    for name in ("uv.lock", "pyproject.toml"):
+        (project / name).write_text("", encoding="ascii")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        pyfunc.save(model_folder, first)
     return Path(shutil.move(first, tmp_path_factory.mktemp("then") / "moved"))
 
 

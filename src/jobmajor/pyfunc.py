@@ -47,6 +47,7 @@ def save(model_folder: Path, target: Path) -> None:
         raise InputError(f"{target} is there already: name a new folder, or remove it")
     classifier.load(model_folder)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ["MLFLOW_UV_AUTO_DETECT"] = "false"  # it would pack the lock of whatever project is in work here
     os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # it would write to standard error from then on
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"
     with warnings.catch_warnings(), publish.new_folder(target) as staging:

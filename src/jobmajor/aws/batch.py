@@ -194,7 +194,7 @@ def wait(account: Account, job: str) -> None:
 
 # What estimates assume unless somebody measured their own; `--rate` takes another. How it is measured: the step
 # `score` as the job runs it, held to one core (taskset), over a folder of parts with titles at the major level; titles
-# divided by the seconds from its first part's end to its last's. 180,000 different titles from parquet on a Xeon of 2023:
+# divided by the seconds from its first part's end to its last's. 180,000 titles from parquet on a Xeon of 2023:
 # 44,200 a second; the rest is room for slower cores.
 TITLES_PER_CORE_S: Final = 40_000.0
 # Of AWS's instance types: two virtual processors are one core of c5 and m5.
