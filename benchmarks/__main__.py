@@ -23,7 +23,7 @@ from jobmajor import settings
 from jobmajor.errors import Error, InputError
 from jobmajor.onet import source
 from jobmajor.onet import tables as onet_tables
-from sagelocal import publish
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import figures, protocols
 from jobmajor import metrics
-from sagelocal import publish
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from benchmarks.systems import OURS
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

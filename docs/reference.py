@@ -20,9 +20,10 @@ import typer
 from jobmajor import artifact, cli, errors, gate, pipeline, settings, slices, steps
 from jobmajor.aws import policy
 from jobmajor.onet import source
-from sagelocal import archive, sandbox
 from sagelocal import cli as sagelocal_cli
 from sagelocal import errors as sagelocal_errors
+from sagelocal.jobs import sandbox
+from sagelocal.storage import archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

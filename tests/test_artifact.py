@@ -12,7 +12,7 @@ import pytest
 
 from jobmajor import artifact, classifier
 from jobmajor.errors import ArtifactError
-from sagelocal import archive, manifest
+from sagelocal.storage import archive, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

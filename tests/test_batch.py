@@ -14,9 +14,11 @@ import pytest
 from jobmajor import batch, steps
 from jobmajor.batch import Work
 from jobmajor.errors import InputError
-from sagelocal import archive, contracts, jobs, publish
-from sagelocal.environment import current
-from sagelocal.store import FolderStore
+from sagelocal.jobs import contracts
+from sagelocal.jobs import job as jobs
+from sagelocal.jobs.environment import current
+from sagelocal.storage import archive, publish
+from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,8 @@ import typer
 import jobmajor
 from jobmajor import cli, pipeline, settings
 from sagelocal import cli as sagelocal_cli
-from sagelocal import definition, executor
+from sagelocal.definition import parse as definition
+from sagelocal.run import executor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,9 +19,11 @@ import httpx
 import pytest
 
 from jobmajor import classifier as classifiers
-from sagelocal import contracts, jobs, manifest, sandbox
-from sagelocal.environment import Environment
-from sagelocal.store import FolderStore
+from sagelocal.jobs import contracts, sandbox
+from sagelocal.jobs import job as jobs
+from sagelocal.jobs.environment import Environment
+from sagelocal.storage import manifest
+from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ import jobmajor
 from jobmajor import loading
 from jobmajor.errors import ArtifactError, InputError, NoChampion
 from jobmajor.registry import Candidate, open_registry
-from sagelocal import archive
+from sagelocal.storage import archive
 
 if TYPE_CHECKING:
     from pathlib import Path

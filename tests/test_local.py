@@ -18,7 +18,8 @@ from jobmajor.local import Options, Outcome
 from jobmajor.onet.source import STARTER_FOLDER
 from jobmajor.registry import open_registry
 from jobmajor.settings import Linear, Settings, Split
-from sagelocal import executor, manifest
+from sagelocal.run import executor
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from jobmajor import classifier as classifiers
 from jobmajor import soc
 from jobmajor.errors import ArtifactError
 from jobmajor.linear import LinearModel
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -20,7 +20,7 @@ from jobmajor.errors import Busy, DataError
 from jobmajor.onet import archive, download, network, tables, transfer
 from jobmajor.onet.source import Way, resolve
 from jobmajor.onet.transfer import Item, Options
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

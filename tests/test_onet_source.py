@@ -9,7 +9,7 @@ from jobmajor.errors import DataError, InputError
 from jobmajor.onet import releases, source, tables
 from jobmajor.onet.source import Way, resolve
 from jobmajor.onet.transfer import Options
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import pytest
 
 from jobmajor.errors import ArtifactError, DataError, InputError
 from jobmajor.onet import tables
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,10 +15,11 @@ import pytest
 from jobmajor import jobs, pipeline, tune
 from jobmajor.errors import DefinitionError, SettingError
 from jobmajor.settings import RECIPES, Jobs, Settings, Train, Transformer
-from sagelocal import definition as definitions
-from sagelocal import executor, graph, properties
-from sagelocal.expressions import references
-from sagelocal.language import Scope, holds, resolve
+from sagelocal.definition import graph, properties
+from sagelocal.definition import parse as definitions
+from sagelocal.definition.expressions import references
+from sagelocal.definition.language import Scope, holds, resolve
+from sagelocal.run import executor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,7 +96,7 @@ def steps() -> dict[str, Any]:
 def scope(evaluation: Mapping[str, Any] | None = None) -> Scope:
     """As after `evaluate-model`, whose report is `evaluation`."""
     return Scope(
-        parameters=definitions.bind(parsed(), {}),
+        parameters=definitions.bind(parsed().parameters, {}),
         execution=EXECUTION,
         properties={},
         property_file=lambda step, name: {("evaluate-model", "EvaluationReport"): evaluation}[step, name],
@@ -461,7 +462,7 @@ def test_search_that_the_service_would_refuse_is_refused(path: tuple[str, ...], 
     definition = definitions.parse(json.dumps(raw).encode())
 
     with pytest.raises(DefinitionError) as caught:
-        definitions.check(definition, definitions.bind(definition, {}))
+        definitions.check(definition, definitions.bind(definition.parameters, {}))
 
     assert any(fault in problem and problem.startswith("steps[train]") for problem in caught.value.problems)
 

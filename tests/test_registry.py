@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from jobmajor import registry
 from jobmajor.errors import ArtifactError, InputError, PromotionRefused, RegistryError, SettingError
 from jobmajor.registry import Candidate, Event, Registry, champion_folder, open_registry, settled, succession
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

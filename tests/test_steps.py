@@ -16,7 +16,7 @@ import pytest
 from jobmajor import artifact, pipeline, steps
 from jobmajor.onet.source import STARTER_FOLDER
 from jobmajor.settings import Linear, Settings
-from sagelocal import archive, manifest
+from sagelocal.storage import archive, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from jobmajor.linear import LinearModel
 from jobmajor.onet import source
 from jobmajor.scoring import Blend, blended, evidence, known
 from jobmajor.settings import Linear
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

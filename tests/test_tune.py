@@ -13,7 +13,7 @@ from botocore.validate import ParamValidator
 from jobmajor import evaluate, settings, train, tune
 from jobmajor.errors import ArtifactError, Busy, InputError, MissingExtra
 from jobmajor.settings import Linear
-from sagelocal import constraints, service
+from sagelocal.definition import constraints, service_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +71,7 @@ def leaves(value: Any, shape: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def test_ranges_are_what_a_tuning_step_takes() -> None:
-    shape = service.model().operation_model("CreateHyperParameterTuningJob").input_shape
+    shape = service_model.model().operation_model("CreateHyperParameterTuningJob").input_shape
     ranges = shape.members["HyperParameterTuningJobConfig"].members["ParameterRanges"]
 
     found = tune.parameter_ranges()

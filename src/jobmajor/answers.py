@@ -17,7 +17,7 @@ from safetensors.numpy import save as save_arrays
 
 from jobmajor import abstain, overrides, soc
 from jobmajor.listed import Listed
-from sagelocal import publish
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING, Self
 
 from jobmajor.errors import ArtifactError
-from sagelocal import manifest, publish
+from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from jobmajor import classifier, columns, soc
 from jobmajor.errors import InputError
-from sagelocal import manifest, publish
+from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -20,7 +20,7 @@ from jobmajor.errors import ArtifactError, InputError
 from jobmajor.explain import Explanation
 from jobmajor.listed import Listed
 from jobmajor.titles import normalise
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

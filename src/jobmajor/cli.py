@@ -17,7 +17,7 @@ import typer
 from jobmajor.aws import commands as aws
 from jobmajor.errors import InputError
 from jobmajor.serve import command as service
-from sagelocal.terminal import complain, dump, edge, near, one_line, pairs, table
+from sagelocal.show.terminal import complain, dump, edge, near, one_line, pairs, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jobmajor.registry import Registry, Version
     from jobmajor.soc import Level
     from jobmajor.tune import Progress, Result
-    from sagelocal.executor import StepRecord
+    from sagelocal.run.executor import StepRecord
 
 _LOOK = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 app = typer.Typer(
@@ -36,10 +36,10 @@ app = typer.Typer(
     **_LOOK,  # type: ignore[arg-type]  # a mapping of differently typed options
 )
 data = typer.Typer(help="O*NET releases: fetch, list, check.", **_LOOK)  # type: ignore[arg-type]  # as above
-definition = typer.Typer(help="The pipeline's definition.", **_LOOK)  # type: ignore[arg-type]  # as above
+parse = typer.Typer(help="The pipeline's definition.", **_LOOK)  # type: ignore[arg-type]  # as above
 models = typer.Typer(help="Registered versions.", **_LOOK)  # type: ignore[arg-type]  # as above
 app.add_typer(data, name="data")
-app.add_typer(definition, name="pipeline")
+app.add_typer(parse, name="pipeline")
 app.add_typer(models, name="models")
 app.add_typer(aws.app, name="aws")
 
@@ -454,7 +454,7 @@ def check(
     typer.echo(f"release {found.release}, {found.edition} edition: {numbers}")
 
 
-@definition.command()
+@parse.command()
 def show(
     tuning: Annotated[
         bool, typer.Option("--tuning", help="With a search for better settings as its training, for SageMaker alone.")
@@ -476,16 +476,17 @@ def show(
     sys.stdout.buffer.flush()
 
 
-@definition.command()
+@parse.command()
 def validate(settings_file: SettingsFile = None, as_json: Json = False) -> None:
     """Check the definition against SageMaker's own request shapes; status 2 when it would be refused.
 
     Example: jobmajor pipeline validate
     """
     from jobmajor import pipeline, settings
-    from sagelocal import definition, executor, graph
+    from sagelocal.definition import graph, parse
+    from sagelocal.run import executor
 
-    parsed = definition.parse(pipeline.to_bytes(settings.read(settings_file)))
+    parsed = parse.parse(pipeline.to_bytes(settings.read(settings_file)))
     values = executor.ready(parsed, {})
     order = graph.order(parsed)
     if as_json:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from jobmajor import artifact, jobs, pipeline
 from jobmajor.errors import RegistryError
 from jobmajor.onet import folder as folders
-from sagelocal import archive, manifest, publish
+from sagelocal.storage import archive, manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobmajor.onet.source import Source
     from jobmajor.registry import Registry
     from jobmajor.settings import Settings
-    from sagelocal.store import FolderStore
+    from sagelocal.storage.store import FolderStore
 
 
 def data(source: Source, store: FolderStore, settings: Settings) -> str:

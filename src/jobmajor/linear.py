@@ -17,7 +17,7 @@ from jobmajor import soc
 from jobmajor.errors import ArtifactError
 from jobmajor.scoring import Arrays, Blend, Tables, blended, evidence
 from jobmajor.spelling import mended, pieces
-from sagelocal import publish
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

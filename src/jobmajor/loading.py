@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jobmajor import artifact, classifier, settings
 from jobmajor.errors import ChecksumMismatch, InputError, NoChampion
 from jobmajor.registry import champion_folder
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from jobmajor.classifier import Classifier

@@ -22,9 +22,11 @@ from jobmajor.onet import source as sources
 from jobmajor.registry import Candidate, open_registry
 from jobmajor.settings import Settings
 from jobmajor.transformer import base
-from sagelocal import definition as definitions
-from sagelocal import environment, executor, manifest
-from sagelocal.store import FolderStore
+from sagelocal.definition import parse as definitions
+from sagelocal.jobs import environment
+from sagelocal.run import executor
+from sagelocal.storage import manifest
+from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from jobmajor.registry import Registry, Version
     from jobmajor.tune import Options as Search
     from jobmajor.tune import Result
-    from sagelocal.definition import Definition
-    from sagelocal.executor import Execution, RegisterRequest, StepRecord
+    from sagelocal.definition.steps import Definition
+    from sagelocal.run.executor import Execution, RegisterRequest, StepRecord
 
 _log = logging.getLogger(__name__)
 _MAX_EVALUATION_BYTES = 64 * 2**20
@@ -171,7 +173,7 @@ def _check(options: Options) -> None:
         raise InputError(f"parameter {name!r} can't be given to a run, which sets it from {_OWN[name]}: leave it out")
     if options.threshold is not None and not 0 <= options.threshold <= 1:
         raise SettingError("threshold", options.threshold, "a share from 0 to 1")
-    values = definitions.bind(definitions.parse(pipeline.to_bytes(options.settings)), options.parameters)
+    values = definitions.bind(definitions.parse(pipeline.to_bytes(options.settings)).parameters, options.parameters)
     if not 0 <= values["TestScoreThreshold"] <= 1:
         raise SettingError("TestScoreThreshold", values["TestScoreThreshold"], "a share from 0 to 1")
     if options.threshold is not None and "TestScoreThreshold" in options.parameters:
@@ -200,7 +202,7 @@ def _executor_options(options: Options, parameters: Mapping[str, Any], handler: 
 def _run_key(definition: Definition, parameters: Mapping[str, Any], settings: Settings) -> str:
     """Says that two runs do the same work: all but the threshold and the approval, which are decided at its end."""
     decided = ("TestScoreThreshold", "ModelApprovalStatus")
-    bound = definitions.bind(definition, parameters)
+    bound = definitions.bind(definition.parameters, parameters)
     given = {name: value for name, value in bound.items() if name not in decided}
     text = json.dumps([definition.digest, code_version(settings.train.recipe), given], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

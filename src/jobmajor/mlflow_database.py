@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobmajor.errors import RegistryError
-from sagelocal import publish
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,7 +32,7 @@ from jobmajor.registry import (
     settled,
     succession,
 )
-from sagelocal import manifest, publish
+from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobmajor import classifier
 from jobmajor.errors import InputError, MissingExtra
-from sagelocal import publish
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature

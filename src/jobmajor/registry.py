@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sagelocal.manifest import Manifest
+    from sagelocal.storage.manifest import Manifest
 
 MODEL_NAME = "job-major-clf"
 CHAMPION = "champion"

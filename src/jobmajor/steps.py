@@ -44,7 +44,7 @@ from jobmajor.lineage import code_version
 from jobmajor.onet import tables
 from jobmajor.settings import Linear, Transformer
 from jobmajor.transformer import launch
-from sagelocal import manifest, publish
+from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -22,7 +22,7 @@ from jobmajor.errors import ArtifactError, Busy, InputError, MissingExtra
 from jobmajor.judge import all_classes, headline, judge
 from jobmajor.lineage import code_version
 from jobmajor.settings import Linear
-from sagelocal import publish
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

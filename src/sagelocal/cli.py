@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sagelocal.errors import DefinitionError, InputError
-from sagelocal.terminal import dump, edge, near, one_line, pairs, table
+from sagelocal.show.terminal import dump, edge, near, one_line, pairs, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sagelocal.definition import Definition
-    from sagelocal.environment import Environment
-    from sagelocal.executor import Options
-    from sagelocal.records import Execution, StepRecord
+    from sagelocal.definition.steps import Definition
+    from sagelocal.jobs.environment import Environment
+    from sagelocal.run.executor import Options
+    from sagelocal.run.records import Execution, StepRecord
 
 app = typer.Typer(
     name="sagelocal",
@@ -85,7 +85,7 @@ def run(
 
     Example: sagelocal run pipeline.json -p InputDataUrl=s3://bucket/input
     """
-    from sagelocal import executor, handlers
+    from sagelocal.run import executor, handlers
 
     options = executor.Options(
         parameters=pairs(parameter, "--parameter"),
@@ -97,7 +97,7 @@ def run(
     parsed = _read(definition)
     options = replace(options, jobs=jobs, only=_selected(parsed, begin, only), source=source)
     if s3 or s3_endpoint:
-        from sagelocal import object_store
+        from sagelocal.storage import object_store
 
         options = replace(options, store=object_store.connect(s3_endpoint))
     execution = _watched(parsed, home, options) if watch else executor.run(parsed, home, options)
@@ -105,7 +105,7 @@ def run(
 
 
 def _selected(definition: Definition, begin: str | None, only: str | None) -> Sequence[str]:
-    from sagelocal import selective
+    from sagelocal.run import selective
 
     if begin is not None and only is not None:
         raise InputError("--from and --only both say what runs: leave one of the two out")
@@ -117,7 +117,8 @@ def _selected(definition: Definition, begin: str | None, only: str | None) -> Se
 def _watched(definition: Definition, home: Path, options: Options) -> Execution:
     import time
 
-    from sagelocal import executor, watch
+    from sagelocal.run import executor
+    from sagelocal.show import watch
 
     began = time.time() - 1  # file systems keep some times less finely
     with watch.drawn(lambda: watch.newest_folder(home, began)):
@@ -138,7 +139,8 @@ def validate(
 
     Example: sagelocal validate pipeline.json -p TrainingInstanceCount=1
     """
-    from sagelocal import executor, graph
+    from sagelocal.definition import graph
+    from sagelocal.run import executor
 
     try:
         parsed = _read(definition)
@@ -166,7 +168,7 @@ def runs(
 
     Example: sagelocal runs --json
     """
-    from sagelocal import records
+    from sagelocal.run import records
 
     if execution_id is not None:
         _show(records.find(home, execution_id), as_json=as_json)
@@ -194,7 +196,7 @@ def watch(
 
     Example: sagelocal watch
     """
-    from sagelocal import watch as watching
+    from sagelocal.show import watch as watching
 
     _end(watching.follow(home, execution_id or watching.latest(home).id), as_json=as_json)
 
@@ -209,8 +211,8 @@ def diagram(
 
     Example: sagelocal diagram pipeline.json --svg > pipeline.svg
     """
-    from sagelocal import diagram as diagrams
-    from sagelocal import drawing
+    from sagelocal.show import diagram as diagrams
+    from sagelocal.show import drawing
 
     parsed = _read(definition)
     text = drawing.svg(parsed, title or definition.stem) if svg else diagrams.mermaid(parsed)
@@ -218,18 +220,18 @@ def diagram(
 
 
 def _read(path: Path) -> Definition:
-    from sagelocal import definition
-    from sagelocal.fields import MAX_BYTES
+    from sagelocal.definition import parse
+    from sagelocal.definition.fields import MAX_BYTES
 
     try:
         with path.open("rb") as file:
-            return definition.parse(file.read(MAX_BYTES + 1))
+            return parse.parse(file.read(MAX_BYTES + 1))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}: name a definition's JSON file") from error
 
 
 def _environment(path: str) -> Environment:
-    from sagelocal import environment
+    from sagelocal.jobs import environment
 
     return environment.at(Path(path))
 

@@ -17,11 +17,15 @@ line that it carries; anything else is a bug and keeps its traceback.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+# What SageMaker's retry policies call a failure of the storage behind the steps.
+SERVICE_FAULT: Final = "Step.SERVICE_FAULT"
+THROTTLING: Final = "Step.THROTTLING"
 
 
 class Error(Exception):

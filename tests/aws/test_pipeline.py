@@ -24,9 +24,10 @@ from jobmajor.lineage import code_version
 from jobmajor.onet import source as sources
 from jobmajor.registry import open_registry
 from jobmajor.settings import Linear, Settings, Train
-from sagelocal import definition as definitions
-from sagelocal import environment, executor
-from sagelocal.store import FolderStore
+from sagelocal.definition import parse as definitions
+from sagelocal.jobs import environment
+from sagelocal.run import executor
+from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,9 +22,9 @@ from jobmajor.lineage import code_version
 from jobmajor.onet import source as sources
 from jobmajor.registry import open_registry
 from jobmajor.settings import Settings
-from sagelocal import definition as definitions
-from sagelocal import executor
-from sagelocal.store import FolderStore
+from sagelocal.definition import parse as definitions
+from sagelocal.run import executor
+from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
     from tests.aws.conftest import Proxy

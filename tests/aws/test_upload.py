@@ -15,7 +15,7 @@ from jobmajor.aws import objects, upload
 from jobmajor.aws.errors import AwsInputError, CallFailed
 from jobmajor.errors import DataError
 from jobmajor.onet import source as sources
-from sagelocal.store import FolderStore
+from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@
 # The SDK, which this is written with, isn't where mypy runs.
 """A pipeline of other people's, with every kind of step that runs here, as SDK v2 (2.257.7) emits it.
 
-It wrote tests/data/definitions/sdk_v2_wide.json: python emit_v2.py FILE. It needs no account.
+It wrote tests/sagelocal/definitions/sdk_v2_wide.json: python emit_v2.py FILE. It needs no account.
 """
 
 import json

@@ -18,7 +18,7 @@ import pytest
 
 from jobmajor import pipeline
 from jobmajor.settings import Settings
-from sagelocal import definition as definitions
+from sagelocal.definition import parse as definitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def test_both_have_the_same_steps_in_the_same_order_and_the_same_parameters() ->
 def test_sdk_s_definition_is_taken_by_our_parser_and_the_service_s_shapes() -> None:
     parsed = definitions.parse(STORED.read_bytes())
 
-    definitions.check(parsed, definitions.bind(parsed, {}))
+    definitions.check(parsed, definitions.bind(parsed.parameters, {}))
 
 
 def test_comparison_sees_a_changed_a_missing_and_an_added_value() -> None:

@@ -20,9 +20,11 @@ import pytest
 
 from jobmajor import classifier
 from jobmajor.registry import champion_folder, open_registry
-from sagelocal import cache, manifest, publish, records, supervise
 from sagelocal.errors import ArtifactError
-from sagelocal.store import FolderStore
+from sagelocal.jobs import supervise
+from sagelocal.run import cache, records
+from sagelocal.storage import manifest, publish
+from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

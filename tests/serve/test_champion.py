@@ -10,7 +10,7 @@ import pytest
 from jobmajor.errors import ArtifactError, ChecksumMismatch, InputError, NoChampion
 from jobmajor.registry import Candidate, open_registry
 from jobmajor.serve.champion import Champion, Source
-from sagelocal import archive, manifest
+from sagelocal.storage import archive, manifest
 
 from .conftest import saved
 

@@ -11,7 +11,8 @@ pytest.importorskip("torch", reason="needs the extra 'transformer'")
 pytest.importorskip("transformers", reason="needs the extra 'transformer'")
 
 from jobmajor.onet.source import STARTER_FOLDER
-from sagelocal import records, sandbox
+from sagelocal.jobs import sandbox
+from sagelocal.run import records
 
 if TYPE_CHECKING:
     from collections.abc import Callable

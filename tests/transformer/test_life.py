@@ -22,8 +22,9 @@ from jobmajor.registry import open_registry
 from jobmajor.settings import Settings, Train
 from jobmajor.transformer import launch
 from jobmajor.transformer.model import TransformerModel
-from sagelocal import manifest, records
-from sagelocal.store import FolderStore
+from sagelocal.run import records
+from sagelocal.storage import manifest
+from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
     import subprocess

@@ -19,7 +19,7 @@ from tools.load.service import Place, Process, started
 
 from jobmajor import classifier
 from jobmajor.answers import Answer
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

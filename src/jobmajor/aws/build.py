@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from jobmajor import settings
 from jobmajor.aws import build_template
 from jobmajor.errors import Error, InputError
-from sagelocal.terminal import complain
+from sagelocal.show.terminal import complain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor import pipeline, settings
 from jobmajor.errors import InputError
-from sagelocal import publish
-from sagelocal.terminal import complain, one_line
+from sagelocal.show.terminal import complain, one_line
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

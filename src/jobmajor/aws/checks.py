@@ -18,9 +18,9 @@ from botocore.model import OperationNotFoundError, ServiceModel
 from botocore.validate import ParamValidator
 
 from jobmajor.aws.errors import AwsError
-from sagelocal import constraints, paths
-from sagelocal.fields import likely
-from sagelocal.service import VERSION
+from sagelocal.definition import constraints, paths
+from sagelocal.definition.fields import likely
+from sagelocal.definition.service_model import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

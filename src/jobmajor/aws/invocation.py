@@ -14,7 +14,7 @@ from jobmajor.aws.calls import token
 from jobmajor.aws.endpoint import DeploymentFailed
 from jobmajor.aws.errors import AwsError, AwsInputError
 from jobmajor.aws.plan import ASYNC, REAL_TIME, SERVERLESS
-from sagelocal.store import split
+from sagelocal.storage.store import split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from botocore.exceptions import BotoCoreError, HTTPClientError
 
 from jobmajor.aws.errors import AlreadyThere, AwsError, AwsInputError, NotThere
-from sagelocal.manifest import FileRecord
+from sagelocal.storage.manifest import FileRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobmajor.aws.calls import token
 from jobmajor.aws.errors import AlreadyThere, AwsInputError
 from jobmajor.aws.execution import EXECUTING, summaries
-from sagelocal import definition as definitions
+from sagelocal.definition import parse as definitions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +62,7 @@ def upsert(
         DefinitionError: The service would refuse a step.
     """
     parsed = definitions.parse(definition)
-    definitions.check(parsed, definitions.bind(parsed, {}))
+    definitions.check(parsed, definitions.bind(parsed.parameters, {}))
     wanted = {"PipelineDefinition": definition.decode(), "RoleArn": role or names.roles["pipeline"]}
     labels = [*names.tags, *({"Key": item["Key"], "Value": item["Value"]} for item in tags)]
     there = _found(account, names)
@@ -124,7 +124,7 @@ def start(account: Account, names: Names, parameters: Mapping[str, Any], *, agai
 def _texts(there: Mapping[str, Any] | None, parameters: Mapping[str, Any]) -> dict[str, str]:
     """As the request takes them: every value is text."""
     if there is not None:
-        bound = definitions.bind(definitions.parse(there["PipelineDefinition"].encode()), parameters)
+        bound = definitions.bind(definitions.parse(there["PipelineDefinition"].encode()).parameters, parameters)
         parameters = {name: bound[name] for name in parameters}
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
 

@@ -17,7 +17,7 @@ from jobmajor import gate
 from jobmajor.aws.errors import AwsInputError
 from jobmajor.errors import ArtifactError, PromotionRefused
 from jobmajor.registry import STATUSES, passed
-from sagelocal.store import split
+from sagelocal.storage.store import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,7 @@ import jmespath
 
 from jobmajor.aws import checks
 from jobmajor.aws.errors import AlreadyThere, AwsError
-from sagelocal import paths
+from sagelocal.definition import paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,7 @@ from jobmajor import jobs
 from jobmajor.aws import objects
 from jobmajor.aws.errors import AwsInputError
 from jobmajor.onet import folder as folders
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from sagelocal.terminal import dump, one_line, table
+from sagelocal.show.terminal import dump, one_line, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from sagelocal.terminal import dump, one_line
+from sagelocal.show.terminal import dump, one_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sagelocal import publish
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobmajor.errors import ArtifactError, Busy, DataError
 from jobmajor.onet import archive, releases, transfer
-from sagelocal import manifest, publish
+from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

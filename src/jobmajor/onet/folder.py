@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jobmajor.errors import DataError, InputError
 from jobmajor.onet import releases
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from jobmajor.errors import DataError
 from jobmajor.onet import network, releases, sniff
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

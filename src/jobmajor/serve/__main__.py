@@ -16,7 +16,7 @@ from jobmajor import serve
 from jobmajor.errors import Error, InputError
 from jobmajor.serve import champion, logs
 from jobmajor.serve.refusal import Refusal
-from sagelocal.sandbox import ML_ROOT
+from sagelocal.jobs.sandbox import ML_ROOT
 
 _HOST, _PORT = "0.0.0.0", 8080  # noqa: S104 - the contract: the host's network reaches the container
 _DRAIN_S = 5.0

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jobmajor import artifact, classifier, linear
 from jobmajor.errors import ArtifactError, ChecksumMismatch, Error, InputError, NoChampion
 from jobmajor.registry import champion_folder
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from jobmajor.classifier import Classifier

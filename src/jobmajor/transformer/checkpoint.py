@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from safetensors.torch import load_file, save_file
 
 from jobmajor.errors import ArtifactError
-from sagelocal import manifest, publish
+from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

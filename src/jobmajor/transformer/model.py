@@ -19,7 +19,7 @@ from jobmajor.errors import ArtifactError
 from jobmajor.transformer import calibrate, pretrained, targets
 from jobmajor.transformer.calibrate import Temperatures
 from jobmajor.transformer.encode import encode, logits
-from sagelocal import publish
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

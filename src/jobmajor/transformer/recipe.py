@@ -18,7 +18,7 @@ from jobmajor.transformer.encode import encode
 from jobmajor.transformer.model import Description, TransformerModel
 from jobmajor.transformer.state import Keeper, Run
 from jobmajor.transformer.team import join
-from sagelocal import manifest
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

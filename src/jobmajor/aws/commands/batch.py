@@ -9,7 +9,7 @@ import typer
 
 from jobmajor.aws.commands.options import DryRun, Json, Profile, Region, SettingsFile, session
 from jobmajor.errors import InputError
-from sagelocal.terminal import dump
+from sagelocal.show.terminal import dump
 
 if TYPE_CHECKING:
     from jobmajor.aws.batch import Batch

@@ -18,7 +18,7 @@ from jobmajor.aws.commands.options import (
     names_of,
     session,
 )
-from sagelocal.terminal import dump, table
+from sagelocal.show.terminal import dump, table
 
 if TYPE_CHECKING:
     from jobmajor.aws.commands.options import Opened

@@ -11,7 +11,7 @@ import typer
 
 from jobmajor.aws.commands.options import DryRun, Json, Profile, Region, SettingsFile, session
 from jobmajor.errors import InputError
-from sagelocal.terminal import dump, one_line, table
+from sagelocal.show.terminal import dump, one_line, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

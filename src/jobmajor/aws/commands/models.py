@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.aws.commands.options import LOOK, DryRun, Json, Profile, Region, SettingsFile, session
-from sagelocal.terminal import dump, table
+from sagelocal.show.terminal import dump, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

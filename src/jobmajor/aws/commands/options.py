@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sagelocal.terminal import dump, one_line
+from sagelocal.show.terminal import dump, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import typer
 
 from jobmajor.aws import view
 from jobmajor.aws.commands.options import LOOK, DryRun, Json, Opened, Profile, Region, SettingsFile, session
-from sagelocal.terminal import complain, dump, one_line, pairs, table
+from sagelocal.show.terminal import complain, dump, one_line, pairs, table
 
 group = typer.Typer(help="The pipeline in the account: upsert, start, status, logs, stop, list, schedule.", **LOOK)
 Named = Annotated[str | None, typer.Argument(metavar="[EXECUTION]", help="Its id or ARN; the newest when left out.")]

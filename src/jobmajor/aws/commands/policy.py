@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from jobmajor.aws.commands.options import AccountId, Region, SettingsFile, names_of, tell
-from sagelocal.terminal import dump
+from sagelocal.show.terminal import dump
 
 Commands = Annotated[
     list[str] | None,

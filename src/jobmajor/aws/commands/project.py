@@ -10,7 +10,7 @@ import typer
 
 from jobmajor.aws.commands.options import LOOK, DryRun, Json, Profile, Region, SettingsFile, session
 from jobmajor.errors import InputError
-from sagelocal.terminal import dump
+from sagelocal.show.terminal import dump
 
 if TYPE_CHECKING:
     from jobmajor.aws.project import Repository

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobmajor.aws.commands.options import DryRun, Json, Profile, Region, SettingsFile, session, tell
-from sagelocal.terminal import complain, dump, pairs, table
+from sagelocal.show.terminal import complain, dump, pairs, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

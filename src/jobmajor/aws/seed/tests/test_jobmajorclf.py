@@ -6,7 +6,7 @@ import unittest
 
 from jobmajor import pipeline, settings
 from jobmajor.onet import source, tables
-from sagelocal import definition as definitions
+from sagelocal.definition import parse as definitions
 
 
 class Project(unittest.TestCase):
@@ -15,7 +15,7 @@ class Project(unittest.TestCase):
     def test_definition_passes_every_check_that_needs_no_account(self) -> None:
         """Each step's request is checked against the service's own description."""
         parsed = definitions.parse(pipeline.to_bytes(settings.read()))
-        definitions.check(parsed, definitions.bind(parsed, {}))
+        definitions.check(parsed, definitions.bind(parsed.parameters, {}))
 
     def test_same_settings_give_the_same_bytes(self) -> None:
         """Else every push would change the pipeline."""

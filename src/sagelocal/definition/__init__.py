@@ -1,0 +1,1 @@
+"""A pipeline definition, read and checked before anything runs: steps, parameters, expressions, request shapes."""

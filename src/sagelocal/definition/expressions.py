@@ -1,0 +1,151 @@
+"""How the expressions of a pipeline definition are written: what can be known of them before any run.
+
+`language` computes them; what could never be computed is found here, with its place, before anything runs.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sagelocal.definition import paths
+from sagelocal.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXECUTION: Final = (
+    "PipelineName",
+    "PipelineArn",
+    "PipelineExecutionId",
+    "PipelineExecutionArn",
+    "StartDateTime",
+    "CurrentDateTime",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A `Get`; `root` is Parameters, Execution or Steps.
+
+    `path` leads into the step's properties; it is empty for the other two.
+    """
+
+    root: str
+    name: str
+    path: paths.Parts
+
+
+def expression(value: Any) -> tuple[str, Any] | None:
+    """(kind, body) where `value` is an expression, None where it is plain data."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return None
+    ((kind, body),) = value.items()
+    return (kind, body) if kind == "Get" or str(kind).startswith("Std:") else None
+
+
+def reference(text: Any) -> Reference:
+    """The parts of a `Get`.
+
+    Raises:
+        InputError: It is none, or of no root that we know.
+    """
+    path = paths.parse(text) if isinstance(text, str) else ()
+    match path:
+        case ("Parameters" | "Execution" as root, str(name)):
+            return Reference(root, name, ())
+        case ("Steps", str(name), _, *_):
+            return Reference("Steps", name, path[2:])
+    raise InputError(f"Get {text!r} is no reference: write Parameters.X, Execution.X or Steps.step.Property")
+
+
+def gets(value: Any, place: str = "") -> Iterator[tuple[str, Reference]]:
+    """(place, reference) of every well-formed Get inside `value`, in order."""
+    found = expression(value)
+    if found and found[0] == "Get":
+        try:
+            yield place, reference(found[1])
+        except InputError:
+            return
+    elif isinstance(value, dict | list):
+        for part, item in _items(value):
+            yield from gets(item, paths.join(place, part))
+
+
+def references(value: Any) -> frozenset[str]:
+    """Names of the steps that must be done before `value` can be computed."""
+    return frozenset(found.name for _, found in gets(value) if found.root == "Steps")
+
+
+def _items(value: dict[str, Any] | list[Any]) -> list[tuple[str | int, Any]]:
+    return list(value.items()) if isinstance(value, dict) else list(enumerate(value))
+
+
+def faults(value: Any, place: str) -> Iterator[str]:
+    """Every expression inside `value` that could never be computed, whatever the run: `place: fault`."""
+    found = expression(value)
+    if found:
+        kind, body = found
+        check = {"Get": _get_faults, "Std:Join": _join_faults, "Std:JsonGet": _json_faults}.get(kind)
+        known = "expected Get, Std:Join or Std:JsonGet"
+        where = place if kind == "Get" else paths.join(place, kind)
+        yield from check(body, where) if check else (f"{place}: {kind} is no expression, {known}",)
+    elif isinstance(value, dict | list):
+        for part, item in _items(value):
+            if isinstance(part, str) and part.startswith("Std:"):
+                yield f"{place}: {part} stands beside other members; an expression stands alone"
+            yield from faults(item, paths.join(place, part))
+
+
+def _get_faults(body: Any, place: str) -> Iterator[str]:
+    try:
+        found = reference(body)
+    except InputError as error:
+        yield f"{place}: {error}"
+        return
+    if found.path[:1] == ("PropertyFiles",):
+        yield f"{place}: Get {body!r} is a property file; read it with Std:JsonGet"
+    if found.root == "Execution" and found.name not in EXECUTION:
+        yield f"{place}: no Execution.{found.name}, expected one of {', '.join(EXECUTION)}"
+
+
+def _join_faults(body: Any, place: str) -> Iterator[str]:
+    match body:
+        case {"Values": list(values), **rest} if set(rest) <= {"On"}:
+            if not isinstance(rest.get("On", ""), str):
+                yield f"{place}: On of Std:Join is {rest['On']!r}, expected a string"
+            yield from faults(values, f"{place}.Values")
+        case _:
+            yield f"{place}: Std:Join is {{On, Values}} with a list of Values, found {short(body)}"
+
+
+def _json_faults(body: Any, place: str) -> Iterator[str]:
+    match body:
+        case {"Path": str(path), "PropertyFile": source, **rest} if not rest:
+            if property_file(source) is None:
+                yield f"{place}.PropertyFile: expected {{Get: Steps.step.PropertyFiles.name}}"
+        case {"Path": str(path), "S3Uri": source, **rest} if not rest:
+            yield from faults(source, f"{place}.S3Uri")
+        case _:
+            expected = "{PropertyFile or S3Uri, Path} with a Path that is a string, not a reference"
+            yield f"{place}: Std:JsonGet is {expected}, found {short(body)}"
+            return
+    try:
+        paths.parse(path)
+    except InputError as error:
+        yield f"{place}.Path: {error}"
+
+
+def property_file(source: Any) -> tuple[str, str] | None:
+    """(step, property file) of a `{"Get": "Steps.step.PropertyFiles.name"}`, None for all else."""
+    match next(gets(source), None):
+        case "", Reference("Steps", step, ("PropertyFiles", str(name))):
+            return step, name
+    return None
+
+
+def short(value: Any) -> str:
+    """`value` as JSON, cut to 60 characters, for an error's line."""
+    text = json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,0 +1,92 @@
+"""Which step waits for which.
+
+The order of a pipeline is nowhere written: it follows from DependsOn, from every reference and from the
+branches of a Condition. The run, the checks and the picture of a pipeline read it from here.
+"""
+
+from __future__ import annotations
+
+import heapq
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from sagelocal.definition.expressions import references
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from sagelocal.definition.steps import Definition, Step
+
+
+def flatten(steps: Iterable[Step]) -> Iterator[tuple[Step, Step | None]]:
+    """(step, the Condition whose branch it stands in) for all steps, a Condition before its branches."""
+
+    def below(inner: Iterable[Step], owner: Step | None) -> Iterator[tuple[Step, Step | None]]:
+        for step in inner:
+            yield step, owner
+            yield from below((*step.if_steps, *step.else_steps), step)
+
+    return below(steps, None)
+
+
+def sources(step: Step) -> tuple[tuple[str, Any], ...]:
+    """(place, value) of what may hold references; the branches of a Condition are steps themselves."""
+    place = f"steps[{step.name}].Arguments"
+    if step.type == "Condition":
+        return ((f"{place}.Conditions", list(step.conditions)),)
+    return ((place, step.arguments),)
+
+
+def dependencies(definition: Definition) -> Mapping[str, frozenset[str]]:
+    """The steps that each step waits for, by name, in the order of the definition."""
+    return _dependencies(definition.steps)
+
+
+def _dependencies(steps: Iterable[Step]) -> dict[str, frozenset[str]]:
+    found = {}
+    for step, owner in flatten(steps):
+        needed = references([value for _, value in sources(step)]) | set(step.depends_on)
+        found[step.name] = needed | {owner.name} if owner else needed
+    return found
+
+
+def order(definition: Definition) -> tuple[str, ...]:
+    """All step names, each after those it waits for, otherwise in the order of the definition."""
+    turns, done = Turns(dependencies(definition)), []
+    while name := turns.next():
+        done.append(name)
+        turns.done(name)
+    return tuple(done)
+
+
+class Turns:
+    """Whose turn it is: steps whose waits are over, in the order of the definition."""
+
+    def __init__(self, waits: Mapping[str, Collection[str]]) -> None:
+        self._names = list(waits)
+        self._position = {name: index for index, name in enumerate(waits)}
+        self._sorter, self._ready = TopologicalSorter(waits), list[int]()
+        self._sorter.prepare()
+        self._collect()
+
+    def next(self) -> str | None:
+        """A step that was not given yet and may begin, None where there is none before another one is done."""
+        return self._names[heapq.heappop(self._ready)] if self._ready else None
+
+    def done(self, name: str) -> None:
+        """Those who waited for this step may begin."""
+        self._sorter.done(name)
+        self._collect()
+
+    def _collect(self) -> None:
+        for name in self._sorter.get_ready():
+            heapq.heappush(self._ready, self._position[name])
+
+
+def cycle(steps: Iterable[Step]) -> tuple[str, ...]:
+    """The names around one cycle, the first again at the end; empty when there is none."""
+    try:
+        TopologicalSorter(_dependencies(steps)).prepare()
+    except CycleError as error:
+        return tuple(error.args[1])
+    return ()

@@ -1,0 +1,141 @@
+"""A pipeline definition, parsed and checked: what can be known to fail is found before a step runs.
+
+A run costs minutes here and money on AWS; a misspelt reference in its last step must not cost either.
+The bytes are kept as they came, since what runs here and what is sent there are the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+from sagelocal.definition import expressions, graph, parameters, steps
+from sagelocal.definition.expressions import short
+from sagelocal.definition.fields import Fields, decode, likely
+from sagelocal.definition.graph import dependencies, order
+from sagelocal.definition.parameters import Parameter, bind
+from sagelocal.definition.steps import CacheConfig, Definition, PropertyFile, Step
+from sagelocal.errors import DefinitionError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = [
+    "CacheConfig",
+    "Definition",
+    "Parameter",
+    "PropertyFile",
+    "Step",
+    "bind",
+    "check",
+    "dependencies",
+    "order",
+    "parse",
+]
+
+VERSION: Final = "2020-12-01"
+_TOP: Final = (
+    *("Version", "Metadata", "Parameters", "PipelineExperimentConfig", "Steps"),
+    "MlflowConfig",
+)
+
+
+def parse(data: bytes) -> Definition:
+    """The definition in `data`, if its structure and all its references hold.
+
+    What its Arguments hold is looked at by `check`, which needs the parameters' values.
+
+    Raises:
+        DefinitionError: With every problem found, each as `place: fault`.
+    """
+    try:
+        raw = decode(data)
+    except ValueError as error:
+        raise DefinitionError([f"definition: {error}: send UTF-8 JSON"]) from error
+    faults: list[str] = []
+    fields = Fields(raw, "definition", faults)
+    _read_top(fields)
+    known = parameters.read(fields.take("Parameters", list, []), faults)
+    outermost = steps.read(fields.take("Steps", list, [], required=True), "steps", faults)
+    digest = hashlib.sha256(data).hexdigest()
+    definition = Definition(data, digest, known, outermost, fields.values)
+    faults.extend(_step_faults(definition))
+    faults.extend(_reference_faults(definition))
+    if faults:
+        raise DefinitionError(faults)
+    return definition
+
+
+def check(definition: Definition, values: Mapping[str, Any]) -> None:
+    """Return if the service would take every step's Arguments, as botocore describes its requests.
+
+    Args:
+        definition: A parsed definition.
+        values: The parameters of the execution, as `bind` gives them.
+
+    Raises:
+        DefinitionError: With every problem found, each as `place: fault`.
+        InputError: A parameter has no value in `values`.
+    """
+    unbound = sorted(definition.parameters.keys() - values.keys())
+    if unbound:
+        raise InputError(f"no value for parameter {', '.join(unbound)}: give `check` what `bind` returns")
+    from sagelocal.definition import properties, shapes  # noqa: PLC0415 - botocore loads only for a check
+
+    faults = (*properties.faults(definition), *shapes.faults(definition, values))
+    if faults:
+        raise DefinitionError(faults)
+
+
+def _read_top(fields: Fields) -> None:
+    version = fields.take("Version", str, VERSION, required=True)
+    if version != VERSION:
+        fields.refuse("Version", f"found {short(version)}, expected {VERSION!r}")
+    for name in fields.values:
+        # SDKs add members as the service grows; only a misspelling of a known one is refused.
+        if name not in _TOP and name.lower() in map(str.lower, _TOP):
+            fields.refuse(name, f"is no member here{likely(name, _TOP)}")
+    for name in ("Metadata", "PipelineExperimentConfig", "MlflowConfig"):
+        if fields.values.get(name) is not None:  # SDK v3 writes "MlflowConfig": null
+            fields.faults.extend(expressions.faults(fields.take(name, dict, {}), name))
+
+
+def _step_faults(definition: Definition) -> Iterator[str]:
+    names: set[str] = set()
+    for step, _ in graph.flatten(definition.steps):
+        if step.name in names:
+            yield f"steps[{step.name}].Name: another step has this name; a name stands for one step"
+        names.add(step.name)
+    for step, _ in graph.flatten(definition.steps):
+        for needed in step.depends_on:
+            if needed not in names:
+                yield f"steps[{step.name}].DependsOn: no step {needed!r}{likely(needed, names)}"
+    around = graph.cycle(definition.steps)
+    if around:
+        yield f"steps[{around[0]}]: waits for itself ({' ← '.join(around)}): remove one reference"
+
+
+def _reference_faults(definition: Definition) -> Iterator[str]:
+    known = {step.name: step for step, _ in graph.flatten(definition.steps)}
+    values = [item for step in known.values() for item in graph.sources(step)]
+    config = definition.raw.get("PipelineExperimentConfig")
+    for place, value in (*values, ("PipelineExperimentConfig", config)):
+        if place.startswith("steps"):
+            yield from expressions.faults(value, place)
+        for where, found in expressions.gets(value, place):
+            yield from _unknown(definition, known, found, where)
+
+
+def _unknown(
+    definition: Definition, named: Mapping[str, Step], found: expressions.Reference, place: str
+) -> Iterator[str]:
+    known = {"Parameters": definition.parameters, "Steps": named}.get(found.root)
+    if known is not None and found.name not in known:
+        yield f"{place}: no {found.root[:-1].lower()} {found.name!r}{likely(found.name, known)}"
+    elif found.path[:1] == ("PropertyFiles",):
+        files = named[found.name].property_files
+        if found.path[1:] and found.path[1] not in files:
+            name = str(found.path[1])
+            yield f"{place}: step {found.name!r} has no property file {name!r}{likely(name, files)}"
+    elif found.root == "Steps" and not place.startswith("steps"):
+        yield f"{place}: refers to step {found.name!r}, but is needed before any step runs"

@@ -1,0 +1,108 @@
+"""Several instances of one job on one machine: each its own processes, /opt/ml, log and name, side by side.
+
+They share the machine's network, in which `algo-1` is 127.0.0.1, `algo-2` 127.0.0.2, and so on: programs that open
+the same port on their own address don't meet. As on the service a job is over when all its instances are, and when
+one fails the others are stopped.
+"""
+
+from __future__ import annotations
+
+import select
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sagelocal.errors import PipelineError
+from sagelocal.jobs import sandbox
+from sagelocal.storage import transfer
+from sagelocal.storage.manifest import hash_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sagelocal.storage.manifest import FileRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where one instance works: `folder` is its own, and `ml` in it its /opt/ml."""
+
+    host: str
+    folder: Path
+    log: Path
+
+    @property
+    def ml(self) -> Path:
+        """What the instance sees as /opt/ml."""
+        return self.folder / "ml"
+
+
+def sites(hosts: Sequence[str], folder: Path, log: Path) -> tuple[Site, ...]:
+    """One for each instance; the first one's log is `log`, and a job of one instance has all of `folder`."""
+    if len(hosts) == 1:
+        return (Site(hosts[0], folder, log),)
+    logs = [log, *(log.with_name(f"{log.stem}-{host}{log.suffix}") for host in hosts[1:])]
+    return tuple(Site(host, folder / host, own) for host, own in zip(hosts, logs, strict=True))
+
+
+def addresses(hosts: Sequence[str]) -> dict[str, str]:
+    """The loopback address of each instance.
+
+    >>> addresses(("algo-1", "algo-2"))
+    {'algo-1': '127.0.0.1', 'algo-2': '127.0.0.2'}
+    """
+    return {host: f"127.0.{number // 254}.{number % 254 + 1}" for number, host in enumerate(hosts)}
+
+
+def spread(folders: Sequence[Path], names: Mapping[str, FileRecord]) -> None:
+    """Move the files of the first folder into all of them, one after the other in the order of their names.
+
+    The service says only that each instance gets its part of the objects.
+    """
+    for number, name in enumerate(sorted(names)):
+        target = folders[number % len(folders)] / name
+        if number % len(folders):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (folders[0] / name).rename(target)
+
+
+def gather(sources: Sequence[Path], target: Path, *, strict: bool = True) -> Path:
+    """One folder with the regular files of all; the only one itself where there is only one.
+
+    Args:
+        sources: The same folder of each instance.
+        target: A folder to make.
+        strict: Whether to fail where two left different files under one name; otherwise the first one's stays.
+
+    Raises:
+        PipelineError: Two did; on the service the one that is uploaded last stays.
+    """
+    if len(sources) == 1:
+        return sources[0]
+    target.mkdir(parents=True)
+    for source in sources:
+        for name, path in transfer.regular_files(source):
+            if not (target / name).exists():
+                transfer.link(path, target / name)
+            elif strict and hash_file(target / name) != hash_file(path):
+                fault = f"two instances left different files named {name!r} in {source.name!r}"
+                raise PipelineError(
+                    f"{fault}, and which one would stay is chance: let one write it, or name them apart"
+                )
+    return target
+
+
+def run(commands: Sequence[sandbox.Command]) -> tuple[int, sandbox.Exit]:
+    """Run all to their end: which one failed first, and how; without a failure the first one's end."""
+    ends: list[tuple[int, sandbox.Exit]] = []
+    with ExitStack() as stack:
+        running = {stack.enter_context(sandbox.Running(command)): place for place, command in enumerate(commands)}
+        while running:
+            for job in select.select(list(running), [], [])[0]:
+                place, ended = running.pop(job), job.wait()
+                if ended.failed and not any(other.failed for _, other in ends):
+                    for other in running:
+                        other.stop()
+                ends.append((place, ended))
+    return next((end for end in ends if end[1].failed), min(ends, key=lambda end: end[0]))

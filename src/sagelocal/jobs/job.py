@@ -1,0 +1,269 @@
+"""One job from its inputs to its published outputs, under the contract that `contracts` describes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import stat
+import tarfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sagelocal.definition import retries
+from sagelocal.errors import InputError, StepFailed
+from sagelocal.jobs import contracts, instances, sandbox
+from sagelocal.jobs.halt import Halt
+from sagelocal.storage import archive, transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sagelocal.jobs.contracts import Job, Transfer
+    from sagelocal.jobs.environment import Environment
+    from sagelocal.jobs.instances import Site
+    from sagelocal.storage.manifest import FileRecord
+    from sagelocal.storage.store import Store
+
+REASON_CHARACTERS = 1024  # of the service's FailureReason and ExitMessage
+NO_NAMESPACE = (
+    "this machine gives a job no /opt/ml of its own ({why}): allow user namespaces (on Ubuntu: sysctl "
+    "kernel.apparmor_restrict_unprivileged_userns=0), run as root on Linux, or map the image to an "
+    "environment whose entry points read SAGELOCAL_ML_ROOT"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where one job works: `folder` is its own, `log` stays after it; `lock` as in `sandbox.Command`."""
+
+    step: str
+    store: Store
+    environment: Environment
+    folder: Path
+    log: Path
+    lock: int
+    grace_s: float = 120.0
+    halt: Halt = field(default_factory=Halt)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a job left: the objects of every published prefix, its last metrics, its own message.
+
+    `told` is what else the service's Describe… call would give.
+    """
+
+    outputs: Mapping[str, Mapping[str, FileRecord]]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    message: str = ""
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run(job: Job, bench: Bench, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:
+    """Run the job and publish what it made.
+
+    Args:
+        job: What to run.
+        bench: Where.
+        contents: The objects of every input by its name, as they were when it was decided to run.
+
+    Raises:
+        StepFailed: The job failed, could not start, or ran too long; its own reason, if it gave one.
+        InputError: An input has no objects.
+    """
+    patterns = _patterns(job)
+    sites = instances.sites(job.hosts, bench.folder, bench.log)
+    for site in sites:
+        _lay_out(job, site)
+    for item in job.inputs:
+        _bring(item, bench, [site.ml / item.folder for site in sites], contents[item.name])
+    with _checkpoints(job, bench, sites):
+        place, ended = instances.run([_command(job, bench, site) for site in sites])
+    if ended.failed:
+        kind = retries.after_exit(ended.code, ended.fault, timed_out=ended.timed_out)
+        raise StepFailed(bench.step, _reason(job, bench, sites[place], ended), bench.log, kind)
+    outputs = {item.uri: bench.store.publish(item.uri, _made(job, item, bench, sites)) for item in job.outputs}
+    found = {name: value for site in reversed(sites) for name, value in _metrics(patterns, site.log)}
+    message = next(filter(None, (text_of(site.ml / "output" / "message") for site in sites)), "")
+    return Result(outputs, found, message)
+
+
+@contextmanager
+def _checkpoints(job: Job, bench: Bench, sites: Sequence[Site]) -> Iterator[None]:
+    """What earlier jobs kept, and what this one keeps, however it ends."""
+    if job.checkpoints is None:
+        yield
+        return
+    uri, folders = job.checkpoints.uri, [site.ml / job.checkpoints.folder for site in sites]
+    for folder in folders:
+        bench.store.download(uri, folder)
+    try:
+        yield
+    finally:
+        bench.store.publish(uri, instances.gather(folders, bench.folder / "kept", strict=False))
+
+
+def _lay_out(job: Job, site: Site) -> None:
+    folders = [item.folder for item in (*job.inputs, *job.outputs)]
+    for name in ("input/config", "input/data", "model", "output/data", "checkpoints", "config", *folders):
+        (site.ml / name).mkdir(parents=True, exist_ok=True)
+    for name, body in job.files_of(site.host).items():
+        (site.ml / name).write_text(json.dumps(body, indent=1), encoding="utf-8")
+
+
+def _bring(item: Transfer, bench: Bench, folders: Sequence[Path], expected: Mapping[str, FileRecord]) -> None:
+    if item.folder == contracts.CODE:
+        _bring_code(item, bench, folders, expected)
+        return
+    for folder in folders[:1] if item.sharded else folders:
+        fetch(item, bench, folder, expected)
+    if item.sharded:
+        instances.spread(folders, expected)
+
+
+def _bring_code(item: Transfer, bench: Bench, folders: Sequence[Path], expected: Mapping[str, FileRecord]) -> None:
+    """Unpack scripts where the image's own program would, so that it asks no account; none is no fault here."""
+    kept = bench.folder / "scripts"
+    if expected:
+        fetch(item, bench, kept, expected)
+    for _, path in transfer.regular_files(kept):
+        for folder in folders if tarfile.is_tarfile(path) else ():
+            archive.unpack(path, folder)
+
+
+def fetch(item: Transfer, bench: Bench, folder: Path, expected: Mapping[str, FileRecord]) -> None:
+    """Copy an input's objects into the folder.
+
+    Raises:
+        InputError: There are none. StepFailed: They aren't the expected ones any more.
+    """
+    if not expected:
+        raise InputError(f"input {item.name!r}: no objects below {item.uri}, expected some: put them there")
+    if bench.store.download(item.uri, folder) != expected:
+        raise StepFailed(bench.step, f"input {item.name!r} ({item.uri}) changed while it was read: run again")
+
+
+def _command(job: Job, bench: Bench, site: Site) -> sandbox.Command:
+    argv = job.argv
+    if not argv[0]:
+        argv = (program(job, bench, "train", "the step names no ContainerEntrypoint"), *argv[1:])
+    # Instances find each other by names in a file that only a mounted job has for itself.
+    mounted = not bench.environment.honours_root or len(job.hosts) > 1
+    if mounted and (why := sandbox.refusal()):
+        raise StepFailed(bench.step, NO_NAMESPACE.format(why=why))
+    return dataclasses.replace(
+        command(job, bench, argv, mounted=mounted),
+        folder=site.folder,
+        log=site.log,
+        hosts=instances.addresses(job.hosts),
+    )
+
+
+def program(job: Job, bench: Bench, name: str, why: str) -> str:
+    """The path of an image's own program.
+
+    Raises:
+        StepFailed: The environment has none.
+    """
+    path = bench.environment.prefix / "bin" / name
+    if not os.access(path, os.X_OK):
+        fault = f"{why}, and {path}, the image's own program, is missing"
+        raise StepFailed(bench.step, f"{fault}: map {job.image} to an environment that has it")
+    return str(path)
+
+
+def command(job: Job, bench: Bench, argv: tuple[str, ...], *, mounted: bool) -> sandbox.Command:
+    """What to run for a job of one instance."""
+    return sandbox.Command(
+        argv=argv,
+        variables={**bench.environment.variables, **job.variables},
+        prefix=bench.environment.prefix,
+        folder=bench.folder,
+        log=bench.log,
+        mounted=mounted,
+        lock=bench.lock,
+        max_runtime_s=job.max_runtime_s,
+        grace_s=bench.grace_s,
+        halt=bench.halt,
+    )
+
+
+def _made(job: Job, item: Transfer, bench: Bench, sites: Sequence[Site]) -> Path:
+    """The folder to publish for an output."""
+    for site in sites:
+        folder = site.ml / item.folder
+        if folder.resolve() != site.ml.resolve() / item.folder:
+            fault = f"/opt/ml/{item.folder} became a link: write into the folder itself"
+            raise StepFailed(bench.step, fault, bench.log)
+    made = instances.gather([site.ml / item.folder for site in sites], bench.folder / "made" / item.folder)
+    if not job.packed:
+        return made
+    upload = bench.folder / "upload"
+    archive.pack(made, upload / "model.tar.gz")
+    data = instances.gather([site.ml / "output" / "data" for site in sites], bench.folder / "made" / "output" / "data")
+    if any(transfer.regular_files(data)):
+        archive.pack(data, upload / "output.tar.gz")
+    return upload
+
+
+def _reason(job: Job, bench: Bench, site: Site, ended: sandbox.Exit) -> str:
+    whose = f"{site.host}: " if len(job.hosts) > 1 else ""
+    if ended.fault or ended.timed_out:
+        return f"{whose}{never_ran(job, bench, ended)}"
+    given = text_of(site.ml / job.reason_file)
+    return f"{whose}{given}" if given else f"{whose}{ended}; its log ends with: {last_line(site.log) or '(nothing)'}"
+
+
+def never_ran(job: Job, bench: Bench, ended: sandbox.Exit) -> str:
+    """Why a job that did not end by itself failed."""
+    if ended.fault.startswith("namespace"):
+        return NO_NAMESPACE.format(why=ended.fault)
+    if ended.fault:
+        return f"can't start {job.argv[0] or 'train'!r} in {bench.environment.prefix} ({ended.fault})"
+    limit = f"StoppingCondition.MaxRuntimeInSeconds is {job.max_runtime_s:g}"
+    return f"MaxRuntimeExceeded: {limit}, and the job had not ended by then"
+
+
+def text_of(path: Path) -> str:
+    """The first 1,024 characters of a file that the job may have written; nothing for a link or a pipe."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return ""
+        return file.read(4 * REASON_CHARACTERS).decode(errors="replace").strip()[:REASON_CHARACTERS]
+
+
+def last_line(log: Path) -> str:
+    """The end of a log, at most 300 characters; empty where there is none."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4 * REASON_CHARACTERS))
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].strip()[:300] if lines else ""
+
+
+def _patterns(job: Job) -> list[tuple[str, re.Pattern[str]]]:
+    try:
+        return [(name, re.compile(pattern)) for name, pattern in job.metrics]
+    except re.error as error:
+        fault = f"{error.pattern!r} is no regular expression ({error})"
+        raise InputError(f"MetricDefinitions: {fault}: correct it in the definition") from error
+
+
+def _metrics(patterns: list[tuple[str, re.Pattern[str]]], log: Path) -> Iterator[tuple[str, float]]:
+    """(name, value) of every match in the log, in order: who makes a dict of them keeps the last."""
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines if patterns else ():
+            for name, pattern in patterns:
+                for match in pattern.finditer(line):
+                    # As the service has it: what is no number is no metric.
+                    with suppress(ValueError, IndexError, TypeError):
+                        yield name, float(match[1])

@@ -1,0 +1,206 @@
+"""One command run as a container would run it: its own /opt/ml, a clean environment, nothing left behind.
+
+Without Docker there are two ways to give a job its `/opt/ml`: a mount namespace, in which the job's
+folder really stands there, or, for entry points that know it, the variable SAGELOCAL_ML_ROOT. Scripts of
+other people name `/opt/ml` outright; rewriting paths breaks them, and as root they would write to the
+real one.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Self, cast
+
+from sagelocal.jobs.halt import Halt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+ML_ROOT = "SAGELOCAL_ML_ROOT"
+_SUPERVISOR = Path(__file__).with_name("supervise.py")
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_FROM_HERE = ("LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONHASHSEED")  # no credentials among them, ever
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run and where.
+
+    `folder` is the job's own: `ml` in it is what the job sees as /opt/ml, `work` is its working folder
+    and HOME. With `mounted`, /opt/ml is real; without, the job learns the place from SAGELOCAL_ML_ROOT.
+    `lock` is an open file that the supervisor holds until the job's last process is gone; `halt` ends the
+    job from another thread. `hosts` are addresses by the name that a mounted job finds in its /etc/hosts.
+    With `door`, the path of a Unix socket to make, the job has a network of its own, and who connects there
+    reaches port 8080 in it; nobody else reaches anything in it, nor it anything outside.
+    """
+
+    argv: tuple[str, ...]
+    variables: Mapping[str, str]
+    prefix: Path
+    folder: Path
+    log: Path
+    mounted: bool
+    lock: int
+    max_runtime_s: float
+    grace_s: float
+    halt: Halt = field(default_factory=Halt)
+    hosts: Mapping[str, str] = field(default_factory=lambda: {"algo-1": "127.0.0.1"})
+    door: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a job ended: a negative `code` is the signal that killed it, `fault` says why it never began."""
+
+    code: int
+    timed_out: bool
+    fault: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether it did not end well."""
+        return self.code != 0 or self.timed_out or bool(self.fault)
+
+    def __str__(self) -> str:
+        return f"killed by signal {-self.code}" if self.code < 0 else f"exit code {self.code}"
+
+
+class Running:
+    """A command on its way.
+
+    When this process dies in whatever way, or leaves the block, every process of the job is killed.
+    """
+
+    def __init__(self, command: Command) -> None:
+        order = json.dumps(_order(command)).encode() + b"\n"
+        self._held = ExitStack()
+        self._supervisor = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_SUPERVISOR)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # an interrupt typed at the terminal reaches us, and through us the job
+            pass_fds=(command.lock,),
+        )
+        self._to = cast("IO[bytes]", self._supervisor.stdin)
+        self._back = cast("IO[bytes]", self._supervisor.stdout)
+        with self._held:
+            self._held.callback(self._end)
+            self._tell(order)
+            self._held.enter_context(command.halt.closing(self._to))
+            self._held = self._held.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.close()
+
+    def fileno(self) -> int:
+        """What becomes readable when the command has ended."""
+        return self._back.fileno()
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the command has ended, after waiting for that for so long."""
+        return bool(select.select([self], [], [], seconds)[0])
+
+    def wait(self) -> Exit:
+        """How the command ended; to be asked once."""
+        answer = self._back.read()
+        self._held.close()
+        if not answer:
+            return Exit(self._supervisor.returncode or 1, timed_out=False, fault="start: its supervisor was killed")
+        return Exit(**json.loads(answer))
+
+    def stop(self) -> None:
+        """Ask the command to end (SIGTERM); it is killed when its grace is over."""
+        self._tell(b"x")
+
+    def _tell(self, data: bytes) -> None:
+        # It may have ended, or have been told from another thread to end at once.
+        with suppress(BrokenPipeError, ValueError):
+            self._to.write(data)
+            self._to.flush()
+
+    def _end(self) -> None:
+        with self._back, suppress(BrokenPipeError):
+            self._to.close()  # says that nobody waits for the job; another thread may have said so already
+        self._supervisor.wait()
+
+
+def run(command: Command) -> Exit:
+    """Run the command to its end; its output is appended to `command.log`."""
+    with Running(command) as running:
+        return running.wait()
+
+
+def _order(command: Command) -> dict[str, object]:
+    """What the supervisor is told."""
+    work, hosts = command.folder / "work", command.folder / "hosts"
+    work.mkdir(parents=True, exist_ok=True)
+    hosts.write_text(_hosts(command.hosts), encoding="utf-8")
+    return {
+        "argv": command.argv,
+        "environment": _environment(command),
+        "folder": str(work),
+        "log": str(command.log),
+        "mount": str(command.folder / "ml") if command.mounted else None,
+        "hosts": str(hosts),
+        "door": str(command.door) if command.door else None,
+        "lock": command.lock,
+        "max_runtime_s": command.max_runtime_s,
+        "grace_s": command.grace_s,
+    }
+
+
+def _environment(command: Command) -> dict[str, str]:
+    clean = {name: os.environ[name] for name in _FROM_HERE if name in os.environ}
+    clean = {"LANG": "C.UTF-8", **clean, **command.variables}
+    clean.setdefault("PATH", f"{command.prefix / 'bin'}:{_SYSTEM_PATH}")
+    clean.setdefault("HOME", str(command.folder / "work"))
+    if not command.mounted:
+        clean[ML_ROOT] = str(command.folder / "ml")
+    return clean
+
+
+def _hosts(names: Mapping[str, str]) -> str:
+    known = Path("/etc/hosts")
+    own = "".join(f"{address} {name}\n" for name, address in names.items())
+    return f"{own}{known.read_text(encoding='utf-8') if known.exists() else ''}"
+
+
+@functools.cache
+def refusal() -> str | None:
+    """Why this machine can't give a job its own /opt/ml, None where it can; tried once per process."""
+    if sys.platform != "linux":
+        return f"mount namespaces are Linux's, this is {sys.platform}"
+    with tempfile.TemporaryDirectory(prefix="sagelocal-") as name:
+        folder = Path(name)
+        (folder / "ml").mkdir()
+        (folder / "ml" / "probe").touch()
+        with (folder / "lock").open("wb") as lock:
+            result = run(
+                Command(
+                    argv=("test", "-e", "/opt/ml/probe"),
+                    variables={},
+                    prefix=Path(sys.prefix),
+                    folder=folder,
+                    log=folder / "log",
+                    mounted=True,
+                    lock=lock.fileno(),
+                    max_runtime_s=60,
+                    grace_s=1,
+                )
+            )
+    return None if result.code == 0 else (result.fault or "the mount had no effect")

@@ -1,0 +1,117 @@
+"""When a finished step counts for a later one: same work asked for, same content given, result still whole.
+
+The service's own key holds addresses, so data overwritten under its address gives a wrong hit there; here the
+key holds content, and addresses, times and names of jobs don't count.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sagelocal.storage import publish, transfer
+from sagelocal.storage.manifest import FileRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sagelocal.jobs.contracts import Job
+    from sagelocal.storage.store import Store
+
+_FORMAT = 1
+# Where results go, who runs, what it is called, who watches: none of it changes what comes out.
+_LEFT_OUT: Final = (
+    *("ProcessingOutputConfig", "OutputDataConfig", "CheckpointConfig"),
+    *("ProcessingJobName", "TrainingJobName", "Tags", "RoleArn", "ExperimentConfig"),
+    *("DebugHookConfig", "ProfilerConfig", "ProfilerRuleConfigurations", "DebugRuleConfigurations"),
+    *("TensorBoardOutputConfig", "ProcessingInputs", "InputDataConfig"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A finished step that counts: `outputs` are its objects by prefix, `created` seconds since 1970."""
+
+    key: str
+    created: float
+    properties: Mapping[str, Any]
+    outputs: Mapping[str, Mapping[str, FileRecord]]
+    metrics: Mapping[str, float]
+
+
+def key(job: Job, contents: Mapping[str, Mapping[str, FileRecord]], environment: str) -> str:
+    """sha256 that is equal for equal work.
+
+    Args:
+        job: What is asked for.
+        contents: The objects of every input, by the input's name.
+        environment: The digest of the code that runs.
+    """
+    asked = {name: value for name, value in (job.counted or job.arguments).items() if name not in _LEFT_OUT}
+    body = {
+        "format": _FORMAT,
+        "arguments": asked,
+        "inputs": sorted([item.name, item.folder, transfer.digest(contents[item.name])] for item in job.inputs),
+        "channels": [_without_address(item) for item in job.arguments.get("InputDataConfig", ())],
+        "outputs": sorted([item.name, item.folder] for item in job.outputs),
+        "packed": job.packed,
+        "environment": environment,
+    }
+    sharded = sorted(item.name for item in job.inputs if item.sharded)
+    if sharded:
+        body["sharded"] = sharded
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _without_address(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name != "DataSource"}
+
+
+def keep(folder: Path, entry: Entry) -> None:
+    """Write the entry; from this moment on the step's outputs count."""
+    body = json.dumps(dataclasses.asdict(entry), sort_keys=True)
+    seal = hashlib.sha256(body.encode()).hexdigest()
+    publish.write_file(_place(folder, entry.key), f"{seal}\n{body}\n".encode())
+
+
+def find(folder: Path, wanted: str, store: Store, not_before: float) -> Entry | None:
+    """The entry of that key if its every output is on disk exactly as recorded, else None.
+
+    Args:
+        folder: Where the entries are.
+        wanted: A key.
+        store: Where the outputs are.
+        not_before: An entry created earlier (seconds since 1970) has expired.
+    """
+    entry = _read(_place(folder, wanted))
+    if entry is None or entry.key != wanted or entry.created < not_before:
+        return None
+    for uri, records in entry.outputs.items():
+        found = store.listing(uri)
+        if any(found.get(name) != record for name, record in records.items()):
+            return None
+    return entry
+
+
+def _place(folder: Path, wanted: str) -> Path:
+    return folder / f"{wanted}.json"
+
+
+def _read(path: Path) -> Entry | None:
+    """None for a missing or damaged entry: the step then runs again, which heals it."""
+    try:
+        seal, body, rest = path.read_bytes().split(b"\n")
+        if hashlib.sha256(body).hexdigest().encode() != seal or rest:
+            return None
+        fields = json.loads(body)
+        fields["outputs"] = {
+            uri: {name: FileRecord(**record) for name, record in records.items()}
+            for uri, records in fields["outputs"].items()
+        }
+        return Entry(**fields)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,265 @@
+"""One execution on its way: each step decided when its turn comes, and its record on disk before the next one begins.
+
+One thread decides and writes; others only follow jobs (`crew`). What a step needs of the others is given to it when it
+begins, so nothing here is locked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from sagelocal.definition.graph import Turns
+from sagelocal.definition.language import Scope, holds, resolve
+from sagelocal.errors import ArtifactError, StepFailed
+from sagelocal.jobs import contracts, models
+from sagelocal.jobs import job as jobs
+from sagelocal.jobs.contracts import ARN
+from sagelocal.jobs.halt import Halt
+from sagelocal.run import cache, handlers, records, step_types
+from sagelocal.run.attempts import Attempts, iso
+from sagelocal.run.crew import Crew
+from sagelocal.run.records import Execution, StepRecord
+from sagelocal.run.register import RegisterRequest
+from sagelocal.storage import transfer
+from sagelocal.storage.store import join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from sagelocal.definition.steps import Step
+    from sagelocal.jobs.contracts import Job
+    from sagelocal.jobs.environment import Environment
+    from sagelocal.run.handlers import Handler
+    from sagelocal.run.register import RegisterHandler
+    from sagelocal.storage.manifest import FileRecord
+    from sagelocal.storage.store import Store
+
+    Contents = Mapping[str, Mapping[str, FileRecord]]
+
+_DOCUMENT_BYTES: Final = 64 * 2**20  # a report that conditions read; the service stops far earlier
+# Done at once, by the thread that called `run`: a register handler may be of a kind that only its own thread can use.
+_AT_ONCE: Final = ("Condition", "Fail", "RegisterModel", "Model")
+
+
+@dataclass(slots=True)
+class Course:
+    """What an execution knows so far; `waits` holds, by step, the steps that it waits for.
+
+    `taken` are records of steps that don't run, by name; None for one that neither runs nor is needed.
+    """
+
+    workspace: Path
+    store: Store
+    environment_of: Callable[[str], Environment]
+    register: RegisterHandler
+    on_event: Callable[[StepRecord], None]
+    now: Callable[[], float]
+    grace_s: float
+    lock: int
+    execution: Execution
+    steps: Mapping[str, Step]
+    waits: Mapping[str, frozenset[str]]
+    taken: Mapping[str, StepRecord | None] = field(default_factory=dict)
+    handlers: Mapping[str, Handler] = field(default_factory=dict)
+    wait: Callable[[float], None] | None = None
+    halt: Halt = field(default_factory=Halt)
+    done: dict[str, StepRecord] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    def run(self, at_once: int) -> Execution:
+        """Decide the steps, at most `at_once` of them at the same time, until one fails; what runs then may end."""
+        self._save()
+        try:
+            with Crew(at_once, self.halt) as crew:
+                failure = self._decide_all(crew)
+        except KeyboardInterrupt:
+            for name, record in self.done.items():
+                if record.status == records.EXECUTING:
+                    self.done[name] = dataclasses.replace(record, status="Stopped")
+            self._save("Stopped", "interrupted")
+            raise
+        return self._save("Failed" if failure else "Succeeded", failure)
+
+    def _decide_all(self, crew: Crew) -> str | None:
+        """Why the execution failed, None where it did not."""
+        turns, failure = Turns(self.waits), None
+        while True:
+            while failure is None and crew.has_room and (name := turns.next()):
+                record = self._begin(self.steps[name], crew)
+                if record is None or record.status != records.EXECUTING:
+                    turns.done(name)
+                    failure = self._failure(record)
+            if not crew.size:
+                return failure
+            record = crew.next()
+            self._note(record)
+            if record.status != records.EXECUTING:
+                turns.done(record.name)
+                failure = failure or self._failure(record)
+
+    def _failure(self, record: StepRecord | None) -> str | None:
+        if record is None or record.status != "Failed":
+            return None
+        self.halt.begin_nothing_new()
+        return f"step {record.name!r} failed: {record.reason}"
+
+    def _begin(self, step: Step, crew: Crew) -> StepRecord | None:
+        """The step's record, `Executing` where the crew follows it from here on; None where it is passed over."""
+        if step.name in self.taken:
+            taken = self.taken[step.name]
+            if taken:
+                self._note(taken)
+            return taken
+        record = self.done.get(step.name) or self._inherited(step)
+        if record is None:
+            record = StepRecord(step.name, step.type, records.EXECUTING, started=iso(self.now()))
+            self._note(record)
+            decide = partial(self._attempts().decide, step, partial(self._carry_out, step, self._scope()))
+            if step.type not in _AT_ONCE:
+                crew.start(step.name, decide)
+                return record
+            record = decide(self._note)
+        self._note(record)
+        return record
+
+    def _attempts(self) -> Attempts:
+        return Attempts(self.halt, self.now, self.wait or self.halt.wait, self.execution.folder / "steps")
+
+    def _inherited(self, step: Step) -> StepRecord | None:
+        """The record of a step that waits for one in a branch that was not taken."""
+        waited = (self.done.get(name) for name in self.waits[step.name])
+        if any(record and record.status == "Skipped" for record in waited):
+            return StepRecord(step.name, step.type, "Skipped")
+        return None
+
+    def _note(self, record: StepRecord) -> None:
+        self.done[record.name] = record
+        self._save()
+        self.on_event(record)
+
+    def _save(self, status: str = records.EXECUTING, failure: str | None = None) -> Execution:
+        self.execution = dataclasses.replace(
+            self.execution,
+            status=status,
+            failure=failure,
+            steps=tuple(self.done.values()),
+            seconds=round(time.monotonic() - self.began, 3),
+        )
+        records.write(self.execution)
+        return self.execution
+
+    def _carry_out(self, step: Step, scope: Scope) -> StepRecord:
+        if step.type == "Condition":
+            return self._choose(step, scope)
+        arguments = resolve(dict(step.arguments), scope)
+        if step.type == "Fail":
+            raise StepFailed(step.name, str(arguments["ErrorMessage"]))
+        if step.type == "RegisterModel":
+            return self._registered(step, arguments)
+        if step.type == "Model":
+            name = arguments.get("ModelName") or contracts.job_name(self.execution.id, step.name)
+            properties = models.create(self.workspace / models.FOLDER, name, arguments, iso(self.now()))
+            return StepRecord(step.name, step.type, "Succeeded", properties=properties)
+        if step.type in handlers.TYPES:
+            properties = handlers.run(step, arguments, self.handlers, scope.execution)
+            return StepRecord(step.name, step.type, "Succeeded", properties=properties)
+        return self._job(step, arguments)
+
+    def _choose(self, step: Step, scope: Scope) -> StepRecord:
+        outcomes = [holds(condition, scope) for condition in step.conditions]
+        passed = all(outcome.passed for outcome in outcomes)
+        for other in step.else_steps if passed else step.if_steps:
+            self.done[other.name] = StepRecord(other.name, other.type, "Skipped")
+        return StepRecord(
+            step.name,
+            step.type,
+            "Succeeded",
+            properties={"Outcome": passed},
+            conditions=tuple(dataclasses.asdict(outcome) for outcome in outcomes),
+        )
+
+    def _registered(self, step: Step, arguments: Mapping[str, Any]) -> StepRecord:
+        about = {
+            "id": self.execution.id,
+            "pipeline_name": self.execution.pipeline_name,
+            "definition_digest": self.execution.definition_digest,
+            "parameters": dict(self.execution.parameters),
+        }
+        properties = self.register(RegisterRequest(step.name, arguments, self.store, about))
+        return StepRecord(step.name, step.type, "Succeeded", properties=properties)
+
+    def _job(self, step: Step, arguments: Mapping[str, Any]) -> StepRecord:
+        job = step_types.job(step.type, arguments, step.name, self.execution.id, self.workspace)
+        contents = {item.name: self.store.listing(item.uri) for item in job.inputs}
+        key = cache.key(job, contents, self.environment_of(job.image).digest)
+        kept = step.cache is not None and step.cache.enabled
+        found = cache.find(self._entries, key, self.store, self._oldest(step)) if kept else None
+        entry = found or dataclasses.replace(self._work(step, job, contents), key=key)
+        if kept and not found:
+            cache.keep(self._entries, entry)
+        return StepRecord(
+            step.name,
+            step.type,
+            "Succeeded",
+            cached=found is not None,
+            properties=entry.properties,
+            metrics=entry.metrics,
+        )
+
+    def _work(self, step: Step, job: Job, contents: Contents) -> cache.Entry:
+        log = self.execution.folder / "steps" / step.name / "log.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        folder = self.workspace / "jobs" / job.name
+        environment = self.environment_of(job.image)
+        bench = jobs.Bench(step.name, self.store, environment, folder, log, self.lock, self.grace_s, self.halt)
+        started = self.now()
+        try:
+            result = step_types.run(job, bench, contents)
+        finally:
+            transfer.remove(folder)
+        ended = self.now()
+        properties = step_types.describe(job, result, (iso(started), iso(ended)))
+        return cache.Entry("", ended, properties, result.outputs, result.metrics)
+
+    @property
+    def _entries(self) -> Path:
+        return self.workspace / "cache"
+
+    def _oldest(self, step: Step) -> float:
+        expire = step.cache.expire_after_s if step.cache else None
+        return 0.0 if expire is None else self.now() - expire
+
+    def _scope(self) -> Scope:
+        execution, arn = self.execution, f"{ARN}:pipeline/{self.execution.pipeline_name}"
+        return Scope(
+            parameters=execution.parameters,
+            execution={
+                "PipelineName": execution.pipeline_name,
+                "PipelineArn": arn,
+                "PipelineExecutionId": execution.id,
+                "PipelineExecutionArn": f"{arn}/execution/{execution.id}",
+                "StartDateTime": execution.started,
+                "CurrentDateTime": iso(self.now()),
+            },
+            properties={name: record.properties for name, record in self.done.items()},
+            property_file=self._property_file,
+            document=self._document,
+        )
+
+    def _property_file(self, step: str, name: str) -> Any:
+        file = self.steps[step].property_files[name]
+        outputs = self.done[step].properties["ProcessingOutputConfig"]["Outputs"]
+        uri = next(item["S3Output"]["S3Uri"] for item in outputs if item["OutputName"] == file.output_name)
+        return self._document(join(uri, file.path))
+
+    def _document(self, uri: str) -> Any:
+        try:
+            return json.loads(self.store.read(uri, _DOCUMENT_BYTES))
+        except (ValueError, RecursionError) as error:
+            raise ArtifactError(f"{uri} is no JSON ({error}): the step before has to write it so") from error

@@ -1,0 +1,282 @@
+"""What the service can run and this machine can't, found before anything runs and refused by name.
+
+To run such a step in some other way would give results that the service would not give.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sagelocal.definition import expressions, graph, paths
+from sagelocal.definition.expressions import short
+from sagelocal.definition.fields import likely
+from sagelocal.definition.language import Scope, resolve
+from sagelocal.errors import InputError, UnresolvedValue
+from sagelocal.jobs import contracts, models, payloads, tuning
+from sagelocal.run import handlers
+from sagelocal.storage.store import split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from sagelocal.definition.steps import Definition, Step
+
+# (where below the step's Arguments, what runs here, why); absent always runs.
+_Rule = tuple[str, tuple[Any, ...], str]
+_ALIKE: Final = "all instances of a job are alike here: give InstanceType and InstanceCount instead"
+_FILES: Final = "nothing streams here, inputs are copied as plain files before the job starts: use File"
+_FAST: Final = "nothing streams here, inputs are copied as plain files before the job starts: use File or FastFile"
+_PLAIN: Final = "inputs are not unpacked: store them unpacked, or let the step unpack them"
+_PREFIX: Final = "inputs are prefixes or objects: use S3Prefix"
+_MANAGED: Final = "the executor copies inputs and outputs, never the application: use false"
+
+_SEARCH: Final = "one search space runs here: use HyperParameterTuningJobConfig and TrainingJobDefinition alone"
+_CONFIG: Final = "HyperParameterTuningJobConfig."
+_RULES: Final[Mapping[str, tuple[_Rule, ...]]] = {
+    "Processing": (),
+    "Training": (
+        ("ResourceConfig.InstanceGroups", ([],), _ALIKE),
+        ("AlgorithmSpecification.TrainingInputMode", ("File", "FastFile"), _FAST),
+    ),
+    "Transform": (
+        ("TransformInput.DataSource.S3DataSource.S3DataType", ("S3Prefix",), _PREFIX),
+        ("TransformInput.CompressionType", ("None",), _PLAIN),
+        ("TransformInput.SplitType", ("None", "Line"), "records are lines or whole objects here: use None or Line"),
+        ("DataCaptureConfig", (), "requests are not captured here: leave it out"),
+    ),
+    "Tuning": (
+        ("WarmStartConfig", (), "no search goes on from an earlier one here: leave it out"),
+        ("Autotune", (), "no ranges are chosen here: leave it out and give ParameterRanges"),
+        ("TrainingJobDefinitions", (), _SEARCH),
+        (f"{_CONFIG}Strategy", ("Random", "Bayesian", "Grid"), "trainings are not stopped midway here: use Random"),
+        (f"{_CONFIG}ParameterRanges.AutoParameters", ([],), "no ranges are chosen here: give them"),
+        (
+            f"{_CONFIG}TuningJobCompletionCriteria.BestObjectiveNotImproving",
+            (),
+            "a search ends by number: leave it out",
+        ),
+        (f"{_CONFIG}TuningJobCompletionCriteria.ConvergenceDetected", (), "a search ends by number: leave it out"),
+        ("TrainingJobDefinition.HyperParameterRanges", (), _SEARCH),
+        ("TrainingJobDefinition.TuningObjective", (), _SEARCH),
+    ),
+}
+# What the service can and nobody else: each refused by name, with the reason.
+_NOWHERE_ELSE: Final[Mapping[str, str]] = {
+    "QualityCheck": "Model Monitor's own analyzer image computes it, which runs in the service alone",
+    "ClarifyCheck": "Clarify's own image computes it, which runs in the service alone",
+    "EMR": "it starts a cluster of the account",
+    "AutoML": "the service chooses and trains algorithms of its own",
+}
+_INPUT_RULES: Final[Mapping[str, tuple[_Rule, ...]]] = {
+    "Processing": (
+        ("AppManaged", (False,), _MANAGED),
+        ("S3Input.S3InputMode", ("File",), _FILES),
+        ("S3Input.S3DataType", ("S3Prefix",), _PREFIX),
+        ("S3Input.S3CompressionType", ("None",), _PLAIN),
+    ),
+    "Training": (
+        ("InputMode", ("File", "FastFile"), _FAST),
+        ("DataSource.S3DataSource.S3DataType", ("S3Prefix",), _PREFIX),
+        ("CompressionType", ("None",), _PLAIN),
+        ("RecordWrapperType", ("None",), "records are not wrapped here: use None"),
+    ),
+    "Transform": (),
+    "Tuning": (),
+}
+_NEEDED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "Processing": (("AppSpecification.ContainerEntrypoint", "no image is at hand that could name one"),),
+    "Training": (
+        ("AlgorithmSpecification.TrainingImage", "no algorithm of the service runs here"),
+        ("ResourceConfig", "no serverless job runs here"),
+    ),
+    "Transform": (),
+    "Tuning": (),
+}
+_ADDRESSES: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
+    # (list, address, container folder): where each item's bytes are
+    "Processing": (
+        ("ProcessingInputs", "S3Input.S3Uri", "S3Input.LocalPath"),
+        ("ProcessingOutputConfig.Outputs", "S3Output.S3Uri", "S3Output.LocalPath"),
+    ),
+    "Training": (("InputDataConfig", "DataSource.S3DataSource.S3Uri", ""),),
+    "Transform": (),
+    "Tuning": (),
+}
+# The addresses of a Training job that stand alone; what is absent here is required, if at all, by the shapes.
+_ALONE: Final[Mapping[str, tuple[str, ...]]] = {
+    "Processing": (),
+    "Training": ("OutputDataConfig.S3OutputPath", "CheckpointConfig.S3Uri"),
+    "Transform": ("TransformInput.DataSource.S3DataSource.S3Uri", "TransformOutput.S3OutputPath"),
+    "Tuning": (),
+}
+_UNKNOWN: Final = object()
+
+
+def faults(definition: Definition, scope: Scope, handled: Collection[str] = ()) -> tuple[str, ...]:
+    """Every `place: fault` of what can't run here; values that need a finished step are not looked at.
+
+    Args:
+        definition: A checked definition.
+        scope: With the parameters of the execution; no step is finished yet.
+        handled: What there are handlers for: names of steps, ARNs of functions, URLs of queues.
+    """
+    steps = {step.name: step for step, _ in graph.flatten(definition.steps)}
+    return tuple(
+        f"steps[{step.name}].{fault}"
+        for step in steps.values()
+        for fault in _step_faults(step, scope, (handled, steps))
+    )
+
+
+def _step_faults(step: Step, scope: Scope, known: tuple[Collection[str], Mapping[str, Step]]) -> Iterator[str]:
+    handled, steps = known
+    if step.type in _NOWHERE_ELSE:
+        yield f"Type: {step.type} steps don't run here, {_NOWHERE_ELSE[step.type]}: take the step out for a local run"
+    elif handlers.has_none(step, handled):
+        yield f"Type: {handlers.missing(step)}"
+    elif step.type in handlers.TYPES and not step.target:
+        yield f"{handlers.TARGETS[step.type]}: is missing, and a {step.type} step can't do without"
+    elif step.type in _RULES:
+        arguments = _settled(dict(step.arguments), scope)
+        found = [*_job_faults(step.type, arguments)]
+        if step.type == "Tuning":
+            found += _search_faults(arguments)
+        if step.type == "Transform":
+            found += _transform_faults(arguments, _settled(_model(step, steps), scope))
+        yield from (f"Arguments.{fault}" for fault in found)
+
+
+def _model(step: Step, steps: Mapping[str, Step]) -> dict[str, Any]:
+    """The Arguments of the Model step that makes a transform's model; empty where none does."""
+    for name in expressions.references(step.arguments.get("ModelName")):
+        if steps[name].type == "Model":
+            return dict(steps[name].arguments)
+    return {}
+
+
+def _transform_faults(arguments: Any, model: Any) -> Iterator[str]:
+    if model and _UNKNOWN not in model.values():
+        yield from (f"ModelName: its model's {fault}" for fault in models.faults(model))
+    asked = _at(arguments, "DataProcessing")
+    if isinstance(asked, dict) and not _has_unknown(arguments):
+        try:
+            payloads.processing(arguments)
+        except InputError as error:
+            yield str(error)
+
+
+def _search_faults(arguments: Any) -> Iterator[str]:
+    definition = _at(arguments, "TrainingJobDefinition")
+    if isinstance(definition, dict):
+        yield from (f"TrainingJobDefinition.{fault}" for fault in _job_faults("Training", tuning.resourced(definition)))
+    grid = _at(arguments, f"{_CONFIG}Strategy") == "Grid"
+    for kind in ("Integer", "Continuous") if grid else ():
+        where = f"{_CONFIG}ParameterRanges.{kind}ParameterRanges"
+        if _list(arguments, where):
+            yield f"{where}: a grid has no steps between numbers: use categorical ranges, or another strategy"
+    limit = f"{_CONFIG}ResourceLimits.MaxNumberOfTrainingJobs"
+    if not grid and _at(arguments, limit) is None:
+        yield f"{limit}: is missing, and a search ends by number here: give it"
+    metric = _at(arguments, f"{_CONFIG}HyperParameterTuningJobObjective.MetricName")
+    defined = [_at(item, "Name") for item in _list(definition, "AlgorithmSpecification.MetricDefinitions")]
+    if isinstance(metric, str) and metric not in defined and _UNKNOWN not in defined:
+        where = f"{_CONFIG}HyperParameterTuningJobObjective.MetricName"
+        yield f"{where}: no metric {metric!r} is defined{likely(metric, defined)}"
+
+
+def _job_faults(kind: str, arguments: Any) -> Iterator[str]:
+    for where, why in _NEEDED[kind]:
+        if _at(arguments, where) is None:
+            yield f"{where}: is missing, and {why}: name it in the definition"
+    yield from _broken(_RULES[kind], arguments, "")
+    yield from _empty(arguments)
+    for items, address, folder in _ADDRESSES[kind]:
+        yield from _repeated(_list(arguments, items), items)
+        for index, item in enumerate(_list(arguments, items)):
+            place = f"{items}[{index}]."
+            if not items.endswith("Outputs"):
+                yield from _broken(_INPUT_RULES[kind], item, place)
+            yield from _address_faults(item, address, folder, place)
+    for where in _ALONE[kind]:
+        yield from _refusals(_at(arguments, where), split, where)
+    yield from _refusals(_at(arguments, "CheckpointConfig.LocalPath"), _checkpoints, "CheckpointConfig.LocalPath")
+
+
+def _has_unknown(arguments: Any) -> bool:
+    """Whether what filters depend on needs a finished step."""
+    places = ("DataProcessing", "TransformInput", "TransformOutput")
+    blocks = [_at(arguments, place) for place in places]
+    return any(not isinstance(block, dict) or _UNKNOWN in block.values() for block in blocks)
+
+
+def _empty(arguments: Any) -> Iterator[str]:
+    for where in ("ProcessingResources.ClusterConfig.InstanceCount", "ResourceConfig.InstanceCount"):
+        if _at(arguments, where) == 0:
+            yield f"{where}: found 0; a job has at least one instance"
+
+
+def _repeated(items: list[Any], place: str) -> Iterator[str]:
+    """Names that stand twice: the second would silently take the place of the first."""
+    names = [_at(item, name) for item in items for name in ("InputName", "OutputName", "ChannelName")]
+    known = [name for name in names if isinstance(name, str)]
+    for name in sorted({name for name in known if known.count(name) > 1}):
+        yield f"{place}: the name {name!r} stands more than once: give each its own"
+
+
+def _broken(rules: tuple[_Rule, ...], value: Any, place: str) -> Iterator[str]:
+    for where, allowed, why in rules:
+        found = _at(value, where)
+        if found is not _UNKNOWN and found is not None and found not in allowed:
+            yield f"{place}{where}: found {short(found)}; {why}"
+
+
+def _address_faults(item: Any, address: str, folder: str, place: str) -> Iterator[str]:
+    uri = _at(item, address)
+    if uri is None:
+        yield f"{place}{address}: is missing, and only S3 addresses run here"
+    for where, check in ((address, split), (folder, _folder)):
+        text = _at(item, where) if where else None
+        yield from _refusals(text, check, f"{place}{where}")
+        if where == folder and where and text is None:
+            yield f"{place}{where}: is missing, expected a path that begins with {contracts.PROCESSING}"
+
+
+def _refusals(text: Any, check: Callable[[str], object], place: str) -> Iterator[str]:
+    if isinstance(text, str):
+        try:
+            check(text)
+        except InputError as error:
+            yield f"{place}: {error}"
+
+
+def _folder(text: str) -> str:
+    return contracts.local(text, contracts.PROCESSING)
+
+
+def _checkpoints(text: str) -> str:
+    return contracts.local(text, contracts.ML)
+
+
+def _at(value: Any, where: str) -> Any:
+    """What stands there; None when absent, `_UNKNOWN` when only a finished step can tell."""
+    for part in paths.parse(where):
+        if value is _UNKNOWN or not isinstance(value, dict):
+            return value if value is _UNKNOWN else None
+        value = value.get(str(part))
+    return value
+
+
+def _list(arguments: Any, where: str) -> list[Any]:
+    found = _at(arguments, where)
+    return found if isinstance(found, list) else []
+
+
+def _settled(value: Any, scope: Scope) -> Any:
+    if expressions.expression(value):
+        try:
+            return resolve(value, scope)
+        except UnresolvedValue:
+            return _UNKNOWN
+    if isinstance(value, dict):
+        return {name: _settled(item, scope) for name, item in value.items()}
+    return [_settled(item, scope) for item in value] if isinstance(value, list) else value

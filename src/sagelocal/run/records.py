@@ -1,0 +1,163 @@
+"""What a run leaves for people and programs to read: `runs/<id>/run.json`, replaced after every step."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sagelocal.errors import ArtifactError, InputError
+from sagelocal.storage import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+NAME: Final = "run.json"
+DEFINITION: Final = "definition.json"
+EXECUTING, INTERRUPTED = "Executing", "Interrupted"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What became of a step.
+
+    `status`: Succeeded, Failed, Skipped (its branch was not taken), Stopped; Executing only while it
+    runs. `properties` is what the service's Describe… call would give; `conditions` holds, for a
+    Condition step, each decided condition with its left and right value. A cached step took `seconds` to
+    be found, not to run. `started` is an ISO 8601 time in UTC, empty where nothing was done; `attempts` counts
+    the first try. `taken_from` is the run whose outputs stand for those of a step that was not selected.
+    """
+
+    name: str
+    type: str
+    status: str
+    cached: bool = False
+    seconds: float = 0.0
+    reason: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    conditions: Sequence[Mapping[str, Any]] = ()
+    started: str = ""
+    attempts: int = 1
+    taken_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One run of a definition. Steps stand in the order in which they were reached; others were not.
+
+    `status`: Succeeded, Failed, Stopped; in a record also Executing, or Interrupted when its process died.
+    `started` is an ISO 8601 time in UTC, `seconds` the time from then to the last change of the record.
+    `selected` are the steps that were to run, in the definition's order; empty means all.
+    """
+
+    id: str
+    status: str
+    folder: Path
+    definition_digest: str
+    pipeline_name: str
+    parameters: Mapping[str, Any]
+    started: str
+    seconds: float = 0.0
+    steps: tuple[StepRecord, ...] = ()
+    failure: str | None = None
+    selected: Sequence[str] = ()
+
+    def step(self, name: str) -> StepRecord:
+        """The record of a step.
+
+        Raises:
+            InputError: It was not reached, or there is none of that name.
+        """
+        for record in self.steps:
+            if record.name == name:
+                return record
+        raise InputError(f"{self.id} did not reach a step {name!r}: expected one of {[s.name for s in self.steps]}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as in run.json; the folder is left out."""
+        body = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "folder"}
+        return {"format": _FORMAT, **body, "steps": [dataclasses.asdict(step) for step in self.steps]}
+
+
+def write(execution: Execution) -> None:
+    """Replace the run's record in one step."""
+    text = json.dumps(execution.as_dict(), indent=1, ensure_ascii=False, default=str)
+    publish.write_file(execution.folder / NAME, text.encode(errors="replace") + b"\n")
+
+
+def hold(folder: Path) -> int:
+    """A lock on a run's folder, an open file: as long as its process lives, the run is not interrupted."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def read(folder: Path) -> Execution:
+    """The run that left its record in `folder`.
+
+    Raises:
+        ArtifactError: There is no readable record.
+    """
+    try:
+        body = json.loads((folder / NAME).read_bytes())
+        if body.pop("format") != _FORMAT:
+            raise ArtifactError(f"{folder / NAME} has another format than {_FORMAT}: remove the folder")
+        body["steps"] = tuple(StepRecord(**step) for step in body["steps"])
+        execution = Execution(folder=folder, **body)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{folder / NAME} is no record of a run ({error}): remove the folder") from error
+    if execution.status == EXECUTING and not _is_held(folder):
+        return _interrupted(execution)
+    return execution
+
+
+def find(home: Path, execution_id: str) -> Execution:
+    """The run of that id in a workspace.
+
+    Raises:
+        InputError: There is none.
+    """
+    if execution_id in _ids(home):
+        return read(home / "runs" / execution_id)
+    raise InputError(f"{home} has no run {execution_id!r}: `sagelocal runs` lists what is there")
+
+
+def every(home: Path) -> list[Execution]:
+    """All runs of a workspace, oldest first; a folder without a readable record is left out."""
+    found = []
+    for execution_id in _ids(home):
+        with suppress(ArtifactError):
+            found.append(read(home / "runs" / execution_id))
+    return sorted(found, key=lambda execution: (execution.started, execution.id))
+
+
+def _ids(home: Path) -> list[str]:
+    runs = home / "runs"
+    return sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+
+
+def _is_held(folder: Path) -> bool:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _interrupted(execution: Execution) -> Execution:
+    steps = tuple(
+        dataclasses.replace(step, status=INTERRUPTED) if step.status == EXECUTING else step for step in execution.steps
+    )
+    failure = "its process died; a new run goes on from what was finished"
+    return dataclasses.replace(execution, status=INTERRUPTED, steps=steps, failure=failure)

@@ -1,0 +1,46 @@
+"""From a step's type to what carries it out: containers, a transform, a search. Only here all of them are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sagelocal.jobs import contracts, models, transform, tuning
+from sagelocal.jobs import job as jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sagelocal.jobs.contracts import Job
+    from sagelocal.jobs.job import Bench, Result
+    from sagelocal.storage.manifest import FileRecord
+
+
+def job(step_type: str, arguments: Mapping[str, Any], step: str, execution_id: str, workspace: Path) -> Job:
+    """The job of a step's resolved Arguments.
+
+    Raises:
+        InputError: A Transform step's model is not there, or none that serves here.
+    """
+    if step_type == "Transform":
+        name = contracts.job_name(execution_id, step, str(arguments.get("TransformJobName", "")))
+        return transform.job(arguments, name, models.find(workspace / models.FOLDER, arguments["ModelName"]))
+    if step_type == "Tuning":
+        asked = str(arguments.get("HyperParameterTuningJobName", ""))
+        return tuning.job(arguments, contracts.job_name(execution_id, step, asked))
+    return contracts.job(step_type, arguments, execution_id, step)
+
+
+def run(job: Job, bench: Bench, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:
+    """Run the job and publish what it made; see `jobs.run`."""
+    carry_out = {"Transform": transform.run, "Tuning": tuning.run}.get(job.kind, jobs.run)
+    return carry_out(job, bench, contents)
+
+
+def describe(done: Job, result: Result, times: tuple[str, str]) -> dict[str, Any]:
+    """What the service's Describe… call would give for the finished job; `times` are its start and end, ISO 8601."""
+    if done.kind == "Transform":
+        return transform.describe(done, times)
+    if done.kind == "Tuning":
+        return tuning.describe(done, result.told, times)
+    return contracts.describe(done, result.metrics, result.message, times)

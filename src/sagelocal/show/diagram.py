@@ -1,0 +1,68 @@
+"""What waits for what in a pipeline, as the fewest arrows that say it, and as text that Mermaid draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sagelocal.definition import graph
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sagelocal.definition.steps import Definition, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """From a step to one that waits for it; `label` is `true` or `false` behind a Condition, else empty."""
+
+    source: str
+    target: str
+    label: str = ""
+
+
+def arrows(definition: Definition) -> tuple[Arrow, ...]:
+    """The arrows of the picture, in the order of the definition; one that follows from others is left out."""
+    waits = graph.dependencies(definition)
+    behind = _ancestors(waits)
+    found = []
+    for step, owner in graph.flatten(definition.steps):
+        needed = waits[step.name]
+        nearest = [name for name in waits if name in needed and not any(name in behind[other] for other in needed)]
+        found += [Arrow(name, step.name, _label(step, owner, name)) for name in nearest]
+    return tuple(found)
+
+
+def _ancestors(waits: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
+    """All steps that must be done before each one."""
+    found: dict[str, set[str]] = {}
+    turns = graph.Turns(waits)
+    while name := turns.next():
+        found[name] = set(waits[name]).union(*(found[needed] for needed in waits[name]))
+        turns.done(name)
+    return found
+
+
+def _label(step: Step, owner: Step | None, source: str) -> str:
+    if owner is None or owner.name != source:
+        return ""
+    return "true" if step in owner.if_steps else "false"
+
+
+def mermaid(definition: Definition) -> str:
+    """The picture as a Mermaid flowchart, which GitHub, GitLab and many editors draw.
+
+    Source of the format: Mermaid, "Flowcharts - Basic Syntax".
+    """
+    # Names hold hyphens, and "end" is a word of the language: numbers stand for them.
+    ids = {step.name: f"s{number}" for number, (step, _) in enumerate(graph.flatten(definition.steps))}
+    shapes = {"Condition": ('{{"', '"}}'), "Fail": ('(["', '"])')}
+    lines = ["flowchart TD"]
+    for step, _ in graph.flatten(definition.steps):
+        before, behind = shapes.get(step.type, ('["', '"]'))
+        lines.append(f"  {ids[step.name]}{before}{step.name}<br/><i>{step.type}</i>{behind}")
+    for arrow in arrows(definition):
+        line = f"-- {arrow.label} -->" if arrow.label else "-->"
+        lines.append(f"  {ids[arrow.source]} {line} {ids[arrow.target]}")
+    return "\n".join([*lines, ""])

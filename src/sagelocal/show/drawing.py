@@ -1,0 +1,211 @@
+"""A pipeline as an SVG picture: steps in layers, each below those it waits for. No program or font is needed.
+
+Source of the method: Sugiyama, K., Tagawa, S. and Toda, M. (1981), IEEE Trans. Systems, Man, and Cybernetics 11(2),
+109-125: layers by longest path, order within a layer by the mean place of the neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
+from statistics import fmean
+from typing import TYPE_CHECKING, Final
+
+from sagelocal.definition import graph
+from sagelocal.show import diagram
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sagelocal.definition.steps import Definition, Step
+    from sagelocal.show.diagram import Arrow
+
+# Pixels. A character of the name is at most that wide in the usual sans-serif fonts at 14 px, in bold.
+_CHARACTER, _HEIGHT, _LAYER, _GAP, _MARGIN, _LEAST = 8.6, 48.0, 96.0, 28.0, 20.0, 104.0
+_SWEEPS: Final = 8
+_KINDS: Final = {
+    **dict.fromkeys(("Processing", "Transform", "EMR", "QualityCheck", "ClarifyCheck"), "work"),
+    **dict.fromkeys(("Training", "Tuning", "AutoML"), "learn"),
+    **dict.fromkeys(("RegisterModel", "Model"), "keep"),
+    "Condition": "choose",
+    "Fail": "fail",
+}
+# The colours hold 4.5 to 1 for text and 3 to 1 for lines on their grounds, light and dark (WCAG 2.2, AA).
+_STYLE: Final = """
+  svg { --ground: #ffffff; --box: #f6f8fa; --line: #6e7781; --text: #1f2328; --quiet: #57606a;
+        --work: #0969da; --learn: #8250df; --choose: #9a6700; --keep: #1a7f37; --fail: #cf222e; --other: #57606a }
+  @media (prefers-color-scheme: dark) {
+    svg { --ground: #0d1117; --box: #161b22; --line: #8b949e; --text: #e6edf3; --quiet: #9ea7b3;
+          --work: #58a6ff; --learn: #bc8cff; --choose: #d29922; --keep: #3fb950; --fail: #ff7b72; --other: #9ea7b3 }
+  }
+  text { font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; text-anchor: middle }
+  .name { font-size: 14px; font-weight: 600; fill: var(--text) }
+  .type { font-size: 12px; fill: var(--quiet) }
+  .label { font-size: 12px; fill: var(--text); stroke: var(--ground); stroke-width: 4px; paint-order: stroke }
+  .ground { fill: var(--ground) }
+  .box { fill: var(--box); stroke-width: 1.5px }
+  .arrow { fill: none; stroke: var(--line); stroke-width: 1.5px }
+  .tip { fill: var(--line) }
+"""
+_TIP: Final = (
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+    '<path class="tip" d="M0,0.5 L8,4 L0,7.5 Z"/></marker></defs>'
+)
+
+
+@dataclass(slots=True)
+class _Place:
+    """Of a step, or of an arrow on its way through a layer (`step` is None): the middle of its top edge."""
+
+    layer: int
+    width: float
+    step: Step | None = None
+    x: float = 0.0
+    above: list[_Place] = field(default_factory=list)
+    below: list[_Place] = field(default_factory=list)
+
+    @property
+    def y(self) -> float:
+        return _MARGIN + self.layer * _LAYER
+
+
+def svg(definition: Definition, title: str) -> str:
+    """The picture; light or dark as whoever looks at it prefers. The same definition gives the same bytes."""
+    arrows = diagram.arrows(definition)
+    places = {
+        step.name: _Place(0, max(_LEAST, len(step.name) * _CHARACTER + 32), step)
+        for step, _ in graph.flatten(definition.steps)
+    }
+    _put_in_layers(places, arrows)
+    ways = [(arrow, _way(places[arrow.source], places[arrow.target])) for arrow in arrows]
+    layers = _layers([*places.values(), *(place for _, way in ways for place in way[1:-1])])
+    _order(layers)
+    _spread(layers)
+    every = [place for layer in layers for place in layer]
+    left = min(place.x - place.width / 2 for place in every) - _MARGIN
+    width = max(place.x + place.width / 2 for place in every) + _MARGIN - left
+    height = max(place.y for place in every) + _HEIGHT + _MARGIN
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    box = f"{left:.0f} 0 {width:.0f} {height:.0f}"
+    steps = ", ".join(f"{name} ({place.step.type})" for name, place in places.items() if place.step)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="{box}" {size}>',
+        f"<title>{escape(title)}</title>",
+        f"<desc>{escape(steps)}</desc>",
+        f"<style>{_STYLE}</style>",
+        _TIP,
+        f'<rect class="ground" x="{left:.0f}" {size}/>',
+        *(_line(way) for _, way in ways),
+        *(_box(place) for place in places.values()),
+        *(_label(arrow, way) for arrow, way in ways if arrow.label),
+        "</svg>",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _put_in_layers(places: Mapping[str, _Place], arrows: Sequence[Arrow]) -> None:
+    """Each step one layer below the lowest that it waits for."""
+    waits = {name: [arrow.source for arrow in arrows if arrow.target == name] for name in places}
+    turns = graph.Turns(waits)
+    while name := turns.next():
+        places[name].layer = 1 + max((places[needed].layer for needed in waits[name]), default=-1)
+        turns.done(name)
+
+
+def _way(source: _Place, target: _Place) -> list[_Place]:
+    """From one step to the other, with a place in each layer between, and each joined to the next."""
+    between = [_Place(layer, 12.0) for layer in range(source.layer + 1, target.layer)]
+    way = [source, *between, target]
+    for upper, lower in pairwise(way):
+        upper.below.append(lower)
+        lower.above.append(upper)
+    return way
+
+
+def _layers(places: Iterable[_Place]) -> list[list[_Place]]:
+    found: dict[int, list[_Place]] = {}
+    for place in places:
+        found.setdefault(place.layer, []).append(place)
+    return [found[number] for number in sorted(found)]
+
+
+def _order(layers: list[list[_Place]]) -> None:
+    """Sort each layer so that few arrows cross: down and up again, by the mean place of the neighbours."""
+    for layer in layers:
+        _number(layer)
+    for sweep in range(_SWEEPS):
+        downwards = sweep % 2 == 0
+        for layer in layers if downwards else reversed(layers):
+            layer.sort(key=lambda place: _mean(place.above if downwards else place.below, place.x))
+            _number(layer)
+
+
+def _number(layer: list[_Place]) -> None:
+    for number, place in enumerate(layer):
+        place.x = float(number) - (len(layer) - 1) / 2
+
+
+def _mean(neighbours: list[_Place], otherwise: float) -> float:
+    return fmean(place.x for place in neighbours) if neighbours else otherwise
+
+
+def _spread(layers: list[list[_Place]]) -> None:
+    """From places in an order to pixels: as near to the neighbours as the widths allow."""
+    for layer in layers:
+        _settle(layer, [0.0] * len(layer))
+    for sweep in range(_SWEEPS):
+        for layer in layers if sweep % 2 == 0 else reversed(layers):
+            _settle(layer, [_mean([*place.above, *place.below], place.x) for place in layer])
+
+
+def _settle(layer: list[_Place], wanted: list[float]) -> None:
+    """Put a layer's places where they want to be, in order and apart; what is too near gives way to both sides."""
+    placed: list[float] = []
+    for number, (place, x) in enumerate(zip(layer, wanted, strict=True)):
+        if number:
+            before = layer[number - 1]
+            x = max(x, placed[-1] + (before.width + place.width) / 2 + _GAP)  # noqa: PLW2901 - moved right
+        placed.append(x)
+    shift = fmean(x - found for x, found in zip(wanted, placed, strict=True))
+    for place, x in zip(layer, placed, strict=True):
+        place.x = x + shift
+
+
+def _line(way: list[_Place]) -> str:
+    start, end = way[0], way[-1]
+    points = [(start.x, start.y + _HEIGHT), *((place.x, place.y + _HEIGHT / 2) for place in way[1:-1]), (end.x, end.y)]
+    path = [f"M{points[0][0]:.1f},{points[0][1]:.1f}"]
+    for (x, y), (to_x, to_y) in pairwise(points):
+        half = (y + to_y) / 2
+        path.append(f"C{x:.1f},{half:.1f} {to_x:.1f},{half:.1f} {to_x:.1f},{to_y:.1f}")
+    return f'<path class="arrow" marker-end="url(#tip)" d="{" ".join(path)}"/>'
+
+
+def _box(place: _Place) -> str:
+    half, (named, kind) = place.width / 2, (place.step.name, place.step.type) if place.step else ("", "")
+    colour = f'style="stroke: var(--{_KINDS.get(kind, "other")})"'
+    x, y = place.x - half, place.y
+    if kind == "Condition":
+        corners = (
+            (x, 24),
+            (x + 14, 0),
+            (x + 2 * half - 14, 0),
+            (x + 2 * half, 24),
+            (x + 2 * half - 14, 48),
+            (x + 14, 48),
+        )
+        points = " ".join(f"{left:.1f},{y + down:.1f}" for left, down in corners)
+        shape = f'<polygon class="box" {colour} points="{points}"/>'
+    else:
+        round_ = 24 if kind == "Fail" else 6
+        size = f'width="{place.width:.1f}" height="{_HEIGHT:.0f}" rx="{round_}"'
+        shape = f'<rect class="box" {colour} x="{x:.1f}" y="{y:.1f}" {size}/>'
+    name = f'<text class="name" x="{place.x:.1f}" y="{y + 21:.1f}">{escape(named)}</text>'
+    return f'{shape}{name}<text class="type" x="{place.x:.1f}" y="{y + 38:.1f}">{escape(kind)}</text>'
+
+
+def _label(arrow: Arrow, way: list[_Place]) -> str:
+    start, end = way[0], way[1]
+    x, y = (start.x + 2 * end.x) / 3, start.y + _HEIGHT + (_LAYER - _HEIGHT) * 0.6
+    return f'<text class="label" x="{x:.1f}" y="{y:.1f}">{arrow.label}</text>'

@@ -1,0 +1,265 @@
+"""`s3://bucket/key` as folders, behind a protocol small enough for a real object store to fit too.
+
+Steps and their definitions only ever name `s3://` addresses; this is the single place that knows
+where the bytes are. What a step publishes appears whole or not at all, also under a prefix that
+holds something already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from sagelocal.errors import ArtifactError, InputError
+from sagelocal.storage import publish
+from sagelocal.storage.manifest import FileRecord, hash_file
+from sagelocal.storage.transfer import copy, link, regular_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+_OLD = publish.STAGING + "old-"  # what a replaced folder is called until it is removed
+_OWNED = ".published"  # no bucket can have this name; lists which objects of a prefix a step made
+
+
+class Store(Protocol):
+    """Objects by address. A prefix is a folder of objects or one object; names below it are POSIX paths."""
+
+    def listing(self, uri: str) -> dict[str, FileRecord]:
+        """Content of every object below `uri` by sorted relative name; one object goes by its own name.
+
+        Empty when nothing is there.
+        """
+        ...
+
+    def download(self, uri: str, folder: Path) -> dict[str, FileRecord]:
+        """Copy what `listing` names into `folder`; what was really copied, hashed on the way."""
+        ...
+
+    def publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
+        """Make the regular files of `folder` the objects below `uri`, all at once; links are left out."""
+        ...
+
+    def read(self, uri: str, max_bytes: int) -> bytes:
+        """One object's content."""
+        ...
+
+
+def split(uri: str) -> tuple[str, tuple[str, ...]]:
+    """Bucket and the key's parts of an `s3://` address; no parts for a whole bucket.
+
+    Raises:
+        InputError: No `s3://` address, or one that could leave its bucket's folder: `..`, empty
+            parts, control characters, backslashes, names that mark unpublished work.
+
+    >>> split("s3://bkt/a/b.csv")
+    ('bkt', ('a', 'b.csv'))
+    """
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    parts = tuple(key.removesuffix("/").split("/")) if key.removesuffix("/") else ()
+    fault = None
+    if not uri.startswith("s3://") or not _BUCKET.fullmatch(bucket):
+        fault = "is no s3:// address of a bucket"
+    elif _ODD.search(key) or len(key.encode(errors="replace")) > 1024:
+        fault = "has a key with control characters, a backslash or over 1,024 bytes"
+    elif any(_is_odd(part) for part in parts):
+        fault = "has an empty, '.', '..', '.staging-…' or over 255 bytes long part in its key"
+    if fault:
+        raise InputError(f"{uri!r} {fault}: expected s3://bucket/folder/name")
+    return bucket, parts
+
+
+def _is_odd(part: str) -> bool:
+    return part in {"", ".", ".."} or part.startswith(publish.STAGING) or len(part.encode()) > 255
+
+
+def join(uri: str, name: str) -> str:
+    """The address of `name` below `uri`, whether or not `uri` ends in a slash."""
+    return f"{uri.rstrip('/')}/{name}"
+
+
+class _Gate:
+    """Readers together, a replacement alone: between its renames the objects that stay would seem to be gone.
+
+    A replacement that waits goes before readers that come after it, else readers without a pause would keep it out.
+    """
+
+    def __init__(self) -> None:
+        self._free, self._readers, self._waiting = threading.Condition(), 0, 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        with self._free:
+            self._free.wait_for(lambda: not self._waiting)
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._readers -= 1
+                self._free.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._free:
+            self._waiting += 1
+            try:
+                self._free.wait_for(lambda: not self._readers)
+                yield
+            finally:
+                self._waiting -= 1
+                self._free.notify_all()
+
+
+class FolderStore:
+    """Buckets as the folders of one folder (`<home>/s3`).
+
+    A folder can't hold an object `a` and an object `a/b` at once; S3 can. Keys that differ only in
+    case are one key where the file system says so.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._publishing, self._gate = threading.Lock(), _Gate()
+
+    def path(self, uri: str) -> Path:
+        """Where the object or prefix stands or would stand.
+
+        Raises:
+            InputError: The address is odd.
+            ArtifactError: A link stands on the way: content behind it is not the store's.
+        """
+        bucket, parts = split(uri)
+        place = self.root
+        for part in (bucket, *parts):
+            place /= part
+            if place.is_symlink():
+                raise ArtifactError(f"{place} is a link: replace it by a plain copy")
+        return place
+
+    def listing(self, uri: str) -> dict[str, FileRecord]:
+        """See `Store.listing`."""
+        with self._gate.reading():
+            return {name: FileRecord(hash_file(path), path.stat().st_size) for name, path in self._objects(uri).items()}
+
+    def download(self, uri: str, folder: Path) -> dict[str, FileRecord]:
+        """See `Store.download`."""
+        with self._gate.reading():
+            return {name: copy(path, folder / name) for name, path in self._objects(uri).items()}
+
+    def read(self, uri: str, max_bytes: int) -> bytes:
+        """See `Store.read`.
+
+        Raises:
+            InputError: There is no such object.
+            ArtifactError: It is larger than `max_bytes`.
+        """
+        path = self.path(uri)
+        if not path.is_file():
+            raise InputError(f"{uri} is no object: expected one at {path}")
+        if path.stat().st_size > max_bytes:
+            raise ArtifactError(f"{uri} has over {max_bytes:,} bytes: expected a smaller object")
+        return path.read_bytes()
+
+    def publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
+        """See `Store.publish`.
+
+        What an earlier publication to the same prefix left is removed; objects that came there in another way
+        (a person's data, another prefix inside this one) stay. Renames make the change visible in one step.
+        """
+        # One after the other: two that publish into each other's prefixes would each keep what it saw of the other.
+        with self._publishing:
+            return self._publish(uri, folder)
+
+    def _publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
+        target = self.path(uri)
+        for place in (target, *target.parents):
+            if place.is_file():
+                raise InputError(f"{uri} can't hold objects: {place} is an object itself, remove it")
+        owned = self._owned(uri)
+        kept = {name: path for name, path in self._objects(uri).items() if name not in owned}
+        fresh = target.with_name(f"{publish.STAGING}new-{target.name}") if target.exists() else target
+        if fresh != target:
+            shutil.rmtree(fresh, ignore_errors=True)  # of a publication that failed in this run
+        with publish.new_folder(fresh) as staging:
+            records = {}
+            for name, path in regular_files(folder):
+                split(join(uri, name))
+                records[name] = copy(path, staging / name)
+            for name, path in kept.items():
+                if name not in records:
+                    link(path, staging / name)
+            self._own(uri, owned | records.keys())
+        if fresh != target:
+            with self._gate.alone():
+                self._swap(fresh, target)
+        self._own(uri, records.keys())
+        return records
+
+    def sweep(self) -> int:
+        """How many leftovers of killed writers were removed; a half-made replacement is undone first.
+
+        Call it only while holding the workspace's lock.
+        """
+        count = 0
+        for root, folders, _ in os.walk(self.root):
+            for name in [name for name in folders if name.startswith(_OLD)]:
+                target = Path(root, name.removeprefix(_OLD))
+                if not target.exists():
+                    Path(root, name).rename(target)
+                    folders.append(target.name)
+            count += publish.sweep(Path(root))
+            folders[:] = [name for name in folders if not name.startswith(publish.STAGING)]
+        return count
+
+    def _objects(self, uri: str) -> dict[str, Path]:
+        path = self.path(uri)
+        if path.is_file() and not uri.endswith("/"):
+            return {path.name: path}
+        return dict(sorted(self._below(path)))
+
+    def _below(self, folder: Path) -> Iterator[tuple[str, Path]]:
+        for root, folders, names in os.walk(folder, onerror=_ignore_missing):
+            folders[:] = [name for name in folders if not name.startswith(publish.STAGING)]
+            for name in folders + names:
+                path = Path(root, name)
+                if path.is_symlink() or not (path.is_dir() or path.is_file()):
+                    raise ArtifactError(f"{path} is a link or no regular file: replace it by a plain copy")
+                if path.is_file() and not name.startswith(publish.STAGING):
+                    yield path.relative_to(folder).as_posix(), path
+
+    def _record(self, uri: str) -> Path:
+        digest = hashlib.sha256("/".join((split(uri)[0], *split(uri)[1])).encode()).hexdigest()
+        return self.root / _OWNED / f"{digest}.json"
+
+    def _owned(self, uri: str) -> set[str]:
+        with suppress(FileNotFoundError, ValueError):
+            return set(json.loads(self._record(uri).read_bytes())["objects"])
+        return set()
+
+    def _own(self, uri: str, names: Iterable[str]) -> None:
+        body = {"uri": uri, "objects": sorted(names)}
+        publish.write_file(self._record(uri), json.dumps(body).encode())
+
+    @staticmethod
+    def _swap(fresh: Path, target: Path) -> None:
+        """Put `fresh` in the place of `target`; `sweep` undoes it if we die between the renames."""
+        old = target.with_name(_OLD + target.name)
+        target.rename(old)
+        fresh.rename(target)
+        publish.flush(target.parent)
+        shutil.rmtree(old)
+
+
+def _ignore_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
