@@ -59,7 +59,7 @@ first-five-minutes: $(TESTED)
 
 # What the stacks' templates and the printed policies allow, by three linters; an environment each, since checkov pins
 # boto3. Their versions are pinned, so that a new rule comes when somebody renews them, not when it is released.
-TEMPLATES := src/jobmajor/aws/stack.yaml src/jobmajor/aws/schedule.yaml src/jobmajor/aws/project.yaml
+TEMPLATES := $(addprefix src/jobmajor/aws/project/,stack.yaml schedule.yaml project.yaml)
 lint-stack: $(TESTED) $(LINTERS)/stamp
 	$(BIN)/cfn-lint $(TEMPLATES)
 	$(LINTERS)/checkov/bin/checkov --framework cloudformation --compact --quiet --skip-download -f $(TEMPLATES)

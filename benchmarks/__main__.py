@@ -20,16 +20,16 @@ from benchmarks.summary import table
 from benchmarks.systems import OURS
 from benchmarks.tables import Table
 from jobmajor import settings
+from jobmajor.data import onet as onet_tables
+from jobmajor.data import source
 from jobmajor.errors import Error, InputError
-from jobmajor.onet import source
-from jobmajor.onet import tables as onet_tables
 from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from benchmarks.systems import System
-    from jobmajor.onet.tables import Tables
+    from jobmajor.data.onet import Tables
 
 _QUICK = (OURS, *PEERS)
 _ALL = (*_QUICK, MINILM)

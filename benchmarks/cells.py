@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import figures, protocols
-from jobmajor import metrics
+from jobmajor.evaluation import metrics
 from sagelocal.storage import publish
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from benchmarks.protocols import Parts, Protocol
     from benchmarks.systems import System
-    from jobmajor.onet.tables import Tables
+    from jobmajor.data.onet import Tables
 
 DEVELOPMENT_SEEDS = (2140, 1, 2, 3, 4)
 FINAL_SEEDS = (101, 102, 103, 104, 105)  # no choice was made on their tests

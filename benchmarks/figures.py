@@ -1,6 +1,6 @@
 """A trained system's answers to the scored rows, as figures. Pure but for asking the system.
 
-They are those of an evaluation (`jobmajor.metrics`), at every level, for systems whose scores need not be
+They are those of an evaluation (`jobmajor.evaluation.metrics`), at every level, for systems whose scores need not be
 probabilities and whose classes need not be the same.
 """
 
@@ -14,7 +14,8 @@ import polars as pl
 
 from benchmarks.rewrites import REWRITES, typo
 from benchmarks.systems import NO_ANSWER
-from jobmajor import metrics, slices, soc
+from jobmajor import soc
+from jobmajor.evaluation import metrics, slices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

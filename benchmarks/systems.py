@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from jobmajor.classifier import Classifier
+    from jobmajor.model.classifier import Classifier
     from jobmajor.soc import Level
 
 NO_ANSWER = ""  # the class of a title that a system leaves unanswered; no title truly has it
@@ -111,13 +111,13 @@ class _Ours:
 
 
 def _fit(training: pl.DataFrame, validation: pl.DataFrame) -> Coder:
-    from jobmajor import train  # noqa: PLC0415 - see above
+    from jobmajor.model.linear import fit as train  # noqa: PLC0415 - see above
 
     return _Ours(train.fit(training, validation, Linear(), {"recipe": "linear"}))
 
 
 def _load(folder: Path) -> Coder:
-    from jobmajor import loading  # noqa: PLC0415 - see above
+    from jobmajor.registry import loading  # noqa: PLC0415 - see above
 
     return _Ours(loading.load(folder))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from jobmajor import loading
+from jobmajor.registry import loading
 
 model = loading.load(Path(os.environ["JOBMAJOR_TEXTBOOK_MODEL"]))
 model.compile()

@@ -17,9 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from jobmajor import artifact, cli, errors, gate, pipeline, settings, slices, steps
+from jobmajor import errors, settings, steps
 from jobmajor.aws import policy
-from jobmajor.onet import source
+from jobmajor.cli import main
+from jobmajor.data import source
+from jobmajor.evaluation import gate, slices
+from jobmajor.pipeline import definition
+from jobmajor.registry import artifact
 from sagelocal import cli as sagelocal_cli
 from sagelocal import errors as sagelocal_errors
 from sagelocal.jobs import sandbox
@@ -178,7 +182,7 @@ def walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command of both programs."""
-    for app, name in ((cli.app, "jobmajor"), (sagelocal_cli.app, "sagelocal")):
+    for app, name in ((main.app, "jobmajor"), (sagelocal_cli.app, "sagelocal")):
         yield from walk(typer.main.get_command(app), name)
 
 
@@ -263,7 +267,7 @@ def _variables() -> str:
 
 def _parameters() -> str:
     every = settings.Settings(train=settings.Train("transformer"))  # whose definition has them all
-    found = pipeline.build(every)["Parameters"]
+    found = definition.build(every)["Parameters"]
     _same("the pipeline's parameters", {item["Name"] for item in found}, set(_PARAMETERS))
     rows = (
         (f"`{item['Name']}`", item["Type"], f"`{item['DefaultValue']}`", _PARAMETERS[item["Name"]]) for item in found
@@ -373,7 +377,7 @@ def example(folder: Path) -> dict[str, Any]:
         (root / "processing" / name).mkdir()
         archive.pack(root / "model", root / "processing" / name / artifact.MODEL)
     steps.run_evaluate(root, seed=0)
-    found: dict[str, Any] = json.loads((outputs / "evaluation" / pipeline.EVALUATION).read_bytes())
+    found: dict[str, Any] = json.loads((outputs / "evaluation" / definition.EVALUATION).read_bytes())
     return found
 
 

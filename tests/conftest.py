@@ -17,16 +17,16 @@ import hypothesis
 import polars as pl
 import pytest
 
-from jobmajor import examples, prepare, train
-from jobmajor.onet import source
-from jobmajor.onet import tables as onet_tables
+from jobmajor.data import examples, prepare, source
+from jobmajor.data import onet as onet_tables
+from jobmajor.model.linear import fit
 from jobmajor.settings import Linear, Split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jobmajor.classifier import Classifier
-    from jobmajor.onet.tables import Tables
+    from jobmajor.data.onet import Tables
+    from jobmajor.model.classifier import Classifier
 
 _EVERY = 17  # of each major group's starter titles: 420 in all
 
@@ -78,7 +78,7 @@ def starter_splits(starter: Tables) -> Mapping[str, pl.DataFrame]:
 @pytest.fixture(scope="session")
 def starter_classifier(starter_splits: Mapping[str, pl.DataFrame]) -> Classifier:
     """What is learned of them in some seconds; a test that asks for it is slow."""
-    return train.fit(starter_splits["train"], starter_splits["validation"], Linear())
+    return fit.fit(starter_splits["train"], starter_splits["validation"], Linear())
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +99,7 @@ def splits(tables: Tables) -> Mapping[str, pl.DataFrame]:
 @pytest.fixture(scope="session")
 def classifier(splits: Mapping[str, pl.DataFrame]) -> Classifier:
     """What is learned of `splits` in a blink: of the right form, and not good."""
-    return train.fit(splits["train"], splits["validation"], Linear())
+    return fit.fit(splits["train"], splits["validation"], Linear())
 
 
 @pytest.fixture(scope="session")

@@ -20,14 +20,14 @@ from benchmarks.tables import headlines, markdown, shown
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmajor.examples import COUNTED
+from jobmajor.data.examples import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.protocols import Protocol
 
-    from jobmajor.onet.tables import Tables
+    from jobmajor.data.onet import Tables
     from jobmajor.soc import Level
 
 TITLES = st.text(st.characters(codec="ascii", categories=("Lu", "Ll", "Zs", "Po", "Ps", "Pe")), max_size=40)

@@ -15,7 +15,9 @@ import pytest
 import typer
 
 import jobmajor
-from jobmajor import cli, pipeline, settings
+from jobmajor import settings
+from jobmajor.cli import main
+from jobmajor.pipeline import definition as pipeline
 from sagelocal import cli as sagelocal_cli
 from sagelocal.definition import parse as definition
 from sagelocal.run import executor
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.md")])
-APPS = {"jobmajor": cli.app, "sagelocal": sagelocal_cli.app}
+APPS = {"jobmajor": main.app, "sagelocal": sagelocal_cli.app}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PATH = re.compile(r"(?<![\w/:.<*~)\]}-])/(?!opt/ml)[a-z]\w*/[\w.-]+")

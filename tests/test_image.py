@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from jobmajor import classifier as classifiers
+from jobmajor.model import classifier as classifiers
 from sagelocal.jobs import contracts, sandbox
 from sagelocal.jobs import job as jobs
 from sagelocal.jobs.environment import Environment

@@ -44,11 +44,11 @@ def test_code_version_is_the_same_in_another_place_and_process(copy: Path) -> No
     "name",
     [
         "jobmajor/titles.py",
-        "sagelocal/store.py",
+        "sagelocal/storage/store.py",
         "jobmajor/soc_2018.tsv",
-        "jobmajor/card.md.j2",
-        "jobmajor/vectors.safetensors",
-        "jobmajor/vectors.txt",
+        "jobmajor/evaluation/card.md.j2",
+        "jobmajor/model/linear/vectors.safetensors",
+        "jobmajor/model/linear/vectors.txt",
     ],
 )
 def test_any_changed_source_is_another_version(copy: Path, name: str) -> None:
@@ -59,10 +59,10 @@ def test_any_changed_source_is_another_version(copy: Path, name: str) -> None:
 
 
 def test_renamed_source_is_another_version_and_starter_titles_are_none(copy: Path) -> None:
-    titles = copy / "jobmajor" / "onet" / "starter" / "Alternate Titles.txt"
+    titles = copy / "jobmajor" / "data" / "starter" / "Alternate Titles.txt"
     titles.write_bytes(titles.read_bytes() + b"\n")
     with_other_titles = version(copy)
-    (copy / "jobmajor" / "charts.py").rename(copy / "jobmajor" / "chartz.py")
+    (copy / "jobmajor" / "evaluation" / "charts.py").rename(copy / "jobmajor" / "evaluation" / "chartz.py")
 
     assert with_other_titles == lineage.code_version()
     assert version(copy) != lineage.code_version()

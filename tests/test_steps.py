@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from jobmajor import artifact, pipeline, steps
-from jobmajor.onet.source import STARTER_FOLDER
+from jobmajor import steps
+from jobmajor.data.source import STARTER_FOLDER
+from jobmajor.pipeline import definition
+from jobmajor.registry import artifact
 from jobmajor.settings import Linear, Settings
 from sagelocal.storage import archive, manifest
 
@@ -143,7 +145,7 @@ def test_every_output_has_a_manifest_that_its_files_agree_with(done: tuple[Path,
 @pytest.mark.slow
 def test_outputs_are_those_that_the_definition_names(done: tuple[Path, dict[str, Done]]) -> None:
     """The definition says where each output is in the container: there it must be."""
-    described = {step["Name"]: step for step in pipeline.build(Settings())["Steps"]}
+    described = {step["Name"]: step for step in definition.build(Settings())["Steps"]}
     for name, root in (("preprocess-data", "prepare"), ("evaluate-model", "evaluate")):
         for item in described[name]["Arguments"]["ProcessingOutputConfig"]["Outputs"]:
             path = item["S3Output"]["LocalPath"].removeprefix("/opt/ml/")
@@ -163,7 +165,7 @@ def test_rows_in_the_manifest_are_those_in_the_tables(prepared: Path) -> None:
 
 @pytest.mark.slow
 def test_log_has_every_metric_that_the_definition_looks_for(done: tuple[Path, dict[str, Done]]) -> None:
-    wanted = pipeline.build(Settings())["Steps"][1]["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]
+    wanted = definition.build(Settings())["Steps"][1]["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]
 
     found = {item["Name"]: re.findall(item["Regex"], done[1]["train"].stdout) for item in wanted}
 

@@ -24,9 +24,10 @@ from safetensors.numpy import save_file
 from sklearn.cluster import MiniBatchKMeans
 from transformers import AutoModel, AutoTokenizer
 
-from jobmajor import soc, vectors
-from jobmajor.onet import tables
-from jobmajor.onet.source import STARTER_FOLDER
+from jobmajor import soc
+from jobmajor.data import onet
+from jobmajor.data.source import STARTER_FOLDER
+from jobmajor.model.linear import vectors
 from jobmajor.titles import normalise
 
 _BATCH = 256
@@ -55,7 +56,7 @@ def _words(tokenizer: AutoTokenizer, dictionary: Path) -> list[str]:
     listed = {word for word in dictionary.read_text("utf-8").split() if _DOER_OR_DEED.fullmatch(word)}
     own = set(tokenizer.get_vocab())
     names = [soc.name(code) for code in soc.detailed_codes()]
-    starter = tables.read(STARTER_FOLDER).titles["title"].to_list()
+    starter = onet.read(STARTER_FOLDER).titles["title"].to_list()
     ours = {word for title in [*starter, *names] for word in normalise(title).split()}
     return sorted(word for word in own | listed | ours if word.isascii() and word.isalpha() and len(word) > 1)
 

@@ -14,12 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jobmajor.answers import Answer
-    from jobmajor.bulk.run import FileOptions, Summary, code_file
-    from jobmajor.classifier import Classifier
-    from jobmajor.estimator import TitleClassifier
-    from jobmajor.loading import load
-    from jobmajor.local import Options, Outcome, run
+    from jobmajor.batch.files import FileOptions, Summary, code_file
+    from jobmajor.model.answers import Answer
+    from jobmajor.model.classifier import Classifier
+    from jobmajor.model.estimator import TitleClassifier
+    from jobmajor.pipeline.run import Options, Outcome, run
+    from jobmajor.registry.loading import load
     from jobmajor.titles import normalise
 
 __version__ = "0.1.0"
@@ -37,25 +37,36 @@ __all__ = [
     "run",
 ]
 
-_ROOMS = {
-    "Answer": "answers",
-    "Classifier": "classifier",
-    "FileOptions": "bulk.run",
-    "Options": "local",
-    "Outcome": "local",
-    "Summary": "bulk.run",
-    "TitleClassifier": "estimator",
-    "code_file": "bulk.run",
-    "load": "loading",
+_MODULES = {
+    "Answer": "model.answers",
+    "Classifier": "model.classifier",
+    "FileOptions": "batch.files",
+    "Options": "pipeline.run",
+    "Outcome": "pipeline.run",
+    "Summary": "batch.files",
+    "TitleClassifier": "model.estimator",
+    "code_file": "batch.files",
+    "load": "registry.loading",
     "normalise": "titles",
-    "run": "local",
+    "run": "pipeline.run",
+}
+# Modules that moved in 0.2, by the name that documents and exported MLflow models of 0.1 use.
+_MOVED = {
+    "frames": "model.frames",
+    "loading": "registry.loading",
+    "local": "pipeline.run",
+    "pyfunc": "registry.mlflow_model",
+    "spark": "batch.spark",
+    "tune": "pipeline.tune",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name in _MOVED:
+        return import_module(f"jobmajor.{_MOVED[name]}")
+    if name not in _MODULES:
         raise AttributeError(f"module 'jobmajor' has no attribute {name!r}: it has {', '.join(__all__)}")
-    value = getattr(import_module(f"jobmajor.{_ROOMS[name]}"), name)
+    value = getattr(import_module(f"jobmajor.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -20,36 +20,24 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from jobmajor import (
-    artifact,
-    batch,
-    behaviour,
-    classifier,
-    evaluate,
-    examples,
-    gate,
-    jobs,
-    levels,
-    pipeline,
-    prepare,
-    report,
-    settings,
-    soc,
-    thresholds,
-    train,
-    transformer,
-)
+from jobmajor import settings, soc
+from jobmajor.batch import parts as batch
+from jobmajor.data import examples, onet, prepare
 from jobmajor.errors import Error, Unfinished
+from jobmajor.evaluation import behaviour, evaluate, gate, levels, report
 from jobmajor.lineage import code_version
-from jobmajor.onet import tables
+from jobmajor.model import classifier, thresholds, transformer
+from jobmajor.model.linear import fit
+from jobmajor.model.transformer import launch
+from jobmajor.pipeline import definition, requests
+from jobmajor.registry import artifact
 from jobmajor.settings import Linear, Transformer
-from jobmajor.transformer import launch
 from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jobmajor.classifier import Classifier
+    from jobmajor.model.classifier import Classifier
 
 ROOT_VARIABLE = "SAGELOCAL_ML_ROOT"
 _DATA = "data.parquet"
@@ -61,7 +49,7 @@ _log = logging.getLogger(__name__)
 def run_prepare(root: Path, how: settings.Split) -> None:
     """`processing/input` (a release's folder) → `processing/output/{train,validation,test,baseline}`."""
     folder, output = root / "processing" / "input", root / "processing" / "output"
-    found = tables.read(folder)
+    found = onet.read(folder)
     source = {"release": found.release, "edition": found.edition, "digest": manifest.hash_folder(folder)}
     lineage = {"settings": asdict(how), "source": source, "code_version": code_version()}
     parts = prepare.with_phrases(prepare.split(examples.build(found), how), examples.phrases(found))
@@ -95,7 +83,7 @@ def run_train(root: Path) -> int:
         _log.info("%s=%.6f", figure, value)
     lineage = {"settings": {"recipe": name, **asdict(how)}, "source": {"data": origin.digest, **origin.source}}
     model.save(root / "model", rows=dict(origin.rows), code_version=code_version(name), **lineage)
-    for kept in (root / jobs.CHECKPOINTS).glob("*"):  # what they were kept for has come to its end
+    for kept in (root / requests.CHECKPOINTS).glob("*"):  # what they were kept for has come to its end
         shutil.rmtree(kept, ignore_errors=True)
     _log.info("train_seconds=%.3f", time.monotonic() - begun)
     return 0
@@ -115,13 +103,13 @@ def _fitted(
     root: Path, how: Linear | Transformer, tables: tuple[pl.DataFrame, pl.DataFrame], about: dict[str, Any]
 ) -> Classifier:
     if isinstance(how, Linear):
-        return train.fit(*tables, how, about)
-    base = root / "input" / "data" / jobs.CHECKPOINT
+        return fit.fit(*tables, how, about)
+    base = root / "input" / "data" / requests.CHECKPOINT
     if (base / manifest.NAME).is_file():
         manifest.verify(base)
     used = replace(how, checkpoint=str(base)) if base.is_dir() else how
     # The model names the checkpoint as its user did: where a job found it differs from job to job.
-    model = transformer.fit(*tables, used, {**about, "settings": asdict(how)}, root / jobs.CHECKPOINTS)
+    model = transformer.fit(*tables, used, {**about, "settings": asdict(how)}, root / requests.CHECKPOINTS)
     return thresholds.classifier(model, *tables, model.about)
 
 
@@ -171,8 +159,8 @@ def run_score(root: Path, level: str, workers: int | None) -> None:
 
 
 def _publish_evaluation(target: Path, evaluation: Mapping[str, Any], origin: manifest.Manifest) -> None:
-    _write_json(target / pipeline.EVALUATION, evaluation)
-    publish.write_file(target / pipeline.REPORT, report.render(evaluation).encode())
+    _write_json(target / definition.EVALUATION, evaluation)
+    publish.write_file(target / definition.REPORT, report.render(evaluation).encode())
     publish.write_file(target / "card.md", report.card(evaluation).encode())
     version = code_version(evaluation["model"]["recipe"])
     manifest.write(target, source=dict(origin.source), code_version=version, rows={"test": origin.rows["test"]})

@@ -21,7 +21,7 @@ from botocore import xform_name
 from botocore.stub import Stubber
 from moto.server import ThreadedMotoServer
 
-from jobmajor.aws import calls
+from jobmajor.aws.api import account as calls
 from jobmajor.aws.names import Names
 from jobmajor.settings import Settings
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobmajor import cli, pipeline
 from jobmajor.aws.names import ROLES, URLS, Names
+from jobmajor.cli import main
 from jobmajor.errors import SettingError
+from jobmajor.pipeline import definition
 from jobmajor.settings import Settings, build
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def test_show_prints_every_name_as_a_table_and_as_json(
     monkeypatch.chdir(tmp_path)
     words = ["aws", "show", "--account", ACCOUNT_ID, "--region", REGION]
 
-    statuses = [cli.main(words), cli.main([*words, "--json"])]
+    statuses = [main.main(words), main.main([*words, "--json"])]
 
     text, _, body = capsys.readouterr().out.partition("{")
     assert statuses == [0, 0]
@@ -134,7 +135,7 @@ def test_show_says_that_the_account_is_a_placeholder(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
 
-    status = cli.main(["aws", "show"])
+    status = main.main(["aws", "show"])
 
     said = capsys.readouterr()
     assert (status, "eu-west-1" in said.out) == (0, True)
@@ -144,4 +145,4 @@ def test_show_says_that_the_account_is_a_placeholder(
 def test_settings_of_aws_have_no_effect_on_the_pipelines_definition() -> None:
     mine = build(Settings, {"aws": {"region": "eu-west-1", "email": "ann@example.org"}})
 
-    assert pipeline.to_bytes(mine) == pipeline.to_bytes(Settings())
+    assert definition.to_bytes(mine) == definition.to_bytes(Settings())

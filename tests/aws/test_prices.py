@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobmajor import pipeline
 from jobmajor.aws import prices
-from jobmajor.aws.calls import Call
+from jobmajor.aws.api.account import Call
 from jobmajor.aws.prices import Cost, Price, Table
 from jobmajor.errors import InputError
+from jobmajor.pipeline import definition as pipeline
 from jobmajor.settings import Settings
 
 if TYPE_CHECKING:

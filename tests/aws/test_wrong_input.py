@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from jobmajor import cli
-from jobmajor.aws.commands import app
-from jobmajor.onet import source
+from jobmajor.cli import main
+from jobmajor.cli.aws import app
+from jobmajor.data import source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -215,7 +215,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     def ran(command: str, *words: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        status = cli.main(["aws", *command.split(), *words])
+        status = main.main(["aws", *command.split(), *words])
         found = capsys.readouterr()
         return status, found.out, found.err
 

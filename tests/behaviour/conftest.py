@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobmajor import examples, prepare, train
-from jobmajor.onet import tables as onet_tables
+from jobmajor.data import examples, prepare
+from jobmajor.data import onet as onet_tables
+from jobmajor.model.linear import fit
 from jobmajor.settings import Linear, Split
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from jobmajor.classifier import Classifier
+    from jobmajor.model.classifier import Classifier
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,7 @@ def onet_splits(shared: Callable[[str], Path]) -> Mapping[str, pl.DataFrame]:
 @pytest.fixture(scope="session")
 def onet_classifier(onet_splits: Mapping[str, pl.DataFrame]) -> Classifier:
     """What is learned of it."""
-    return train.fit(onet_splits["train"], onet_splits["validation"], Linear())
+    return fit.fit(onet_splits["train"], onet_splits["validation"], Linear())
 
 
 @pytest.fixture(scope="session", params=["starter", "onet"])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from jobmajor.abstain import ANSWERED, NOT_A_TITLE, UNKNOWN_LANGUAGE
-from jobmajor.examples import COUNTED
+from jobmajor.data.examples import COUNTED
+from jobmajor.model.rules.abstain import ANSWERED, NOT_A_TITLE, UNKNOWN_LANGUAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from jobmajor.classifier import Classifier
+    from jobmajor.model.classifier import Classifier
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("behaviour")]
 

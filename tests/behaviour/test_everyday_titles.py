@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 
 from jobmajor import soc
-from jobmajor.behaviour import behaviour, nonsense
+from jobmajor.evaluation.behaviour import behaviour, nonsense
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jobmajor.classifier import Classifier
+    from jobmajor.model.classifier import Classifier
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("behaviour")]
 

@@ -12,7 +12,7 @@ from jobmajor import soc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jobmajor.classifier import Classifier
+    from jobmajor.model.classifier import Classifier
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("behaviour")]
 

@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # The SDK, which this is written with, isn't where mypy runs.
-"""The pipeline of `jobmajor.pipeline`, written once more with SageMaker's SDK v3; prints what that compiles it to.
+"""The pipeline of `jobmajor.pipeline.definition`, written with SageMaker's SDK v3; prints the compiled definition.
 
 It runs in an environment of its own, where jobmajor is not, so nothing of ours is in it: what the SDK has a way to say
 is said in that way. It needs no account; whatever tries to call one fails.

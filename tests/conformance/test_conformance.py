@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobmajor import pipeline
+from jobmajor.pipeline import definition
 from jobmajor.settings import Settings
 from sagelocal.definition import parse as definitions
 
@@ -49,7 +49,7 @@ DIFFERENCES: dict[str, tuple[Any, Any]] = {
         for member, value in (("S3CompressionType", "None"), ("S3DataDistributionType", "FullyReplicated"))
     },
     **{f"{ENTRY}[{index}]": (word, ABSENT) for index, word in enumerate(("python3", "-m", "jobmajor.steps", "train"))},
-    "Steps[train].Arguments.RoleArn": (ABSENT, pipeline.ROLE),
+    "Steps[train].Arguments.RoleArn": (ABSENT, definition.ROLE),
     "Steps[train].Arguments.RoleArn.Get": ("Parameters.RoleArn", ABSENT),
 }
 
@@ -86,13 +86,13 @@ def sdk_python() -> str:
 def test_our_definition_differs_from_the_sdk_s_only_in_what_the_decision_explains() -> None:
     theirs = json.loads(STORED.read_bytes())
 
-    found = differences(pipeline.build(Settings()), theirs)
+    found = differences(definition.build(Settings()), theirs)
 
     assert found == DIFFERENCES
 
 
 def test_both_have_the_same_steps_in_the_same_order_and_the_same_parameters() -> None:
-    ours, theirs = pipeline.build(Settings()), json.loads(STORED.read_bytes())
+    ours, theirs = definition.build(Settings()), json.loads(STORED.read_bytes())
 
     assert [step["Name"] for step in ours["Steps"]] == [step["Name"] for step in theirs["Steps"]]
     assert ours["Parameters"] == theirs["Parameters"]
@@ -112,7 +112,7 @@ def test_comparison_sees_a_changed_a_missing_and_an_added_value() -> None:
     del train["EnableNetworkIsolation"]
     train["KeepAlive"] = 1
 
-    found = differences(pipeline.build(Settings()), theirs).keys() - DIFFERENCES.keys()
+    found = differences(definition.build(Settings()), theirs).keys() - DIFFERENCES.keys()
 
     places = ("HyperParameters.epochs", "EnableNetworkIsolation", "KeepAlive")
     assert found == {f"Steps[train].Arguments.{place}" for place in places}

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobmajor import classifier
-from jobmajor.registry import champion_folder, open_registry
+from jobmajor.model import classifier
+from jobmajor.registry.versions import champion_folder, open_registry
 from sagelocal.errors import ArtifactError
 from sagelocal.jobs import supervise
 from sagelocal.run import cache, records

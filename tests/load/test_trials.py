@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("load")]  # one after the other: each wants the machine
 SHORT = Sizes(steady_s=3, overload_s=2, swaps=6, ends=3, measure_s=0.9, warm_s=0.5)
 FAILING = """
-from jobmajor.serve import scorer
+from jobmajor.serve.service import scorer
 real, asked = scorer.Scorer._answer, []
 def fail(self, batch):
     asked.append(batch)
@@ -33,7 +33,7 @@ scorer.Scorer._answer = fail
 scorer.Scorer._part = lambda self, batch, error: [setattr(job, "error", error) for job, _ in batch]
 """
 LEAKING = """
-from jobmajor.serve import scorer
+from jobmajor.serve.service import scorer
 real, kept = scorer.Scorer._answer, []
 def keep(self, batch):
     kept.extend(b"x" * 60_000 + bytes(len(kept) % 7) for _ in batch)
@@ -41,12 +41,12 @@ def keep(self, batch):
 scorer.Scorer._answer = keep
 """
 UNHEALTHY = """
-from jobmajor.serve import door, wire
+from jobmajor.serve.http import door, wire
 door.EXEMPT = wire.EXEMPT = frozenset()
 """
 MIXING = """
 from dataclasses import replace
-from jobmajor.serve import champion
+from jobmajor.serve.service import champion
 real, first = champion.Source.load, []
 def mix(self, *, compiled):
     new = real(self, compiled=compiled)

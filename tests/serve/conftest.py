@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 import pytest
 
-from jobmajor.answers import Answer, Coded
-from jobmajor.cli import main
-from jobmajor.serve.champion import Champion, Source
+from jobmajor.cli.main import main
+from jobmajor.model.answers import Answer, Coded
 from jobmajor.serve.server import Address, Server, listen
-from jobmajor.serve.service import Options, Service
+from jobmajor.serve.service.champion import Champion, Source
+from jobmajor.serve.service.service import Options, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from jobmajor.classifier import Classifier
+    from jobmajor.model.classifier import Classifier
     from jobmajor.soc import Level
 
 LIMIT_S = 60.0
@@ -176,7 +176,7 @@ def program(words: Sequence[str | Path], **environment: str) -> Iterator[Program
             stream.close()
 
 
-SERVE = ("-c", "import sys; from jobmajor.cli import main; sys.exit(main(['serve', *sys.argv[1:]]))")
+SERVE = ("-c", "import sys; from jobmajor.cli.main import main; sys.exit(main(['serve', *sys.argv[1:]]))")
 
 
 def talk(port: int, raw: bytes, *, is_last: bool = False) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmajor.tables import scan_kernel
+from jobmajor.tables import scan
 from jobmajor.tables.block import MAX_LINE_BYTES
 from jobmajor.tables.delimited import fields
 
@@ -42,11 +42,11 @@ def scanned(data: bytes, width: int, column: int = 0, cuts: Sequence[int] = ()) 
     for number, end in enumerate(ends):
         rows, titles, starts = np.empty((2, 6), np.int64), np.empty(len(text), np.uint8), np.empty(3, np.int64)
         room, is_last = (rows, titles, starts, state, row), number == len(ends) - 1
-        while count := scan_kernel.scan(text, end, is_last, (np.uint8(ord(",")), column, width), room):
+        while count := scan.scan(text, end, is_last, (np.uint8(ord(",")), column, width), room):
             for place in range(count):
                 begin, stop, _, line, _, fault = rows[place].tolist()
                 title = titles[starts[place] : starts[place + 1]].tobytes()
-                cells = fields(data[begin:stop].decode(), ",") if fault <= scan_kernel.WIDTH else []
+                cells = fields(data[begin:stop].decode(), ",") if fault <= scan.WIDTH else []
                 found.append(Row(cells, title.decode(), line, fault, data[begin:stop]))
     return found
 
@@ -63,7 +63,7 @@ def test_table_that_csv_writes_is_read_cell_by_cell(
 
     assert [row.cells for row in found] == table
     assert [row.title for row in found] == [cells[-1] for cells in table]
-    assert {row.fault for row in found} <= {scan_kernel.FINE}
+    assert {row.fault for row in found} <= {scan.FINE}
 
 
 @given(st.text(st.sampled_from('ab",\n\r'), max_size=24), CUTS)
@@ -77,9 +77,9 @@ def test_any_text_that_csv_reads_strictly_is_read_alike(text: str, cuts: list[in
 
     if expected is not None:
         assert [row.cells for row in found] == expected
-        assert [row.fault == scan_kernel.FINE for row in found] == [len(row) == 2 for row in expected]
+        assert [row.fault == scan.FINE for row in found] == [len(row) == 2 for row in expected]
     else:
-        assert any(row.fault > scan_kernel.WIDTH for row in found)
+        assert any(row.fault > scan.WIDTH for row in found)
 
 
 @given(st.text(st.sampled_from('ab",\n\r'), max_size=24), CUTS)
@@ -96,19 +96,19 @@ def test_row_counts_as_text_where_python_decodes_it(parts: list[bytes]) -> None:
     for row, part in zip(found, parts, strict=True):
         try:
             part.decode()
-            assert row.fault == scan_kernel.FINE
+            assert row.fault == scan.FINE
         except UnicodeDecodeError:
-            assert row.fault == scan_kernel.NO_UTF8
+            assert row.fault == scan.NO_UTF8
 
 
 def test_quote_that_is_never_closed_costs_one_line() -> None:
     found = scanned(b'1,"nurse\n2,cook\n3,"ice "cream\n4,welder\n', 2, 1)
 
     assert [(row.line, row.fault, row.title) for row in found] == [
-        (1, scan_kernel.BEHIND_QUOTE, ""),
-        (2, scan_kernel.FINE, "cook"),
-        (3, scan_kernel.BEHIND_QUOTE, ""),
-        (4, scan_kernel.FINE, "welder"),
+        (1, scan.BEHIND_QUOTE, ""),
+        (2, scan.FINE, "cook"),
+        (3, scan.BEHIND_QUOTE, ""),
+        (4, scan.FINE, "welder"),
     ]
 
 
@@ -116,8 +116,8 @@ def test_last_quote_that_is_never_closed_costs_its_line() -> None:
     found = scanned(b'1,"nurse\n2,cook\n', 2, 1)
 
     assert [(row.line, row.fault, row.title) for row in found] == [
-        (1, scan_kernel.NOT_CLOSED, ""),
-        (2, scan_kernel.FINE, "cook"),
+        (1, scan.NOT_CLOSED, ""),
+        (2, scan.FINE, "cook"),
     ]
 
 
@@ -128,18 +128,18 @@ def test_endless_line_is_one_bad_row_and_the_next_is_read(opening: bytes) -> Non
     for cuts in ([], [100], [8 + MAX_LINE_BYTES], [8 + MAX_LINE_BYTES + 1, 2 * MAX_LINE_BYTES]):
         found = scanned(data, 2, 1, cuts)
         assert [(row.line, row.fault) for row in found] == [
-            (1, scan_kernel.FINE),
-            (2, scan_kernel.TOO_LONG),
-            (3, scan_kernel.FINE),
+            (1, scan.FINE),
+            (2, scan.TOO_LONG),
+            (3, scan.FINE),
         ]
 
 
 def test_row_of_the_longest_length_is_fine_and_one_byte_more_is_not() -> None:
     longest = b"1," + b"x" * (MAX_LINE_BYTES - 2)
 
-    assert [row.fault for row in scanned(longest + b"\n2,b", 2, 1)] == [scan_kernel.FINE] * 2
-    assert [row.fault for row in scanned(longest + b"x\n2,b", 2, 1)] == [scan_kernel.TOO_LONG, scan_kernel.FINE]
+    assert [row.fault for row in scanned(longest + b"\n2,b", 2, 1)] == [scan.FINE] * 2
+    assert [row.fault for row in scanned(longest + b"x\n2,b", 2, 1)] == [scan.TOO_LONG, scan.FINE]
 
 
 def test_nul_makes_a_bad_row() -> None:
-    assert [row.fault for row in scanned(b"1,a\0b\n2,c\n", 2, 1)] == [scan_kernel.A_NUL, scan_kernel.FINE]
+    assert [row.fault for row in scanned(b"1,a\0b\n2,c\n", 2, 1)] == [scan.A_NUL, scan.FINE]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from jobmajor import examples, prepare, train
-from jobmajor.onet import source, tables
+from jobmajor.data import examples, onet, prepare, source
+from jobmajor.model.linear import fit
 from jobmajor.settings import Linear, Split
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ def two(root: Path) -> list[Path]:
 
 
 def _made(folder: Path, rest: int) -> Path:
-    starter = tables.read(source.STARTER_FOLDER)
+    starter = onet.read(source.STARTER_FOLDER)
     group = pl.col("onet_code").str.head(2)
     titles = starter.titles.filter(pl.int_range(pl.len()).over(group) % _EVERY == rest)
     occupations = starter.occupations.join(titles, on="onet_code", how="semi", maintain_order="left")
     parts = prepare.split(examples.build(replace(starter, titles=titles, occupations=occupations)), Split())
     folder.mkdir()
-    train.fit(parts["train"], parts["validation"], Linear()).save(
+    fit.fit(parts["train"], parts["validation"], Linear()).save(
         folder, code_version="load", source={"release": "starter"}
     )
     return folder

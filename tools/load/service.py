@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVE = "import sys; from jobmajor.cli import main; sys.exit(main(['serve', *sys.argv[1:]]))"
+SERVE = "import sys; from jobmajor.cli.main import main; sys.exit(main(['serve', *sys.argv[1:]]))"
 _START_S, _END_S = 120.0, 60.0
 
 

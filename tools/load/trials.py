@@ -17,8 +17,8 @@ from tools.load import client
 from tools.load.client import Load, Outcome, request, share
 from tools.load.service import Place, Process, started
 
-from jobmajor import classifier
-from jobmajor.answers import Answer
+from jobmajor.model import classifier
+from jobmajor.model.answers import Answer
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor.aws import endpoint_config, naming
-from jobmajor.aws.errors import AwsInputError
+from jobmajor.aws import naming
+from jobmajor.aws.api.errors import AwsInputError
+from jobmajor.aws.endpoints import config
+from jobmajor.aws.endpoints.plan import STAGING
 from jobmajor.aws.names import TAG
-from jobmajor.aws.plan import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -130,7 +131,7 @@ def _values(names: Names) -> dict[str, str]:
         "endpoint": names.endpoint,
         "model": naming.stem(names.model),
         "config": naming.stem(names.endpoint_config),
-        "staging_config": naming.stem(endpoint_config.staged(names.endpoint_config, STAGING)),
+        "staging_config": naming.stem(config.staged(names.endpoint_config, STAGING)),
         "transform": naming.stem(f"{names.project}-batch"),
         "score": naming.stem(f"{names.project}-score"),
     }

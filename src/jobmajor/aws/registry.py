@@ -1,4 +1,4 @@
-"""The account's registered versions: a SageMaker model package group behind the promises of `jobmajor.registry`.
+"""The account's registered versions: a SageMaker model package group with the promises of a `Registry`.
 
 A version is a model package that the pipeline registered. Its decision is worked out anew from the evaluation that
 its ModelMetrics point at and the threshold that it was registered under, so nobody's word is taken for it. Approval is
@@ -13,16 +13,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor import gate
-from jobmajor.aws.errors import AwsInputError
+from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.errors import ArtifactError, PromotionRefused
-from jobmajor.registry import STATUSES, passed
+from jobmajor.evaluation import gate
+from jobmajor.registry.versions import STATUSES, passed
 from sagelocal.storage.store import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from jobmajor.aws.calls import Account
+    from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
 
 WAITING, APPROVED, REJECTED = STATUSES
@@ -38,7 +38,7 @@ class Package:
     Attributes:
         number: From 1; a number is never given twice.
         arn: What a Model names to run it.
-        status: One of `jobmajor.registry.STATUSES`.
+        status: One of `jobmajor.registry.versions.STATUSES`.
         created: ISO 8601, in UTC.
         image: The container's URI.
         model_url: The S3 address of model.tar.gz.

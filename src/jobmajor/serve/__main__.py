@@ -14,8 +14,8 @@ from pathlib import Path
 
 from jobmajor import serve
 from jobmajor.errors import Error, InputError
-from jobmajor.serve import champion, logs
-from jobmajor.serve.refusal import Refusal
+from jobmajor.serve.messages.refusal import Refusal
+from jobmajor.serve.service import champion, logs
 from sagelocal.jobs.sandbox import ML_ROOT
 
 _HOST, _PORT = "0.0.0.0", 8080  # noqa: S104 - the contract: the host's network reaches the container
@@ -36,7 +36,8 @@ def main() -> int:
 
 
 def _serve() -> None:
-    from jobmajor.serve import server, service  # noqa: PLC0415 - FastAPI and uvicorn, which may not be there
+    from jobmajor.serve import server  # noqa: PLC0415 - FastAPI and uvicorn, which may not be there
+    from jobmajor.serve.service import service  # noqa: PLC0415 - FastAPI and uvicorn, which may not be there
 
     root = Path(os.environ.get(ML_ROOT) or "/opt/ml")
     address = server.Address(_HOST, _port(os.environ.get("SAGEMAKER_BIND_TO_PORT")), _DRAIN_S)

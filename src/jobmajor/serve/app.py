@@ -17,18 +17,22 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 import jobmajor
 from jobmajor import soc
-from jobmajor.serve import body, media, metrics, openapi, page, pages, parsing, rendering
-from jobmajor.serve.door import MODEL_HEADER, TICKET, Door
-from jobmajor.serve.refusal import Refusal
-from jobmajor.serve.scorer import SLICE, Job
-from jobmajor.serve.wanted import HEADER, attributes
+from jobmajor.serve.http import body
+from jobmajor.serve.http.door import MODEL_HEADER, TICKET, Door
+from jobmajor.serve.messages import media, parsing, rendering
+from jobmajor.serve.messages.refusal import Refusal
+from jobmajor.serve.messages.wanted import HEADER, attributes
+from jobmajor.serve.page import docs as pages
+from jobmajor.serve.page import openapi, routes
+from jobmajor.serve.service import metrics
+from jobmajor.serve.service.scorer import SLICE, Job
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
-    from jobmajor.serve.admission import Ticket
-    from jobmajor.serve.service import Service
-    from jobmajor.serve.wanted import Wanted
+    from jobmajor.serve.messages.wanted import Wanted
+    from jobmajor.serve.service.admission import Ticket
+    from jobmajor.serve.service.service import Service
 
 _LARGE = 2**16  # bytes of a body, from which it is parsed beside the event loop
 _USUAL_TITLES_IN_MB = 45_000  # of 23 bytes, as O*NET's are
@@ -57,7 +61,7 @@ def create(service: Service) -> FastAPI:
         await asyncio.to_thread(service.scorer.stop)
         desk.close()
 
-    desk = page.Desk()
+    desk = routes.Desk()
     app = FastAPI(
         title="jobmajor",
         version=jobmajor.__version__,
@@ -72,7 +76,7 @@ def create(service: Service) -> FastAPI:
     app.add_middleware(Door, service=service)
     app.add_exception_handler(HTTPException, _plain)
     _add_model(app)
-    page.add(app)
+    routes.add(app)
     _add_watching(app)
     _add_pages(app)
     return app

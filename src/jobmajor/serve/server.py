@@ -23,12 +23,12 @@ from threadpoolctl import threadpool_limits
 
 from jobmajor.errors import InputError
 from jobmajor.serve import app as apps
-from jobmajor.serve import ending, wire
+from jobmajor.serve.http import ending, wire
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from jobmajor.serve.service import Service
+    from jobmajor.serve.service.service import Service
 
 _KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that they are the ones to close
 _FINISH_S = 20  # for what is in work; SageMaker kills a container 30 s after SIGTERM

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from jobmajor.tables.added import Answers
+    from jobmajor.batch.added import Answers
     from jobmajor.tables.cells import Kind
 
 MAX_LINE_BYTES: Final = 2**20  # of one row of text: more is no row of a table

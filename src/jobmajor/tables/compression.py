@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
 
 from jobmajor.errors import DataError, MissingExtra
-from jobmajor.onet import sniff
+from jobmajor.tables import sniff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

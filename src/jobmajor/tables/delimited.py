@@ -14,13 +14,13 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 
+from jobmajor.batch.added import DIGITS, Pieces, millionths, pieces
 from jobmajor.errors import DataError
-from jobmajor.tables import cells, scan_kernel
-from jobmajor.tables.added import DIGITS, Pieces, millionths, pieces
-from jobmajor.tables.append_kernel import append
+from jobmajor.tables import cells, scan
+from jobmajor.tables.append import append
 from jobmajor.tables.block import BLOCK_BYTES, MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
 from jobmajor.tables.columns import found_column
-from jobmajor.tables.scan_kernel import BEGIN, END, FAULT, FIELDS, FINE, LINE, NEXT, PLACE, WIDTH
+from jobmajor.tables.scan import BEGIN, END, FAULT, FIELDS, FINE, LINE, NEXT, PLACE, WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobmajor.tables.added import Added, Answers
+    from jobmajor.batch.added import Added, Answers
     from jobmajor.tables.compression import Source
 
 Kind = Literal["csv", "tsv"]
@@ -48,7 +48,7 @@ class FirstLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DelimitedRows:
-    """Rows as they stand in the text: `spans`, shape (rows, 6), are those of `scan_kernel.Found`."""
+    """Rows as they stand in the text: `spans`, shape (rows, 6), are those of `scan.Found`."""
 
     text: NDArray[np.uint8]
     spans: NDArray[np.int64]
@@ -157,12 +157,12 @@ class DelimitedReader:
         before = len(_BOM) if text.data[: len(_BOM)].tobytes() == _BOM else 0
         self._state[:] = before, 1, 0
         found = np.empty((1, 6), np.int64), np.empty(text.end, np.uint8), np.empty(2, np.int64), self._state, _row()
-        if not scan_kernel.scan(text.data, text.end, text.is_last, (np.uint8(ord(separator)), 0, 0), found):
+        if not scan.scan(text.data, text.end, text.is_last, (np.uint8(ord(separator)), 0, 0), found):
             raise DataError(self._path, "no line with a word in it", "a line with the columns' names", "give it one")
         begin, end, following, line, _, fault = found[0][0].tolist()
         if fault not in (FINE, WIDTH):
             where = f"{self._path}, line {line}"
-            raise DataError(where, scan_kernel.FAULTS[fault], "the columns' names", "correct the line")
+            raise DataError(where, scan.FAULTS[fault], "the columns' names", "correct the line")
         first = 0 if before and begin == before else begin
         raw, ends = text.data[first:end].tobytes(), text.data[end:following].tobytes()
         return FirstLine(raw, ends, separator, self._kind), fields(str(text.data[begin:end].data, "utf-8"), separator)
@@ -175,7 +175,7 @@ class DelimitedReader:
         while True:
             rows, starts = np.empty((most, 6), np.int64), np.empty(most + 1, np.int64)
             found = rows, titles, starts, self._state, row
-            count = scan_kernel.scan(text.data, text.end, text.is_last, self._asked, found)
+            count = scan.scan(text.data, text.end, text.is_last, self._asked, found)
             if count:
                 yield self._block(rows[:count], titles, starts[: count + 1])
             elif text.is_last:
@@ -203,7 +203,7 @@ class DelimitedReader:
     def _bad(self, row: Sequence[int]) -> Bad:
         begin = row[BEGIN]
         end = row[END] if row[END] - begin <= MAX_LINE_BYTES else begin + SHOWN_BYTES
-        reason = scan_kernel.FAULTS.get(row[FAULT], f"{row[FIELDS]} fields instead of {self._asked[2]}")
+        reason = scan.FAULTS.get(row[FAULT], f"{row[FIELDS]} fields instead of {self._asked[2]}")
         return Bad(row[LINE], reason, self._text.data[begin:end].tobytes())
 
 

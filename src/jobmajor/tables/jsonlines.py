@@ -12,13 +12,13 @@ from jobmajor.tables import cells
 from jobmajor.tables.block import BLOCK_BYTES, MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
 from jobmajor.tables.cells import jsonable
 from jobmajor.tables.columns import check_room, found_column, shown
-from jobmajor.tables.texts import packed
+from jobmajor.tables.packed import packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from jobmajor.tables.added import Added, Answers
+    from jobmajor.batch.added import Added, Answers
     from jobmajor.tables.cells import Kind
     from jobmajor.tables.compression import Source
 

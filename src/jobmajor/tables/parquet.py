@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobmajor.coding import REASONS, SOURCES
 from jobmajor.errors import DataError
+from jobmajor.model.coder import REASONS, SOURCES
 from jobmajor.tables import cells
 from jobmajor.tables.block import BLOCK_BYTES, Bad, Block, Head
 from jobmajor.tables.columns import found_column
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobmajor.tables.added import Added, Answers
+    from jobmajor.batch.added import Added, Answers
 
 _BUFFER_BYTES = 2**20  # of a column that is read at a time, however large its part of the file
 _GROUP_ROWS, _GROUP_BYTES = 2**17, 2**23  # from which on a row group is written

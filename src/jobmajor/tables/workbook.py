@@ -1,170 +1,298 @@
-"""Workbooks: read within bounds, since their format can't be streamed; written row by row.
+"""The rows of a workbook's sheet, after the whole file was found to be within bounds.
 
-Values are kept, and neither formulas nor formats: a formula's cell gives what the spreadsheet last saw in it.
+A workbook of 1.4 KB with one cell at XFD1048576 makes a spreadsheet parser take all memory, or
+panic. So every XML part is first streamed through a parser that only counts, and the fast parser
+then gets a copy made of the very parts that were counted: what the two read can't differ, however
+the archive was forged.
 """
 
 from __future__ import annotations
 
-import datetime
-import math
+import io
+import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from xml.parsers import expat
 
-from jobmajor.errors import DataError, InputError, MissingExtra
-from jobmajor.onet import workbook
-from jobmajor.tables import cells
-from jobmajor.tables.block import Bad, Block, Head
-from jobmajor.tables.columns import found_column
-from jobmajor.tables.compression import EXTRA
-from jobmajor.tables.texts import packed
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
+
+from jobmajor.errors import DataError
+from jobmajor.tables import archive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from jobmajor.tables.added import Added, Answers
-    from jobmajor.tables.cells import Kind
+# A release's largest workbook has 1.2 MB, 12.8 MB unpacked, 55,095 rows × 5 columns and 49,552 strings.
+LIMITS = archive.Limits(file_bytes=16 * 2**20, entries=200, total_bytes=32 * 2**20)
+MAX_ROWS = 150_000
+MAX_COLUMNS = 64
+MAX_AREA = 1_000_000  # rows × columns: the parser keeps a place for each, used or not
+MAX_STRINGS = 200_000
+MAX_TEXT_BYTES = 2**28  # of all cells of a sheet: a text that stands there once may be named by each of them
+# What the counting parser itself keeps is bounded too; real parts nest 9 deep and have 60 names.
+_MAX_DEPTH = 200
+_MAX_NAMES = 2_000
+_MAX_TOKEN_BYTES = 2**18
 
-SHEET_ROWS: Final = 1_048_576  # of any workbook
-CELL_CHARACTERS: Final = 32_767
-_WHOLE: Final = 2**53  # a spreadsheet's numbers are floats
-_DO = "save it as CSV, or in smaller parts"
+_EXPECTED = "an .xlsx workbook"
+_AS_PUBLISHED = "give the workbook as O*NET publishes it"
+_PARTS = (".xml", ".rels")
+_DIGITS = "0123456789"
+_BLANK = frozenset(("", None))
+
+
+class _TooMuchError(Exception):
+    """What a part has that no table of O*NET has; a parser's callback can't know the file's name."""
+
+
+@cache
+def _column(letters: str) -> int:
+    """A column's number, from 1, by its letters."""
+    if not 1 <= len(letters) <= 3 or not letters.isascii() or not letters.isalpha():
+        raise _TooMuchError(f"a cell address that begins with {letters[:20]!r}")
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
+
+
+def _place(reference: str) -> tuple[int, int]:
+    """Row and column of an address like C12, both from 1."""
+    letters = reference.rstrip(_DIGITS)
+    return int(reference[len(letters) :]), _column(letters)
+
+
+class _Counter:
+    """Counts what one XML part would make its reader keep; refuses it as soon as that is too much.
+
+    Cells may leave out their address, so the place is followed as the fast parser does: the next
+    column of the row, the next row of the sheet.
+    """
+
+    def __init__(self) -> None:
+        self.row = self.column = self.last_row = self.last_column = self.cells = self.strings = 0
+        self._fed_bytes = self._depth = self._string_at = self.longest_bytes = 0
+        self._parser = expat.ParserCreate("UTF-8")  # whatever the part declares: the fast parser knows no other
+        self._parser.buffer_text = False
+        self._parser.StartElementHandler = self._start
+        self._ends: list[str] = []
+        self._parser.EndElementHandler = self._ends.append  # a builtin: nothing cheaper can count the ends
+        self._counted: Mapping[str, Callable[[Mapping[str, str]], None]] = {
+            "c": self._cell,
+            "row": self._row,
+            "dimension": self._dimension,
+            "si": self._string,
+            "sst": self._strings,
+        }
+        self._parser.StartDoctypeDeclHandler = self._doctype
+
+    def feed(self, chunk: bytes) -> None:
+        self._parser.Parse(chunk)
+        self._fed_bytes += len(chunk)
+        self._depth -= len(self._ends)
+        self._ends.clear()
+        if self.cells > MAX_AREA:
+            raise _TooMuchError(f"{self.cells} cells")
+        if self._depth > _MAX_DEPTH:
+            raise _TooMuchError(f"elements nested {self._depth} deep")
+        if len(self._parser.intern) > _MAX_NAMES:
+            raise _TooMuchError(f"over {_MAX_NAMES} names of elements and attributes")
+        if self._fed_bytes - self._parser.CurrentByteIndex > _MAX_TOKEN_BYTES:
+            raise _TooMuchError(f"an element of over {_MAX_TOKEN_BYTES} bytes")
+
+    def close(self) -> None:
+        self._parser.Parse(b"", True)  # noqa: FBT003 - expat takes it by position only
+        if self.strings:
+            self.longest_bytes = max(self.longest_bytes, self._fed_bytes - self._string_at)
+
+    def _doctype(self, *_: object) -> None:
+        raise _TooMuchError("a document type declaration")
+
+    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
+        # Called for each of half a million elements: a value inside a cell comes first and keeps nothing.
+        self._depth += 1
+        if name != "v":
+            count = self._counted.get(name) or self._counted.get(name.rpartition(":")[2])
+            if count is not None:
+                count(attributes)
+
+    def _cell(self, attributes: Mapping[str, str]) -> None:
+        self.cells += 1
+        row, column = self.row, self.column + 1
+        if "r" in attributes:
+            row, column = _place(attributes["r"])
+        self.column = column
+        if row > self.last_row or column > self.last_column or row < 1:
+            self._reach(row, column)
+
+    def _row(self, attributes: Mapping[str, str]) -> None:
+        self.row, self.column = int(attributes.get("r", self.row + 1)), 0
+        self._reach(self.row, 1)
+
+    def _dimension(self, attributes: Mapping[str, str]) -> None:
+        for corner in attributes.get("ref", "A1").split(":"):
+            self._reach(*_place(corner))
+
+    def _reach(self, row: int, column: int) -> None:
+        self.last_row, self.last_column = max(self.last_row, row), max(self.last_column, column)
+        if not 1 <= row <= MAX_ROWS or column > MAX_COLUMNS:
+            raise _TooMuchError(f"a cell in row {row}, column {column}")
+        if self.last_row * self.last_column > MAX_AREA:
+            raise _TooMuchError(f"{self.last_row} rows × {self.last_column} columns")
+
+    def _string(self, _: Mapping[str, str]) -> None:
+        at = self._parser.CurrentByteIndex
+        if self.strings:
+            self.longest_bytes = max(self.longest_bytes, at - self._string_at)
+        self.strings, self._string_at = self.strings + 1, at
+        if self.strings > MAX_STRINGS:
+            raise _TooMuchError(f"over {MAX_STRINGS} shared strings")
+
+    def _strings(self, attributes: Mapping[str, str]) -> None:
+        # `count` counts uses, and every use is a cell.
+        for claim in ("count", "uniqueCount"):
+            if int(attributes.get(claim, 0)) > MAX_AREA:
+                raise _TooMuchError(f"{attributes[claim][:20]} shared strings")
+
+
+def _counted_copy(path: Path) -> io.BytesIO:
+    """A stored zip of the XML parts, each counted as it is copied."""
+    copied = io.BytesIO()
+    with (
+        archive.opened(path, LIMITS, expected=_EXPECTED) as source,
+        zipfile.ZipFile(copied, "w", zipfile.ZIP_STORED) as target,
+    ):
+        names = source.namelist()
+        if "xl/workbook.xml" not in names:
+            raise DataError(path, "a zip archive without xl/workbook.xml", _EXPECTED, _AS_PUBLISHED)
+        if any(name.lower().startswith("xl/externallinks/") for name in names):
+            raise DataError(path, "links to other workbooks", "a workbook of its own", _AS_PUBLISHED)
+        parts = {name: _copy_part(path, source, target, name) for name in names if name.lower().endswith(_PARTS)}
+    longest = max(part.longest_bytes for part in parts.values())
+    for name, part in parts.items():
+        if longest * part.cells > MAX_TEXT_BYTES:
+            _check_text(path, copied, name, [each for each, other in parts.items() if other.strings])
+    copied.seek(0)
+    return copied
+
+
+def _check_text(path: Path, copied: io.BytesIO, sheet: str, strings: Sequence[str]) -> None:
+    """Refuse a sheet whose cells would hold too much text, each shared one counted as often as it is named."""
+    with zipfile.ZipFile(copied) as parts:
+        sizes = [size for name in strings for size in _string_sizes(parts.read(name))]
+        found = _named_bytes(parts.read(sheet), sizes)
+    if found > MAX_TEXT_BYTES:
+        shown, bound = f"{found} bytes of text in the cells of {sheet}", f"at most {MAX_TEXT_BYTES}"
+        raise DataError(path, shown, bound, _AS_PUBLISHED)
+
+
+def _string_sizes(part: bytes) -> list[int]:
+    """The bytes that each shared text takes, in their order."""
+    starts: list[int] = []
+    parser = expat.ParserCreate("UTF-8")
+
+    def start(name: str, _: Mapping[str, str]) -> None:
+        if name.rpartition(":")[2] == "si":
+            starts.append(parser.CurrentByteIndex)
+
+    parser.StartElementHandler = start
+    parser.Parse(part, True)  # noqa: FBT003 - expat takes it by position only
+    return [end - begin for begin, end in pairwise([*starts, len(part)])]
+
+
+def _named_bytes(part: bytes, sizes: Sequence[int]) -> int:
+    """The bytes of all shared texts that the cells of a sheet name."""
+    total, named = 0, list[str]()
+    parser = expat.ParserCreate("UTF-8")
+
+    def start(name: str, attributes: Mapping[str, str]) -> None:
+        local = name.rpartition(":")[2]
+        if local == "c":
+            parser.CharacterDataHandler = named.append if attributes.get("t") == "s" else None
+            named.clear()
+
+    def end(name: str) -> None:
+        nonlocal total
+        if name.rpartition(":")[2] == "c":
+            place = "".join(named).strip()
+            total += sizes[int(place)] if place.isdecimal() and int(place) < len(sizes) else 0
+            named.clear()
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.Parse(part, True)  # noqa: FBT003 - as above
+    return total
+
+
+def _copy_part(path: Path, source: zipfile.ZipFile, target: zipfile.ZipFile, name: str) -> _Counter:
+    """Copy one part; returns what was counted of it."""
+    counter = _Counter()
+    try:
+        with target.open(name, "w") as part:
+            for chunk in archive.chunks(path, source, name):
+                counter.feed(chunk)
+                part.write(chunk)
+        counter.close()
+    except _TooMuchError as error:
+        bounds = f"at most {MAX_ROWS} rows, {MAX_COLUMNS} columns and {MAX_STRINGS} strings, no DTD"
+        raise DataError(path, f"{error} in {name}", bounds, _AS_PUBLISHED) from error
+    except (expat.ExpatError, ValueError) as error:
+        raise DataError(path, f"damaged XML in {name} ({error})", _EXPECTED, "fetch it again") from error
+    return counter
+
+
+@contextmanager
+def parser_faults(path: Path) -> Iterator[None]:
+    """Turns what the fast parser raises on a damaged workbook, a panic included, into our error."""
+    try:
+        yield
+    except CalamineError as error:
+        raise DataError(path, f"a damaged workbook ({error})", _EXPECTED, "fetch it again") from error
+    except BaseException as error:
+        # A Rust panic comes as pyo3_runtime.PanicException, which can't be imported and is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise DataError(path, "a workbook that its parser failed on", _EXPECTED, _AS_PUBLISHED) from error
 
 
 @dataclass(frozen=True, slots=True)
-class SheetRows:
-    """Rows of a sheet."""
+class Sheet:
+    """A sheet's rows from row 1 on, blank ones included, and the names of all sheets of its workbook that hold rows."""
 
-    cells: Sequence[Sequence[Any]]
-    kinds: Sequence[Kind]
-
-    def columns(self) -> list[list[Any]]:
-        """All cells."""
-        return [list(column) for column in zip(*self.cells, strict=True)] or [[] for _ in self.kinds]
+    name: str
+    names: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
 
 
-class WorkbookReader:
-    """The first sheet of a workbook; its first row that isn't blank names the columns."""
+def sheet(path: Path, name: str | None = None) -> Sheet:
+    """The sheet of that name, or the first one; its rows are equally long, their cells as in `rows`.
 
-    def __init__(self, path: Path, column: str) -> None:
-        """Reads it.
-
-        Raises:
-            DataError: It is missing, damaged, too large, or no workbook.
-        """
-        self._path, self._column = path, column
-        try:
-            self._rows = [(number, list(map(_value, row))) for number, row in workbook.rows(path, None)]
-        except DataError as error:
-            raise DataError(error.where, error.found, error.expected, _DO) from error
-        if not self._rows:
-            raise DataError(path, "an empty sheet", "the columns' names in its first row", "give it one")
-
-    def head(self) -> Head:
-        """The columns, each with the kind that fits all its values."""
-        names = [cells.text(value) for value in self._rows[0][1]]
-        while names and not names[-1] and all(row[len(names) - 1] is None for _, row in self._rows[1:]):
-            names.pop()
-        found_column(self._path, names, self._column)
-        kinds: list[Kind] = []
-        for place in range(len(names)):
-            kind = cells.widened(None, (row[place] for _, row in self._rows[1:]))
-            kinds.append(kind or "text")
-        return Head(tuple(names), tuple(kinds))
-
-    def blocks(self, most: int) -> Iterator[Block]:
-        """All rows but blank ones."""
-        head = self.head()
-        width, place = len(head.names), found_column(self._path, head.names, self._column)
-        for first in range(1, len(self._rows), most):
-            part = self._rows[first : first + most]
-            fine = [row[:width] for _, row in part if isinstance(row[place], str | None)]
-            bad = [
-                Bad(number, "a title that is no text", cells.text(row[place]).encode())
-                for number, row in part
-                if not isinstance(row[place], str | None)
-            ]
-            data, starts = packed([row[place] or "" for row in fine])
-            yield Block(data, starts, SheetRows(fine, head.kinds), bad, (first + len(part)) / len(self._rows))
-
-    def close(self) -> None:
-        """Let the rows go."""
-        self._rows = []
+    Raises:
+        DataError: As `rows` does.
+    """
+    copied = _counted_copy(path)
+    with parser_faults(path):
+        book = CalamineWorkbook.from_filelike(copied)
+        names = tuple(each.name for each in book.sheets_metadata if each.typ == SheetTypeEnum.WorkSheet)
+        chosen = names[0] if name is None and names else name
+        if chosen in names:
+            return Sheet(chosen, names, list(book.get_sheet_by_name(chosen).iter_rows()))
+    found = f"the sheets {', '.join(repr(each[:40]) for each in names[:5])}"
+    raise DataError(path, found, f"a sheet {name!r}" if name else "one that holds rows", _AS_PUBLISHED)
 
 
-def _value(cell: object) -> Any:
-    """A cell as a plain value; a spreadsheet knows no whole numbers, so one that is whole becomes one."""
-    if cell == "":
-        return None
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _WHOLE:
-        return int(cell)
-    return cell
+def rows(path: Path, name: str | None) -> Iterator[tuple[int, Sequence[object]]]:
+    """Row number, from 1 as the spreadsheet shows it, and cells of every row that isn't blank.
 
+    A cell is a str ("" where empty), float, int, bool, or a date or time. Without a name it is the first sheet.
 
-class WorkbookWriter:
-    """A sheet, written row by row; always the same bytes for the same rows."""
-
-    def __init__(self, path: Path, head: Head, added: Added, *, safe_cells: bool) -> None:
-        try:
-            import xlsxwriter  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            raise MissingExtra("a .xlsx file", EXTRA) from error
-        options = {"constant_memory": True, "tmpdir": str(path.parent)}
-        self._fault = xlsxwriter.exceptions.FileCreateError
-        self._book = xlsxwriter.Workbook(str(path), options)
-        self._book.set_properties({"created": datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC).replace(tzinfo=None)})
-        self._sheet = self._book.add_worksheet()
-        self._day = self._book.add_format({"num_format": "yyyy-mm-dd"})
-        self._moment = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        self._time = self._book.add_format({"num_format": "hh:mm:ss"})
-        self._added, self._is_safe, self._count = added, safe_cells, 0
-        self._put_row([*(self._own(name) for name in head.names), *added.names])
-
-    def _own(self, value: Any) -> Any:
-        return cells.safe(value) if self._is_safe and isinstance(value, str) else value
-
-    def write(self, block: Block, answers: Answers) -> None:
-        """Write the rows.
-
-        Raises:
-            InputError: They are more than a sheet has, or a cell is longer than one can be.
-        """
-        given = [[self._own(value) for value in column] for column in block.rows.columns()]
-        for row in zip(*given, *self._added.columns(answers), strict=True):
-            self._put_row(row)
-
-    def _put_row(self, row: Sequence[Any]) -> None:
-        if self._count == SHEET_ROWS:
-            raise InputError(f"found more rows than the {SHEET_ROWS:,} of a sheet: write .csv or .parquet instead")
-        for column, value in enumerate(row):
-            if value is not None and value != "":
-                self._put(self._count, column, value)
-        self._count += 1
-
-    def _put(self, row: int, column: int, value: Any) -> None:
-        sheet = self._sheet
-        if isinstance(value, bool):
-            sheet.write_boolean(row, column, value)
-        elif isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _WHOLE:
-            sheet.write_number(row, column, value)
-        elif isinstance(value, datetime.datetime | datetime.date | datetime.time):
-            sheet.write_datetime(row, column, *self._dated(value))
-        else:
-            text = cells.text(value)
-            if len(text) > CELL_CHARACTERS:
-                what = f"row {row + 1}, column {column + 1} has {len(text):,} characters"
-                raise InputError(f"{what}, a cell takes {CELL_CHARACTERS:,}: write .csv or .parquet instead")
-            sheet.write_string(row, column, text)
-
-    def _dated(self, value: datetime.date | datetime.time) -> tuple[Any, Any]:
-        if isinstance(value, datetime.datetime):
-            return value.replace(tzinfo=None), self._moment
-        return value, self._day if isinstance(value, datetime.date) else self._time
-
-    def close(self) -> None:
-        """Write the file."""
-        try:
-            self._book.close()
-        except self._fault as error:  # the cause stands in it
-            cause = error.args[0] if error.args else error
-            raise cause if isinstance(cause, OSError) else OSError(str(cause)) from error
+    Raises:
+        DataError: The file is empty, of another kind, encrypted, damaged or beyond bounds, or has
+            no such sheet.
+    """
+    for number, cells in enumerate(sheet(path, name).rows, start=1):
+        if not _BLANK.issuperset(cells):
+            yield number, cells

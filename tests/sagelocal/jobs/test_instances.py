@@ -228,7 +228,7 @@ def test_every_instance_has_an_address_of_its_own_in_the_loopback(count: int) ->
 TORCHRUN = """
 import os, sys
 from pathlib import Path
-from jobmajor.transformer import launch
+from jobmajor.model.transformer import launch
 status = launch.run(Path("/opt/ml"), sys.argv)
 if status is not None:
     sys.exit(status)

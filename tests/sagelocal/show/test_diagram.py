@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from jobmajor import pipeline as ours
+from jobmajor.pipeline import definition as ours
 from jobmajor.settings import Settings
 from sagelocal import cli
 from sagelocal.definition import parse as definitions

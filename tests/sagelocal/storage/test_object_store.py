@@ -14,9 +14,9 @@ from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from jobmajor import pipeline
+from jobmajor.data.source import STARTER_FOLDER
 from jobmajor.lineage import code_version
-from jobmajor.onet.source import STARTER_FOLDER
+from jobmajor.pipeline import definition as pipeline
 from jobmajor.settings import Settings
 from sagelocal import cli
 from sagelocal.definition import parse as definitions

@@ -15,8 +15,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from jobmajor import soc
-from jobmajor.classifier import Classifier
-from jobmajor.serve.champion import Champion, Source
+from jobmajor.model.classifier import Classifier
+from jobmajor.serve.service.champion import Champion, Source
 
 from ..conftest import LIMIT_S, Running, running
 

@@ -15,10 +15,10 @@ import polars as pl
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from jobmajor.serve.admission import Limits
-from jobmajor.serve.champion import Champion, Source
-from jobmajor.serve.keys import add, read
-from jobmajor.serve.service import Options
+from jobmajor.serve.service.admission import Limits
+from jobmajor.serve.service.champion import Champion, Source
+from jobmajor.serve.service.keys import add, read
+from jobmajor.serve.service.service import Options
 
 from ..conftest import LIMIT_S, Running, running, until
 

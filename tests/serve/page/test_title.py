@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Error, Page, Route, expect
 
 from jobmajor import soc
-from jobmajor.serve.admission import Limits
-from jobmajor.serve.keys import add, read
-from jobmajor.serve.service import Options
+from jobmajor.serve.service.admission import Limits
+from jobmajor.serve.service.keys import add, read
+from jobmajor.serve.service.service import Options
 
 from ..conftest import LIMIT_S, Running, running, until
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from jobmajor.serve.champion import Champion
+    from jobmajor.serve.service.champion import Champion
 
 TITLE = "licensed practical nurse"
 HEAD = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"

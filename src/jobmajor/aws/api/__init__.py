@@ -1,0 +1,1 @@
+"""One checked way to call AWS: requests, refusals, retries, sessions, waiting."""

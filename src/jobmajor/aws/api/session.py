@@ -1,0 +1,141 @@
+"""Who asks, and how: credentials, region and retries, from what boto3 finds where it always looks.
+
+The only place that makes boto3's clients.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from jobmajor.aws.api import refusals
+from jobmajor.aws.api.errors import AwsError, AwsInputError, NoCredentials, NoRegion, WrongAccount
+from jobmajor.errors import MissingExtra
+
+try:
+    import boto3
+    from botocore.config import Config
+    from botocore.credentials import (
+        AssumeRoleCredentialFetcher,
+        CredentialProvider,
+        CredentialResolver,
+        DeferredRefreshableCredentials,
+    )
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.session import Session as BotocoreSession
+except ImportError as error:
+    raise MissingExtra("jobmajor aws", "aws") from error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_REGION: Final = re.compile(r"[a-z]{2,3}(-[a-z]+)+-\d")
+_TRIES: Final = 8  # the last one waits up to 20 s, so some 90 s of throttling are sat out
+_CONNECT_S: Final = 10
+_READ_S: Final = 70  # a model's answer may take 60
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where requests are to go; None takes what boto3 finds."""
+
+    region: str | None = None
+    profile: str | None = None
+    role: str | None = None
+    endpoint_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """boto3's session in one region."""
+
+    boto: Any
+    region: str
+    endpoint_url: str | None
+
+    def client(self, service: str) -> Any:
+        """A client that tries again, with growing pauses, after throttling, faults of the service and lost replies."""
+        # A stand-in of S3 has no name for each bucket.
+        is_stand_in = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3")
+        s3 = {"addressing_style": "path"} if is_stand_in else {}
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": _TRIES},
+            connect_timeout=_CONNECT_S,
+            read_timeout=_READ_S,
+            tcp_keepalive=True,
+            user_agent_extra="jobmajor",
+            s3=s3,
+        )
+        return self.boto.client(service, region_name=self.region, endpoint_url=self.endpoint_url, config=config)
+
+    def identity(self, expected_account: str | None = None) -> Mapping[str, str]:
+        """`Account` and `Arn` of who asks.
+
+        Raises:
+            NoCredentials: There are none, or they aren't taken.
+            WrongAccount: They are of another account.
+        """
+        try:
+            found: Mapping[str, str] = self.client("sts").get_caller_identity()
+        except (BotoCoreError, ClientError) as error:
+            raise _not_known(error) from error
+        if expected_account and found["Account"] != expected_account:
+            raise WrongAccount(expected_account, found["Account"], found["Arn"])
+        return found
+
+
+def open_session(place: Place) -> Session:
+    """A session; nothing is sent yet.
+
+    Raises:
+        NoRegion: Nothing says which.
+        NoCredentials: There are none at all.
+        AwsInputError: The region or the profile is none.
+    """
+    try:
+        # boto3 reads AWS_DEFAULT_REGION only; AWS's other tools read this one first.
+        boto = boto3.Session(profile_name=place.profile, region_name=place.region or os.environ.get("AWS_REGION"))
+        region = boto.region_name
+        if not region:
+            raise NoRegion
+        if not _REGION.fullmatch(region):
+            raise AwsInputError(f"{region!r} is no region: expected one such as us-east-1")
+        if boto.get_credentials() is None:
+            raise NoCredentials("none were found")
+        if place.role:
+            boto = _assuming(boto, region, place)
+    except BotoCoreError as error:
+        raise _not_known(error) from error
+    return Session(boto, region, place.endpoint_url)
+
+
+def _not_known(error: BotoCoreError | ClientError) -> AwsError:
+    return refusals.unsent(error) or NoCredentials(str(error).rstrip("."))
+
+
+class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
+    """The credentials of a role, fetched anew before they expire: a deployment may take longer than an hour."""
+
+    METHOD = "jobmajor-role"
+
+    def __init__(self, fetcher: AssumeRoleCredentialFetcher) -> None:
+        super().__init__()
+        self._fetcher = fetcher
+
+    def load(self) -> DeferredRefreshableCredentials:
+        """Where botocore asks for them."""
+        return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
+
+
+def _assuming(boto: Any, region: str, place: Place) -> Any:
+    def sts(name: str, **keys: Any) -> Any:
+        return boto.client(name, region_name=region, endpoint_url=place.endpoint_url, **keys)
+
+    fetcher = AssumeRoleCredentialFetcher(
+        sts, boto.get_credentials(), place.role, extra_args={"RoleSessionName": "jobmajor"}
+    )
+    inner = BotocoreSession()
+    inner.register_component("credential_provider", CredentialResolver([_Role(fetcher)]))
+    return boto3.Session(botocore_session=inner, region_name=region)

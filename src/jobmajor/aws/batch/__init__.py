@@ -1,0 +1,1 @@
+"""Batch scoring on SageMaker: processing jobs and batch transform."""

@@ -1,0 +1,149 @@
+"""A file or a folder of titles in S3, scored by a version that needs no endpoint: it starts, answers and is gone.
+
+The job's name follows from what is asked, so asking twice gives one job. A job that failed is tried anew under the
+next name, since the service keeps names for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from jobmajor.aws import naming
+from jobmajor.aws.api.errors import AwsInputError
+from jobmajor.aws.endpoints import model as models
+from jobmajor.aws.endpoints.endpoint import DeploymentFailed
+from jobmajor.aws.registry import PackageGroup
+
+if TYPE_CHECKING:
+    from jobmajor.aws.api.account import Account
+    from jobmajor.aws.names import Names
+
+LINES, CSV = "application/jsonlines", "text/csv"
+CONTENT_TYPES: Final = (LINES, CSV)
+_PAYLOAD_MB: Final = 6  # what our server takes as one body
+_TIMEOUT_S, _RETRIES = 600, 3
+_ATTEMPTS: Final = 20
+_OVER: Final = ("Completed", "Failed", "Stopped")
+_LIMIT_S: Final = 5 * 24 * 3600.0  # the service's own: longer jobs don't exist
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A transform.
+
+    Attributes:
+        version: The version's number.
+        source: The S3 address of a file, or of all that begins with it.
+        target: The S3 address below which the answers go: a file each, its name with `.out`.
+        content_type: JSON lines with a `title` each, cut into bodies at line ends; or CSV with its head, which can't
+            be cut, so each file is one body of at most 6 MB.
+        instance_type: With `ml.` in front.
+        instances: Each takes its share of the files.
+        keeps: Whether requests and answers are kept in the bucket.
+
+    Raises:
+        AwsInputError: A content type that the server doesn't read, or addresses outside S3.
+    """
+
+    version: int
+    source: str
+    target: str
+    content_type: str = LINES
+    instance_type: str = "ml.m5.large"
+    instances: int = 1
+    keeps: bool = True
+
+    def __post_init__(self) -> None:
+        if self.content_type not in CONTENT_TYPES:
+            raise AwsInputError(f"--content-type: found {self.content_type}, expected {' or '.join(CONTENT_TYPES)}")
+        for option, value in (("--input", self.source), ("--output", self.target)):
+            if not value.startswith("s3://"):
+                raise AwsInputError(f"{option}: found {value}, expected an address that begins with s3://")
+
+
+def request(names: Names, batch: Batch, model: str, attempt: int = 1) -> dict[str, Any]:
+    """CreateTransformJob's parameters; the name follows from them, with the attempt behind it from the second on."""
+    is_cut = batch.content_type == LINES
+    where = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": batch.source}}
+    body: dict[str, Any] = {
+        "ModelName": model,
+        "ModelClientConfig": {"InvocationsTimeoutInSeconds": _TIMEOUT_S, "InvocationsMaxRetries": _RETRIES},
+        "MaxPayloadInMB": _PAYLOAD_MB,
+        "BatchStrategy": "MultiRecord" if is_cut else "SingleRecord",
+        "TransformInput": {
+            "DataSource": where,
+            "ContentType": batch.content_type,
+            "SplitType": "Line" if is_cut else "None",
+            "CompressionType": "Gzip" if batch.source.endswith(".gz") else "None",
+        },
+        "TransformOutput": {
+            "S3OutputPath": batch.target,
+            "Accept": batch.content_type,
+            "AssembleWith": "Line" if is_cut else "None",
+        },
+        "TransformResources": {"InstanceType": batch.instance_type, "InstanceCount": batch.instances},
+    }
+    _encrypt(names, body)
+    if batch.keeps:
+        body["DataCaptureConfig"] = {"DestinationS3Uri": names.url("capture", "batch"), "GenerateInferenceId": True}
+    name = naming.derived(f"{names.project}-batch", batch.version, body)
+    again = f"-{attempt}" if attempt > 1 else ""
+    return {"TransformJobName": f"{name}{again}", **body, "Tags": names.tags}
+
+
+def _encrypt(names: Names, body: dict[str, Any]) -> None:
+    jobs = names.settings.jobs
+    if jobs.kms_key:
+        body["TransformOutput"]["KmsKeyId"] = jobs.kms_key
+    if jobs.volume_kms_key:
+        body["TransformResources"]["VolumeKmsKeyId"] = jobs.volume_kms_key
+
+
+def target_of(names: Names, version: int, source: str) -> str:
+    """Where answers go unless somebody says otherwise: a folder that the endpoint's role may write, one a source."""
+    return names.url("batch", naming.derived("titles", version, {"source": source}))
+
+
+def start(account: Account, names: Names, batch: Batch) -> str:
+    """The job's name, which is started unless it runs or has done its work already.
+
+    Raises:
+        PromotionRefused: The gate didn't pass the version, or nobody approved it.
+        DeploymentFailed: It failed too often.
+    """
+    package = PackageGroup(account, names).deployable(batch.version)
+    model = models.ensure(account, names, package, is_isolated=True)
+    for attempt in range(1, _ATTEMPTS + 1):
+        wanted = request(names, batch, model, attempt)
+        name: str = wanted["TransformJobName"]
+        found = account.find("sagemaker", "DescribeTransformJob", TransformJobName=name)
+        if found is None:
+            account.change("sagemaker", "CreateTransformJob", **wanted)
+            return name
+        if found["TransformJobStatus"] not in ("Failed", "Stopped"):
+            return name
+    raise DeploymentFailed(f"the batch transform failed {_ATTEMPTS} times: see the last job's reason, mend its input")
+
+
+def wait(account: Account, name: str) -> str:
+    """The job's status at its end, which is Completed.
+
+    Raises:
+        DeploymentFailed: It failed, or somebody stopped it.
+    """
+    if account.dry:
+        return "rehearsed"
+    found = account.wait(
+        lambda: account.read("sagemaker", "DescribeTransformJob", TransformJobName=name),
+        lambda answer: answer["TransformJobStatus"] in _OVER,
+        describe=lambda answer: f"batch transform {name}: {answer['TransformJobStatus']}",
+        limit_s=_LIMIT_S,
+    )
+    status: str = found["TransformJobStatus"]
+    if status != "Completed":
+        raise DeploymentFailed(
+            f"batch transform {name} is {status}: {found.get('FailureReason', 'no reason was given')}; "
+            "see its log, then run it again"
+        )
+    return status

@@ -1,0 +1,1 @@
+"""Find and remove everything that a project made in the account."""

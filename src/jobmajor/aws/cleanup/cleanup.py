@@ -1,0 +1,224 @@
+"""The way back to no bill: everything that carries the project's tag, listed, then taken away.
+
+What something else needs, or would make anew, goes last or first accordingly, so a cleanup that is killed can be run
+again, and finds what is left.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from jobmajor.aws.api.errors import AwsError
+from jobmajor.aws.cleanup import workloads
+from jobmajor.aws.cleanup.tagged import Kind, Listing, Thing, carries, is_ours, plain
+from jobmajor.aws.endpoints import scaling
+from jobmajor.aws.project import stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from jobmajor.aws.api.account import Account
+    from jobmajor.aws.names import Names
+
+_OBJECTS: Final = 1000  # objects that S3 deletes in one request
+_IMAGES: Final = 100  # that ECR deletes in one request
+_SCHEDULES: Final = Listing("scheduler", "ListScheduleGroups", "ScheduleGroups", "Name", "Arn")
+# What CloudFormation calls the kinds that a stack of ours may hold.
+RESOURCES: Final = {
+    "alarm": "AWS::CloudWatch::Alarm",
+    "bucket": "AWS::S3::Bucket",
+    "build project": "AWS::CodeBuild::Project",
+    "delivery pipeline": "AWS::CodePipeline::Pipeline",
+    "function": "AWS::Lambda::Function",
+    "log group": "AWS::Logs::LogGroup",
+    "model group": "AWS::SageMaker::ModelPackageGroup",
+    "repository": "AWS::ECR::Repository",
+    "rule": "AWS::Events::Rule",
+    "topic": "AWS::SNS::Topic",
+}
+_RULES: Final = Listing("events", "ListRules", "Rules", "Name", "Arn")
+_REPOSITORIES: Final = Listing("ecr", "DescribeRepositories", "repositories", "repositoryName", "repositoryArn")
+_ALARMS: Final = Listing("cloudwatch", "DescribeAlarms", "MetricAlarms", "AlarmName", "AlarmArn")
+
+
+def listing(account: Account, names: Names, kinds: Sequence[Kind] | None = None) -> tuple[Thing, ...]:
+    """All that is the project's in this region, in the order in which it would be taken away.
+
+    Args:
+        account: Where.
+        names: The project's.
+        kinds: Which to ask for; all when None.
+    """
+    return tuple(thing for kind in kinds or KINDS for thing in kind.find(account, names))
+
+
+def clean(
+    account: Account,
+    names: Names,
+    kinds: Sequence[Kind] | None = None,
+    on_removed: Callable[[Thing], None] | None = None,
+) -> tuple[Thing, ...]:
+    """Take away all that `listing` lists, and list again; what is left is returned.
+
+    What CloudFormation made is left to it, since it fails over policies whose bucket or topic is gone; where it can
+    only take away what is empty, it is emptied.
+    """
+    made = _made(account, names)
+    for kind in kinds or KINDS:
+        for thing in tuple(kind.find(account, names)):
+            resource = RESOURCES.get(kind.name)
+            is_made = (resource, thing.name) in made or (resource, thing.arn) in made
+            take = kind.empty if is_made else kind.remove
+            if take:
+                take(account, thing)
+            if on_removed and not is_made:
+                on_removed(thing)
+    return listing(account, names, kinds)
+
+
+def _made(account: Account, names: Names) -> set[tuple[str | None, str]]:
+    """Type and name or ARN of what the project's stacks made; things of two types may have the same name."""
+    member = "StackResourceSummaries"
+    return {
+        (item["ResourceType"], item.get("PhysicalResourceId", ""))
+        for thing in _find_stacks(account, names)
+        for item in account.pages("cloudformation", "ListStackResources", member, StackName=thing.name)
+    }
+
+
+def _find_rules(account: Account, names: Names) -> Iterator[Thing]:
+    return (Thing("rule", name, "", arn) for name, arn in _RULES.tagged(account, names))
+
+
+def _remove_rule(account: Account, thing: Thing) -> None:
+    ids = [target["Id"] for target in account.pages("events", "ListTargetsByRule", "Targets", Rule=thing.name)]
+    if ids:
+        account.change("events", "RemoveTargets", Rule=thing.name, Ids=ids)
+    account.change("events", "DeleteRule", Name=thing.name)
+
+
+def _find_deliveries(account: Account, names: Names) -> Iterator[Thing]:
+    """CodePipeline's, whose list has no ARNs."""
+    for item in account.pages("codepipeline", "ListPipelines", "pipelines"):
+        arn = f"arn:{names.partition}:codepipeline:{account.region}:{account.account_id}:{item['name']}"
+        if is_ours(account, names, "codepipeline", arn):
+            yield Thing("delivery pipeline", item["name"], "", arn)
+
+
+def _remove_delivery(account: Account, thing: Thing) -> None:
+    account.change("codepipeline", "DeletePipeline", name=thing.name)
+
+
+def _find_builds(account: Account, names: Names) -> Iterator[Thing]:
+    for name in account.pages("codebuild", "ListProjects", "projects"):
+        found = account.find("codebuild", "BatchGetProjects", names=[name]) or {}
+        if any(carries(project.get("tags"), names) for project in found.get("projects", ())):
+            yield Thing("build project", name)
+
+
+def _remove_build(account: Account, thing: Thing) -> None:
+    account.change("codebuild", "DeleteProject", name=thing.name)
+
+
+def _find_alarms(account: Account, names: Names) -> Iterator[Thing]:
+    sleepers = {scaling.wake_alarm(endpoint) for endpoint in workloads.staged(names)}
+    for item in _ALARMS.items(account):
+        if item["AlarmName"] in sleepers or is_ours(account, names, "cloudwatch", item["AlarmArn"]):
+            yield Thing("alarm", item["AlarmName"], "", item["AlarmArn"])
+
+
+def _remove_alarm(account: Account, thing: Thing) -> None:
+    account.change("cloudwatch", "DeleteAlarms", AlarmNames=[thing.name])
+
+
+def _find_repositories(account: Account, names: Names) -> Iterator[Thing]:
+    for name, arn in _REPOSITORIES.tagged(account, names):
+        images = sum(1 for _ in account.pages("ecr", "ListImages", "imageIds", repositoryName=name))
+        yield Thing("repository", name, f"{images} images", arn)
+
+
+def _remove_repository(account: Account, thing: Thing) -> None:
+    account.change("ecr", "DeleteRepository", repositoryName=thing.name, force=True)
+
+
+def _empty_repository(account: Account, thing: Thing) -> None:
+    images = (
+        {"imageDigest": digest}
+        for digest in {
+            item["imageDigest"] for item in account.pages("ecr", "ListImages", "imageIds", repositoryName=thing.name)
+        }
+    )
+    for batch in _batches(images, _IMAGES):
+        failed = account.change("ecr", "BatchDeleteImage", repositoryName=thing.name, imageIds=batch).get(
+            "failures", ()
+        )
+        if failed:
+            raise AwsError(f"{len(failed)} images of {thing.name} stay: {failed[0].get('failureReason')}")
+
+
+def _find_buckets(account: Account, names: Names) -> Iterator[Thing]:
+    for item in account.pages("s3", "ListBuckets", "Buckets"):
+        name = item["Name"]
+        tags = account.find("s3", "GetBucketTagging", Bucket=name) or {}
+        if carries(tags.get("TagSet"), names):
+            count = sum(1 for _ in _versions(account, name))
+            yield Thing("bucket", name, f"{count} objects, older versions and delete markers included")
+
+
+def _versions(account: Account, bucket: str) -> Iterator[dict[str, str]]:
+    for member in ("Versions", "DeleteMarkers"):
+        for item in account.pages("s3", "ListObjectVersions", member, Bucket=bucket):
+            yield {"Key": item["Key"], "VersionId": item["VersionId"]}
+
+
+def _remove_bucket(account: Account, thing: Thing) -> None:
+    _empty_bucket(account, thing)
+    account.change("s3", "DeleteBucket", Bucket=thing.name)
+
+
+def _empty_bucket(account: Account, thing: Thing) -> None:
+    for batch in _batches(_versions(account, thing.name), _OBJECTS):
+        request = {"Objects": batch, "Quiet": True}
+        failed = account.change("s3", "DeleteObjects", Bucket=thing.name, Delete=request).get("Errors", ())
+        if failed:
+            first = failed[0]
+            raise AwsError(f"{len(failed)} objects of {thing.name} stay, {first.get('Key')}: {first.get('Message')}")
+    for item in tuple(account.pages("s3", "ListMultipartUploads", "Uploads", Bucket=thing.name)):
+        where = {"Bucket": thing.name, "Key": item["Key"], "UploadId": item["UploadId"]}
+        account.change("s3", "AbortMultipartUpload", **where)
+
+
+def _batches(items: Iterable[dict[str, str]], size: int) -> Iterator[list[dict[str, str]]]:
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _find_stacks(account: Account, names: Names) -> Iterator[Thing]:
+    """The bootstrap's own last, since another one may lean on it."""
+    found = account.pages("cloudformation", "DescribeStacks", "Stacks")
+    ours = [item for item in found if carries(item.get("Tags"), names) and item["StackStatus"] != "DELETE_COMPLETE"]
+    for item in sorted(ours, key=lambda item: item["StackName"] == names.stack):
+        yield Thing("stack", item["StackName"], item["StackStatus"], item["StackId"])
+
+
+def _remove_stack(account: Account, thing: Thing) -> None:
+    stack.remove(account, thing.name)
+
+
+KINDS: Final[tuple[Kind, ...]] = (
+    # What starts things, then what runs, then what is left of it.
+    plain("schedule group", _SCHEDULES, "DeleteScheduleGroup"),
+    Kind("rule", _find_rules, _remove_rule),
+    plain("function", Listing("lambda", "ListFunctions", "Functions", "FunctionName", "FunctionArn"), "DeleteFunction"),
+    Kind("delivery pipeline", _find_deliveries, _remove_delivery),
+    Kind("build project", _find_builds, _remove_build),
+    *workloads.KINDS,
+    Kind("alarm", _find_alarms, _remove_alarm),
+    plain("topic", Listing("sns", "ListTopics", "Topics", "TopicArn", "TopicArn"), "DeleteTopic"),
+    plain("log group", Listing("logs", "DescribeLogGroups", "logGroups", "logGroupName", "arn"), "DeleteLogGroup"),
+    Kind("repository", _find_repositories, _remove_repository, _empty_repository),
+    Kind("bucket", _find_buckets, _remove_bucket, _empty_bucket),
+    Kind("stack", _find_stacks, _remove_stack),
+)

@@ -1,0 +1,177 @@
+"""A registered version as an endpoint that answers, in staging and then in production; back, and away again.
+
+Every verb looks before it makes, and makes under names that follow from what is made. So each can be killed anywhere
+and run again: it finds what is done and does the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jobmajor.aws.api.errors import AwsInputError
+from jobmajor.aws.endpoints import approval, model, rollout, scaling
+from jobmajor.aws.endpoints import config as configs
+from jobmajor.aws.endpoints import endpoint as endpoints
+from jobmajor.aws.endpoints.endpoint import DeploymentFailed
+from jobmajor.aws.endpoints.plan import PRODUCTION, REAL_TIME, SERVERLESS
+from jobmajor.aws.registry import REJECTED, PackageGroup
+from jobmajor.errors import PromotionRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jobmajor.aws.api.account import Account
+    from jobmajor.aws.endpoints.endpoint import Endpoint
+    from jobmajor.aws.endpoints.plan import Plan
+    from jobmajor.aws.names import Names
+    from jobmajor.aws.registry import Package
+
+_MARGIN_S = 600.0  # beyond the time after which the service gives a change up itself
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What serves after a verb; `status` is `InService`, or `rehearsed` in a dry run."""
+
+    stage: str
+    endpoint: str
+    config: str
+    version: int
+    mode: str
+    status: str
+
+
+def deploy(account: Account, names: Names, plan: Plan) -> Deployment:
+    """The planned version, served; where it is already, nothing changes but alarms and scaling, put in place again.
+
+    Raises:
+        PromotionRefused: The gate didn't pass it, or nobody approved it. NotApproved: Production, without a person's
+        word for what staging serves. DeploymentFailed: It didn't start, or an alarm called it back.
+        AwsInputError: There is no such version, or the endpoint is of another mode.
+    """
+    group = PackageGroup(account, names)
+    packages = [group.deployable(number) for number in (plan.version, plan.shadow) if number]
+    if plan.stage == PRODUCTION:
+        approval.require(account, names, plan.version)
+    name = configs.staged(names.endpoint, plan.stage)
+    current = endpoints.settle(account, name)
+    if current:
+        current.require_service()
+    before = _described(account, current)
+    _require_mode(name, before, plan)
+    wanted = _request(account, names, plan, packages)
+    config = configs.ensure(account, wanted)
+    rollout.ensure_alarms(account, names, name, plan)
+    is_moving = current is not None and current.config != config
+    configs.note(account, names, config, plan.fleet, current.config if current and is_moving else None)
+    if current is None:
+        account.change("sagemaker", "CreateEndpoint", EndpointName=name, EndpointConfigName=config, Tags=names.tags)
+    elif is_moving:
+        _move(account, current, wanted, before, plan)
+    _require_arrival(account, names, name, config, plan)
+    scaling.ensure(account, names, name, plan.fleet, plan.mode)
+    status = "rehearsed" if account.dry else endpoints.IN_SERVICE
+    return Deployment(plan.stage, name, config, plan.version, plan.mode, status)
+
+
+def _request(account: Account, names: Names, plan: Plan, packages: Sequence[Package]) -> dict[str, Any]:
+    """The configuration's, once the models that it names are there."""
+    is_isolated = plan.mode != SERVERLESS
+    champion, *shadow = [model.ensure(account, names, package, is_isolated=is_isolated) for package in packages]
+    return configs.request(names, plan, champion, shadow[0] if shadow else None)
+
+
+def _require_arrival(account: Account, names: Names, name: str, config: str, plan: Plan) -> None:
+    """DeploymentFailed unless the endpoint comes to serve under `config`; one that went back scales as before."""
+    if account.dry:
+        return
+    after = endpoints.settle(account, name, rollout.duration_s(plan) + _MARGIN_S)
+    if after and after.status == endpoints.IN_SERVICE and after.config != config:
+        _scale(account, names, name, after.config, plan.mode)
+    endpoints.require_config(after, name, config)
+
+
+def _scale(account: Account, names: Names, name: str, config: str, mode: str) -> None:
+    """Let the endpoint scale as is written on the configuration that it serves."""
+    fleet = configs.fleet(account, names, config)
+    if fleet:
+        scaling.ensure(account, names, name, fleet, mode)
+
+
+def _described(account: Account, found: Endpoint | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return account.read("sagemaker", "DescribeEndpointConfig", EndpointConfigName=found.config)
+
+
+def _require_mode(name: str, before: Mapping[str, Any], plan: Plan) -> None:
+    mode = configs.mode_of(before) if before else plan.mode
+    if mode != plan.mode:
+        raise AwsInputError(
+            f"endpoint {name} is {mode}, and the service makes no {plan.mode} one of it: "
+            f"`jobmajor aws delete --stage {plan.stage}` it first, or deploy with --mode {mode}"
+        )
+
+
+def _move(
+    account: Account, current: Endpoint, wanted: Mapping[str, Any], before: Mapping[str, Any], plan: Plan
+) -> None:
+    if _type(before) != _type(wanted):
+        scaling.release(account, current.name)
+    endpoints.update(account, rollout.update(current.name, wanted["EndpointConfigName"], plan))
+
+
+def _type(config: Mapping[str, Any]) -> str | None:
+    found: str | None = config["ProductionVariants"][0].get("InstanceType")
+    return found
+
+
+def rollback(account: Account, names: Names, stage: str) -> Deployment:
+    """The configuration before the present one, served again; at once, and unwatched by alarms.
+
+    Raises:
+        DeploymentFailed: There is no endpoint, or none before this. PromotionRefused: The version before was rejected
+        since, or its decision is not passed.
+    """
+    name = configs.staged(names.endpoint, stage)
+    if account.dry:
+        endpoints.update(account, rollout.back(name, "<EndpointConfigName>", REAL_TIME))
+        return Deployment(stage, name, "<EndpointConfigName>", 0, "", "rehearsed")
+    current, is_under_way = _going_back(account, names, name)
+    previous = configs.replaced(account, names, current.config)
+    config = account.find("sagemaker", "DescribeEndpointConfig", EndpointConfigName=previous) if previous else None
+    if not previous or config is None:
+        raise DeploymentFailed(
+            f"endpoint {name} has no configuration before {current.config}: deploy a version instead"
+        )
+    version, mode = _require_version(account, names, config), configs.mode_of(config)
+    if not is_under_way:
+        if _type(config) != _type(_described(account, current)):
+            scaling.release(account, name)
+        endpoints.update(account, rollout.back(name, previous, mode))
+    endpoints.require_config(endpoints.settle(account, name), name, previous)
+    _scale(account, names, name, previous, mode)
+    return Deployment(stage, name, previous, version, mode, endpoints.IN_SERVICE)
+
+
+def _going_back(account: Account, names: Names, name: str) -> tuple[Endpoint, bool]:
+    """The endpoint, and whether an earlier rollback, which was killed, has it on its way back already."""
+    current = endpoints.find(account, name)
+    if current and current.pending and current.pending == configs.replaced(account, names, current.config):
+        return current, True
+    rested = endpoints.settle(account, name)
+    if rested is None:
+        raise DeploymentFailed(f"there is no endpoint {name}: deploy a version first")
+    return rested, False
+
+
+def _require_version(account: Account, names: Names, config: Mapping[str, Any]) -> int:
+    arn = configs.package_arn(account, config)
+    if arn is None:
+        raise DeploymentFailed(f"the model of {config['EndpointConfigName']} is gone: deploy a version instead")
+    package = PackageGroup(account, names).get(model.version_of(arn))
+    package.require_passed()
+    if package.status == REJECTED:
+        raise PromotionRefused(package.number, ("it was rejected since: deploy another version instead",))
+    return package.number

@@ -1,0 +1,130 @@
+"""Titles asked of an endpoint that runs, and its answers, whatever kind of endpoint it is.
+
+Too large a body comes back from the service as a bare 413 after it was sent; here it is refused before.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from jobmajor.aws.api.account import token
+from jobmajor.aws.api.errors import AwsError, AwsInputError
+from jobmajor.aws.endpoints import config as configs
+from jobmajor.aws.endpoints import endpoint as endpoints
+from jobmajor.aws.endpoints.endpoint import DeploymentFailed
+from jobmajor.aws.endpoints.plan import ASYNC, REAL_TIME, SERVERLESS
+from sagelocal.storage.store import split
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobmajor.aws.api.account import Account
+    from jobmajor.aws.names import Names
+
+_MIB: Final = 2**20
+LIMITS: Final = {REAL_TIME: 6 * _MIB, SERVERLESS: 4 * _MIB, ASYNC: 1024 * _MIB}  # bytes of one body
+_JSON: Final = "application/json"
+_ASYNC_S: Final = 900.0  # an async fleet may have to start from nothing
+_MAX_ANSWER_BYTES: Final = 1024 * _MIB
+
+
+def body(titles: Sequence[str], mode: str) -> bytes:
+    """The request's body.
+
+    Raises:
+        AwsInputError: No title, or more than such an endpoint takes at once.
+    """
+    if not titles:
+        raise AwsInputError("no title was given: name some, or a file of them with --file")
+    # A lone surrogate is no UTF-8; the escapes of JSON carry it to where it is refused by name.
+    data = json.dumps({"instances": list(titles)}, ensure_ascii=True).encode()
+    if len(data) > LIMITS[mode]:
+        raise AwsInputError(
+            f"{len(titles):,} titles make a body of {len(data):,} bytes, and a {mode} endpoint takes {LIMITS[mode]:,}: "
+            "ask for fewer at a time, or run a batch (jobmajor aws deploy --mode batch)"
+        )
+    return data
+
+
+def invoke(account: Account, names: Names, stage: str, titles: Sequence[str]) -> dict[str, Any]:
+    """The endpoint's answer, `predictions` with a list of answers for each title, in the titles' order.
+
+    Raises:
+        DeploymentFailed: There is no such endpoint, or it doesn't answer.
+        AwsInputError: No title, or too many.
+        AwsError: What came back is no answer to these titles.
+    """
+    name = configs.staged(names.endpoint, stage)
+    mode = _mode(account, name)
+    data = body(titles, mode)
+    if mode == ASYNC:
+        answer = _queue(account, names, name, data)
+    else:
+        found = account.change(
+            "sagemaker-runtime",
+            "InvokeEndpoint",
+            EndpointName=name,
+            Body=data,
+            ContentType=_JSON,
+            Accept=_JSON,
+        )
+        answer = b"" if account.dry else found["Body"].read(_MAX_ANSWER_BYTES)
+    return {"predictions": []} if account.dry else _read(answer, len(titles), name)
+
+
+def _mode(account: Account, name: str) -> str:
+    if account.dry:
+        return REAL_TIME
+    found = endpoints.find(account, name)
+    if found is None:
+        raise DeploymentFailed(f"there is no endpoint {name}: deploy a version first")
+    config = account.read("sagemaker", "DescribeEndpointConfig", EndpointConfigName=found.config)
+    return configs.mode_of(config)
+
+
+def _queue(account: Account, names: Names, name: str, data: bytes) -> bytes:
+    """The answer of an async endpoint: its request and its answer are objects in the bucket."""
+    uri = names.url("async_requests", name, f"{token(data.decode())}.json")
+    bucket, parts = split(uri)
+    account.change("s3", "PutObject", Bucket=bucket, Key="/".join(parts), Body=data, ContentType=_JSON)
+    queued = account.change(
+        "sagemaker-runtime",
+        "InvokeEndpointAsync",
+        EndpointName=name,
+        InputLocation=uri,
+        ContentType=_JSON,
+        Accept=_JSON,
+    )
+    found, failed = account.wait(
+        lambda: (_object(account, queued["OutputLocation"]), _object(account, queued.get("FailureLocation", ""))),
+        any,
+        describe=f"waiting for {queued['OutputLocation']}",
+        limit_s=_ASYNC_S,
+        interval_s=2.0,
+    )
+    if not found:
+        raise AwsError(f"endpoint {name} couldn't answer: {failed[:500].decode('utf-8', 'replace')}")
+    return found
+
+
+def _object(account: Account, uri: str) -> bytes:
+    """What an object holds; nothing where there is none yet."""
+    if not uri:
+        return b""
+    bucket, parts = split(uri)
+    found = account.find("s3", "GetObject", Bucket=bucket, Key="/".join(parts))
+    content: bytes = found["Body"].read(_MAX_ANSWER_BYTES) if found else b""
+    return content
+
+
+def _read(data: bytes, count: int, name: str) -> dict[str, Any]:
+    try:
+        answer = json.loads(data)
+    except ValueError as error:
+        raise AwsError(f"endpoint {name} answered with no JSON ({error}): see its log") from error
+    predictions = answer.get("predictions") if isinstance(answer, dict) else None
+    if not isinstance(predictions, list) or len(predictions) != count:
+        found = len(predictions) if isinstance(predictions, list) else "no"
+        raise AwsError(f"endpoint {name} gave {found} answers to {count} titles: see its log")
+    return dict(answer)

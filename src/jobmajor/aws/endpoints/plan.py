@@ -1,0 +1,141 @@
+"""What a deployment is asked to be, checked as a whole before anything is created.
+
+SageMaker refuses wrong combinations one call at a time, some of them after minutes of starting instances; here they
+are refused at once, with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from jobmajor.aws.api.errors import AwsInputError
+
+REAL_TIME, SERVERLESS, ASYNC = "real-time", "serverless", "async"
+MODES: Final = (REAL_TIME, SERVERLESS, ASYNC)
+STAGING, PRODUCTION = "staging", "production"
+STAGES: Final = (STAGING, PRODUCTION)
+MEMORY_MB: Final = (1024, 2048, 3072, 4096, 5120, 6144)  # what serverless offers
+_MOST_CONCURRENCY: Final = 200  # of one serverless endpoint
+_MOST_CANARY: Final = 50  # per cent: a larger first share is refused by the service
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The instances of a real-time or async endpoint.
+
+    Attributes:
+        instance_type: With `ml.` in front.
+        least: Instances at all times; 0 only for async, which then costs nothing while nothing waits.
+        most: Up to which it scales; equal to `least` it doesn't.
+        invocations_per_minute: Of one instance, which scaling aims at; by AWS's rule half of what a load test found
+            it to bear. Source: AWS, SageMaker developer guide, "Load testing your auto scaling configuration".
+        backlog: Of one async instance, which scaling aims at: requests that wait.
+    """
+
+    instance_type: str = "ml.m5.large"
+    least: int = 1
+    most: int = 4
+    invocations_per_minute: int = 3000
+    backlog: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Serverless:
+    """A serverless endpoint: its memory, which also decides its CPU, and requests at a time."""
+
+    memory_mb: int = 2048
+    concurrency: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How traffic goes from the old fleet to the new one.
+
+    Attributes:
+        canary_percent: The share of the new fleet that answers first, 0 for all at once.
+        bake_s: How long alarms are watched before the rest follows, and again before the old fleet goes.
+        max_error_share: Of requests in a minute that may end in a 5xx before the alarm goes off, 0 to 1.
+        max_latency_ms: Of the model, in the slowest hundredth of a minute's requests.
+    """
+
+    canary_percent: int = 10
+    bake_s: int = 600
+    max_error_share: float = 0.01
+    max_latency_ms: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A deployment of one version.
+
+    Attributes:
+        version: Its number.
+        mode: One of `MODES`.
+        stage: One of `STAGES`.
+        capture_percent: Of requests and answers that are kept in the bucket; 0 keeps none, as does serverless.
+        shadow: A version that gets a copy of every request, and whose answers nobody sees; None for none.
+
+    Raises:
+        AwsInputError: A value out of its range, or a combination that the service doesn't have.
+    """
+
+    version: int
+    mode: str = REAL_TIME
+    stage: str = STAGING
+    fleet: Fleet = field(default_factory=Fleet)
+    serverless: Serverless = field(default_factory=Serverless)
+    rollout: Rollout = field(default_factory=Rollout)
+    capture_percent: int = 100
+    shadow: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, is_allowed, expected in (*self._choices(), *self._amounts(), *self._combinations()):
+            if not is_allowed:
+                raise AwsInputError(f"{name}: found {value}, expected {expected}")
+
+    @property
+    def has_fleet(self) -> bool:
+        """Whether it runs on instances of its own."""
+        return self.mode != SERVERLESS
+
+    @property
+    def captures(self) -> bool:
+        """Whether requests and answers are kept; async keeps them in its own output and serverless can't."""
+        return self.mode == REAL_TIME and self.capture_percent > 0
+
+    def _choices(self) -> tuple[tuple[str, object, bool, str], ...]:
+        memory = ", ".join(map(str, MEMORY_MB))
+        return (
+            ("--mode", self.mode, self.mode in MODES, f"one of {', '.join(MODES)}"),
+            ("--stage", self.stage, self.stage in STAGES, f"one of {', '.join(STAGES)}"),
+            ("--memory", self.serverless.memory_mb, self.serverless.memory_mb in MEMORY_MB, f"one of {memory} (MB)"),
+        )
+
+    def _amounts(self) -> tuple[tuple[str, object, bool, str], ...]:
+        fleet, rollout = self.fleet, self.rollout
+        return (
+            _range("version", self.version, 1, 999_999_999),
+            _range("--instances", fleet.least, 0 if self.mode == ASYNC else 1, 1000),
+            _range("--max-instances", fleet.most, max(1, fleet.least), 1000),
+            _range("--invocations-per-minute", fleet.invocations_per_minute, 1, 10**7),
+            _range("--backlog", fleet.backlog, 1, 10**6),
+            _range("--concurrency", self.serverless.concurrency, 1, _MOST_CONCURRENCY),
+            _range("--canary-percent", rollout.canary_percent, 0, _MOST_CANARY),
+            _range("--bake-seconds", rollout.bake_s, 0, 3600),
+            _range("--max-error-share", rollout.max_error_share, 0, 1),
+            _range("--max-latency-ms", rollout.max_latency_ms, 1, 60_000),
+            _range("--capture-percent", self.capture_percent, 0, 100),
+        )
+
+    def _combinations(self) -> tuple[tuple[str, object, bool, str], ...]:
+        is_lonely = self.shadow is None or self.mode == REAL_TIME
+        is_other = self.shadow != self.version
+        return (
+            ("--shadow", self.mode, is_lonely, f"mode {REAL_TIME}: the service has no shadow in others"),
+            ("--shadow", self.shadow, is_other, "another version than the one that answers"),
+        )
+
+
+def _range(name: str, value: float, low: float, high: float) -> tuple[str, object, bool, str]:
+    return name, value, low <= value <= high, f"a number from {low:,} to {high:,}"

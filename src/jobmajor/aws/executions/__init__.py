@@ -1,0 +1,1 @@
+"""The pipeline on SageMaker: upsert, start, follow, and read its logs."""

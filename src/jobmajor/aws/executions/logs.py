@@ -1,0 +1,93 @@
+"""What the jobs of an execution wrote, from CloudWatch Logs: all of it once, or line by line while they run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from jobmajor.aws.api.errors import NotThere
+from jobmajor.aws.executions import execution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobmajor.aws.api.account import Account
+
+_GROUPS: Final = {
+    "processing-job": "/aws/sagemaker/ProcessingJobs",
+    "training-job": "/aws/sagemaker/TrainingJobs",
+    "transform-job": "/aws/sagemaker/TransformJobs",
+}
+_TUNING: Final = "hyper-parameter-tuning-job"
+_INTERVAL_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a step's log: its step, the instance's stream, milliseconds since 1970, and its text."""
+
+    step: str
+    stream: str
+    time_ms: int
+    text: str
+
+
+@dataclass(slots=True)
+class Reader:
+    """How far each stream was read; `step` reads one step's jobs only.
+
+    A stream is read by the token that the service gave with its last page, so no line comes twice and none is missed,
+    however many there are and whenever they arrive.
+    """
+
+    account: Account
+    arn: str
+    step: str | None = None
+    _tokens: dict[str, str] = field(default_factory=dict)
+
+    def lines(self, *, follow: bool = False) -> Iterator[Line]:
+        """What is there, step by step; with `follow` also what comes, until the execution has ended."""
+        while True:
+            state = execution.state(self.account, self.arn)
+            for step in state.steps:
+                if step.job and self.step in (None, step.name):
+                    yield from self._of_step(step)
+            if not follow or state.ended or self.account.dry:
+                return
+            self.account.clock.sleep(_INTERVAL_S)
+
+    def _of_step(self, step: execution.Step) -> Iterator[Line]:
+        for kind, job in self._jobs(step.job):
+            group = _GROUPS[kind]
+            for stream in self._streams(group, job):
+                yield from self._of_stream(step.name, group, stream)
+
+    def _jobs(self, arn: str) -> Iterator[tuple[str, str]]:
+        """Kind and name of the job; of a search, of its trainings."""
+        kind, _, name = arn.rpartition(":")[2].partition("/")
+        if kind != _TUNING:
+            yield kind, name
+            return
+        operation, member = "ListTrainingJobsForHyperParameterTuningJob", "TrainingJobSummaries"
+        for job in self.account.pages("sagemaker", operation, member, HyperParameterTuningJobName=name):
+            yield "training-job", job["TrainingJobName"]
+
+    def _streams(self, group: str, job: str) -> list[str]:
+        """A stream for each instance; none before the job has written its first line."""
+        where = {"logGroupName": group, "logStreamNamePrefix": f"{job}/"}
+        try:
+            found = self.account.pages("logs", "DescribeLogStreams", "logStreams", **where)
+            return [item["logStreamName"] for item in found]
+        except NotThere:
+            return []
+
+    def _of_stream(self, step: str, group: str, stream: str) -> Iterator[Line]:
+        where = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
+        while True:
+            seen = self._tokens.get(stream)
+            answer = self.account.read("logs", "GetLogEvents", **where, **({"nextToken": seen} if seen else {}))
+            self._tokens[stream] = answer["nextForwardToken"]
+            for event in answer["events"]:
+                yield Line(step, stream, event["timestamp"], event["message"])
+            if answer["nextForwardToken"] == seen:  # the service's way to say that this is all, for now
+                return

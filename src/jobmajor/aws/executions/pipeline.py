@@ -1,0 +1,143 @@
+"""The pipeline in the account: the definition's own bytes sent there, and executions of it started.
+
+Nothing here knows what the steps do. A start that is repeated, after a lost reply or a kill, joins what it started.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from jobmajor.aws.api.account import token
+from jobmajor.aws.api.errors import AlreadyThere, AwsInputError
+from jobmajor.aws.executions.execution import EXECUTING, summaries
+from sagelocal.definition import parse as definitions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jobmajor.aws.api.account import Account
+    from jobmajor.aws.names import Names
+
+CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
+_LOOKED_AT: Final = 20  # newest executions, among which one that still runs may be the one that was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """The pipeline's ARN, and whether it was `created`, `updated` or left `unchanged`."""
+
+    arn: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An execution's ARN; `joined` says that it was running already, for the same definition and parameters."""
+
+    arn: str
+    joined: bool
+
+
+def upsert(
+    account: Account,
+    names: Names,
+    definition: bytes,
+    *,
+    role: str | None = None,
+    tags: Sequence[Mapping[str, str]] = (),
+) -> Upserted:
+    """Make these very bytes the pipeline's definition; where they are already, nothing is sent.
+
+    Args:
+        account: Where.
+        names: The pipeline's name, role and tags.
+        definition: UTF-8 JSON.
+        role: The ARN of another role than the table's.
+        tags: More of them, as Key and Value.
+
+    Raises:
+        DefinitionError: The service would refuse a step.
+    """
+    parsed = definitions.parse(definition)
+    definitions.check(parsed, definitions.bind(parsed.parameters, {}))
+    wanted = {"PipelineDefinition": definition.decode(), "RoleArn": role or names.roles["pipeline"]}
+    labels = [*names.tags, *({"Key": item["Key"], "Value": item["Value"]} for item in tags)]
+    there = _found(account, names)
+    if there is None:
+        request_token = token("create", names.pipeline, parsed.digest)
+        more = {"PipelineDisplayName": names.pipeline, "ClientRequestToken": request_token, "Tags": labels}
+        try:
+            made = account.change("sagemaker", "CreatePipeline", PipelineName=names.pipeline, **wanted, **more)
+            return Upserted(made["PipelineArn"], CREATED)
+        except AlreadyThere:  # somebody else was faster, with other bytes
+            there = account.read("sagemaker", "DescribePipeline", PipelineName=names.pipeline)
+    if all(there.get(name) == value for name, value in wanted.items()):
+        return Upserted(there["PipelineArn"], UNCHANGED)
+    account.change("sagemaker", "UpdatePipeline", PipelineName=names.pipeline, **wanted)
+    account.change("sagemaker", "AddTags", ResourceArn=there["PipelineArn"], Tags=labels)
+    return Upserted(there["PipelineArn"], UPDATED)
+
+
+def _found(account: Account, names: Names) -> dict[str, Any] | None:
+    return account.find("sagemaker", "DescribePipeline", PipelineName=names.pipeline)
+
+
+def start(account: Account, names: Names, parameters: Mapping[str, Any], *, again: bool = False) -> Started:
+    """An execution with these parameters.
+
+    One that still runs with the same definition and parameters is joined. The request's token says what was asked for
+    and which execution was the newest then: a repeat that doesn't see its own first try yet starts nothing twice.
+
+    Args:
+        account: Where.
+        names: The pipeline's name.
+        parameters: By name; the others have the definition's defaults.
+        again: Whether to start one beside an equal one that runs.
+
+    Raises:
+        AwsInputError: There is no such pipeline. InputError: A parameter can't be used.
+    """
+    there = _found(account, names)
+    if there is None and not account.dry:
+        raise AwsInputError(f"there is no pipeline {names.pipeline}: run `jobmajor aws pipeline upsert` first")
+    given = _texts(there, parameters)
+    newest = list(islice(summaries(account, names), _LOOKED_AT))
+    if there and not again:
+        for summary in newest:
+            if _is_same(account, summary, there, given):
+                return Started(summary["PipelineExecutionArn"], joined=True)
+    seen = newest[0]["PipelineExecutionArn"] if newest else ""
+    changed = str(there["LastModifiedTime"]) if there else ""
+    answer = account.change(
+        "sagemaker",
+        "StartPipelineExecution",
+        PipelineName=names.pipeline,
+        PipelineParameters=[{"Name": name, "Value": value} for name, value in given.items()],
+        ClientRequestToken=token("start", names.pipeline, changed, json.dumps(given, sort_keys=True), seen),
+    )
+    return Started(answer["PipelineExecutionArn"], joined=False)
+
+
+def _texts(there: Mapping[str, Any] | None, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """As the request takes them: every value is text."""
+    if there is not None:
+        bound = definitions.bind(definitions.parse(there["PipelineDefinition"].encode()).parameters, parameters)
+        parameters = {name: bound[name] for name in parameters}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
+
+
+def _is_same(
+    account: Account, summary: Mapping[str, Any], pipeline: Mapping[str, Any], given: Mapping[str, str]
+) -> bool:
+    """Whether it still runs and does just what is asked for."""
+    if summary["PipelineExecutionStatus"] != EXECUTING or summary["StartTime"] < pipeline["LastModifiedTime"]:
+        return False
+    arn = summary["PipelineExecutionArn"]
+    found = account.pages(
+        "sagemaker", "ListPipelineParametersForExecution", "PipelineParameters", PipelineExecutionArn=arn
+    )
+    values = {item["Name"]: item["Value"] for item in found}
+    return all(values.get(name) == value for name, value in given.items())

@@ -1,0 +1,113 @@
+"""What an execution on AWS is told: where its bucket, role, image and data are, and what to compare with.
+
+The definition's own defaults are this machine's; a start that forgot one of these would fail, or compare a candidate
+with nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jobmajor.aws.api.errors import AwsInputError, NotThere
+from jobmajor.aws.executions import starter
+from jobmajor.pipeline import definition, requests
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobmajor.aws.api.account import Account
+    from jobmajor.aws.names import Names
+
+_NOTHING = b"No champion yet: nothing to compare with.\n"
+
+
+def parameters(account: Account, names: Names, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All that differs by place, each looked up unless it is given.
+
+    Raises:
+        AwsInputError: There is no data or no image yet.
+    """
+    found: dict[str, Any] = {**placed(account, names, given), **given}
+    if "InputDataUrl" not in found:
+        found["InputDataUrl"] = newest(account, names, "input")
+    if "ChampionModelUrl" not in found:
+        found["ChampionModelUrl"] = champion(account, names)
+    return found
+
+
+def placed(account: Account, names: Names, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The part that no new data and no approval changes: bucket, role, image and the transformer's checkpoint."""
+    image = given.get("ImageUri") or newest_image(account, names)
+    found = {"Bucket": names.bucket, "RoleArn": names.roles["job"], "ImageUri": image}
+    if requests.is_transformer(names.settings):
+        found["CheckpointUrl"] = given.get("CheckpointUrl") or newest(account, names, requests.CHECKPOINT)
+    return found
+
+
+def newest_image(account: Account, names: Names) -> str:
+    """The address, with its digest, of the image that was pushed last.
+
+    Raises:
+        AwsInputError: The repository is empty or isn't there.
+    """
+    if account.dry:
+        return f"{names.image_repository}@<ImageDigest>"
+    try:
+        images = list(account.pages("ecr", "DescribeImages", "imageDetails", repositoryName=names.repository))
+    except NotThere:
+        images = []
+    newest = max(images, key=lambda image: image["imagePushedAt"], default=None)
+    if newest is None:
+        raise AwsInputError(f"{names.image_repository} holds no image: push one, or name another with -p ImageUri=…")
+    return f"{names.image_repository}@{newest['imageDigest']}"
+
+
+def newest(account: Account, names: Names, kind: str) -> str:
+    """The address of what was uploaded last of a kind, `input` or `checkpoint`, and is whole.
+
+    Raises:
+        AwsInputError: There is none.
+    """
+    if account.dry:
+        return names.url(kind, "<Digest>")
+    prefix = names.key(kind, "")
+    try:
+        objects = account.pages("s3", "ListObjectsV2", "Contents", Bucket=names.bucket, Prefix=prefix)
+        folder = starter.newest_folder(objects)
+    except NotThere as error:
+        raise AwsInputError(f"there is no bucket {names.bucket}: run `jobmajor aws bootstrap` first") from error
+    if folder is None:
+        raise AwsInputError(f"s3://{names.bucket}/{prefix} holds nothing yet: run `jobmajor aws upload` first")
+    return f"s3://{names.bucket}/{folder}"
+
+
+def champion(account: Account, names: Names) -> str:
+    """The address of the model to compare with: the newest approved version's, or of a note that there is none.
+
+    The note has to be there: a job whose input has no object fails.
+    """
+    model_url = _approved_model(account, names)
+    if model_url is not None:
+        return model_url
+    leave_note(account, names)
+    return f"s3://{names.bucket}/{names.key(definition.NO_CHAMPION)}"
+
+
+def leave_note(account: Account, names: Names) -> None:
+    """Put the note that there is no champion where a start without one points; nothing where it is already."""
+    place = {"Bucket": names.bucket, "Key": names.key(definition.NO_CHAMPION, "none.txt")}
+    if account.find("s3", "HeadObject", **place) is None:
+        account.change("s3", "PutObject", Body=_NOTHING, ContentType="text/plain", **place)
+
+
+def _approved_model(account: Account, names: Names) -> str | None:
+    wanted = {"ModelPackageGroupName": names.group, "ModelApprovalStatus": "Approved"}
+    try:
+        found = list(account.pages("sagemaker", "ListModelPackages", "ModelPackageSummaryList", **wanted))
+    except NotThere:
+        return None
+    newest = max(found, key=lambda item: int(item["ModelPackageVersion"]), default=None)
+    if newest is None:
+        return None
+    described = account.read("sagemaker", "DescribeModelPackage", ModelPackageName=newest["ModelPackageArn"])
+    return str(described["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])

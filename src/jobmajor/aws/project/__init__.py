@@ -1,0 +1,1 @@
+"""What an account needs around the pipeline: stacks, a Studio project, a schedule, an image build."""

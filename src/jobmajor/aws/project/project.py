@@ -1,0 +1,230 @@
+"""The SageMaker project: from a template of our own in S3, or the tutorial's way from Service Catalog.
+
+Creating one takes no token that would make a repeat harmless, so each way looks first; whoever is interrupted runs it
+again and waits on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from jobmajor.aws.api.errors import AwsError, AwsInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobmajor.aws.api.account import Account
+    from jobmajor.aws.names import Names
+
+PRODUCT: Final = "MLOps template for model building and training"
+PROVIDER: Final = "Amazon SageMaker"
+CREATED, UNCHANGED = "created", "unchanged"
+LIMIT_S: Final = 1800.0
+_DONE: Final = ("CreateCompleted", "UpdateCompleted")
+_UNDERWAY: Final = ("Pending", "CreateInProgress", "UpdateInProgress")
+_LONGEST_NAME: Final = 32
+_TEMPLATE_NAME: Final = "jobmajor"
+_VISIBLE: Final = "sagemaker:studio-visibility=true"  # else Studio doesn't show the template
+
+
+class ProjectFailed(AwsError):
+    """SageMaker gave up on the project; `reason` is its own."""
+
+    def __init__(self, name: str, status: str, reason: str) -> None:
+        self.name, self.status, self.reason = name, status, reason
+        super().__init__(
+            f"project {name} is {status}: {reason.rstrip('.') or 'no reason was given'}; mend that, delete the project "
+            f"(`aws sagemaker delete-project --project-name {name}`) and run this again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The project as it stands; `change` says what was done: `created` or `unchanged`."""
+
+    name: str
+    arn: str
+    id: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The tutorial's way: a product of Service Catalog, by its exact name and provider."""
+
+    product: str = PRODUCT
+    provider: str = PROVIDER
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Where the code is: OWNER/NAME on GitHub with a connection's ARN, or the name of a repository of CodeCommit."""
+
+    name: str
+    connection: str = ""
+
+
+def template() -> str:
+    """The text of our own template."""
+    return files("jobmajor.aws.project").joinpath("project.yaml").read_text("utf-8")
+
+
+def create(
+    account: Account,
+    names: Names,
+    way: Catalog | Repository,
+    *,
+    launch_role: str | None = None,
+    limit_s: float = LIMIT_S,
+) -> Project:
+    """The project, made unless it is there, when it is whole.
+
+    Args:
+        account: Where.
+        names: The project's name and tags.
+        way: A product of Service Catalog; or our own template, for that repository.
+        launch_role: The ARN of the role that makes the template's resources; the caller's rights when None.
+        limit_s: How long to wait.
+
+    Raises:
+        AwsInputError: The name is too long; there is no such product, or several; the repository isn't there.
+        ProjectFailed: SageMaker gave up.
+    """
+    if len(names.project) > _LONGEST_NAME:
+        raise AwsInputError(
+            f"names.project is {names.project}: SageMaker takes {_LONGEST_NAME} characters: shorten it in jobmajor.toml"
+        )
+    if _look(account, names) is not None:
+        return _whole(account, names, UNCHANGED, limit_s)
+    origin = _provisioning(account, way) if isinstance(way, Catalog) else _own(account, names, way, launch_role)
+    words = f"The pipeline {names.pipeline}, made by jobmajor"
+    account.change(
+        "sagemaker",
+        "CreateProject",
+        ProjectName=names.project,
+        ProjectDescription=words,
+        Tags=names.tags,
+        **origin,
+    )
+    return _whole(account, names, CREATED, limit_s)
+
+
+def _look(account: Account, names: Names) -> dict[str, Any] | None:
+    """None where it isn't there, or no longer."""
+    found = account.find("sagemaker", "DescribeProject", ProjectName=names.project)
+    return None if found is None or found["ProjectStatus"] == "DeleteCompleted" else found
+
+
+def _whole(account: Account, names: Names, change: str, limit_s: float) -> Project:
+    if account.dry:
+        return Project(names.project, "<ProjectArn>", "<ProjectId>", change)
+    found = account.wait(
+        lambda: account.read("sagemaker", "DescribeProject", ProjectName=names.project),
+        lambda answer: answer["ProjectStatus"] not in _UNDERWAY,
+        describe=lambda answer: f"project {names.project}: {answer['ProjectStatus']}",
+        limit_s=limit_s,
+    )
+    if found["ProjectStatus"] not in _DONE:
+        raise ProjectFailed(names.project, found["ProjectStatus"], _reason(found))
+    return Project(names.project, found["ProjectArn"], found["ProjectId"], change)
+
+
+def _reason(found: Mapping[str, Any]) -> str:
+    """Of Service Catalog, or of the template's stack."""
+    told: str = found.get("ServiceCatalogProvisionedProductDetails", {}).get("ProvisionedProductStatusMessage", "")
+    stacks = [item.get("CfnTemplateProviderDetail", {}) for item in found.get("TemplateProviderDetails", ())]
+    return told or next((str(item["StackDetail"]["StatusMessage"]) for item in stacks if "StackDetail" in item), "")
+
+
+# The tutorial's way
+
+
+def _provisioning(account: Account, catalog: Catalog) -> dict[str, Any]:
+    if account.dry:
+        product, artifact = "<ProductId>", "<ProvisioningArtifactId>"
+    else:
+        product = _product(account, catalog)
+        artifact = _newest(account, product, catalog)
+    return {"ServiceCatalogProvisioningDetails": {"ProductId": product, "ProvisioningArtifactId": artifact}}
+
+
+def _product(account: Account, catalog: Catalog) -> str:
+    filters = {"FullTextSearch": [catalog.product]}
+    found = account.pages("servicecatalog", "SearchProducts", "ProductViewSummaries", Filters=filters)
+    ids: list[str] = sorted(
+        {
+            item["ProductId"]
+            for item in found
+            if (item.get("Name", "").strip(), item.get("Owner", "").strip()) == (catalog.product, catalog.provider)
+        }
+    )
+    if len(ids) == 1:
+        return ids[0]
+    what = f"the Service Catalog product {catalog.product!r} of {catalog.provider!r}"
+    if ids:
+        raise AwsInputError(f"found {len(ids)} times {what} ({', '.join(ids)}): expected one; hide the others from you")
+    raise AwsInputError(
+        f"found no {what}: let Studio's administrator turn on SageMaker's project templates, name another product with "
+        "--product and --provider, or leave out --catalog for our own template"
+    )
+
+
+def _newest(account: Account, product: str, catalog: Catalog) -> str:
+    """The artifact that was made last, of those that are offered."""
+    answer = account.read("servicecatalog", "ListProvisioningArtifacts", ProductId=product)
+    offered = [
+        item
+        for item in answer["ProvisioningArtifactDetails"]
+        if item.get("Guidance") == "DEFAULT" and item.get("Active", True)
+    ]
+    newest = max(offered, key=lambda item: item["CreatedTime"], default=None)
+    if newest is None:
+        raise AwsInputError(f"{catalog.product!r} ({product}) has no version that is active with guidance DEFAULT")
+    return str(newest["Id"])
+
+
+# Our own template
+
+
+def _own(account: Account, names: Names, repository: Repository, launch_role: str | None) -> dict[str, Any]:
+    if not repository.connection:
+        _check_codecommit(account, repository.name)
+    values = {
+        "Project": names.project,
+        "CiRoleArn": names.roles["ci"],
+        "Repository": repository.name,
+        "Branch": names.settings.aws.branch,
+        "ConnectionArn": repository.connection,
+    }
+    provider: dict[str, Any] = {
+        "TemplateName": _TEMPLATE_NAME,
+        "TemplateURL": _put(account, names),
+        "Parameters": [{"Key": key, "Value": value} for key, value in values.items()],
+    }
+    if launch_role is not None:
+        provider["RoleARN"] = launch_role
+    return {"TemplateProviders": [{"CfnTemplateProvider": provider}]}
+
+
+def _check_codecommit(account: Account, name: str) -> None:
+    """CodeCommit takes no new customers, so a repository that isn't there is not made."""
+    found = account.find("codecommit", "GetRepository", repositoryName=name)
+    if found is None and not account.dry:
+        raise AwsInputError(
+            f"CodeCommit has no repository {name}, and takes no new customers: use GitHub (settings aws.github and "
+            "aws.connection), or name one that is there with --codecommit"
+        )
+
+
+def _put(account: Account, names: Names) -> str:
+    """The template's address, which says its content: an older project keeps the one that it was made from."""
+    body = template().encode()
+    key = names.key("templates", hashlib.sha256(body).hexdigest()[:16], "project.yaml")
+    if account.find("s3", "HeadObject", Bucket=names.bucket, Key=key) is None:
+        place = {"Bucket": names.bucket, "Key": key}
+        account.change("s3", "PutObject", Body=body, ContentType="text/yaml", Tagging=_VISIBLE, **place)
+    suffix = "amazonaws.com.cn" if names.partition == "aws-cn" else "amazonaws.com"
+    return f"https://{names.bucket}.s3.{names.region}.{suffix}/{key}"

@@ -1,0 +1,141 @@
+"""The pipeline started by itself: on a schedule, and when a release was uploaded.
+
+Both call one small function (`starter.py`), which stands with its roles and rules in a CloudFormation stack of its own:
+nothing of it is left when that is deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from jobmajor.aws.api.account import token
+from jobmajor.aws.api.errors import AwsError, AwsInputError, CallFailed
+from jobmajor.aws.executions import start
+from jobmajor.aws.executions.pipeline import CREATED, UNCHANGED, UPDATED
+from jobmajor.aws.project import stack
+from jobmajor.settings import Aws, build
+
+if TYPE_CHECKING:
+    from jobmajor.aws.api.account import Account
+    from jobmajor.aws.names import Names
+
+REMOVED: Final = "removed"
+_CODE: Final = "ZipFile: STARTER"
+
+
+def stack_name(names: Names) -> str:
+    """The stack that holds all of it."""
+    return f"{names.project}-schedule"
+
+
+def template() -> str:
+    """The stack's template, with the function's source in it."""
+    source = files("jobmajor.aws.executions").joinpath("starter.py").read_text("utf-8")
+    # A JSON string is one of YAML too.
+    text = files("jobmajor.aws.project").joinpath("schedule.yaml").read_text("utf-8")
+    return text.replace(_CODE, f"ZipFile: {json.dumps(source)}")
+
+
+def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = True) -> str:
+    """Create or update the schedule; `created`, `updated` or `unchanged`.
+
+    The image is the newest of now: after another is pushed, say it again. Data and champion are looked up each time.
+
+    Args:
+        account: Where.
+        names: What is started.
+        schedule: In UTC, cron(…) or rate(…); empty for none.
+        on_data: Whether an uploaded release starts the pipeline.
+
+    Raises:
+        AwsInputError: There is nothing to start, or neither of the two was asked for. SettingError: It is no schedule.
+        AwsError: CloudFormation could not do it, and took it back.
+    """
+    if not (schedule or on_data):
+        raise AwsInputError("neither a schedule nor --on-data was asked for: give one, or --remove")
+    build(Aws, {"schedule": schedule}, "aws.")  # refuses what is none
+    start.leave_note(account, names)
+    values = _values(account, names, schedule, on_data=on_data)
+    there = _settled(account, names)
+    since = str(there.get("LastUpdatedTime", there["CreationTime"])) if there else ""
+    body = template()
+    request: dict[str, Any] = {
+        "StackName": stack_name(names),
+        "TemplateBody": body,
+        "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "Tags": names.tags,
+        "ClientRequestToken": token("schedule", names.project, body, json.dumps(values), since),
+    }
+    if there is None:
+        account.change("cloudformation", "CreateStack", **request, OnFailure="DELETE")
+    elif not _update(account, request):
+        return UNCHANGED
+    if not account.dry:
+        _check(_settled(account, names), names)
+    return UPDATED if there else CREATED
+
+
+def remove(account: Account, names: Names) -> str:
+    """Delete all of it; `removed`, or `unchanged` where there was nothing."""
+    if _settled(account, names) is None and not account.dry:
+        return UNCHANGED
+    account.change("cloudformation", "DeleteStack", StackName=stack_name(names))
+    left = _settled(account, names)
+    if left is not None:
+        _check(left, names)
+    return REMOVED
+
+
+def _values(account: Account, names: Names, schedule: str, *, on_data: bool) -> dict[str, str]:
+    about = {
+        "pipeline": names.pipeline,
+        "group": names.group,
+        "bucket": names.bucket,
+        "prefix": names.prefix,
+        "parameters": start.placed(account, names, {}),
+    }
+    return {
+        "Project": names.project,
+        "Start": json.dumps(about, sort_keys=True),
+        "Pipeline": names.pipeline,
+        "Group": names.group,
+        "Bucket": names.bucket,
+        "Prefix": names.prefix,
+        "Schedule": schedule,
+        "OnData": "yes" if on_data else "no",
+        "LogDays": str(names.settings.aws.log_days),
+    }
+
+
+def _update(account: Account, request: dict[str, Any]) -> bool:
+    """Whether there was anything to update."""
+    try:
+        account.change("cloudformation", "UpdateStack", **request)
+    except CallFailed as error:
+        if "No updates are to be performed" not in error.message:
+            raise
+        return False
+    return True
+
+
+def _settled(account: Account, names: Names) -> dict[str, Any] | None:
+    """The stack in a state that lasts, None where there is none: a run that was killed left it on its way."""
+    name = stack_name(names)
+
+    def words(found: dict[str, Any] | None) -> str:
+        return f"stack {name}: {found['StackStatus'] if found else 'gone'}"
+
+    def lasts(found: dict[str, Any] | None) -> bool:
+        return found is None or not found["StackStatus"].endswith("_IN_PROGRESS")
+
+    return account.wait(lambda: stack.describe(account, name), lasts, describe=words, limit_s=stack.LIMIT_S)
+
+
+def _check(found: dict[str, Any] | None, names: Names) -> None:
+    """Return where CloudFormation did as it was asked."""
+    status = found["StackStatus"] if found else "gone"
+    if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        raise AwsError(f"stack {stack_name(names)} ended as {status}: its events in CloudFormation say why")

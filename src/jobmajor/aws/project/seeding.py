@@ -1,0 +1,169 @@
+"""Our pipeline in the place of the example in a cloned repository: files that a push then tests, builds and runs.
+
+The repository gets all of jobmajor's sources, below `vendor/jobmajor`, so that what runs in the account can be read
+and changed there, and no build depends on a package that somebody else publishes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from jobmajor.errors import InputError
+from sagelocal.storage import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from jobmajor.settings import Settings
+
+RECORD: Final = ".jobmajor-seed.json"
+VENDOR: Final = "vendor/jobmajor"
+_SEED: Final = Path(__file__).parent / "seed"
+_SETTINGS: Final = "jobmajor.toml"
+_BUILD: Final = (
+    *("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE"),
+    *("requirements-image.lock", "requirements-build.lock", "requirements-ci.lock"),
+)
+# What AWS's template for model building puts into a repository, and ours replaces. Source: AWS,
+# amazon-sagemaker-examples, the seed code of "MLOps template for model building and training".
+_EXAMPLE_FOLDER: Final = "pipelines/abalone"
+_EXAMPLE: Final = (
+    *("codebuild-buildspec.yml", "setup.py", "setup.cfg", "tox.ini", "sagemaker-pipelines-project.ipynb"),
+    *("pipelines/__init__.py", "pipelines/__version__.py", "pipelines/_utils.py"),
+    *("pipelines/get_pipeline_definition.py", "pipelines/run_pipeline.py", "tests/test_pipelines.py"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """What was done, as paths in the repository; `kept` are the user's own settings, which stay."""
+
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def seed(
+    folder: Path, settings: Settings, checkout: Path | None = None, *, force: bool = False, dry_run: bool = False
+) -> Seeded:
+    """Put the pipeline into a repository; called again, it brings that up to date.
+
+    Args:
+        folder: A clone, at its top.
+        settings: Of which project and branch are written down; a `jobmajor.toml` that is there already stays.
+        checkout: jobmajor's own repository, the one that runs when None.
+        force: Whether to replace files that somebody changed since they were put there.
+        dry_run: Whether only to say what would be done.
+
+    Raises:
+        InputError: It is no clone, or files of somebody else's stand where ours go. Nothing was written then.
+    """
+    if not (folder / ".git").exists():
+        raise InputError(f"{folder} is no clone of a repository: expected the folder that holds .git")
+    wanted = dict(_wanted(settings, checkout or Path(__file__).parents[4]))
+    before = _record(folder)
+    kept = (_SETTINGS,) if (folder / _SETTINGS).exists() else ()
+    for name in kept:
+        del wanted[name]
+    if not force:
+        _refuse_foreign(folder, wanted, before)
+    written = [name for name, source in sorted(wanted.items()) if not _holds(folder / name, source)]
+    removed = [name for name in _superseded(folder, before) if name not in wanted]
+    if not dry_run:
+        _settle(folder, wanted, written, removed)
+    return Seeded(tuple(written), tuple(removed), kept)
+
+
+def _settle(folder: Path, wanted: Mapping[str, _File], written: Iterable[str], removed: Iterable[str]) -> None:
+    for name in written:
+        _write(folder / name, wanted[name])
+    for name in removed:
+        _remove(folder / name)
+    record = {name: hashlib.sha256(source.data).hexdigest() for name, source in sorted(wanted.items())}
+    publish.write_file(folder / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    data: bytes
+    is_program: bool = False
+
+
+def _wanted(settings: Settings, checkout: Path) -> Iterator[tuple[str, _File]]:
+    for path in _files(_SEED):
+        yield path.relative_to(_SEED).as_posix(), _file(path)
+    text = (_SEED / _SETTINGS).read_text("utf-8")
+    text = text.replace("@PROJECT@", json.dumps(settings.names.project))
+    yield _SETTINGS, _File(text.replace("@BRANCH@", json.dumps(settings.aws.branch)).encode())
+    missing = [name for name in (*_BUILD, "image", "src") if not (checkout / name).exists()]
+    if missing:
+        raise InputError(f"{checkout} is no checkout of jobmajor ({missing[0]} isn't there): name one with --checkout")
+    for name in _BUILD:
+        yield f"{VENDOR}/{name}", _file(checkout / name)
+    for part in ("image", "src"):
+        for path in _files(checkout / part):
+            yield f"{VENDOR}/{path.relative_to(checkout).as_posix()}", _file(path)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        is_made = any(part == "__pycache__" or part.endswith(".egg-info") for part in path.parts)
+        if path.is_file() and not is_made:
+            yield path
+
+
+def _file(path: Path) -> _File:
+    return _File(path.read_bytes(), bool(path.stat().st_mode & 0o100))
+
+
+def _record(folder: Path) -> Mapping[str, str]:
+    """The sha256 of each file as an earlier seeding left it."""
+    path = folder / RECORD
+    if not path.is_file():
+        return {}
+    try:
+        return {str(name): str(digest) for name, digest in json.loads(path.read_bytes()).items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path} is no record of an earlier seeding ({error}): restore it from git") from error
+
+
+def _refuse_foreign(folder: Path, wanted: Mapping[str, _File], before: Mapping[str, str]) -> None:
+    for name, source in sorted(wanted.items()):
+        path = folder / name
+        if name in _EXAMPLE or not path.exists():
+            continue
+        there = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        if there not in (before.get(name), hashlib.sha256(source.data).hexdigest()):
+            raise InputError(f"{path} is there and not as we left it: commit and move it, or replace it with --force")
+
+
+def _holds(target: Path, source: _File) -> bool:
+    return target.is_file() and target.read_bytes() == source.data
+
+
+def _write(target: Path, source: _File) -> None:
+    publish.write_file(target, source.data)
+    target.chmod(0o755 if source.is_program else 0o644)
+
+
+def _superseded(folder: Path, before: Iterable[str]) -> Iterator[str]:
+    """The example, and what an earlier version of ours had and this one hasn't, where nobody changed it."""
+    names = {_EXAMPLE_FOLDER, *_EXAMPLE, *(name for name in before if name != _SETTINGS)}
+    return (name for name in sorted(names) if _is_inside(folder, name) and (folder / name).exists())
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    """Whether a recorded name stays in the repository; a record can be edited."""
+    return (folder / name).resolve().is_relative_to(folder.resolve())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

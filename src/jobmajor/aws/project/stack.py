@@ -1,0 +1,296 @@
+"""The one CloudFormation stack that holds what a project needs in an account before its first run.
+
+Wherever a bootstrap was interrupted, the stack's own state says how to go on: nothing of it is remembered here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Final
+
+from jobmajor.aws.api.account import token
+from jobmajor.aws.api.errors import AlreadyThere, AwsError, AwsInputError, CallFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobmajor.aws.api.account import Account
+    from jobmajor.aws.names import Names
+
+CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
+LIMIT_S: Final = 1800.0
+JOB_LOG_GROUPS: Final = tuple(f"/aws/sagemaker/{kind}Jobs" for kind in ("Processing", "Training", "Transform"))
+GITHUB: Final = "token.actions.githubusercontent.com"
+# Found out when the stack is made and kept from then on: a second look would find the stack's own things there.
+_FOUND_OUT: Final = ("JobLogGroups", "GitHubProvider")
+_CHOICES: Final = (
+    "Encryption",
+    "CaptureDays",
+    "CodeCommitRepository",
+)  # without a setting: as chosen last, at first the template's default
+_MOST_TURNS: Final = 6  # a state that comes back more often is not one that we can mend
+_INTERVAL_S: Final = 5.0
+_NOTHING_MADE: Final = ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+_WHOLE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+_CAPABILITIES: Final = ["CAPABILITY_NAMED_IAM"]
+
+
+class StackFailed(AwsError):
+    """CloudFormation gave up; `reason` is of the first resource that failed."""
+
+    def __init__(self, name: str, status: str, resource: str, reason: str) -> None:
+        self.name, self.status, self.resource, self.reason = name, status, resource, reason
+        super().__init__(
+            f"stack {name} ended as {status}: {resource or 'no resource'} says: {reason.rstrip('.')}; "
+            "mend that and run `jobmajor aws bootstrap` again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The stack as it stands; `change` says what was done: `created`, `updated` or `unchanged`."""
+
+    name: str
+    arn: str
+    change: str
+    outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """What the stack is to be: its template's text, and the parameters that settings or the caller decide."""
+
+    names: Names
+    body: str
+    parameters: Mapping[str, str]
+
+    def request(self, others: Mapping[str, str]) -> dict[str, Any]:
+        """Of CreateStack and UpdateStack alike; `others` are parameters that nothing here decides."""
+        parameters = {**others, **self.parameters}
+        return {
+            "StackName": self.names.stack,
+            "TemplateBody": self.body,
+            "Capabilities": _CAPABILITIES,
+            "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())],
+            "Tags": self.names.tags,
+        }
+
+
+def template() -> str:
+    """The template's text, as it is sent."""
+    return files("jobmajor.aws.project").joinpath("stack.yaml").read_text("utf-8")
+
+
+def bootstrap(
+    account: Account,
+    names: Names,
+    choices: Mapping[str, str] | None = None,
+    *,
+    limit_s: float = LIMIT_S,
+    body: str | None = None,
+) -> Stack:
+    """Make the stack, bring it up to date, or finish what an earlier run began.
+
+    Args:
+        account: Where.
+        names: The project's.
+        choices: Parameters of the template that no setting has; each stays as it is until it is chosen anew.
+        limit_s: How long one creation, update or deletion may take.
+        body: Another template with the same parameters; the package's own when None.
+
+    Raises:
+        AwsInputError: An unknown choice, or a stack whose deletion went wrong.
+        StackFailed: CloudFormation couldn't make it.
+        TimedOut: It still tries; run it again to wait on.
+    """
+    ask = _Ask(names, body or template(), _settled(names, choices or {}))
+    change = UNCHANGED
+    for _ in range(_MOST_TURNS):
+        found = _ended(account, names.stack, limit_s)
+        status = found["StackStatus"] if found else ""
+        if found and status in _WHOLE:
+            if change != UNCHANGED or not _update(account, found, ask):
+                return _complete(account, names.stack, found, change)
+            change = UPDATED
+        elif found is None:
+            _create(account, ask)
+            change = CREATED
+            if account.dry:
+                return Stack(names.stack, "", CREATED, {})
+        else:
+            _mend(account, names.stack, found, change)
+    raise AwsError(f"stack {names.stack} keeps coming back to {status}: look at its events in the console")
+
+
+def _complete(account: Account, name: str, found: Mapping[str, Any], change: str) -> Stack:
+    if found["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE" and change == UPDATED:
+        raise _failure(account, name, found)
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", ())}
+    return Stack(name, found["StackId"], change, outputs)
+
+
+def describe(account: Account, name: str) -> dict[str, Any] | None:
+    """What CloudFormation says of the stack; None where it isn't there."""
+    found = account.find("cloudformation", "DescribeStacks", StackName=name)
+    stacks = (found or {}).get("Stacks", ())
+    return dict(stacks[0]) if stacks and stacks[0]["StackStatus"] != "DELETE_COMPLETE" else None
+
+
+def _ended(account: Account, name: str, limit_s: float) -> dict[str, Any] | None:
+    """The stack in a state that lasts."""
+    return account.wait(
+        lambda: describe(account, name),
+        lambda found: not _is_moving(found),
+        describe=lambda found: f"stack {name}: {(found or {}).get('StackStatus')}{_last_event(account, name)}",
+        limit_s=limit_s,
+        interval_s=_INTERVAL_S,
+    )
+
+
+def _is_moving(found: Mapping[str, Any] | None) -> bool:
+    status = found["StackStatus"] if found else ""
+    return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
+
+
+def _last_event(account: Account, name: str) -> str:
+    found = account.find("cloudformation", "DescribeStackEvents", StackName=name) or {}
+    event = next(iter(found.get("StackEvents", ())), None)
+    return f", {event['LogicalResourceId']} {event.get('ResourceStatus', '')}" if event else ""
+
+
+def _failure(account: Account, name: str, found: Mapping[str, Any]) -> StackFailed:
+    """The first resource that failed of itself; those that were cancelled with it come later."""
+    arn = found["StackId"]
+    events = account.pages("cloudformation", "DescribeStackEvents", "StackEvents", StackName=arn)
+    ours = takewhile(lambda event: not _is_beginning(event, arn), events)  # newest first
+    failed = [
+        event
+        for event in ours
+        if event.get("ResourceStatus", "").endswith("_FAILED") and event.get("PhysicalResourceId") != arn
+    ]
+    first = failed[-1] if failed else {}
+    reason = first.get("ResourceStatusReason") or found.get("StackStatusReason", "no reason was given")
+    return StackFailed(name, found["StackStatus"], first.get("LogicalResourceId", ""), reason)
+
+
+def _is_beginning(event: Mapping[str, Any], arn: str) -> bool:
+    """Whether the last operation begins there; what is older is another one's."""
+    is_start = event.get("ResourceStatus") in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+    return is_start and event.get("PhysicalResourceId") == arn
+
+
+def _mend(account: Account, name: str, found: Mapping[str, Any], change: str) -> None:
+    """One step out of a state in which CloudFormation takes no update."""
+    status = found["StackStatus"]
+    if status in _NOTHING_MADE:
+        if change == CREATED:
+            raise _failure(account, name, found)
+        delete(account, name)
+    elif status == "UPDATE_ROLLBACK_FAILED":
+        account.change("cloudformation", "ContinueUpdateRollback", StackName=name, ClientRequestToken=_moment(found))
+    else:
+        raise AwsInputError(f"stack {name} is {status}: run `jobmajor aws cleanup --yes`, then bootstrap again")
+
+
+def delete(account: Account, name: str) -> None:
+    """Begin to delete the stack; where it is gone, nothing happens."""
+    found = describe(account, name)
+    if found:
+        account.change("cloudformation", "DeleteStack", StackName=name, ClientRequestToken=_moment(found))
+
+
+def _moment(found: Mapping[str, Any]) -> str:
+    """A token for a step out of this very state."""
+    time = found.get("LastUpdatedTime") or found["CreationTime"]
+    return token(found["StackId"], found["StackStatus"], time.isoformat())
+
+
+def _create(account: Account, ask: _Ask) -> None:
+    request = ask.request(_find_out(account, ask.names))
+    # A stack that was deleted and is made again the same way is another one.
+    before = [stack["StackId"] for stack in _deleted(account) if stack["StackName"] == ask.names.stack]
+    request["ClientRequestToken"] = token("create", _digest(request), *before[:1])
+    try:
+        account.change("cloudformation", "CreateStack", **request)
+    except AlreadyThere as error:
+        account.tell(f"{error}: looking at it")
+
+
+def _deleted(account: Account) -> list[dict[str, Any]]:
+    """Stacks deleted within the last 90 days, newest first."""
+    wanted = {"StackStatusFilter": ["DELETE_COMPLETE"]}
+    return list(account.pages("cloudformation", "ListStacks", "StackSummaries", **wanted))
+
+
+def _update(account: Account, found: Mapping[str, Any], ask: _Ask) -> bool:
+    """Whether there was anything to update."""
+    known = {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", ())}
+    request = ask.request({name: known[name] for name in (*_FOUND_OUT, *_CHOICES) if name in known})
+    last = found.get("LastUpdatedTime") or found["CreationTime"]
+    request["ClientRequestToken"] = token("update", _digest(request), found["StackId"], last.isoformat())
+    try:
+        account.change("cloudformation", "UpdateStack", **request)
+    except CallFailed as error:
+        if "No updates are to be performed" in error.message:
+            return False
+        raise
+    return True
+
+
+def _digest(request: Mapping[str, Any]) -> str:
+    return hashlib.sha256(repr(sorted(request.items())).encode()).hexdigest()
+
+
+def _settled(names: Names, choices: Mapping[str, str]) -> dict[str, str]:
+    """The template's parameters that the settings or the caller decide."""
+    unknown = [name for name in choices if name not in (*_CHOICES, *_FOUND_OUT)]
+    if unknown:
+        raise AwsInputError(f"--parameter {unknown[0]}: expected one of {', '.join((*_CHOICES, *_FOUND_OUT))}")
+    aws, jobs = names.settings.aws, names.settings.jobs
+    return {
+        "Project": names.project,
+        "BucketName": names.bucket,
+        "BucketIs": "taken" if aws.bucket else "made",
+        "Prefix": names.prefix,
+        "AlertEmail": aws.email,
+        "MonthlyBudgetUsd": f"{aws.budget_usd:g}",
+        "LogDays": str(aws.log_days),
+        "JobsInVpc": "yes" if jobs.subnets else "no",
+        "GitHubRepository": aws.github,
+        "GitHubBranch": aws.branch,
+        "ConnectionArn": aws.connection,
+        "PipelineRoleArn": names.roles["pipeline"] if aws.pipeline_role else "",
+        "JobRoleArn": names.roles["job"] if aws.job_role else "",
+        **choices,
+    }
+
+
+def _find_out(account: Account, names: Names) -> dict[str, str]:
+    """What the account has already, of which there can be one only."""
+    groups = account.pages("logs", "DescribeLogGroups", "logGroups", logGroupNamePrefix="/aws/sagemaker/")
+    taken = sorted({group["logGroupName"] for group in groups} & set(JOB_LOG_GROUPS))
+    if taken:
+        account.tell(f"{', '.join(taken)}: there already, and shared by all projects: left as they are")
+    provider = _github_provider(account) if names.settings.aws.github else ""
+    return {"JobLogGroups": "leave" if taken else "create", "GitHubProvider": provider}
+
+
+def _github_provider(account: Account) -> str:
+    found = account.read("iam", "ListOpenIDConnectProviders").get("OpenIDConnectProviderList", ())
+    return next((item["Arn"] for item in found if item["Arn"].endswith(f"/{GITHUB}")), "")
+
+
+def remove(account: Account, name: str, *, limit_s: float = LIMIT_S) -> None:
+    """Delete a stack and wait until it is gone.
+
+    Raises:
+        StackFailed: Something in it can't be deleted.
+    """
+    _ended(account, name, limit_s)
+    delete(account, name)
+    left = _ended(account, name, limit_s)
+    if left:
+        raise _failure(account, name, left)

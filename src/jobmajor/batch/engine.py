@@ -1,0 +1,118 @@
+"""Blocks of titles → their answers: looked up, taken from the disk, or scored on every processor."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from jobmajor.batch.memo import Memo, picked
+from jobmajor.model.coder import REASONS, SOURCES
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from jobmajor.batch.added import Added, Answers
+    from jobmajor.batch.journal import Journal
+    from jobmajor.batch.memo import Match, Words
+    from jobmajor.model.coder import Coder
+    from jobmajor.tables.block import Block
+
+MEMO_BYTES = 128 * 10**6
+_SLICE = 512  # titles that a thread scores at a time
+_BLOCK_ROWS, _FEWEST_ROWS, _BLOCK_BYTES = 2**15, 2**10, 2**23
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was done so far.
+
+    Attributes:
+        rows: Given answers.
+        bad: Left out.
+        scored: Titles that were scored now, and those whose answers a run that broke off had left: `stored`.
+        reasons: int64, (levels, reasons): rows by `coding.REASONS`.
+        sources: int64, (sources,): rows by `coding.SOURCES`.
+    """
+
+    rows: int = 0
+    bad: int = 0
+    scored: int = 0
+    stored: int = 0
+    reasons: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, len(REASONS)), np.int64))
+    sources: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(SOURCES), np.int64))
+
+    def add(self, answers: Answers, bad: int) -> None:
+        """Count some rows."""
+        self.rows += len(answers)
+        self.bad += bad
+        levels = answers["reasons"].shape[1]
+        if not len(self.reasons):
+            self.reasons = np.zeros((levels, len(REASONS)), np.int64)
+        for level in range(levels):
+            self.reasons[level] += np.bincount(answers["reasons"][:, level], minlength=len(REASONS))
+        self.sources += np.bincount(answers["source"], minlength=len(SOURCES))
+
+
+class Engine:
+    """Gives blocks their answers; use it in a `with`, from one thread."""
+
+    def __init__(self, coder: Coder, added: Added, journal: Journal, *, threads: int | None, memo_bytes: int) -> None:
+        self._coder, self._added, self._journal = coder, added, journal
+        self._memo = Memo(added.words, memo_bytes)
+        self._pool = ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "score")
+        self.tally = Tally()
+
+    def __enter__(self) -> Engine:
+        self._limits = threadpool_limits(1)  # each of our threads has a processor: those of a product would fight them
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._limits.restore_original_limits()
+
+    @property
+    def block_rows(self) -> int:
+        """How many rows a block should have at most: fewer where much is asked about each."""
+        return min(_BLOCK_ROWS, max(_FEWEST_ROWS, _BLOCK_BYTES // self._added.record.itemsize))
+
+    def answers(self, block: Block) -> Answers:
+        """The answers of the block's rows."""
+        match = self._memo.match(block.data, block.starts)
+        fresh = self._fresh(block, match)
+        found: Answers = self._memo.settle(match, fresh).view(self._added.record)[:, 0]
+        self.tally.add(found, len(block.bad))
+        return found
+
+    def _fresh(self, block: Block, match: Match) -> Words:
+        count = len(match.firsts)
+        if count == 0:
+            return np.empty((0, self._added.words), np.uint64)
+        stored = self._journal.find(match, self._added.words)
+        if stored is not None:
+            self.tally.stored += count
+            return stored
+        fresh = self._scored(block, match)
+        self._journal.keep(match, fresh)
+        self.tally.scored += count
+        return fresh
+
+    def _scored(self, block: Block, match: Match) -> Words:
+        fresh = np.zeros(len(match.firsts), self._added.record)
+
+        def score(first: int) -> None:
+            rows: NDArray[Any] = match.firsts[first : first + _SLICE]
+            codes = self._coder.code(*picked(block.data, block.starts, rows))
+            self._added.packed(codes, fresh[first : first + _SLICE])
+
+        for _ in self._pool.map(score, range(0, len(fresh), _SLICE)):
+            pass  # an error of a thread is raised here
+        return fresh.view(np.uint64).reshape(len(fresh), -1)

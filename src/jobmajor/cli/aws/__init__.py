@@ -1,0 +1,18 @@
+"""`jobmajor aws …`: one group of commands, a file for each part of it.
+
+Each file has `add(app)`, which puts its commands into the group; none of them imports boto3 before it runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import typer
+
+from jobmajor.cli.aws.options import LOOK
+
+app = typer.Typer(help="The same pipeline on AWS SageMaker: everything that has an account and a bill.", **LOOK)
+for _module in pkgutil.iter_modules(__path__):
+    if _module.name not in ("execution_view", "options"):
+        importlib.import_module(f"{__name__}.{_module.name}").add(app)

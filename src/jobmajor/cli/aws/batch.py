@@ -1,0 +1,117 @@
+"""`jobmajor aws batch`: titles in S3 by the billion, shared out over instances that end when they are done."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobmajor.cli.aws.options import DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.errors import InputError
+from sagelocal.show.terminal import dump
+
+if TYPE_CHECKING:
+    from jobmajor.aws.batch.processing import Batch
+    from jobmajor.cli.aws.options import Opened
+
+
+def add(app: typer.Typer) -> None:
+    """Put the command into `jobmajor aws`."""
+    app.command("batch")(batch)
+
+
+def batch(
+    source: Annotated[str, typer.Option("--input", metavar="S3", help="A folder of .parquet, .csv or .jsonl parts.")],
+    target: Annotated[
+        str | None, typer.Option("--output", metavar="S3", help="Where answers go.", show_default="below runs/scored")
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="The model's.", show_default="the newest approved one")
+    ] = None,
+    instances: Annotated[int, typer.Option(min=1, help="Each takes its share of the parts.")] = 1,
+    instance_type: Annotated[str, typer.Option(help="With ml. in front.")] = "ml.c5.9xlarge",
+    level: Annotated[str, typer.Option(help="major, minor, broad or detailed.")] = "major",
+    titles: Annotated[
+        float | None,
+        typer.Option(min=1, max=1e15, metavar="N", help="Say what so many titles would cost, and start nothing."),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=1, max=1e9, metavar="N", help="Titles a second on one core, for that.", show_default="assumed"
+        ),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it is done.")] = False,
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Score the titles of an S3 folder: the same parts with code, name, score and abstain beside each title.
+
+    Called again, it joins the job that runs, or starts one for the parts that are left.
+
+    Example: jobmajor aws batch --input s3://bucket/titles --instances 8 --titles 1e9
+    """
+    from jobmajor.aws.batch import processing as batches
+    from jobmajor.batch.parts import level as checked
+
+    dry = dry_run or titles is not None
+    if rate is not None and titles is None:
+        raise InputError("--rate belongs to an estimate: say how many titles with --titles, or leave it out")
+    with session(settings_file, region=region, profile=profile, dry_run=dry, as_json=as_json) as opened:
+        found = batches.Batch(
+            version or _champion(opened),
+            source,
+            opened.names.url("runs", "scored") if target is None else target,
+            checked(level),
+            instances,
+            instance_type,
+        )
+        if titles is not None:
+            _tell_cost(opened, found, (titles, rate), as_json=as_json)
+            raise typer.Exit
+        started = batches.start(opened.account, opened.names, found)
+        if opened.account.dry:
+            return
+        if wait:
+            batches.wait(opened.account, started.job)
+    if as_json:
+        dump(asdict(started))
+    else:
+        said = f"job {started.job}" if started.job else "nothing is left to do"
+        typer.echo(f"{said}: answers in {started.target}")
+
+
+def _champion(opened: Opened) -> int:
+    from jobmajor.aws.registry import PackageGroup
+
+    if opened.account.dry:
+        return 1
+    champion = PackageGroup(opened.account, opened.names).champion()
+    if champion is None:
+        raise InputError(f"{opened.names.group} has no approved version: approve one, or name one with --version")
+    return champion.number
+
+
+def _tell_cost(opened: Opened, batch: Batch, asked: tuple[float, float | None], *, as_json: bool) -> None:
+    from pathlib import Path
+
+    from jobmajor.aws import prices
+    from jobmajor.aws.batch import processing as batches
+
+    own = opened.settings.aws.prices
+    titles, rate = asked
+    table = prices.read(Path(own) if own else None)
+    cost = batches.estimate(titles, batch, table, opened.account.region, rate or batches.TITLES_PER_CORE_S)
+    if as_json:
+        dump(cost.to_dict())
+        return
+    said = "as --rate says" if rate else "assumed: measure yours, and say it with --rate"
+    usd = "unknown" if cost.compute_usd is None else f"{cost.compute_usd:,.2f} USD"
+    typer.echo(f"{titles:,.0f} titles on {batch.instances} × {batch.instance_type}: {cost.hours:.1f} h, {usd}")
+    typer.echo(f"at {cost.titles_per_core_s:,.0f} titles a second on each core ({said}), with 10 minutes to start")
+    stored = "unknown" if cost.storage_usd_month is None else f"{cost.storage_usd_month:,.2f} USD a month"
+    typer.echo(f"titles and answers in S3: {stored}; prices of {cost.as_of}, in {opened.account.region}")

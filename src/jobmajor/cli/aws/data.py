@@ -1,0 +1,106 @@
+"""`jobmajor aws upload | show`: data into the account, and what everything in it is called."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobmajor.cli.aws.options import AccountId, DryRun, Json, Profile, Region, SettingsFile, names_of, session
+from sagelocal.show.terminal import dump, table
+
+if TYPE_CHECKING:
+    from jobmajor.aws.executions.upload import Uploaded
+    from jobmajor.aws.names import Names
+    from jobmajor.cli.aws.options import Opened
+
+Home = Annotated[Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")]
+Data = Annotated[Path | None, typer.Option(metavar="DIR", help="Read O*NET's files from here.", envvar="JOBMAJOR_DATA")]
+
+_PLACEHOLDER = "000000000000"
+
+
+def add(app: typer.Typer) -> None:
+    """Put the commands into `jobmajor aws`."""
+    app.command("upload")(upload)
+    app.command("show")(show)
+
+
+def upload(
+    release: Annotated[str, typer.Option(help="auto, starter, or an O*NET release such as 28.1.")] = "auto",
+    data: Data = None,
+    home: Home = None,
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a release to S3, at an address that says its content; what is there already is left alone.
+
+    With the transformer recipe its checkpoint goes along. Interrupted, it goes on when it is called again.
+
+    Example: jobmajor aws upload --data onet/28.1 --dry-run
+    """
+    from jobmajor import settings
+    from jobmajor.aws.executions import upload as uploads
+    from jobmajor.data import source as sources
+
+    source = sources.resolve(release, settings.home(home), data=data)
+    if source.notice:
+        typer.echo(f"notice: {source.notice}", err=True)
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        found = {"InputDataUrl": uploads.release(opened.account, opened.names, source), **_checkpoint(opened)}
+        if opened.account.dry:
+            return
+        if as_json:
+            dump({name: asdict(one) for name, one in found.items()})
+            return
+        for name, one in found.items():
+            typer.echo(f"{name}: {one.uri} ({len(one.sent)} sent, {len(one.skipped)} there, {one.size_bytes:,} bytes)")
+
+
+def _checkpoint(opened: Opened) -> dict[str, Uploaded]:
+    """The transformer's base, under the parameter that names it; nothing with another recipe."""
+    from jobmajor.aws.executions import upload as uploads
+    from jobmajor.model import transformer
+    from jobmajor.pipeline import requests
+
+    if not requests.is_transformer(opened.settings):
+        return {}
+    transformer.require('the setting train.recipe = "transformer"')
+    from jobmajor.model.transformer import checkpoint_files
+
+    files = checkpoint_files.files(opened.settings.transformer.checkpoint)
+    return {"CheckpointUrl": uploads.checkpoint(opened.account, opened.names, files)}
+
+
+def show(
+    region: Region = None,
+    account: AccountId = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Print what everything in the account is called; asks nobody.
+
+    Example: jobmajor aws show --json
+    """
+    names = names_of(settings_file, region, account)
+    if as_json:
+        dump(names.to_dict())
+        return
+    table(("name", "value"), _rows(names))
+    if names.account_id == _PLACEHOLDER:
+        typer.echo("the account is a placeholder: set aws.account, or name it with --account", err=True)
+
+
+def _rows(names: Names) -> list[tuple[str, str]]:
+    found = []
+    for name, value in names.to_dict().items():
+        if isinstance(value, dict):
+            found += [(f"{name}.{inner}", str(item)) for inner, item in value.items()]
+        else:
+            found.append((name, str(value)))
+    return found

@@ -1,0 +1,130 @@
+"""`jobmajor aws deploy`: an approved version, served by an endpoint or run over a batch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobmajor.cli.aws.options import DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.errors import InputError
+from sagelocal.show.terminal import dump
+
+if TYPE_CHECKING:
+    from jobmajor.aws.batch.transform import Batch
+    from jobmajor.aws.endpoints.plan import Plan
+    from jobmajor.cli.aws.options import Opened
+
+_BATCH = "batch"
+
+
+def add(app: typer.Typer) -> None:
+    """Put the command into `jobmajor aws`."""
+    app.command("deploy")(deploy)
+
+
+def deploy(
+    number: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="A version's number.")],
+    mode: Annotated[str, typer.Option(help="real-time, serverless, async, or batch (a transform).")] = "real-time",
+    stage: Annotated[str | None, typer.Option(help="staging or production.", show_default="staging")] = None,
+    instance: Annotated[str, typer.Option(metavar="TYPE", help="What each instance is.")] = "ml.m5.large",
+    instances: Annotated[
+        int | None,
+        typer.Option(help="At all times; 0 for an async endpoint that sleeps.", show_default="1; 2 in production"),
+    ] = None,
+    max_instances: Annotated[
+        int | None, typer.Option(help="Up to which it scales.", show_default="4, or --instances")
+    ] = None,
+    invocations: Annotated[
+        int, typer.Option("--invocations-per-minute", help="Of one instance, which scaling aims at.")
+    ] = 3000,
+    memory: Annotated[int, typer.Option(help="Of a serverless endpoint, in MB.")] = 2048,
+    concurrency: Annotated[int, typer.Option(help="Requests at a time of a serverless endpoint.")] = 5,
+    capture: Annotated[int, typer.Option("--capture-percent", help="Of requests and answers, to keep.")] = 100,
+    shadow: Annotated[
+        int | None, typer.Option(metavar="VERSION", min=1, help="Gets a copy of each request; its answers go nowhere.")
+    ] = None,
+    canary: Annotated[int, typer.Option("--canary-percent", help="Of a new fleet, to answer first; 0: all.")] = 10,
+    bake: Annotated[int, typer.Option("--bake-seconds", help="How long alarms are watched after each shift.")] = 600,
+    source: Annotated[str | None, typer.Option("--input", metavar="S3-URL", help="Of a batch: its titles.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--output", metavar="S3-URL", help="Of a batch: its answers.", show_default="below batch/"),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--content-type", metavar="TYPE", help="Of a batch.", show_default="application/jsonlines"),
+    ] = None,
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Serve an approved version; status 1 when it may not serve, or when an alarm calls it back.
+
+    A new version first answers a share of the requests while alarms are watched. Production takes what staging serves
+    and a person approved. Interrupted, it goes on when it is called again.
+
+    Example: jobmajor aws deploy 3 --stage staging
+    """
+    from jobmajor.aws.batch.transform import LINES, Batch, target_of
+    from jobmajor.aws.endpoints.plan import PRODUCTION, STAGING, Fleet, Plan, Rollout, Serverless
+
+    if mode != _BATCH and (source is not None or target is not None or kind is not None):
+        raise InputError("--input, --output and --content-type belong to a batch: add --mode batch, or leave them out")
+    least = (2 if stage == PRODUCTION and mode != _BATCH else 1) if instances is None else instances
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        if mode == _BATCH:
+            _refuse(stage, shadow, source)
+            where = target_of(opened.names, number, source or "") if target is None else target
+            wanted = Batch(number, source or "", where, LINES if kind is None else kind, instance, least)
+            _transform(opened, wanted, as_json=as_json)
+            return
+        plan = Plan(
+            version=number,
+            mode=mode,
+            stage=STAGING if stage is None else stage,
+            fleet=Fleet(instance, least, max(4, least) if max_instances is None else max_instances, invocations),
+            serverless=Serverless(memory, concurrency),
+            rollout=Rollout(canary, bake),
+            capture_percent=capture,
+            shadow=shadow,
+        )
+        _serve(opened, plan, as_json=as_json)
+
+
+def _refuse(stage: str | None, shadow: int | None, source: str | None) -> None:
+    """What a batch has not, and the one thing that it needs."""
+    if stage is not None or shadow is not None:
+        raise InputError(f"a batch has no {'--shadow' if stage is None else '--stage'}: leave it out")
+    if not source:
+        raise InputError("a batch needs titles: name their S3 address with --input s3://…")
+
+
+def _serve(opened: Opened, plan: Plan, *, as_json: bool) -> None:
+    from jobmajor.aws.endpoints.deploy import deploy as put
+
+    found = put(opened.account, opened.names, plan)
+    if opened.account.dry:
+        return
+    if as_json:
+        dump(asdict(found))
+        return
+    typer.echo(
+        f"{found.stage}: endpoint {found.endpoint} serves version {found.version} ({found.mode}, {found.config})"
+    )
+
+
+def _transform(opened: Opened, batch: Batch, *, as_json: bool) -> None:
+    from jobmajor.aws.batch import transform
+
+    name = transform.start(opened.account, opened.names, batch)
+    status = transform.wait(opened.account, name)
+    if opened.account.dry:
+        return
+    if as_json:
+        dump({"job": name, "status": status, **asdict(batch)})
+        return
+    typer.echo(f"batch transform {name}: {status}, answers below {batch.target}")

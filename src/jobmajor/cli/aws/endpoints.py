@@ -1,0 +1,166 @@
+"""`jobmajor aws approve-deployment | rollback | invoke | delete`: what follows a deployment."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jobmajor.cli.aws.options import DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.errors import InputError
+from sagelocal.show.terminal import dump, one_line, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STAGES = ("staging", "production")
+Stage = Annotated[str, typer.Option(help="staging or production.")]
+File = Annotated[Path | None, typer.Option(metavar="FILE", help="One title a line; - for standard input.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Put the commands into `jobmajor aws`."""
+    app.command("approve-deployment")(approve_deployment)
+    app.command("rollback")(rollback)
+    app.command("invoke")(invoke)
+    app.command("delete")(delete)
+
+
+def approve_deployment(
+    number: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The version that staging serves.")],
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Say that what staging serves may go to production; status 1 when staging serves something else.
+
+    Example: jobmajor aws approve-deployment 3
+    """
+    from jobmajor.aws.endpoints import approval
+
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        caller = approval.approve(opened.account, opened.names, number)
+        if opened.account.dry:
+            return
+        if as_json:
+            dump({"version": number, "approved_by": caller})
+        else:
+            typer.echo(f"version {number} may go to production: approved by {caller}")
+
+
+def rollback(
+    stage: Stage,
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Serve what was served before this, at once; status 1 when nothing was.
+
+    Example: jobmajor aws rollback --stage production
+    """
+    from jobmajor.aws.endpoints.deploy import rollback as back
+
+    _check(stage)
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        found = back(opened.account, opened.names, stage)
+        if opened.account.dry:
+            return
+        if as_json:
+            dump(asdict(found))
+        else:
+            typer.echo(f"{stage}: endpoint {found.endpoint} serves version {found.version} again ({found.config})")
+
+
+def invoke(
+    titles: Annotated[list[str] | None, typer.Argument(help="Job titles; none: those of --file.")] = None,
+    file: File = None,
+    stage: Stage = "production",
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Ask an endpoint for the codes of titles: at most 6 MiB at a time, 4 MiB of a serverless one.
+
+    Example: jobmajor aws invoke "licensed practical nurse" --stage staging
+    """
+    from jobmajor.aws.endpoints import invocation
+
+    _check(stage)
+    wanted = [*(titles or ()), *(_lines(file) if file else ())]
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        answer = invocation.invoke(opened.account, opened.names, stage, wanted)
+        if opened.account.dry:
+            return
+        if as_json:
+            dump(answer)
+        else:
+            _show(wanted, answer["predictions"])
+
+
+def delete(
+    stage: Stage,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would go.")] = False,
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a stage's endpoint with all that was made for it; captured traffic stays in the bucket.
+
+    Example: jobmajor aws delete --stage staging --yes
+    """
+    from jobmajor.aws.endpoints import removal
+
+    _check(stage)
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        does = yes or opened.account.dry
+        found = (removal.remove if does else removal.contents)(opened.account, opened.names, stage)
+        if opened.account.dry:
+            return
+        if as_json:
+            dump({"deleted": yes, "resources": list(found)})
+            return
+        for line in found:
+            typer.echo(line)
+        done = "deleted" if yes else "would be deleted: add --yes"
+        typer.echo(f"{len(found)} {done}" if found else "nothing is there")
+
+
+def _check(stage: str) -> None:
+    if stage not in STAGES:
+        raise InputError(f"--stage: found {stage}, expected {' or '.join(STAGES)}")
+
+
+def _lines(file: Path) -> list[str]:
+    """The titles of a file, without empty lines."""
+    try:
+        text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return [line for line in text.decode("utf-8-sig").splitlines() if line.strip()]
+    except OSError as error:
+        raise InputError(f"{file} can't be read ({error.strerror}): name a file of titles") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: found {error.reason}, expected UTF-8 text") from error
+
+
+def _show(titles: Sequence[str], predictions: Sequence[Any]) -> None:
+    rows = [
+        (
+            one_line(title) if place == 0 else "",
+            str(item.get("label", "")),
+            one_line(str(item.get("name", ""))),
+            f"{float(item.get('score', float('nan'))):.3f}",
+        )
+        for title, answers in zip(titles, predictions, strict=True)
+        for place, item in enumerate(answers)
+    ]
+    table(("title", "code", "name", "score"), rows)

@@ -1,0 +1,143 @@
+"""`jobmajor aws models …`: the registered versions, and a person's yes or no to one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jobmajor.cli.aws.options import LOOK, DryRun, Json, Profile, Region, SettingsFile, session
+from sagelocal.show.terminal import dump, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jobmajor.aws.registry import Package
+
+group = typer.Typer(help="Registered versions in the account: list, show, approve, reject.", **LOOK)
+Number = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="A version's number.")]
+Note = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the record.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Put the group into `jobmajor aws`."""
+    app.add_typer(group, name="models")
+
+
+@group.command("list")
+def list_versions(
+    newest: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """List the registered versions, oldest first, each with the gate's decision.
+
+    Example: jobmajor aws models list
+    """
+    from jobmajor.aws.registry import PackageGroup
+
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        found = PackageGroup(opened.account, opened.names).packages(newest)
+        if not opened.account.dry:
+            _show(found, as_json=as_json)
+
+
+@group.command("show")
+def show_version(
+    number: Number,
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Show one version, always as JSON: its figures, its decision with reasons, where its files are.
+
+    Example: jobmajor aws models show 3
+    """
+    from jobmajor.aws.registry import PackageGroup
+
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        found = PackageGroup(opened.account, opened.names).get(number)
+        if not opened.account.dry:
+            dump(_record(found))
+
+
+@group.command("approve")
+def approve_version(
+    number: Number,
+    note: Note = "",
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Approve a version, so that it can be deployed; status 1 when its decision is not passed.
+
+    The newest approved version is the champion.
+
+    Example: jobmajor aws models approve 3 --note "looked at the report"
+    """
+    from jobmajor.aws.registry import PackageGroup
+
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        found = PackageGroup(opened.account, opened.names).approve(number, note)
+        if not opened.account.dry:
+            _show([found], as_json=as_json)
+
+
+@group.command("reject")
+def reject_version(
+    number: Number,
+    note: Note = "",
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Reject a version: nothing deploys it any more, and what runs of it goes on until a rollback.
+
+    Example: jobmajor aws models reject 3 --note "confuses 29- with 31-"
+    """
+    from jobmajor.aws.registry import PackageGroup
+
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        found = PackageGroup(opened.account, opened.names).reject(number, note)
+        if not opened.account.dry:
+            _show([found], as_json=as_json)
+
+
+def _record(package: Package) -> dict[str, Any]:
+    return {"version" if name == "number" else name: value for name, value in asdict(package).items()}
+
+
+def _show(packages: Iterable[Package], *, as_json: bool) -> None:
+    found = list(packages)
+    if as_json:
+        dump([_record(package) for package in found])
+        return
+    rows = [
+        (
+            str(package.number),
+            package.status,
+            _gate(package),
+            f"{package.metrics.get('test_f1', float('nan')):.4f}",
+            package.metadata.get("TestScoreThreshold", ""),
+            package.created,
+            package.metadata.get("ExecutionId", ""),
+        )
+        for package in found
+    ]
+    table(("version", "status", "gate", "test F1", "asked", "created", "execution"), rows)
+
+
+def _gate(package: Package) -> str:
+    if package.decision is None:
+        return "no decision"
+    return "passed" if package.decision.get("passed") is True else "refused"

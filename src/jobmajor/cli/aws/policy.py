@@ -1,0 +1,41 @@
+"""`jobmajor aws policy`: what the role of whoever runs these commands has to be allowed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from jobmajor.cli.aws.options import AccountId, Region, SettingsFile, names_of, tell
+from sagelocal.show.terminal import dump
+
+Commands = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--command", "-c", metavar="NAME", help="Such as deploy, 'pipeline start' or pipeline.", show_default="all"
+    ),
+]
+
+
+def add(app: typer.Typer) -> None:
+    """Put the command into `jobmajor aws`."""
+    app.command("policy")(policy)
+
+
+def policy(
+    command: Commands = None,
+    region: Region = None,
+    account: AccountId = None,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Print the IAM policy for whoever runs these commands, as JSON; asks nobody.
+
+    Example: jobmajor aws policy --command pipeline --command deploy --account 123456789012
+    """
+    from jobmajor.aws import policy as policies
+
+    found = policies.document(names_of(settings_file, region, account), command or ())
+    dump(found)
+    size = policies.size(found)
+    if size > policies.MANAGED_CHARACTERS:
+        tell(f"{size:,} characters, and a managed policy takes {policies.MANAGED_CHARACTERS:,}: part it by --command")

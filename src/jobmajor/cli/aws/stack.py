@@ -1,0 +1,109 @@
+"""`jobmajor aws bootstrap` and `jobmajor aws cleanup`: what a project needs in an account, and the way back from it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobmajor.cli.aws.options import DryRun, Json, Profile, Region, SettingsFile, session, tell
+from sagelocal.show.terminal import complain, dump, pairs, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jobmajor.aws.cleanup.tagged import Thing
+
+Choice = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter",
+        "-p",
+        metavar="NAME=VALUE",
+        help="Of the stack: Encryption=kms, CaptureDays=30; stays so until it is said anew.",
+    ),
+]
+Minutes = Annotated[float, typer.Option(metavar="MINUTES", min=0.1, help="How long to wait for CloudFormation.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Delete what is listed.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Put both into `jobmajor aws`."""
+    app.command("bootstrap")(bootstrap)
+    app.command("cleanup")(cleanup)
+
+
+def bootstrap(
+    parameter: Choice = None,
+    limit: Minutes = 30.0,
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make what the project needs in the account, or bring it up to date: bucket, images, roles, logs, alarms.
+
+    One CloudFormation stack, which costs next to nothing while idle. Interrupted, it goes on when it is run again.
+
+    Example: jobmajor aws bootstrap --dry-run
+    """
+    from jobmajor.aws.project import stack
+
+    choices = pairs(parameter, "--parameter")
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        made = stack.bootstrap(opened.account, opened.names, choices, limit_s=60 * limit)
+        if opened.account.dry:
+            return
+    if as_json:
+        dump(asdict(made))
+        return
+    typer.echo(f"stack {made.name}: {made.change}")
+    table(("output", "value"), sorted(made.outputs.items()))
+
+
+def cleanup(
+    yes: Yes = False,
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """List all that carries the project's tag in this region; with --yes, delete it, data and models included.
+
+    Jobs that ended stay as SageMaker's records, which cost nothing. Status 1 where something is left of what was to go.
+
+    Example: jobmajor aws cleanup
+    """
+    from jobmajor.aws.cleanup import cleanup as cleanups
+
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+        account, names = opened.account, opened.names
+        found = cleanups.listing(account, names)
+        if account.dry:
+            return
+        if not as_json:
+            _show(found, f"{names.project} in account {account.account_id}, {account.region}")
+        left = cleanups.clean(account, names, on_removed=_removed) if yes else ()
+    if as_json:
+        dump({"found": [asdict(thing) for thing in found], "left": [asdict(thing) for thing in left] if yes else None})
+    elif found and not yes:
+        typer.echo("Nothing was deleted: --yes deletes it.")
+    if left:
+        names_left = ", ".join(f"{thing.kind} {thing.name}" for thing in left)
+        raise typer.Exit(complain(f"left: {names_left}; run the same command again", 1))
+
+
+def _removed(thing: Thing) -> None:
+    tell(f"{thing.kind} {thing.name}: {'stopped' if thing.detail == 'stopped' else 'deleted'}")
+
+
+def _show(found: tuple[Thing, ...], where: str) -> None:
+    typer.echo(f"{len(found) or 'no'} things of {where}")
+    table(("kind", "name", "detail"), _rows(found))
+
+
+def _rows(found: Iterable[Thing]) -> list[tuple[str, str, str]]:
+    return [(thing.kind, thing.name, thing.detail) for thing in found]

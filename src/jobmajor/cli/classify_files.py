@@ -1,0 +1,75 @@
+"""`jobmajor classify --input`: parses, codes the files, says how far it is and what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from sagelocal.show.terminal import dump, one_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jobmajor.batch.files import FileOptions, Progress, Summary
+
+_CLEAR = "\r\x1b[K"
+
+
+def classify(source: str, output: Path, options: FileOptions, model: Path | None, home: Path, *, as_json: bool) -> None:
+    """Code the files and print a summary; on a terminal, progress goes to standard error meanwhile."""
+    # pyarrow's own allocator keeps 40 MB more of what it was given back; read when pyarrow is loaded.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    from jobmajor.batch.files import code_file
+
+    is_watched = options.on_progress is not None
+    try:
+        found = code_file(source, output, options, model=model, home=home)
+    finally:
+        if is_watched:
+            sys.stderr.write(_CLEAR)
+            sys.stderr.flush()
+    if as_json:
+        dump(asdict(found))
+    else:
+        show(found)
+
+
+def tell(progress: Progress) -> None:
+    """One line on the terminal, over the one before."""
+    left = f", {_time(progress.left_s)} left" if progress.left_s is not None else ""
+    rate = f"{progress.rows_per_s:,.0f} rows/s"
+    sys.stderr.write(f"{_CLEAR}{progress.rows:,} rows, {progress.share:.0%}, {rate}{left}")
+    sys.stderr.flush()
+
+
+def _time(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> _time(75.2), _time(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def show(found: Summary) -> None:
+    """Print what was done."""
+    rate = found.rows / found.seconds if found.seconds else 0.0
+    typer.echo(f"rows: {found.rows:,} in {found.seconds:.1f} s ({rate:,.0f} a second)")
+    stored = f", and {found.stored:,} by the run before" if found.stored else ""
+    typer.echo(f"titles scored: {found.scored:,}{stored}")
+    for level, reasons in found.abstained.items():
+        said = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
+        typer.echo(f"abstains, {level}: {sum(reasons.values()):,}{f' ({said})' if said else ''}")
+    typer.echo(f"sources: {', '.join(f'{count:,} {source}' for source, count in found.sources.items())}")
+    typer.echo(f"bad rows: {found.bad:,}{f' ({_names(found.bad_files)})' if found.bad else ''}")
+    typer.echo(f"output: {_names(found.files)}")
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return one_line(names[0]) if len(names) == 1 else f"{one_line(names[0])} and {len(names) - 1} more"

@@ -1,0 +1,88 @@
+"""`jobmajor serve`: parses, starts the service."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from jobmajor.serve.service.service import Options
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(serve)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 is every one.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
+    ] = None,
+    level: Annotated[str, typer.Option(help="Unless a request says: major, minor, broad, detailed or all.")] = "major",
+    top: Annotated[int, typer.Option(min=1, max=100, help="How many codes for each title, unless a request says.")] = 5,
+    keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Only those may ask whose key has its hash in here.")
+    ] = None,
+    new_key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Add a key to --keys, print it, and serve nothing.")
+    ] = None,
+    drain: Annotated[
+        float, typer.Option(min=0, max=300, help="Seconds after SIGTERM in which requests are still taken.")
+    ] = 1.0,
+    poll: Annotated[
+        float, typer.Option(min=0.01, max=3600, help="Seconds between two looks for another champion.")
+    ] = 2.0,
+    home: Annotated[
+        Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")
+    ] = None,
+) -> None:
+    """Answer titles over HTTP, with the champion; another champion takes its place without a stop.
+
+    Example: jobmajor serve --port 8080
+    """
+    from dataclasses import replace
+
+    from jobmajor import serve as room
+    from jobmajor import settings
+    from jobmajor.serve.service import champion, logs
+    from jobmajor.serve.service import keys as key_file
+
+    if new_key is not None:
+        typer.echo(key_file.add(_named(keys), new_key))
+        return
+    room.require()
+    options = replace(_options(level, top, keys), poll_s=poll)
+    source = champion.Source(settings.home(home), model)
+    from jobmajor.serve import server
+    from jobmajor.serve.service import service
+
+    logs.configure()
+    started = service.Service(champion.Champion(source, compiled=True), options)
+    server.run(started, server.Address(host, port, drain))
+
+
+def _named(keys: Path | None) -> Path:
+    from jobmajor.errors import InputError
+
+    if keys is None:
+        raise InputError("--new-key needs --keys FILE, to which the new key's hash is added")
+    return keys
+
+
+def _options(level: str, top: int, keys: Path | None) -> Options:
+    from jobmajor.errors import InputError
+    from jobmajor.serve.messages.refusal import Refusal
+    from jobmajor.serve.messages.wanted import Wanted
+    from jobmajor.serve.service import keys as key_file
+    from jobmajor.serve.service.service import Options
+
+    try:
+        wanted = Wanted().changed({"level": level, "top_k": top}, "the command")
+    except Refusal as refusal:
+        raise InputError(refusal.sentence) from refusal
+    return Options(wanted=wanted, keys=key_file.read(keys)) if keys else Options(wanted=wanted)

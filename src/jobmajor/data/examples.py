@@ -1,0 +1,183 @@
+"""From O*NET's rows to examples: every way in which a row writes its title, with all codes of that title.
+
+An occupation's title gets the code of its own row, never that of another table's row: joining the two tables by
+row number, as was done elsewhere, gives 525 of 526 occupation titles a wrong code.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from jobmajor.errors import DataError
+from jobmajor.titles import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from jobmajor.data.onet import Tables
+
+COUNTED = "alternate"  # the source whose rows the headline metrics count; all others are derived or added
+DESCRIPTION = "description"  # the source of phrases: words to learn from, and no title that anybody has
+_PARENTHESISED = re.compile(r"^(?P<outer>.*?\S)\s*\((?P<inner>.+)\)\s*$")
+_EXCEPT = re.compile(r",? except\b.*$", re.IGNORECASE)
+_LIST = re.compile(r",\s*(?:and|or)\s+|,\s*|\s+(?:and|or)\s+|/")
+_BETWEEN_PHRASES = re.compile(
+    r"[.,;:]\s*|\b(?:a|an|and|are|as|by|for|from|in|is|may|of|on|or|such|that|the|to|using|with)\b", re.IGNORECASE
+)
+_SHORTEST_PHRASE = 4  # letters
+_AFTER_HEAD = re.compile(r"(?: of |, ).*$")
+_SINGULARS = (
+    (re.compile(r"(?<=[a-z])men$"), "man"),
+    (re.compile(r"ies$"), "y"),
+    (re.compile(r"(?<=ss|sh|ch)es$|(?<=x)es$"), ""),
+    (re.compile(r"(?<=[^s])s$"), ""),
+)
+
+
+def spelled_forms(title: str) -> tuple[str, ...]:
+    """The two titles that a parenthesis joins, without the joint one; empty when there is no such pair.
+
+    >>> spelled_forms("CEO (Chief Executive Officer)")
+    ('CEO', 'Chief Executive Officer')
+    """
+    found = _PARENTHESISED.match(title)
+    return (found["outer"], found["inner"]) if found else ()
+
+
+def singular(title: str) -> str:
+    """An occupation's title for one person: its head noun, before any comma or "of", in the singular.
+
+    >>> singular("First-Line Supervisors of Retail Sales Workers")
+    'First-Line Supervisor of Retail Sales Workers'
+    """
+    head, rest = _split_head(title)
+    for ending, replacement in _SINGULARS:
+        changed, count = ending.subn(replacement, head)
+        if count:
+            return changed + rest
+    return title
+
+
+def _split_head(title: str) -> tuple[str, str]:
+    found = _AFTER_HEAD.search(title)
+    return (title[: found.start()], found.group()) if found else (title, "")
+
+
+def _is_plural(noun: str) -> bool:
+    return singular(noun) != noun
+
+
+def occupation_forms(title: str) -> tuple[tuple[str, str], ...]:
+    """What people could type of an official title, each form with its source.
+
+    Nothing for "…, All Other": nobody calls themselves so, and the rest of such a title names other occupations.
+    Exceptions are cut off. A list is taken apart only where each member is a plural noun ("Coaches and Scouts"
+    gives a coach and a scout, "Landscaping and Groundskeeping Workers" stays whole), and a member of one word
+    takes the first one's modifiers.
+
+    >>> [form for form, _ in occupation_forms("Loan Interviewers and Clerks, Except Mortgage")]
+    ['Loan Interviewers and Clerks', 'Loan Interviewers', 'Loan Clerks', 'Loan Interviewer', 'Loan Clerk']
+    """
+    if "all other" in title.lower():
+        return ()
+    whole = _EXCEPT.sub("", title)
+    members = _members(whole)
+    plurals = [member for member in members if _is_plural(member)]
+    if len(plurals) == 1:
+        return (whole, "occupation"), (singular(whole), "occupation_singular")
+    if len(plurals) < len(members) or " of " in whole:
+        return ((whole, "occupation"),)
+    singulars = [(singular(member), "occupation_singular") for member in members]
+    return (whole, "occupation"), *((member, "occupation") for member in members), *singulars
+
+
+def _members(title: str) -> list[str]:
+    """The members of the list that a title's head may be; the title's head alone where it is none."""
+    first, *rest = _LIST.split(title.partition(" of ")[0])
+    modifiers = first.split()[:-1]
+    return [first, *(" ".join([*modifiers, member]) if " " not in member else member for member in rest)]
+
+
+def _alternate_forms(title: str, short: str | None) -> Iterator[tuple[str, str]]:
+    yield title, COUNTED
+    if short:
+        yield short, "short"
+    for form in spelled_forms(title):
+        yield form, "parenthesised"
+
+
+def _reported_forms(title: str) -> Iterator[tuple[str, str]]:
+    yield title, "reported"
+    for form in spelled_forms(title):
+        yield form, "parenthesised"
+
+
+def _origins(tables: Tables) -> Iterator[tuple[str, Iterable[tuple[str, str]]]]:
+    """Every row of every table: its O*NET code, and its forms each with its source."""
+    for onet_code, title, short in tables.titles.select("onet_code", "title", "short_title").iter_rows():
+        yield onet_code, _alternate_forms(title, short)
+    for onet_code, title in tables.occupations.select("onet_code", "title").iter_rows():
+        yield onet_code, occupation_forms(title)
+    for onet_code, title in tables.reported.select("onet_code", "title").iter_rows():
+        yield onet_code, _reported_forms(title)
+
+
+def build(tables: Tables) -> pl.DataFrame:
+    """Every form of every row of a release that holds a word, in the order of the files.
+
+    Returns:
+        Columns `title` (as written), `text` (normalised, never empty), `code` (detailed SOC code of its row),
+        `onet_code`, `source` and `row` (the forms of one O*NET row share it). What two rows both say stands twice.
+
+    Raises:
+        DataError: No row has a title.
+    """
+    records = [
+        (title, normalise(title), onet_code[:7], onet_code, source, row)
+        for row, (onet_code, forms) in enumerate(_origins(tables))
+        for title, source in forms
+    ]
+    columns = ["title", "text", "code", "onet_code", "source", "row"]
+    frame = pl.DataFrame(records, schema=columns, orient="row").filter(pl.col("text") != "")
+    if frame.is_empty():
+        raise DataError("the release", "no row with a title", "titles with codes", "check --data")
+    return frame
+
+
+def phrases(tables: Tables) -> pl.DataFrame:
+    """What occupations' descriptions are made of: the runs of words between commas, "and", "of" and the like.
+
+    They name what people of an occupation work with, which their titles may not.
+
+    Returns:
+        Columns as `build` has them, without `row`; each phrase of a row once.
+    """
+    rows = tables.occupations.select("onet_code", "description").drop_nulls()
+    records = dict.fromkeys(
+        (phrase, normalise(phrase), onet_code[:7], onet_code, DESCRIPTION)
+        for onet_code, text in rows.iter_rows()
+        for phrase in map(str.strip, _BETWEEN_PHRASES.split(text))
+        if len(phrase) >= _SHORTEST_PHRASE
+    )
+    columns = ["title", "text", "code", "onet_code", "source"]
+    found = pl.DataFrame(list(records), schema=dict.fromkeys(columns, pl.String), orient="row")
+    return found.filter(pl.col("text") != "")
+
+
+def with_codes(examples: pl.DataFrame) -> pl.DataFrame:
+    """The examples with every code that the release lists for their text.
+
+    Returns:
+        Two more columns: `codes`, all detailed codes of the same `text`, sorted, and `listed_by`, for each of them the
+        sources that list it, joined by "+".
+    """
+    by_code = examples.group_by("text", "code").agg(pl.col("source").unique().sort().str.join("+"))
+    by_text = (
+        by_code.sort("text", "code")
+        .group_by("text", maintain_order=True)
+        .agg(pl.col("code").alias("codes"), pl.col("source").alias("listed_by"))
+    )
+    return examples.join(by_text, on="text", how="left", maintain_order="left")

@@ -1,0 +1,164 @@
+"""The tables of a data folder, every row checked.
+
+A row is refused by its number rather than repaired: a title under a wrong code would teach the
+model something false, and nothing later could notice.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from jobmajor.data import folder as folders
+from jobmajor.data import releases, textfile
+from jobmajor.errors import DataError
+from jobmajor.soc import detailed_codes
+from jobmajor.tables import workbook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from jobmajor.data.releases import Edition
+
+_CODE = re.compile(r"([0-9]{2}-[0-9]{4})\.[0-9]{2}")
+_NOTHING = ("", "n/a")  # an empty cell of the workbook, and how the text edition writes it
+_A_FEW = 4  # that many codes outside SOC 2018 are slips; more are another taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What a release says, rows in the order of its files.
+
+    Attributes:
+        release: A version such as "28.1", "starter", or "unknown".
+        occupations: Columns onet_code, title, description.
+        titles: Columns onet_code, title, short_title; the last is null where there is none.
+        reported: Columns onet_code, title; no rows where the folder has no such file.
+    """
+
+    release: str
+    edition: Edition
+    occupations: pl.DataFrame
+    titles: pl.DataFrame
+    reported: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """`header` as in the file, `name` in our frame.
+
+    Cells may be empty where it is `sparse`; the whole column may be missing where it is `optional`.
+    """
+
+    header: str
+    name: str
+    sparse: bool = False
+    optional: bool = False
+
+
+_CODE_COLUMN = _Column(releases.CODE, "onet_code")
+
+
+def _raw_rows(path: Path) -> Iterator[tuple[int, Sequence[object]]]:
+    return workbook.rows(path, path.stem) if path.suffix == ".xlsx" else textfile.rows(path)
+
+
+def _positions(path: Path, header: Sequence[object], columns: Sequence[_Column]) -> list[int | None]:
+    """Where each column stands in the file; None for an optional one that isn't there."""
+    names = [cell.strip() if isinstance(cell, str) else cell for cell in header]
+    found = ", ".join(repr(name) for name in names if name not in _NOTHING)[:300]
+    for column in columns:
+        if names.count(column.header) > 1:
+            raise DataError(path, f"the column {column.header!r} twice", "it once", "remove one of them")
+        if column.header not in names and not column.optional:
+            raise DataError(
+                path,
+                f"the columns {found}",
+                f"a column {column.header!r}",
+                "give the file as O*NET publishes it",
+            )
+    return [names.index(column.header) if column.header in names else None for column in columns]
+
+
+def _texts(path: Path, column: _Column, rows: Sequence[int], cells: Sequence[object]) -> list[str | None]:
+    """The column's cells as written, and None for empty ones; `rows` are their numbers in the file."""
+    for row, cell in zip(rows, cells, strict=True):
+        if not isinstance(cell, str):
+            kind = "a number" if isinstance(cell, (int, float)) else f"a {type(cell).__name__}"
+            found = f"{kind} ({cell}) as {column.header!r} in row {row}"
+            raise DataError(path, found, "text", "correct the row")
+        if cell.strip() in _NOTHING and not column.sparse:
+            raise DataError(path, f"no {column.header!r} in row {row}", "one in every row", "correct the row")
+    return [cell if isinstance(cell, str) and cell.strip() not in _NOTHING else None for cell in cells]
+
+
+def _check_codes(path: Path, first_rows: Mapping[str | None, int]) -> None:
+    """Nothing, once every code, given with the first row that has it, was found to be one of SOC 2018's."""
+    known, strange = detailed_codes(), []
+    for code, row in first_rows.items():
+        match = _CODE.fullmatch(code or "")
+        if match is None:
+            found = f"{(code or '')[:40]!r} as {releases.CODE!r} in row {row}"
+            raise DataError(path, found, "a code like 29-1141.00", "correct the row")
+        if match[1] not in known:
+            strange.append((code, row))
+    if len(strange) > _A_FEW:
+        some = ", ".join(f"{code}" for code, _ in strange[:3])
+        found = f"{len(strange)} codes of the O*NET-SOC 2010 taxonomy or another one ({some}, …)"
+        raise DataError(path, found, "codes of SOC 2018", "use release 25.1 or later")
+    for code, row in strange:
+        found = f"{code!r} in row {row}, no code of SOC 2018"
+        raise DataError(path, found, "a code like 29-1141.00", "correct it (O*NET-SOC 2010 has others)")
+
+
+def _frame(path: Path, columns: Sequence[_Column]) -> pl.DataFrame:
+    """The file's columns, the code first, all rows checked."""
+    (_, header), *body = list(_raw_rows(path)) or [(0, ())]
+    if not body:
+        raise DataError(path, "no rows below a header", "a row for every title", "fetch the file again")
+    wanted = (_CODE_COLUMN, *columns)
+    rows = [row for row, _ in body]
+    values: dict[str, list[str | None]] = {}
+    for column, position in zip(wanted, _positions(path, header, wanted), strict=True):
+        cells = [""] * len(body) if position is None else [fields[position] for _, fields in body]
+        values[column.name] = _texts(path, column, rows, cells)
+    first_rows: dict[str | None, int] = {}
+    for code, row in zip(values[_CODE_COLUMN.name], rows, strict=True):
+        first_rows.setdefault(code, row)
+    _check_codes(path, first_rows)
+    return pl.DataFrame(values, schema=dict.fromkeys(values, pl.String))
+
+
+def _title_columns(titles: Path) -> tuple[_Column, ...]:
+    # Whether 30.3 and later keep the short titles was not seen, so only the older layout insists on them.
+    renamed = titles.stem != "Alternate Titles"
+    short = _Column(releases.SHORT, "short_title", sparse=True, optional=renamed)
+    return _Column(releases.TITLE_COLUMNS[titles.stem], "title"), short
+
+
+def read(folder: Path) -> Tables:
+    """The folder's tables, in either edition and in the layout before or since 30.3.
+
+    Raises:
+        InputError: There is no such folder.
+        DataError: A file is missing, of another kind, damaged or beyond bounds, lacks a column or a
+            sheet, is of the O*NET-SOC 2010 taxonomy, or has a row that can't be used; names file,
+            row and value.
+        ArtifactError: The folder has a manifest and is not as recorded there.
+    """
+    layout = folders.describe(folder)
+    title, description = releases.OCCUPATION_COLUMNS
+    reported = pl.DataFrame(schema={"onet_code": pl.String, "title": pl.String})
+    if layout.reported is not None:
+        reported = _frame(layout.reported, (_Column(releases.REPORTED_COLUMN, "title"),))
+    return Tables(
+        release=layout.release,
+        edition=layout.edition,
+        occupations=_frame(layout.occupations, (_Column(title, "title"), _Column(description, "description"))),
+        titles=_frame(layout.titles, _title_columns(layout.titles)),
+        reported=reported,
+    )

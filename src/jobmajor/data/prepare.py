@@ -1,0 +1,197 @@
+"""Splits the examples into train, validation and test so that no form of a title stands in two of them.
+
+Splitting by distinct text alone leaves another form of the same row (its short or parenthesised form) in training
+for one test row in twenty. Here all forms of a row, and all titles of the same set of words, are one family, and
+a family goes to one split as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from jobmajor.data.examples import COUNTED, DESCRIPTION, with_codes
+from jobmajor.errors import DataError
+from jobmajor.titles import family_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobmajor.settings import Split
+
+SPLITS = ("train", "validation", "test")
+COLUMNS = ("title", "text", "code", "codes", "listed_by", "source", "onet_code", "family")
+
+
+def families(examples: pl.DataFrame) -> pl.DataFrame:
+    """The examples with `family` (an integer) and `key` (the family's first set of words, its name).
+
+    Two examples are of one family if they come from one row or have the same set of words, or are joined by a
+    chain of such pairs: the connected components of the graph of rows and word sets.
+    """
+    keys = examples["title"].map_elements(family_key, return_dtype=pl.String)
+    key_ids = keys.rank("dense").to_numpy().astype(np.int64) - 1
+    row_ids = examples["row"].rank("dense").to_numpy().astype(np.int64) - 1
+    key_count, size = key_ids.max() + 1, key_ids.max() + row_ids.max() + 2
+    edges = coo_array((np.ones(len(key_ids), np.int8), (key_ids, row_ids + key_count)), shape=(size, size))
+    _, labels = connected_components(edges, directed=False)
+    named = examples.with_columns(pl.Series("component", labels[key_ids]), keys.alias("key"))
+    named = named.with_columns(pl.col("key").min().over("component"))
+    return named.drop("component").with_columns((pl.col("key").rank("dense").cast(pl.Int64) - 1).alias("family"))
+
+
+def settle(examples: pl.DataFrame) -> pl.DataFrame:
+    """The examples without derived forms that repeat what their code's own rows say, in an order of their content.
+
+    Every row of the release itself stays, even if two say the same: the headline metrics count rows.
+    """
+    statement = ["text", "code"]
+    order = ["onet_code", "source", "text", "title"]
+    counted = examples.filter(pl.col("source") == COUNTED)
+    derived = examples.filter(pl.col("source") != COUNTED).join(counted, on=statement, how="anti")
+    derived = derived.sort(order).unique(statement, keep="first", maintain_order=True)
+    return pl.concat([counted, derived]).sort(order)
+
+
+def assign(examples: pl.DataFrame, how: Split) -> pl.DataFrame:
+    """The examples with `split`, drawn for whole families, alike within each major group.
+
+    A family belongs to the major group that most of its rows have. Within a group, families are put in the order of
+    sha256(seed, key), which neither row order nor any library's generator can change, and cut where the counted rows
+    reach the shares. A group without a counted row goes to training.
+    """
+    major = pl.col("code").str.head(2)
+    by_family = (
+        examples.group_by("family", "key")
+        .agg(
+            major.sort().mode(maintain_order=True).first().alias("major"),
+            (pl.col("source") == COUNTED).sum().alias("rows"),
+        )
+        .with_columns(
+            pl.col("key").map_elements(lambda key: _draw(how.seed, key), return_dtype=pl.String).alias("draw")
+        )
+        .sort("major", "draw")
+    )
+    before = (pl.col("rows").cum_sum() - pl.col("rows")).over("major")
+    place = (before / pl.col("rows").sum().over("major")).fill_nan(0.0)
+    train = 1 - how.validation - how.test
+    split = (
+        pl.when(place < train)
+        .then(pl.lit("train"))
+        .when(place < train + how.validation)
+        .then(pl.lit("validation"))
+        .otherwise(pl.lit("test"))
+    )
+    chosen = by_family.with_columns(split.alias("split")).select("family", "split")
+    return examples.join(chosen, on="family", how="left", maintain_order="left")
+
+
+def _draw(seed: int, key: str) -> str:
+    return hashlib.sha256(f"{seed}:{key}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def split(examples: pl.DataFrame, how: Split) -> Mapping[str, pl.DataFrame]:
+    """The three splits by name, each with `COLUMNS`.
+
+    Raises:
+        DataError: A split would be empty.
+    """
+    settled = settle(with_codes(families(examples)))  # codes first: a repetition that goes was listed all the same
+    drawn = assign(settled, how)
+    parts = _without_echoes({name: drawn.filter(pl.col("split") == name) for name in SPLITS})
+    for name, part in parts.items():
+        if not (part["source"] == COUNTED).any():
+            raise DataError(
+                "the release",
+                f"{len(examples)} examples",
+                f"enough for a {name} split",
+                "use a larger release",
+            )
+    return parts
+
+
+def _without_echoes(parts: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The splits without what a stricter one says already in other words, which the normaliser makes equal.
+
+    The family key is frozen and the normaliser is not, so "Sr. Buyer" and "Senior Buyer" may be two families; only
+    the looser split gives way, so the test stays as the families say.
+    """
+    test = parts["test"]
+    validation = parts["validation"].join(test, on="text", how="anti", maintain_order="left")
+    held_out = pl.concat([validation, test])
+    train = parts["train"].join(held_out, on="text", how="anti", maintain_order="left")
+    splits = {"train": train, "validation": validation, "test": test}
+    return {name: part.select(COLUMNS) for name, part in splits.items()}
+
+
+def with_phrases(parts: Mapping[str, pl.DataFrame], phrases: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The splits with phrases of descriptions (`examples.phrases`) added to training: words, and no titles.
+
+    A phrase that has the words of a title that is held out tells its code, and one that is a title of training
+    already says nothing new: both are left out.
+    """
+    titles = pl.concat([part.select("title", "text") for part in parts.values()])
+    words = titles["title"].map_elements(family_key, return_dtype=pl.String).unique()
+    keys = phrases["title"].map_elements(family_key, return_dtype=pl.String)
+    new = phrases.filter(~keys.is_in(words.implode()) & ~pl.col("text").is_in(titles["text"].implode()))
+    added = new.with_columns(
+        pl.concat_list("code").alias("codes"),
+        pl.concat_list("source").alias("listed_by"),
+        pl.lit(-1, pl.Int64).alias("family"),
+    )
+    return {**parts, "train": pl.concat([parts["train"], added.select(COLUMNS)])}
+
+
+def titles(examples: pl.DataFrame) -> pl.DataFrame:
+    """The examples that are titles, without phrases of descriptions."""
+    return examples.filter(pl.col("source") != DESCRIPTION)
+
+
+def baseline(examples: pl.DataFrame) -> dict[str, Any]:
+    """What titles look like when all is well, for `monitor` to compare with.
+
+    Returns:
+        `rows` and `distinct_titles`; `duplicates` and `missing` (rows); `classes` (share of each major group);
+        `length_characters` and `length_words` (the 0th, 5th, … 100th percentile); `characters` (share of each
+        kind of character; other scripts count twice, as letters and as not ASCII); `sources` (rows of each).
+    """
+    titles = examples["title"]
+    majors = examples["code"].str.head(2) + "-0000"
+    percentiles = [step / 20 for step in range(21)]
+    lengths = {
+        "length_characters": titles.str.len_chars(),
+        "length_words": examples["text"].str.split(" ").list.len(),
+    }
+    return {
+        "rows": len(examples),
+        "distinct_titles": examples["text"].n_unique(),
+        "duplicates": len(examples) - examples.select("text", "code").unique().height,
+        "missing": int(titles.is_null().sum()),
+        "classes": _shares(majors),
+        "sources": dict(examples["source"].value_counts().sort("source").iter_rows()),
+        **{name: [column.quantile(p, "nearest") for p in percentiles] for name, column in lengths.items()},
+        "characters": _characters(titles),
+    }
+
+
+def _shares(column: pl.Series) -> dict[str, float]:
+    counts = column.value_counts(name="rows").sort(column.name)
+    return {value: count / len(column) for value, count in counts.iter_rows()}
+
+
+def _characters(titles: pl.Series) -> dict[str, float]:
+    """The share of all characters that are of each kind."""
+    kinds = {
+        "lower": r"\p{Ll}",
+        "upper": r"\p{Lu}",
+        "digit": r"\p{Nd}",
+        "blank": r"\s",
+        "not_ascii": r"[^\x00-\x7F]",
+    }
+    total = int(titles.str.len_chars().sum())
+    return {kind: int(titles.str.count_matches(pattern).sum()) / total for kind, pattern in kinds.items()}

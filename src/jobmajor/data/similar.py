@@ -1,0 +1,99 @@
+"""Titles at hand that resemble another, with their codes: the starter titles, which the package carries.
+
+A model keeps only hashes of the titles that it learned from, so these are the ones that can be shown. They change no
+answer.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from jobmajor.data import source, textfile
+from jobmajor.titles import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_FILE = "Alternate Titles.txt"
+_SHORTEST_BEGINNING = 3  # letters; fewer begin too many words
+_LEAST = 0.2  # alike; less is one common word
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """A title as it is written, its detailed codes ascending, and how much it is like the one asked for, 0 to 1."""
+
+    title: str
+    codes: tuple[str, ...]
+    alike: float
+
+
+class Titles:
+    """Titles that can be looked up by their words; a word counts the more, the fewer titles have it."""
+
+    def __init__(self, codes: Mapping[str, Iterable[str]]) -> None:
+        """`codes` are those of each title, as it is written."""
+        self._titles = [(title, tuple(sorted(set(found)))) for title, found in codes.items()]
+        self._words = [frozenset(normalise(title).split()) for title, _ in self._titles]
+        self._places: defaultdict[str, list[int]] = defaultdict(list)
+        for place, words in enumerate(self._words):
+            for word in words:
+                self._places[word].append(place)
+        self._vocabulary = sorted(self._places)
+
+    def find(self, title: str, k: int = 5) -> list[Similar]:
+        """The k titles most like it, best first and equal ones by their letters.
+
+        How much two titles are alike is the weight of the words that both have, as a share of the weight of all their
+        words. The last word may be half typed: it counts for each word that it begins.
+        """
+        asked = [self._meant(word, is_last=is_last) for word, is_last in _each(normalise(title).split())]
+        shared: defaultdict[int, float] = defaultdict(float)
+        for words in asked:
+            for place, weight in self._best(words).items():
+                shared[place] += weight
+        total = sum(max(map(self._weight, words)) for words in asked)
+        alike = ((place, weight / (total + self._total(place) - weight)) for place, weight in shared.items())
+        found = sorted((-share, self._titles[place]) for place, share in alike if share >= _LEAST)
+        return [Similar(text, codes, -share) for share, (text, codes) in found[:k]]
+
+    def _meant(self, word: str, *, is_last: bool) -> list[str]:
+        if word in self._places or not is_last or len(word) < _SHORTEST_BEGINNING:
+            return [word]
+        first = bisect_left(self._vocabulary, word)
+        return list(takewhile(lambda each: each.startswith(word), self._vocabulary[first:])) or [word]
+
+    def _best(self, words: Iterable[str]) -> dict[int, float]:
+        """The titles that have one of the words, each with the weight of the heaviest that it has."""
+        found: dict[int, float] = {}
+        for word in sorted(words, key=self._weight):
+            found |= dict.fromkeys(self._places.get(word, ()), self._weight(word))
+        return found
+
+    def _weight(self, word: str) -> float:
+        return 1 + math.log(len(self._titles) / max(len(self._places.get(word, ())), 1))
+
+    def _total(self, place: int) -> float:
+        return sum(map(self._weight, self._words[place]))
+
+
+def _each(words: list[str]) -> list[tuple[str, bool]]:
+    """Each distinct word, and whether it is the last one."""
+    return [(word, word == words[-1]) for word in dict.fromkeys(words)]
+
+
+@cache
+def starter() -> Titles:
+    """The starter titles."""
+    codes: defaultdict[str, list[str]] = defaultdict(list)
+    rows = textfile.rows(source.STARTER_FOLDER / _FILE)
+    next(rows)
+    for _, (code, title, *_rest) in rows:
+        codes[str(title)].append(str(code).partition(".")[0])
+    return Titles(codes)

@@ -1,0 +1,1 @@
+"""Figures from answers and truth: metrics, the quality gate, the report. Knows no model."""

@@ -1,0 +1,240 @@
+"""What a candidate can do, as the body of `evaluation.json`.
+
+Pure: a test table and probabilities go in, plain data comes out. The same rows and seed give the
+same figures in any order of rows, so an evaluation can be repeated by somebody who doubts it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from jobmajor import soc
+from jobmajor.evaluation import metrics, slices
+from jobmajor.evaluation.bootstrap import bootstrap, interval
+from jobmajor.evaluation.judged import Judged, all_classes, headline, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from jobmajor.evaluation.judged import Answers
+
+    Floats = NDArray[np.float64]
+
+_THRESHOLDS = tuple(step / 20 for step in range(10, 20))  # 0.50 to 0.95: where one would auto-accept
+_WORST = 20
+_EXAMPLES = 5
+
+
+def _figures(counted: Judged) -> Callable[[Floats], Floats]:
+    """From row weights (stack, rows) to the headline figures and each class's F1, (stack, figures)."""
+    rank = metrics.ranks(counted.scores, counted.truth)
+    stands, accepted = _any_code(counted)
+    hits = np.column_stack([rank < 3, rank < 5, stands & accepted, stands]).astype(np.float64)
+
+    def figures(weights: Floats) -> Floats:
+        matrix = counted.matrix(weights)
+        hit, total = weights @ hits, weights.sum(axis=1)  # sums of whole numbers: exact in any order
+        return np.column_stack(
+            [
+                metrics.accuracy(matrix),
+                metrics.weighted_f1(matrix),
+                metrics.macro_f1(matrix),
+                hit[:, 0] / total,
+                hit[:, 1] / total,
+                hit[:, 2] / hit[:, 3],
+                metrics.class_scores(matrix).f1,
+            ]
+        )
+
+    return figures
+
+
+def _any_code(counted: Judged) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which row stands for each distinct text, and whether any code listed for a row's text is answered."""
+    numbered = counted.frame.with_row_index("row").sort("text", "title", "code")
+    first = numbered.unique("text", keep="first", maintain_order=True)["row"].to_numpy()
+    stands = np.zeros(counted.frame.height, dtype=bool)
+    stands[first] = True
+    listed = counted.frame.select(slices.majors_listed()).to_series().to_list()
+    accepted = np.array([[code in codes for code in counted.classes] for codes in listed])
+    return stands, metrics.any_code_hits(counted.scores, accepted)
+
+
+def evaluate(
+    test: pl.DataFrame, probabilities: NDArray[np.float32], classes: Sequence[str], *, seed: int
+) -> dict[str, Any]:
+    """The body of `evaluation.json`; `behaviour`, `compare`, `dataset` and `gate` are added by the step.
+
+    Args:
+        test: Columns `title`, `text`, `code`, `codes`, `source`, `family`. Rows with source
+            "alternate" make every
+            figure but the slices named "source: …".
+        probabilities: Shape (rows, classes). Of equal ones the first is the answer, as in the classifier; the
+            top-k and any-code figures count a tie as wrong.
+        classes: Major groups, "29-0000", in the order of the columns.
+        seed: For the intervals, which resample families.
+
+    Raises:
+        DataError: No row to count, probabilities of another shape, or a value among them that is no number.
+    """
+    judged = judge(test, (probabilities, classes), all_classes(test, classes))
+    counted = headline(judged)
+    figures = _figures(counted)
+    point = figures(np.ones((1, counted.frame.height)))[0]
+    resampled = bootstrap(figures, counted.families, seed=seed)
+    return {
+        "classification_metrics": _headline_figures(counted, point, resampled),
+        "per_class": _per_class(counted, resampled[:, len(metrics.HEADLINES) :]),
+        "confusion": {
+            "classes": list(counted.classes),
+            "matrix": counted.matrix().astype(int).tolist(),
+        },
+        "slices": _slices(judged, counted),
+        "calibration": _calibration(counted),
+        "confusions": _confusions(counted),
+    }
+
+
+def _headline_figures(counted: Judged, point: Floats, resampled: Floats) -> dict[str, Any]:
+    figures: dict[str, Any] = {name: float(value) for name, value in zip(metrics.HEADLINES, point, strict=False)}
+    figures["rows"] = counted.frame.height
+    figures["titles"] = counted.frame["text"].n_unique()
+    figures["families"] = counted.frame["family"].n_unique()
+    figures["untied_share"] = float(((counted.scores == counted.confidence[:, None]).sum(axis=1) == 1).mean())
+    figures["intervals"] = {
+        name: asdict(interval(resampled[:, column])) for column, name in enumerate(metrics.HEADLINES)
+    }
+    return figures
+
+
+def _per_class(counted: Judged, resampled_f1: Floats) -> list[dict[str, Any]]:
+    matrix = counted.matrix()
+    scores = metrics.class_scores(matrix)
+    return [
+        {
+            "code": code,
+            "name": soc.name(code),
+            "precision": float(scores.precision[column]),
+            "recall": float(scores.recall[column]),
+            "f1": float(scores.f1[column]),
+            "f1_interval": asdict(interval(resampled_f1[:, column])),
+            "support": int(scores.support[column]),
+            "predicted": int(matrix[:, column].sum()),
+        }
+        for column, code in enumerate(counted.classes)
+    ]
+
+
+def _slices(judged: Judged, counted: Judged) -> dict[str, dict[str, Any]]:
+    found = {name: _slice(counted.where(rule)) for name, rule in slices.rules().items()}
+    for source in judged.frame["source"].unique().sort():
+        found[f"source: {source}"] = _slice(judged.where(pl.col("source") == source))
+    return found
+
+
+def _slice(part: Judged) -> dict[str, Any]:
+    """Accuracy and weighted F1 of some rows; None, not a number, where there are none."""
+    if not part.truth.size:
+        return {"rows": 0, "accuracy": None, "f1": None}
+    matrix = part.matrix()
+    return {
+        "rows": part.frame.height,
+        "accuracy": float(metrics.accuracy(matrix)),
+        "f1": float(metrics.weighted_f1(matrix)),
+    }
+
+
+def _calibration(counted: Judged) -> dict[str, Any]:
+    bins = metrics.reliability(counted.confidence, counted.correct)
+    chosen = metrics.selections(counted.confidence, counted.correct, _THRESHOLDS)
+    return {
+        "ece": metrics.expected_calibration_error(bins),
+        "ece_by_chance": metrics.chance_calibration_error(bins),
+        "brier": metrics.brier(counted.scores, counted.truth),
+        "bins": [asdict(entry) for entry in bins],
+        "thresholds": [asdict(entry) for entry in chosen],
+    }
+
+
+def _confusions(counted: Judged) -> list[dict[str, Any]]:
+    """The commonest mistakes; examples are those that the classifier was surest of, each title once."""
+    matrix = counted.matrix().astype(int)
+    support = matrix.sum(axis=1)
+    np.fill_diagonal(matrix, 0)
+    order = np.argsort(-matrix, axis=None, kind="stable")[:_WORST]
+    pairs = [divmod(int(cell), len(counted.classes)) for cell in order]
+    return [
+        {
+            "truth": counted.classes[true],
+            "predicted": counted.classes[answer],
+            "count": int(matrix[true, answer]),
+            "share": float(matrix[true, answer] / support[true]),
+            "examples": _mistakes(counted, true, answer),
+        }
+        for true, answer in pairs
+        if matrix[true, answer]
+    ]
+
+
+def _mistakes(counted: Judged, true: int, answer: int) -> list[str]:
+    rows = np.flatnonzero((counted.truth == true) & (counted.predicted == answer))
+    named = counted.frame.select("title", "text")[rows].rows()
+    surest: dict[str, str] = {}
+    for _, (title, text) in sorted(zip(-counted.confidence[rows], named, strict=True)):
+        surest.setdefault(text, title)
+    return list(surest.values())[:_EXAMPLES]
+
+
+def prediction_baseline(probabilities: NDArray[np.float32], classes: Sequence[str]) -> dict[str, Any]:
+    """What the answers look like when all is well, for `monitor` to compare with.
+
+    `shares` has the share of rows answered with each class, `confidence` the 0th, 5th, … 100th
+    percentile of the best probability.
+    """
+    answered = np.bincount(probabilities.argmax(axis=1), minlength=len(classes))
+    levels = [step / 20 for step in range(21)]
+    values = np.quantile(probabilities.max(axis=1).astype(np.float64), levels)
+    return {
+        "rows": len(probabilities),
+        "shares": {code: float(count / len(probabilities)) for code, count in zip(classes, answered, strict=True)},
+        "confidence": {"quantiles": levels, "values": [float(value) for value in values]},
+    }
+
+
+def compare(test: pl.DataFrame, candidate: Answers, champion: Answers, *, seed: int) -> dict[str, Any]:
+    """How much better the candidate is than the champion, on the same rows and the same resamples.
+
+    Args:
+        test: As in `evaluate`.
+        candidate: Probabilities of shape (rows, classes), and the classes.
+        champion: Likewise; its classes may differ.
+        seed: For the interval of the difference.
+
+    Returns:
+        `difference` is candidate minus champion in weighted F1; `won` and `lost` count the rows that only the
+        candidate, or only the champion, answered right.
+    """
+    classes = all_classes(test, candidate[1], champion[1])
+    new, old = (headline(judge(test, answers, classes)) for answers in (candidate, champion))
+
+    def f1s(weights: Floats) -> Floats:
+        return np.column_stack([metrics.weighted_f1(side.matrix(weights)) for side in (new, old)])
+
+    point = f1s(np.ones((1, new.frame.height)))[0]
+    resampled = bootstrap(f1s, new.families, seed=seed)
+    return {
+        "comparable": True,
+        "rows": new.frame.height,
+        "candidate_f1": float(point[0]),
+        "champion_f1": float(point[1]),
+        "difference": float(point[0] - point[1]),
+        "interval": asdict(interval(resampled[:, 0] - resampled[:, 1])),
+        "won": int((new.correct & ~old.correct).sum()),
+        "lost": int((old.correct & ~new.correct).sum()),
+    }

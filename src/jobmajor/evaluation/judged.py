@@ -1,0 +1,110 @@
+"""Answers laid beside the truth, in one order of classes: where every figure of an evaluation starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from jobmajor.data.examples import COUNTED
+from jobmajor.errors import DataError
+from jobmajor.evaluation import metrics, slices
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Answers = tuple[NDArray[np.float32], Sequence[str]]  # probabilities (rows, classes) and the classes
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Rows with what was true and what was answered, as columns of `classes`."""
+
+    frame: pl.DataFrame
+    classes: tuple[str, ...]
+    scores: NDArray[np.float32]  # (rows, classes)
+    truth: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+
+    def where(self, condition: pl.Expr) -> Judged:
+        """The rows that meet the condition; one that is null is not met."""
+        kept = self.frame.select(condition.fill_null(value=False).alias("kept"))["kept"].to_numpy()
+        frame = self.frame.filter(pl.Series(kept))
+        return Judged(frame, self.classes, self.scores[kept], self.truth[kept], self.predicted[kept])
+
+    @property
+    def families(self) -> NDArray[np.int64]:
+        """Shape (rows,); rows with the same value are drawn together."""
+        return self.frame["family"].to_numpy()
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """Shape (rows,); the probability of each answer."""
+        best: NDArray[np.float32] = self.scores.max(axis=1)
+        return best
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Shape (rows,); whether the answer is the row's own class."""
+        right: NDArray[np.bool_] = self.predicted == self.truth
+        return right
+
+    def matrix(self, weights: Floats | None = None) -> Floats:
+        """The confusion matrix, or a stack of them for weights of shape (stack, rows)."""
+        return metrics.confusion_matrix(self.truth, self.predicted, len(self.classes), weights)
+
+
+def _checked(test: pl.DataFrame, probabilities: NDArray[np.float32], classes: Sequence[str]) -> None:
+    if probabilities.shape != (test.height, len(classes)):
+        raise DataError(
+            "the probabilities",
+            f"shape {probabilities.shape}",
+            f"one row per title and one column per class, {(test.height, len(classes))}",
+            "score the same table with the same classifier",
+        )
+    broken = int((~np.isfinite(probabilities)).any(axis=1).sum())
+    if broken:
+        raise DataError(
+            "the probabilities", f"{broken} rows with a value that is no number", "finite ones", "train again"
+        )
+
+
+def judge(test: pl.DataFrame, answers: Answers, classes: Sequence[str]) -> Judged:
+    """`answers` to `test` as columns of `classes`, among which a class without an answer has probability 0.
+
+    Raises:
+        DataError: Probabilities of another shape than the table's, or a value that is no number.
+    """
+    probabilities, known = answers
+    _checked(test, probabilities, known)
+    place = {code: column for column, code in enumerate(classes)}
+    scores = np.zeros((test.height, len(classes)), dtype=np.float32)
+    scores[:, [place[code] for code in known]] = probabilities
+    truth = np.array([place[code] for code in _true_majors(test)], dtype=np.int64)
+    return Judged(test, tuple(classes), scores, truth, scores.argmax(axis=1))
+
+
+def _true_majors(test: pl.DataFrame) -> list[str]:
+    return test.select(pl.col("code").str.slice(0, 2) + "-0000").to_series().to_list()
+
+
+def all_classes(test: pl.DataFrame, *known: Sequence[str]) -> tuple[str, ...]:
+    """Every class that a classifier knows or a row has, so that one unknown to it counts as wrong."""
+    return tuple(sorted(set(_true_majors(test)).union(*known)))
+
+
+def headline(judged: Judged) -> Judged:
+    """The rows that the headline figures count.
+
+    Raises:
+        DataError: There is none.
+    """
+    counted = judged.where(slices.headline())
+    if not counted.truth.size:
+        raise DataError("the test table", "no row to count", f"rows with source {COUNTED!r}", "run prepare again")
+    return counted

@@ -1,0 +1,148 @@
+"""An evaluation for people: a page for whoever decides, and the card that travels with the model.
+
+The page needs nothing but itself: no script, no font, no request, so it can be mailed, archived,
+and opened in ten years. Titles in it are data that strangers wrote, and are escaped as such.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from jobmajor.errors import DataError
+from jobmajor.evaluation import charts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NEEDED = ("classification_metrics", "per_class", "confusion", "slices", "calibration", "confusions")
+_OPTIONAL = ("dataset", "model", "gate", "decision", "champion", "behaviour")
+_FIGURES = (
+    ("test_f1", "Weighted F1", "the figure that the threshold is set on: each group counts by its titles"),
+    ("test_f1_macro", "Macro F1", "every group counts alike, however few its titles"),
+    ("test_accuracy", "Accuracy", "share of titles with the right group first"),
+    ("test_any_code_accuracy", "Any listed code", "distinct titles; any group that lists the title is right"),
+    ("test_top_3", "Right group in best 3", "what a reviewer sees at a glance"),
+    ("test_top_5", "Right group in best 5", "the same for a list of five"),
+)
+_RELEASE = re.compile(r"\d+\.\d+")
+_ATTRIBUTION = (
+    "This product includes information from the O*NET {release}Database by the U.S. Department of Labor, "
+    "Employment and Training Administration (USDOL/ETA). Used under the CC BY 4.0 license. O*NET® is a "
+    "trademark of USDOL/ETA. We have modified some of this information; USDOL/ETA has not approved, "
+    "endorsed, or tested these modifications."
+)
+
+
+def attribution(release: str | None) -> str:
+    """Whose titles these are, as their licence wants it said.
+
+    Args:
+        release: An O*NET version such as "28.1", "starter", or anything else for data of unknown origin.
+
+    >>> attribution("28.1")[:62]
+    'This product includes information from the O*NET 28.1 Database'
+    """
+    if release == "starter":
+        return "The titles are the project's own starter titles, written to try it out; they are no O*NET data."
+    if release and _RELEASE.fullmatch(release):
+        return _ATTRIBUTION.format(release=f"{release} ")
+    return f"The release of the data is not known. If it is O*NET's: {_ATTRIBUTION.format(release='')}"
+
+
+def _share(value: float | None) -> str:
+    """A share as people compare it, to three digits; a dash where there is none."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _count(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def _cell(text: object) -> str:
+    """Text that stays inside its Markdown table cell and is nothing but text there."""
+    plain = " ".join(str(text).split())
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", plain)
+
+
+def _sentence(text: str) -> str:
+    """With a capital at its beginning, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"share": _share, "percent": _percent, "count": _count}
+    environment.filters |= {"cell": _cell, "sentence": _sentence}
+    environment.globals["short_name"] = charts.short_name
+    return environment
+
+
+def _view(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """All that the templates read: the evaluation's parts by name, and what is worked out from them."""
+    absent = [part for part in _NEEDED if part not in evaluation]
+    if absent:
+        raise DataError("the evaluation", f"no {absent[0]!r}", "what `evaluate` returns", "evaluate again")
+    parts = {part: evaluation[part] for part in _NEEDED}
+    parts |= {part: evaluation.get(part) or {} for part in _OPTIONAL}
+    dataset = parts["dataset"]
+    intervals = parts["classification_metrics"]["intervals"]
+    return parts | {
+        "figures": _FIGURES,
+        "scale": charts.scale([entry["low"] for entry in intervals.values()]),
+        "unit": charts.Scale(0.0),
+        "heatmap": charts.heatmap(parts["confusion"]),
+        "depth": charts.depth,
+        "diagram": charts.reliability_diagram(parts["calibration"]["bins"]),
+        "source": _source(dataset.get("release")),
+        "attribution": attribution(dataset.get("release")),
+        "sure": _sure(parts["calibration"]["thresholds"]),
+    }
+
+
+def _source(release: str | None) -> str:
+    if release == "starter":
+        return "the starter titles"
+    return f"O*NET {release}" if release and _RELEASE.fullmatch(release) else "data of unknown release"
+
+
+def _sure(thresholds: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The lowest threshold from which on 95 of 100 accepted answers are right; None if there is none."""
+    return next((entry for entry in thresholds if entry["rows"] and entry["accuracy"] >= 0.95), None)
+
+
+def render(evaluation: Mapping[str, Any]) -> str:
+    """The evaluation as one HTML page that loads nothing.
+
+    Args:
+        evaluation: What `evaluate` returns, and as far as they are there: `dataset` (`release`,
+            `how`, `seed`,
+            `rows` by split, `digest`), `model` (any plain facts), `behaviour`, `champion`, `gate`,
+            `decision`.
+
+    Raises:
+        DataError: A part that `evaluate` makes is not there.
+    """
+    return _environment().get_template("report.html.j2").render(_view(evaluation))
+
+
+def card(evaluation: Mapping[str, Any]) -> str:
+    """The model card in Markdown: what it is for, what it was made from, how good it is, where it fails.
+
+    Takes and raises what `render` does. Source of the form: Mitchell, M. et al. (2019), Model Cards for Model
+    Reporting, FAT*, 220-229.
+    """
+    return _environment().get_template("card.md.j2").render(_view(evaluation))

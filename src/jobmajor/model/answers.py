@@ -1,0 +1,186 @@
+"""Answers that say where they come from and when not to take them: what `Classifier.answer` adds to plain scores.
+
+A user's override comes first, then what training lists for the very title, then the model. Where the best score is
+below what the stated precision needs, or the text is no title that the model can read, the answer says so.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from jobmajor import soc
+from jobmajor.model.rules import abstain, overrides
+from jobmajor.model.rules.listed import Listed
+from sagelocal.storage import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from jobmajor.model.rules.overrides import Overrides
+    from jobmajor.soc import Level
+
+EXACT = "exact"  # the source of an answer that training lists, beside those that `overrides` names
+DESCRIPTION, ARRAYS = "answers.json", "answers.safetensors"
+_SOURCE = np.dtype(f"<U{max(map(len, (EXACT, overrides.OVERRIDE, overrides.MODEL)))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One code for a title; `score` is a share, 0 to 1."""
+
+    label: str
+    name: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """What a title gets.
+
+    Attributes:
+        answers: Best first, none with a score of 0; also where `abstain` says not to take them.
+        abstain: Whether a person should look at it.
+        reason: Why: "unsure", "not a title" or "unknown language"; empty where it doesn't abstain.
+        source: Whose answers they are: "override" a user's, "exact" the training's for the same title, else "model".
+    """
+
+    answers: tuple[Answer, ...]
+    abstain: bool
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What a model needs to know of its training and of itself to answer so.
+
+    Attributes:
+        thresholds: For each level the score from which on the best answer is taken: `abstain.choose` for 95 %
+            precision on validation's distinct titles, any listed code accepted. Without any, all answers are unsure.
+        listed: The titles of training.
+    """
+
+    thresholds: Mapping[Level, float] = field(default_factory=lambda: dict.fromkeys(soc.LEVELS, abstain.NEVER))
+    listed: Listed = field(default_factory=Listed.none)
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Write both files."""
+        body = {"about": about, "precision": abstain.PRECISION, "thresholds": self.thresholds}
+        text = json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        publish.write_file(folder / DESCRIPTION, text.encode())
+        publish.write_file(folder / ARRAYS, save_arrays(self.listed.to_mapping()))
+
+
+def load(folder: Path, codes: int) -> tuple[Knowledge, dict[str, Any]]:
+    """What `Knowledge.save` wrote for a model of so many detailed codes, and what the model says of itself.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError, SafetensorError: A file is missing, damaged or doesn't fit.
+    """
+    body = json.loads((folder / DESCRIPTION).read_bytes())
+    thresholds: dict[Level, float] = {level: float(body["thresholds"][level]) for level in soc.LEVELS}
+    if not all(0 <= value <= abstain.NEVER for value in thresholds.values()):
+        raise ValueError(f"a threshold is no number from 0 to {abstain.NEVER:g}")
+    listed = Listed.from_mapping(load_arrays((folder / ARRAYS).read_bytes()), codes)
+    return Knowledge(thresholds, listed), dict(body["about"])
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """Shares of detailed codes, shape (titles, codes), each row's sum 1, and the source of each row."""
+
+    codes: tuple[str, ...]
+    shares: NDArray[np.float32]
+    source: NDArray[np.str_]
+
+
+def sourced(
+    texts: Sequence[str], codes: tuple[str, ...], shares: NDArray[np.float32], listed: Listed, own: Overrides | None
+) -> Sourced:
+    """The model's shares with what training lists and what the user says put over them; `shares` may be changed.
+
+    Where an override names codes that the model has no column for, the columns are more than `codes`.
+    """
+    source = np.full(len(texts), overrides.MODEL, _SOURCE)
+    rows, found = listed.find(texts, len(codes))
+    shares[rows], source[rows] = found, EXACT
+    if own is None:
+        return Sourced(codes, shares, source)
+    columns = own.columns(codes)
+    wide = np.zeros((len(texts), len(columns)), np.float32)
+    wide[:, np.searchsorted(columns, codes)] = shares
+    wide, whose = overrides.apply(own, texts, columns, wide)
+    return Sourced(columns, wide, np.where(whose == overrides.OVERRIDE, whose, source))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked: titles, the level of the codes, and how many codes.
+
+    `titles` are as people write them, `texts` normalised, and `read` as the model reads these, its spelling mended.
+    """
+
+    titles: Sequence[str]
+    texts: Sequence[str]
+    read: Sequence[str]
+    level: Level
+    k: int
+
+
+def coded(asked: Asked, found: Sourced, knowledge: Knowledge) -> list[Coded]:
+    """The k best codes of each title, and whether to take them.
+
+    A user's own answer is always taken. What training lists is a title, but unsure where it is listed under several
+    codes and none has enough of its rows. Of such answers, those as good as the k-th are given too, since to take
+    one of them would be to draw lots.
+    """
+    classes, starts = _classes(found.codes, asked.level)
+    shares = np.add.reduceat(found.shares, starts, axis=1)
+    best = shares.max(axis=1)
+    reasons = _reasons(asked, found.source, best, knowledge)
+    answers = _answers(shares, classes, asked.k, found.source != overrides.MODEL)
+    parts = zip(answers, reasons.tolist(), found.source.tolist(), strict=True)
+    return [Coded(each, reason != abstain.ANSWERED, reason, source) for each, reason, source in parts]
+
+
+@lru_cache(maxsize=8)
+def _classes(codes: tuple[str, ...], level: Level) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """The codes of a level, and where each one's own detailed codes begin."""
+    classes, starts = np.unique([soc.ancestor(code, level) for code in codes], return_index=True)
+    return tuple(classes.tolist()), starts
+
+
+def _reasons(
+    asked: Asked, source: NDArray[np.str_], best: NDArray[np.float32], knowledge: Knowledge
+) -> NDArray[np.str_]:
+    threshold = knowledge.thresholds[asked.level]
+    known = knowledge.listed.known_share(asked.read)
+    reasons = abstain.reasons(asked.titles, asked.texts, best, threshold, known)
+    is_listed = source == EXACT
+    reasons[is_listed] = np.where(best[is_listed] < threshold, abstain.UNSURE, abstain.ANSWERED)
+    reasons[source == overrides.OVERRIDE] = abstain.ANSWERED
+    return reasons
+
+
+def _answers(
+    shares: NDArray[np.float32], classes: tuple[str, ...], k: int, with_ties: NDArray[np.bool_]
+) -> Iterator[tuple[Answer, ...]]:
+    """The k best of each row, in the classification's order where they are equal."""
+    order = np.argsort(-shares, axis=1, kind="stable")
+    falling = np.take_along_axis(shares, order, axis=1)
+    last = falling[:, min(k, len(classes)) - 1, None]
+    counts = np.where(with_ties, (falling >= last).sum(axis=1), k)
+    counts = np.minimum(counts, np.maximum((falling > 0).sum(axis=1), 1))
+    for row, count in enumerate(counts.tolist()):
+        pairs = zip(order[row, :count].tolist(), falling[row, :count].tolist(), strict=True)
+        yield tuple(Answer(classes[column], soc.name(classes[column]), score) for column, score in pairs)

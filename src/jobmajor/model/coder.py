@@ -1,0 +1,181 @@
+"""Many titles → their answers as arrays: what `Classifier.answer` says, without a Python object for each.
+
+`answer` stays the rule, and is asked where no compiled code can tell: for other recipes than the linear one, and for
+the titles that a user's own file names. A property test holds the two together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from jobmajor import soc
+from jobmajor.model import answers
+from jobmajor.model.answers import Answer, Coded
+from jobmajor.model.rules import abstain, overrides
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from jobmajor.model.kernels.pipeline import Compiled
+    from jobmajor.model.kernels.text import Bytes
+    from jobmajor.model.rules.overrides import Overrides
+    from jobmajor.soc import Level
+
+REASONS = (abstain.ANSWERED, abstain.UNSURE, abstain.NOT_A_TITLE, abstain.UNKNOWN_LANGUAGE)
+SOURCES = (overrides.OVERRIDE, answers.EXACT, overrides.MODEL)
+NONE = -1  # a label's place where no code is left
+_SLICE = 4096  # titles that Python answers at a time
+
+
+class Codes(NamedTuple):
+    """Answers to titles.
+
+    Attributes:
+        labels: int16, (titles, levels, k); places in the level's `Coder.classes`, best first, -1 where there are fewer.
+        scores: float32, likewise; 0 where there are fewer.
+        reasons: uint8, (titles, levels); places in `REASONS`, 0 where the best code is to be taken.
+        sources: uint8, (titles,); places in `SOURCES`.
+    """
+
+    labels: NDArray[np.int16]
+    scores: NDArray[np.float32]
+    reasons: NDArray[np.uint8]
+    sources: NDArray[np.uint8]
+
+    @classmethod
+    def empty(cls, titles: int, levels: int, k: int) -> Codes:
+        """Room for so many."""
+        labels, scores = np.empty((titles, levels, k), np.int16), np.empty((titles, levels, k), np.float32)
+        return cls(labels, scores, np.empty((titles, levels), np.uint8), np.empty(titles, np.uint8))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked about each title.
+
+    Attributes:
+        codes: The detailed codes that the model answers.
+        levels: Of the codes asked for.
+        k: Codes for each title and level, at most.
+        own: A user's own titles.
+        exact: Whether a title that training lists is answered by what it is listed under.
+    """
+
+    codes: Sequence[str]
+    levels: tuple[Level, ...] = ("major",)
+    k: int = 1
+    own: Overrides | None = None
+    exact: bool = True
+
+
+class Coder:
+    """Answers titles as asked; several threads may ask at once. `Classifier.coder` makes it.
+
+    Attributes:
+        levels: Of the codes.
+        k: Codes for each title and level, at most.
+    """
+
+    def __init__(
+        self, wanted: Wanted, compiled: Compiled | None, ask: Callable[[list[str], Level], list[Coded]]
+    ) -> None:
+        """`compiled` answers what it can, `ask` all else: some titles, at one level."""
+        self.levels, self.k = wanted.levels, wanted.k
+        self._wanted, self._compiled, self._ask = wanted, compiled, ask
+        if compiled:
+            own = wanted.own.codes if wanted.own else ()
+            self._plan = compiled.plan(wanted.levels, own, exact=wanted.exact)
+
+    @cached_property
+    def classes(self) -> tuple[tuple[str, ...], ...]:
+        """For each level the codes that may be answered, which labels are places in.
+
+        Those that only a user's own titles have are among them.
+        """
+        own, codes = self._wanted.own, tuple(self._wanted.codes)
+        return tuple(_ancestors(own.columns(codes) if own else codes, level) for level in self.levels)
+
+    @cached_property
+    def _places(self) -> tuple[dict[str, int], ...]:
+        return tuple({code: place for place, code in enumerate(codes)} for codes in self.classes)
+
+    def code(self, data: Bytes, starts: NDArray[np.int64]) -> Codes:
+        """The answers to titles that lie in one buffer.
+
+        Args:
+            data: UTF-8, as Arrow keeps text.
+            starts: Shape (titles + 1,); title i is `data[starts[i]:starts[i + 1]]`.
+        """
+        found = Codes.empty(len(starts) - 1, len(self.levels), self.k)
+        if self._compiled is None:
+            self._fill(data, starts, np.arange(len(starts) - 1), found)
+            return found
+        own = self._compiled.fill(data, starts, self._plan, found)
+        if self._wanted.own:
+            self._widen(found)
+            self._fill(data, starts, own, found)
+        return found
+
+    def _widen(self, found: Codes) -> None:
+        """From places among the model's own codes to places among all."""
+        for place, level in enumerate(self.levels):
+            labels = [self._places[place][code] for code in _ancestors(self._wanted.codes, level)]
+            found.labels[:, place] = np.array([*labels, NONE], np.int16)[found.labels[:, place]]
+
+    def _fill(self, data: Bytes, starts: NDArray[np.int64], rows: NDArray[np.intp], into: Codes) -> None:
+        from jobmajor.model.kernels import text  # noqa: PLC0415 - loads Numba
+
+        for first in range(0, len(rows), _SLICE):
+            chosen: list[int] = rows[first : first + _SLICE].tolist()
+            titles = [text.text(data, starts, row) for row in chosen]
+            for place, level in enumerate(self.levels):
+                for row, coded in zip(chosen, self._ask(titles, level), strict=True):
+                    self._put(coded, (row, place), into)
+
+    def _put(self, coded: Coded, at: tuple[int, int], into: Codes) -> None:
+        row, place = at
+        kept, known = coded.answers[: self.k], self._places[place]
+        into.labels[row, place], into.scores[row, place] = NONE, 0
+        into.labels[row, place, : len(kept)] = [known[answer.label] for answer in kept]
+        into.scores[row, place, : len(kept)] = [answer.score for answer in kept]
+        into.reasons[row, place] = REASONS.index(coded.reason)
+        into.sources[row] = SOURCES.index(coded.source)
+
+
+def coded(codes: Codes, level: int, classes: Sequence[str], k: int) -> tuple[list[Coded], list[int]]:
+    """The answers at one level, and the places of those that `codes` can't tell whole.
+
+    Args:
+        codes: Of at least k + 1 codes to each title.
+        level: Its place among those of `codes`.
+        classes: The level's codes, which the labels are places in.
+        k: Codes to each title. A title that training lists may have more codes as good as the k-th.
+    """
+    parts = codes.labels[:, level, :k], codes.scores[:, level, :k], codes.reasons[:, level], codes.sources
+    columns = [part.tolist() for part in parts]
+    found = [
+        Coded(
+            tuple(
+                Answer(classes[label], soc.name(classes[label]), score)
+                for label, score in zip(labels, scores, strict=True)
+                if label != NONE
+            ),
+            reason != 0,
+            REASONS[reason],
+            SOURCES[source],
+        )
+        for labels, scores, reason, source in zip(*columns, strict=True)
+    ]
+    is_exact, best = codes.sources == SOURCES.index(answers.EXACT), codes.scores[:, level]
+    tied = is_exact & (codes.labels[:, level, k] != NONE) & (best[:, k] >= best[:, k - 1])
+    return found, np.flatnonzero(tied).tolist()
+
+
+def _ancestors(codes: Iterable[str], level: Level) -> tuple[str, ...]:
+    return tuple(sorted({soc.ancestor(code, level) for code in codes}))

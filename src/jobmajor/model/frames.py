@@ -1,0 +1,63 @@
+"""Answers as a table that stands beside the caller's own: pandas, polars or Arrow, whatever the titles came in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jobmajor.model import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobmajor.model.answers import Coded
+    from jobmajor.soc import Level
+
+
+def frame(titles: object, coded: Sequence[Coded], level: Level, *, ranked: bool) -> Any:
+    """A row for each title's best answer; where `ranked`, a row for every answer.
+
+    Returns:
+        A pandas frame with the index of the titles' Series, a polars frame (also for what is no column), or an Arrow
+        table. Columns code, name, score (0 to 1), level, abstain, reason and source; where `ranked`, before them row
+        (of the title, from 0 on) and rank (from 1 on).
+    """
+    rows = np.repeat(np.arange(len(coded)), [len(each.answers) if ranked else 1 for each in coded])
+    values = {**(_places(coded) if ranked else {}), **_values(coded, level, ranked=ranked)}
+    given: Any = titles
+    match columns.library(given):
+        case "pandas":
+            import pandas as pd  # noqa: PLC0415 - the caller has it
+
+            return pd.DataFrame(values, index=given.index.take(rows))
+        case "pyarrow":
+            import pyarrow as pa  # noqa: PLC0415 - the caller has it
+
+            text = {name: pa.string() for name, value in values.items() if isinstance(value, list)}
+            return pa.table({name: pa.array(value, text.get(name)) for name, value in values.items()})
+        case _:
+            import polars as pl  # noqa: PLC0415 - heavy, and only here
+
+            kinds = {name: pl.String for name, value in values.items() if isinstance(value, list)}
+            return pl.DataFrame(values, schema_overrides=kinds)
+
+
+def _places(coded: Sequence[Coded]) -> dict[str, Any]:
+    counts = [len(each.answers) for each in coded]
+    ranks = [rank for count in counts for rank in range(1, count + 1)]
+    return {"row": np.repeat(np.arange(len(coded)), counts), "rank": np.array(ranks, np.int64)}
+
+
+def _values(coded: Sequence[Coded], level: Level, *, ranked: bool) -> dict[str, Any]:
+    """Each column: text as a list, all else as an array."""
+    pairs = [(each, answer) for each in coded for answer in (each.answers if ranked else each.answers[:1])]
+    return {
+        "code": [answer.label for _, answer in pairs],
+        "name": [answer.name for _, answer in pairs],
+        "score": np.array([answer.score for _, answer in pairs], np.float32),
+        "level": [level] * len(pairs),
+        "abstain": np.array([each.abstain for each, _ in pairs], np.bool_),
+        "reason": [each.reason for each, _ in pairs],
+        "source": [each.source for each, _ in pairs],
+    }

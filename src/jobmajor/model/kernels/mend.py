@@ -1,0 +1,261 @@
+"""Clean words → words as a model reads them, compiled: `titles.without_rank`, then what `spelling.mended` says.
+
+Those two stay the rule; a property test holds this file to them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from jobmajor.jit import entry, inner
+from jobmajor.model.kernels.text import LONGEST
+from jobmajor.model.kernels.workspace import MENDED_FROM, Words
+from jobmajor.model.linear.features import RUN_LENGTHS, WORD_BUCKETS
+from jobmajor.model.linear.spelling import LONGEST as LONGEST_MENDED
+from jobmajor.model.linear.spelling import SHORTEST as SHORTEST_MENDED
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from jobmajor.model.kernels.text import Bytes
+
+    Hashes = NDArray[np.uint64]
+    Bounds = NDArray[np.int64]  # (words, 2)
+
+_BLANK, _A, _Z = np.frombuffer(b" az", np.uint8)
+_LETTERS = 26
+_RANKS = ("senior", "junior", "i", "ii", "iii", "iv", "v", "1", "2", "3", "4", "5")
+_PACKED_RANKS = np.array([int.from_bytes(rank.encode(), "little") for rank in _RANKS], np.uint64)
+_LEADING_RANKS = 2  # the first ones, which also stand before what they rank
+_LONGEST_RANK = 6
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_BASE, _INVERSE = np.uint64(_GOLDEN), np.uint64(pow(_GOLDEN, -1, 2**64))
+_POWERS = np.cumprod(np.full(4 * LONGEST + 2, _BASE, np.uint64))
+_KINDS = np.array([kind * _GOLDEN % 2**64 for kind in (0, 0, *RUN_LENGTHS, 101)], np.uint64)
+_OF_WORD = 6  # its place in _KINDS; a run's is its length
+
+
+class Known(NamedTuple):
+    """Which buckets the model knows: `scoring.Tables`, and the gain of each row."""
+
+    rows: NDArray[np.int32]
+    words: NDArray[np.int32]
+    checks: NDArray[np.uint32]
+    gains: NDArray[np.float32]
+
+
+class _Scratch(NamedTuple):
+    """Room for one word: an edit of it with its blanks, and hashes of its beginnings."""
+
+    trial: Bytes
+    before: Hashes
+
+
+@inner
+def _hash(text: Bytes, begin: int, end: int) -> Any:
+    value = np.uint64(0)
+    for place in range(end - begin):
+        value += np.uint64(text[begin + place]) * _POWERS[place]
+    return value
+
+
+@inner
+def _mixed(value: Any, kind: int) -> Any:
+    """As `features._mixed`."""
+    mixed = value + _KINDS[kind]
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+@inner
+def _bucket(value: Any, kind: int) -> Any:
+    """As `features._bucket`, but for the place where the words' buckets begin."""
+    return np.int32(_mixed(value, kind) & np.uint64(WORD_BUCKETS - 1))
+
+
+@inner
+def _check(mixed: Any) -> Any:
+    return np.uint32(mixed >> np.uint64(32))
+
+
+@inner
+def _rank(text: Bytes, begin: int, end: int) -> int:
+    """Which word of rank stands there, or -1."""
+    if end - begin > _LONGEST_RANK:
+        return -1
+    packed = np.uint64(0)
+    for place in range(end - begin):
+        packed |= np.uint64(text[begin + place]) << np.uint64(8 * place)
+    for rank in range(len(_PACKED_RANKS)):
+        if packed == _PACKED_RANKS[rank]:
+            return rank
+    return -1
+
+
+@inner
+def _between_ranks(text: Bytes, bounds: Bounds, cut: int) -> tuple[int, int]:
+    """The first word and the one after the last that `without_rank` leaves; `cut` as in `Words`."""
+    first, last = 0, len(bounds)
+    while first < last - 1 and 0 <= _rank(text, bounds[first, 0], bounds[first, 1]) < _LEADING_RANKS:
+        first += 1
+    while last > first + 1 and not cut and _rank(text, bounds[last - 1, 0], bounds[last - 1, 1]) >= 0:
+        last -= 1
+    return first, last
+
+
+@inner
+def _is_strange(value: Any, known: Known) -> Any:
+    mixed = _mixed(value, _OF_WORD)
+    bucket = np.int32(mixed & np.uint64(WORD_BUCKETS - 1))
+    if known.rows[bucket + WORD_BUCKETS] > 0:
+        return False
+    word = known.words[bucket]
+    return word < 0 or known.checks[word] != _check(mixed)
+
+
+@inner
+def _edit(text: Bytes, begin: int, end: int, which: int, trial: Bytes) -> int:
+    """The edit of that number in the order of `spelling.edits`, from place 1 of `trial` on; returns where it ends."""
+    length = end - begin
+    is_swap, is_drop = which < length - 1, length - 1 <= which < 2 * length - 1
+    at, letter = divmod(max(which - (2 * length - 1), 0), _LETTERS)
+    if is_swap or is_drop:
+        at = which if is_swap else which - (length - 1)
+    filled = 1
+    for place in range(length + 1):
+        if place == at and is_swap:
+            trial[filled], trial[filled + 1] = text[begin + at + 1], text[begin + at]
+            filled += 2
+        elif place == at and not is_drop:
+            trial[filled] = _A + np.uint8(letter)
+            filled += 1
+        if place < length and not (place == at and (is_swap or is_drop)) and not (place == at + 1 and is_swap):
+            trial[filled] = text[begin + place]
+            filled += 1
+    trial[0] = trial[filled] = _BLANK
+    return filled
+
+
+@inner
+def _edited(text: Bytes, begin: int, before: Hashes, which: int) -> Any:
+    """The hash of the word after the edit of that number; `before[i]` is what the first i letters add to a hash."""
+    length = len(before) - 1
+    whole = before[length]
+    if which < length - 1:
+        one, other = np.uint64(text[begin + which]), np.uint64(text[begin + which + 1])
+        return whole + (other - one) * (_POWERS[which] - _POWERS[which + 1])
+    which -= length - 1
+    if which < length:
+        return before[which] + (whole - before[which + 1]) * _INVERSE
+    at, letter = divmod(which - length, _LETTERS)
+    return before[at] + np.uint64(_A + letter) * _POWERS[at] + (whole - before[at]) * _BASE
+
+
+@inner
+def _is_built_of_known_runs(trial: Bytes, end: int, known: Known) -> bool:
+    """Whether training saw all runs of the word at place 1."""
+    for length in RUN_LENGTHS:
+        if length == end + 1:
+            break
+        for start in range(end + 2 - length):
+            value = np.uint64(trial[start])
+            for place in range(start + 1, start + length):
+                value = value * _BASE + np.uint64(trial[place])
+            if known.rows[_bucket(value, length)] == 0:
+                return False
+    return True
+
+
+@inner
+def _is_mendable(text: Bytes, begin: int, end: int) -> bool:
+    if not SHORTEST_MENDED <= end - begin <= LONGEST_MENDED:
+        return False
+    letters = 0
+    for place in range(begin, end):
+        letters += _A <= text[place] <= _Z
+    return letters == end - begin
+
+
+@inner
+def _nearest(text: Bytes, begin: int, end: int, known: Known, scratch: _Scratch) -> int:
+    """The number of the edit that gives the commonest word of training, or -1."""
+    if not _is_mendable(text, begin, end):
+        return -1
+    length = end - begin
+    before = scratch.before[: length + 1]
+    before[0] = 0
+    for place in range(length):
+        before[place + 1] = before[place] + np.uint64(text[begin + place]) * _POWERS[place]
+    best, least = -1, np.float32(np.inf)
+    for which in range(2 * length - 1 + _LETTERS * (length + 1)):
+        row = known.rows[_bucket(_edited(text, begin, before, which), _OF_WORD) + WORD_BUCKETS]
+        if row == 0 or known.gains[row] >= least:
+            continue
+        stop = _edit(text, begin, end, which, scratch.trial)
+        if stop > SHORTEST_MENDED and _is_built_of_known_runs(scratch.trial, stop, known):
+            best, least = which, known.gains[row]
+    return best
+
+
+@inner
+def _copy(source: Bytes, begin: int, end: int, into: Bytes, at: int) -> int:
+    for place in range(end - begin):
+        into[at + place] = source[begin + place]
+    return at + end - begin
+
+
+@inner
+def _is_any_strange(text: Bytes, bounds: Bounds, known: Known) -> bool:
+    word = 0
+    while word < len(bounds) and not _is_strange(_hash(text, bounds[word, 0], bounds[word, 1]), known):
+        word += 1
+    return word < len(bounds)
+
+
+@inner
+def _mended(words: Words, span: tuple[int, int], at: int, known: Known, scratch: _Scratch) -> int:
+    """Write these words again, each strange one as the nearest, into the text from `at` on; returns where that ends."""
+    text, bounds = words.text, words.bounds
+    text[at] = _BLANK
+    at += 1
+    for word in range(span[0], span[1]):
+        first, end = bounds[word, 0], bounds[word, 1]
+        which = _nearest(text, first, end, known, scratch) if _is_strange(_hash(text, first, end), known) else -1
+        bounds[word, 0] = at
+        if which >= 0:
+            end = _edit(text, first, end, which, scratch.trial)
+            at = _copy(scratch.trial, 1, end, text, at)
+        else:
+            at = _copy(text, first, end, text, at)
+        bounds[word, 1] = at
+        text[at] = _BLANK
+        at += 1
+    return at
+
+
+@entry
+def _fill(count: int, read: Any, model: Any, room: Any) -> None:
+    """Narrow each title to the words that count, mended."""
+    words, known, scratch = Words(*read), Known(*model), _Scratch(*room)
+    at = MENDED_FROM
+    for title in range(count):
+        begin, stop = words.spans[title, 0], words.spans[title, 1]
+        first, last = _between_ranks(words.text, words.bounds[begin:stop], int(words.cut[title]))
+        stop, begin = begin + last, begin + first
+        words.mended[title, 0] = words.mended[title, 1] = at
+        if _is_any_strange(words.text, words.bounds[begin:stop], known):
+            at = _mended(words, (begin, stop), at, known, scratch)
+            words.mended[title, 0], words.mended[title, 1] = words.mended[title, 0] + 1, at - 1
+            first, last = _between_ranks(words.text, words.bounds[begin:stop], 0)
+            stop, begin = begin + last, begin + first
+        words.spans[title, 0], words.spans[title, 1] = begin, stop
+
+
+def mend(count: int, words: Words, known: Known) -> None:
+    """Leave in a block of so many titles the words that its model reads, as it reads them."""
+    scratch = np.empty(LONGEST_MENDED + 3, np.uint8), np.empty(LONGEST_MENDED + 1, np.uint64)
+    _fill(count, tuple(words), tuple(known), scratch)

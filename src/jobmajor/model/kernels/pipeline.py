@@ -1,0 +1,197 @@
+"""Titles → answers as arrays by compiled code: the order in which the kernels take a block of titles.
+
+Importing this file loads Numba. `coding` is the way in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobmajor import soc
+from jobmajor.model.kernels import digest, judge, text
+from jobmajor.model.kernels.clean import clean
+from jobmajor.model.kernels.rank import Levels, Listings, Ranked, rank
+from jobmajor.model.kernels.workspace import BLOCK_BYTES, BLOCK_TITLES
+from jobmajor.model.rules import abstain
+from jobmajor.model.rules.listed import digests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from jobmajor.model.answers import Knowledge
+    from jobmajor.model.kernels.judge import Signs
+    from jobmajor.model.kernels.shares import Kernel, Rooms
+    from jobmajor.model.kernels.text import Bytes, Source
+    from jobmajor.model.kernels.workspace import Words
+    from jobmajor.soc import Level
+
+    Hashes = NDArray[np.uint64]
+    Places = NDArray[np.int64]
+    Bits = NDArray[np.uint8]
+    Arrays = tuple[NDArray[np.int16], NDArray[np.float32], Bits, Bits]
+
+_EXACT, _MODEL = 1, 2  # places in `coding.SOURCES`
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked about each title, as the kernels take it; `Compiled.plan` makes it.
+
+    Attributes:
+        ends: The codes that shares are made for, as `Kernel.ends` gives them.
+        titles: The listed ones that are answered by what they are listed under, ascending.
+        listings: What that is.
+        levels: Of the codes asked for.
+        own: Digests of the clean titles that are not answered here, ascending.
+    """
+
+    ends: Places
+    titles: Hashes
+    listings: Listings
+    levels: Levels
+    own: Hashes
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """For one block of titles: what `Rooms` has no place for.
+
+    Attributes:
+        shares: Of the codes that answers are made of, (titles × codes,).
+        signs: What is in the clean texts.
+        firsts: Each title's first word as the model reads it, (titles + 1,).
+        bounds: Where each such word stands, (words, 2).
+        digests: Of the titles and of these words.
+        scratch: For a digest.
+    """
+
+    shares: NDArray[np.float32]
+    signs: Signs
+    firsts: Places
+    bounds: Places
+    digests: tuple[Hashes, Hashes]
+    scratch: digest.Scratch
+
+    @classmethod
+    def make(cls, codes: int) -> _Room:
+        """Some 3 MB."""
+        return cls(
+            np.empty(BLOCK_TITLES * codes, np.float32),
+            judge.signs(BLOCK_TITLES),
+            np.empty(BLOCK_TITLES + 1, np.int64),
+            np.empty((2 * BLOCK_BYTES, 2), np.int64),
+            (np.empty(BLOCK_TITLES, np.uint64), np.empty(2 * BLOCK_BYTES, np.uint64)),
+            digest.scratch(),
+        )
+
+
+class Compiled:
+    """A linear model with what it knows of its training, ready to answer; several threads may ask it at once."""
+
+    def __init__(self, codes: Sequence[str], knowledge: Knowledge, kernel: Kernel) -> None:
+        """`codes` are the detailed ones that the kernel scores, in the order of its columns."""
+        self._codes, self._knowledge, self._kernel = codes, knowledge, kernel
+        self._known = judge.index(knowledge.listed)
+        self._plans: dict[tuple[tuple[Level, ...], bool], Plan] = {}
+        self._idle: list[_Room] = []
+
+    def plan(self, levels: tuple[Level, ...], own: Iterable[str] = (), *, exact: bool = True) -> Plan:
+        """What `fill` answers; `own` are clean titles that it is to leave, `exact` is as for `Classifier.answer`."""
+        if (levels, exact) not in self._plans:
+            self._plans[levels, exact] = self._planned(levels, exact=exact)
+        found, leave = self._plans[levels, exact], digests(own)
+        return replace(found, own=np.sort(leave)) if len(leave) else found
+
+    def _planned(self, levels: tuple[Level, ...], *, exact: bool) -> Plan:
+        """Where only major groups are asked for, the kernel need not say how each is split."""
+        base: Level = "major" if set(levels) == {"major"} else "detailed"
+        columns, firsts, column_of = np.unique(
+            [soc.ancestor(code, base) for code in self._codes], return_index=True, return_inverse=True
+        )
+        listed = self._knowledge.listed
+        return Plan(
+            self._kernel.ends(firsts),
+            listed.titles if exact else listed.titles[:0],
+            Listings(listed.starts, column_of[listed.codes].astype(np.int16), listed.shares),
+            _levels(columns.tolist(), levels, self._knowledge.thresholds),
+            np.zeros(0, np.uint64),
+        )
+
+    def fill(self, data: Bytes, starts: Places, plan: Plan, into: Arrays) -> NDArray[np.intp]:
+        """Answer the titles, but for those whose places are returned: a user's own; `into` is as `coding.Codes`."""
+        titles, first = text.view(data, starts), 0
+        labels, scores, reasons, sources = into
+        own, columns = np.zeros(len(sources), np.bool_), len(plan.ends) - 1
+        room = self._idle.pop() if self._idle else _Room.make(len(self._codes))
+        with self._kernel.rooms() as rooms:
+            while first < len(own):
+                count = clean(titles, first, rooms.block)
+                block = slice(first, first + count)
+                whole = self._judged((titles, first, count), rooms, room)
+                shares = room.shares[: count * columns].reshape(count, columns)
+                self._kernel.score(count, rooms, plan.ends, shares)
+                listed = _places(whole, plan.titles)
+                ranked = Ranked(labels[block], scores[block], reasons[block])
+                rank(shares, (listed, room.signs.marks), plan.listings, plan.levels, ranked)
+                sources[block] = np.where(listed >= 0, _EXACT, _MODEL)
+                own[block] = _places(whole, plan.own) >= 0
+                first += count
+        self._idle.append(room)
+        return np.flatnonzero(own)
+
+    def _judged(self, block: tuple[Source, int, int], rooms: Rooms, room: _Room) -> Hashes:
+        """Mend the words of so many titles from one on, and mark these; returns the digests of the clean titles."""
+        (titles, first, count), words, signs = block, rooms.block.words, room.signs
+        whole, each = room.digests[0][:count], room.digests[1]
+        judge.look(count, (titles, first), words, self._known, signs)
+        self._kernel.mend(count, rooms)
+        digest.fill(words.text, signs.bounds[:count], room.scratch, whole)
+        size = judge.part(count, words, signs, room.firsts, room.bounds)
+        digest.fill(words.text, room.bounds[:size], room.scratch, each[:size])
+        judge.judge(words, (room.bounds, room.firsts[: count + 1], each), self._known, signs)
+        for row in np.flatnonzero(signs.asks[:count]).tolist():
+            _answer(titles, first + row, row, (words, signs))
+        return whole
+
+
+def _answer(titles: Source, title: int, row: int, block: tuple[Words, Signs]) -> None:
+    """What the kernels could not tell of one title."""
+    words, signs = block
+    asks = signs.asks[row]
+    if asks & judge.IS_ADDRESS and abstain.ADDRESS.fullmatch(text.text(titles.data, titles.starts, title)):
+        signs.marks[row] = judge.NO_TITLE
+    if asks & judge.IS_FOREIGN:
+        begin, end = signs.bounds[row].tolist()
+        if abstain.is_foreign(words.text[begin:end].tobytes().decode()):
+            signs.marks[row] = judge.FOREIGN
+
+
+def _places(values: Hashes, ascending: Hashes) -> NDArray[np.int64]:
+    """Where each value stands, or -1."""
+    if not len(ascending):
+        return np.full(len(values), -1, np.int64)
+    places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    return np.where(ascending[places] == values, places, -1)
+
+
+def _levels(columns: Sequence[str], asked: Sequence[Level], thresholds: Mapping[Level, float]) -> Levels:
+    order = sorted(range(len(asked)), key=lambda place: -soc.LEVELS.index(asked[place]))
+    starts: list[NDArray[np.intp]] = []
+    sizes: list[int] = []
+    for place in order:
+        sizes.append(len(columns))
+        codes, firsts = np.unique([soc.ancestor(code, asked[place]) for code in columns], return_index=True)
+        starts.append(firsts)
+        columns = codes.tolist()
+    return Levels(
+        np.cumsum([0, *map(len, starts)]),
+        np.concatenate(starts),
+        np.array(sizes),
+        np.array(order),
+        np.array([thresholds[asked[place]] for place in order], np.float32),
+    )

@@ -1,0 +1,124 @@
+"""Raw titles → shares, compiled: what `scoring.evidence` and `scoring.blended` say in numpy, for large batches.
+
+Those two stay the rule, and serve who has no compiled code at hand; a property test holds the kernels to them.
+Importing this file loads Numba, which takes half a second. One thread works: who has more processors shares the
+titles out.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobmajor.model.kernels.blend import Factors, blend
+from jobmajor.model.kernels.clean import clean
+from jobmajor.model.kernels.evidence import Evidence, fill, ordered, spread
+from jobmajor.model.kernels.mend import Known, mend
+from jobmajor.model.kernels.pieces import cut
+from jobmajor.model.kernels.text import LONGEST, source
+from jobmajor.model.kernels.workspace import BLOCK_TITLES, Room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from jobmajor.model.columns import Packed
+    from jobmajor.model.linear.scoring import Arrays, Blend, Tables
+
+    Floats = NDArray[np.float32]
+
+_F = np.float32
+_MOST = 7 * 4 * LONGEST  # pieces of one title
+_FEW = 3  # titles: for more, a product of matrices is the faster way
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """For one thread and one block of titles at a time; `found` is for one title, as `blending` is."""
+
+    block: Room
+    found: tuple[NDArray[np.int32], Floats]
+    evidence: Evidence
+    scores: Floats
+    blending: tuple[Floats, Floats, Floats]
+
+
+class Kernel:
+    """A model, ready to score raw titles; several threads may ask it at once."""
+
+    def __init__(self, arrays: Arrays, tables: Tables, factors: Blend, major_of: NDArray[np.int64]) -> None:
+        self._model = ordered(arrays, tables)
+        self._known = Known(self._model.rows, tables.words, tables.checks, self._model.gains)
+        self._outputs, self._output_bias = arrays.outputs, arrays.output_bias
+        self._factors = tuple(_F(getattr(factors, name)) for name in Factors._fields)
+        self._major_starts = np.searchsorted(major_of, np.arange(len(arrays.bias) + 1))
+        self._idle: list[Rooms] = []  # made when first needed, then used again: a single title takes less than that
+
+    def shares(self, titles: Sequence[str] | Packed, starts: NDArray[np.int64]) -> Floats:
+        """The share of each code, shape (titles, codes of the level); each row sums to 1.
+
+        Args:
+            titles: As people write them.
+            starts: Where each code's own detailed codes begin, shape (codes of a level,): all of a level's codes,
+                which is the major groups or below them.
+        """
+        ends = self.ends(starts)
+        shares = np.empty((len(titles), len(starts)), _F)
+        with self.rooms() as rooms:
+            for first, last in self._mended(titles, rooms):
+                self.score(last - first, rooms, ends, shares[first:last])
+        return shares
+
+    def ends(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A level's codes as `score` takes them: where each begins, and where the last one ends."""
+        return np.append(starts, len(self._output_bias))
+
+    def _mended(self, titles: Sequence[str] | Packed, rooms: Rooms) -> Iterator[tuple[int, int]]:
+        """The titles in blocks, each as its first and the one after its last, when their words are in the rooms."""
+        raw, first = source(titles), 0
+        while first < len(titles):
+            count = clean(raw, first, rooms.block)
+            self.mend(count, rooms)
+            yield first, first + count
+            first += count
+
+    def mend(self, count: int, rooms: Rooms) -> None:
+        """Leave of so many cleaned titles the words that the model reads."""
+        mend(count, rooms.block.words, self._known)
+
+    @contextmanager
+    def rooms(self) -> Iterator[Rooms]:
+        """Rooms for one thread."""
+        try:
+            rooms = self._idle.pop()
+        except IndexError:  # all are in use by other threads
+            rooms = self._made()
+        yield rooms
+        self._idle.append(rooms)
+
+    def _made(self) -> Rooms:
+        codes, lanes, majors = len(self._output_bias), len(self._model.bias), len(self._major_starts) - 1
+        hidden = np.empty((BLOCK_TITLES, len(self._model.hidden_bias)), _F)
+        return Rooms(
+            Room.make(),
+            (np.empty(_MOST, np.int32), np.empty(_MOST, _F)),
+            Evidence(np.empty((BLOCK_TITLES, lanes), _F), np.empty((BLOCK_TITLES, codes), _F), hidden),
+            np.empty((BLOCK_TITLES, codes), _F),
+            (np.empty((3, codes), _F), np.empty((3, majors), _F), np.empty(majors, _F)),
+        )
+
+    def score(self, count: int, rooms: Rooms, ends: NDArray[np.int64], shares: Floats) -> None:
+        """The shares of so many mended titles; `ends` are `self.ends` of a level."""
+        cut(count, rooms.block)
+        said, scores = rooms.evidence, rooms.scores[:count]
+        fill(count, tuple(rooms.block.pieces), tuple(self._model), rooms.found, tuple(said))
+        if count <= _FEW:
+            spread(count, said.hidden, self._outputs, scores)
+        else:
+            np.matmul(said.hidden[:count], self._outputs, out=scores)
+        evidence = said.margins, said.likelihoods, scores, self._output_bias
+        blend(evidence, self._factors, (self._major_starts, ends), rooms.blending, shares)

@@ -1,0 +1,75 @@
+"""Room for a block of titles, made once: what each kernel writes there, the next one reads.
+
+A block is small, so that all that is made of it stays in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from jobmajor.model.kernels.text import LONGEST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from jobmajor.model.kernels.text import Bytes
+
+BLOCK_TITLES = 128
+TITLE_BYTES = 4 * LONGEST + 2  # of a clean title with its blanks; of one that is cleaned here, before the cut, fewer
+BLOCK_BYTES = 32_768 + TITLE_BYTES
+MENDED_FROM = BLOCK_BYTES + TITLE_BYTES  # where mended titles begin in a block's text
+_PIECES = 7 * BLOCK_BYTES  # fewer than 6 a byte, and some bytes that mending adds
+
+
+class Words(NamedTuple):
+    """The words of some titles, each with a blank before and after it.
+
+    Title i has the words `spans[i, 0]` to `spans[i, 1] - 1`, in one piece of text; word w is
+    `text[bounds[w, 0]:bounds[w, 1]]`. Where `cut[i]`, the title was cut after a blank, which keeps `without_rank`
+    from its last word. Where a word of a title was read as another, the title as it is read then is
+    `text[mended[i, 0]:mended[i, 1]]`, else that is empty.
+    """
+
+    text: Bytes
+    bounds: NDArray[np.int64]
+    spans: NDArray[np.int64]
+    cut: NDArray[np.bool_]
+    mended: NDArray[np.int64]
+
+
+class Block(NamedTuple):
+    """The pieces of some titles, as in `features.Bags`."""
+
+    starts: NDArray[np.int64]
+    buckets: NDArray[np.int32]
+    word_starts: NDArray[np.int64]
+    words: NDArray[np.int32]
+    word_checks: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """`folded` and `scratch` are for one title, the others for a block; each block overwrites the one before."""
+
+    folded: Bytes
+    words: Words
+    scratch: tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int32], NDArray[np.int64]]
+    pieces: Block
+
+    @classmethod
+    def make(cls) -> Room:
+        """Some 3 MB, of which few titles touch but a part."""
+        size = 2 * TITLE_BYTES  # bytes of one title, of which each mended word has one more
+        text, bounds = np.zeros(MENDED_FROM + 2 * BLOCK_BYTES, np.uint8), np.empty((BLOCK_BYTES, 2), np.int64)
+        spans, mended = np.empty((2, BLOCK_TITLES, 2), np.int64)
+        starts, word_starts = np.zeros((2, BLOCK_TITLES + 1), np.int64)
+        said, checks = np.empty(BLOCK_BYTES, np.int32), np.empty(BLOCK_BYTES, np.uint32)
+        return cls(
+            np.empty(2 * LONGEST, np.uint8),
+            Words(text, bounds, spans, np.zeros(BLOCK_TITLES, np.bool_), mended),
+            (*np.empty((2, size), np.uint64), np.empty(size, np.int32), np.empty(size, np.int64)),
+            Block(starts, np.empty(_PIECES, np.int32), word_starts, said, checks),
+        )

@@ -1,0 +1,1 @@
+"""The linear recipe: features, spelling, arrays, scoring, a small network, training and calibration."""

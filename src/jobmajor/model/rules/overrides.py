@@ -1,0 +1,264 @@
+"""A user's own titles with their codes, taken before the model: what somebody has decided is not guessed again.
+
+A code may stand at any level. One above the detailed level doesn't say which detailed code is meant, so the model's
+shares of the code's own detailed codes are kept and scaled up to the whole. Every answer is made of detailed shares,
+so it stays coherent at all levels, and the levels below an override are still answered.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobmajor import soc
+from jobmajor.errors import DataError, InputError
+from jobmajor.tables import sniff
+from jobmajor.titles import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+TITLE, CODE, SHARE = "title", "code", "share"  # the columns; the last may be missing, and others are left alone
+OVERRIDE, MODEL = "override", "model"  # where an answer comes from
+MAX_BYTES = 64 * 2**20
+MAX_ROWS = 1_000_000
+MAX_CHARACTERS = 1000  # of a title: the model reads no more of one
+_EXPECTED = "comma- or tab-separated text in UTF-8 with the columns 'title' and 'code'"
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Known titles.
+
+    Attributes:
+        codes: By normalised title, its codes of any level, each with its share; a title's shares sum to 1.
+    """
+
+    codes: Mapping[str, Mapping[str, float]]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def find(self, text: str) -> Mapping[str, float] | None:
+        """The codes of a normalised title with their shares; None where the model has to answer."""
+        return self.codes.get(text)
+
+    def columns(self, answered: Sequence[str]) -> tuple[str, ...]:
+        """The detailed codes that answers need: those that the model answers, and those that only an override names.
+
+        Args:
+            answered: The model's detailed codes.
+
+        Returns:
+            In ascending order. A code above the detailed level adds its own only where the model answers none of them.
+        """
+        known = set(answered)
+        named = {code for shares in self.codes.values() for code in shares}
+        below = [detailed_codes(code) for code in named]
+        return tuple(sorted(known.union(*(codes for codes in below if known.isdisjoint(codes)))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of the file; `share` is None where the file says none."""
+
+    line: int
+    text: str
+    code: str
+    share: float | None
+
+
+@cache
+def detailed_codes(code: str) -> frozenset[str]:
+    """The detailed codes that a code of any level contains; a detailed one contains itself.
+
+    >>> sorted(detailed_codes("29-1020"))
+    ['29-1021', '29-1022', '29-1023', '29-1024', '29-1029']
+    """
+    level = soc.parse(code).level
+    return frozenset(detailed for detailed in soc.detailed_codes() if soc.ancestor(detailed, level) == code)
+
+
+def read(path: Path) -> Overrides:
+    """The overrides in a file with a header: `title`, `code` and, if wanted, `share`, in any order, beside others.
+
+    A title with several rows has several codes. Their shares are scaled to sum to 1, and equal without `share`.
+    Titles are one if the normaliser makes them one.
+
+    Raises:
+        DataError: The file is missing, empty, too large, no such table, or a row can't be used; names file and line,
+            what was found, what was expected and what to do.
+    """
+    entries: dict[str, list[_Row]] = {}
+    for row in _rows(path):
+        same = entries.setdefault(row.text, [])
+        for earlier in same:
+            _check_pair(path, earlier, row)
+        same.append(row)
+    return Overrides({text: _shares(rows) for text, rows in entries.items()})
+
+
+def _check_pair(path: Path, earlier: _Row, row: _Row) -> None:
+    where = f"{path}, line {row.line}"
+    if earlier.code == row.code:
+        found = f"{row.text!r} with {row.code} again, as in line {earlier.line}"
+        raise DataError(where, found, "each code of a title once", "remove one of the lines")
+    if (earlier.share is None) != (row.share is None):
+        expected = "a share in all lines of a title or in none"
+        raise DataError(where, f"{row.text!r} with and, in line {earlier.line}, without a share", expected, "add it")
+
+
+def _shares(rows: Sequence[_Row]) -> Mapping[str, float]:
+    shares = [1.0 if row.share is None else row.share for row in rows]
+    largest = max(shares)  # first, so that not even the largest numbers overflow their sum
+    total = sum(share / largest for share in shares)
+    return {row.code: share / largest / total for row, share in zip(rows, shares, strict=True)}
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    lines = _fields(path)
+    number, header = next(lines, (1, []))
+    names = [name.strip().casefold() for name in header]
+    where = f"{path}, line {number}"
+    for name in (TITLE, CODE, SHARE):
+        if names.count(name) > 1:
+            raise DataError(where, f"the column {name!r} twice", "it once", "remove one of them")
+        if name not in names and name != SHARE:
+            shown = ", ".join(repr(name[:40]) for name in names[:10])
+            raise DataError(where, f"the columns {shown}", f"a column {name!r}", "name the columns in the first line")
+    count = 0
+    for number, fields in lines:
+        count += 1
+        if count > MAX_ROWS:
+            raise DataError(path, f"more than {MAX_ROWS:,} rows", "at most so many", "leave some out")
+        if len(fields) != len(names):
+            found, expected = f"{len(fields)} fields", f"{len(names)} as in the header"
+            raise DataError(f"{path}, line {number}", found, expected, "put a title that has commas between quotes")
+        yield _row(path, number, dict(zip(names, fields, strict=True)))
+    if count == 0:
+        raise DataError(path, "no rows below the header", "a row for every title", "add one, or leave the file out")
+
+
+def _row(path: Path, number: int, cells: Mapping[str, str]) -> _Row:
+    where, title = f"{path}, line {number}", cells[TITLE]
+    if len(title) > MAX_CHARACTERS:
+        found, expected = f"a title of {len(title):,} characters", f"at most {MAX_CHARACTERS:,}"
+        raise DataError(where, found, expected, "shorten it")
+    text = normalise(title)
+    if not text:
+        raise DataError(where, f"the title {title[:40]!r}", "one with a letter or digit", "correct the line")
+    code = cells[CODE].strip()
+    if code not in soc.table():
+        expected = "a code of SOC 2018 such as '29-1141' or '29-0000'"
+        raise DataError(where, f"the code {code[:40]!r}", expected, "correct the line (without O*NET's '.00')")
+    return _Row(number, text, code, _share(where, cells.get(SHARE, "").strip()))
+
+
+def _share(where: str, cell: str) -> float | None:
+    if not cell:
+        return None
+    try:
+        share = float(cell)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < math.inf:
+        raise DataError(where, f"the share {cell[:40]!r}", "a number above 0 such as 0.5", "correct the line")
+    return share
+
+
+def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The line, from 1, in which each row begins, and its fields; rows without any text are left out."""
+    text = _decoded(path)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",", strict=True)
+    begins = 1
+    try:
+        for fields in reader:
+            if any(field.strip() for field in fields):
+                yield begins, fields
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{path}, line {begins}", str(error), _EXPECTED, "correct the quotes") from error
+
+
+def _decoded(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or "no file"
+        raise DataError(path, f"what can't be read ({reason})", _EXPECTED, "name a file of titles") from error
+    if len(data) > MAX_BYTES:
+        raise DataError(path, f"more than {MAX_BYTES:,} bytes", "at most so many", "leave some titles out")
+    if (kind := sniff.kind(data[: sniff.HEAD_BYTES])) != sniff.TEXT:
+        raise DataError(path, kind, _EXPECTED, "save it as CSV in UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        found = f"byte 0x{data[error.start]:02x}, no UTF-8"
+        raise DataError(f"{path}, line {line}", found, _EXPECTED, "save the file as UTF-8") from error
+
+
+def apply(
+    overrides: Overrides, texts: Sequence[str], codes: Sequence[str], shares: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
+    """The shares of detailed codes with the overrides in them, and where each title's come from.
+
+    Args:
+        overrides: Of which any number may be among the titles.
+        texts: Normalised titles.
+        codes: The columns' detailed codes: at least `overrides.columns(...)` of the model's own.
+        shares: The model's, shape (titles, detailed); not changed.
+
+    Returns:
+        Shares of the same shape, and for each title `OVERRIDE` or `MODEL`. Within an override's code, the model's
+        shares keep their proportions, which are equal where the model gives them no share at all.
+
+    Raises:
+        InputError: An override's code has no column.
+    """
+    found = [(row, overrides.codes[text]) for row, text in enumerate(texts) if text in overrides.codes]
+    source = np.full(len(texts), MODEL, dtype=f"<U{max(len(MODEL), len(OVERRIDE))}")
+    if not found:
+        return shares, source
+    rows_of: dict[str, tuple[list[int], list[float]]] = {}
+    for row, wanted in found:
+        for code, share in wanted.items():
+            rows, parts = rows_of.setdefault(code, ([], []))
+            rows.append(row)
+            parts.append(share)
+    places = [row for row, _ in found]
+    source[places] = OVERRIDE
+    changed = shares.copy()
+    changed[places] = 0
+    for code, (rows, parts) in rows_of.items():
+        columns = _columns_of(code, codes)
+        cells = np.array(rows)[:, None], columns  # (titles, columns)
+        changed[cells] += _in_proportion(shares[cells]) * np.array(parts, np.float32)[:, None]
+    return changed, source
+
+
+def _columns_of(code: str, codes: Sequence[str]) -> NDArray[np.intp]:
+    below = detailed_codes(code)
+    columns = np.flatnonzero([column in below for column in codes])
+    if len(columns) == 0:
+        raise InputError(f"an override names {code}, which has no column: widen the shares to `Overrides.columns`")
+    return columns
+
+
+def _in_proportion(inside: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows that sum to 1, shape (titles, columns)."""
+    totals = inside.sum(axis=1, keepdims=True)
+    parts = np.full_like(inside, 1 / inside.shape[1])
+    np.divide(inside, totals, out=parts, where=totals > 0)
+    return parts

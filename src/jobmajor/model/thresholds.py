@@ -1,0 +1,66 @@
+"""From what a recipe has learned to a classifier that also knows when not to answer; the same for every recipe."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from jobmajor import soc
+from jobmajor.data import prepare
+from jobmajor.data.examples import COUNTED
+from jobmajor.model.answers import Knowledge
+from jobmajor.model.classifier import Classifier
+from jobmajor.model.rules import abstain, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobmajor.model.scorer import Scorer
+    from jobmajor.soc import Level
+
+_log = logging.getLogger(__name__)
+
+
+def classifier(
+    scorer: Scorer, train: pl.DataFrame, validation: pl.DataFrame, about: Mapping[str, Any] | None = None
+) -> Classifier:
+    """The classifier with what `answer` needs: a threshold for each level, and the titles of training.
+
+    Args:
+        scorer: Learned from `train`, calibrated on `validation`.
+        train: Columns `text` and `code`; codes that the scorer can't answer are left out.
+        validation: The same with `source`; see `choose`.
+        about: What the model should say of its origin.
+    """
+    plain = Classifier(scorer, about or {})
+    known = prepare.titles(train).filter(pl.col("code").is_in(scorer.codes))
+    titles = listed.learn(known["text"].to_list(), np.searchsorted(scorer.codes, known["code"].to_list()))
+    chosen = choose(plain, validation)
+    _log.info("thresholds %s", chosen)
+    return Classifier(scorer, plain.about, Knowledge(chosen, titles))
+
+
+def choose(model: Classifier, validation: pl.DataFrame) -> dict[Level, float]:
+    """For each level, the score from which on answers are as precise as `abstain.PRECISION`.
+
+    Counted are the distinct texts of the counted rows, so that no title speaks twice; an answer is right where any
+    row of the text, counted or not, lists it.
+    """
+    texts = validation.filter(validation["source"] == COUNTED)["text"].unique().sort().to_list()
+    codes: dict[str, set[str]] = {text: set() for text in texts}
+    for text, code in zip(validation["text"], validation["code"], strict=True):
+        codes.get(text, set()).add(code)
+    detailed = model.scorer.shares(texts)
+    chosen: dict[Level, float] = {}
+    for level in soc.LEVELS:
+        shares = model.sum_up(detailed, level)
+        best = np.array(model.classes(level))[shares.argmax(axis=1)]
+        right = [
+            answer in {soc.ancestor(code, level) for code in codes[text]}
+            for answer, text in zip(best.tolist(), texts, strict=True)
+        ]
+        chosen[level] = abstain.choose(shares.max(axis=1), right)
+    return chosen

@@ -1,0 +1,74 @@
+"""The transformer recipe: a Hugging Face checkpoint, fine-tuned to give every detailed code its share of a title.
+
+An extra: torch and transformers are 900 MB, and only these functions load them. The training loop is plain PyTorch
+and our own, since the usual trainer keeps its checkpoints as pickles; here every tensor stands in safetensors.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+from jobmajor.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import polars as pl
+
+    from jobmajor.model.transformer.model import TransformerModel
+    from jobmajor.settings import Transformer
+
+_PACKAGES = ("torch", "transformers", "tokenizers")
+
+
+def fit(
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    settings: Transformer,
+    about: Mapping[str, Any] | None = None,
+    checkpoints: Path | None = None,
+) -> TransformerModel:
+    """A model fine-tuned on `train`; when to stop and how sure to be is learned from `validation`.
+
+    In a process that torchrun started (`launch`), all processes of the job train one model together and each returns
+    it; only the one where `launch.is_first()` says so should save it.
+
+    Args:
+        train: Columns `text` and `code`, as `prepare` writes them; every source counts.
+        validation: The same with `source`; the counted rows are used.
+        settings: Of the recipe.
+        about: What the model should say of its origin; "settings" among it replaces those it was fitted with.
+        checkpoints: A folder to go on from and to keep the state in; None keeps none.
+
+    Raises:
+        MissingExtra: torch or transformers isn't installed. InputError: The checkpoint can't be used.
+        DataError: A table without rows to learn or count. Unfinished: SIGTERM came; the state is kept, start again.
+    """
+    require("the transformer recipe")
+    from jobmajor.model.transformer import recipe  # noqa: PLC0415 - loads torch
+
+    return recipe.fit(train, validation, settings, about, checkpoints)
+
+
+def load(folder: Path) -> TransformerModel:
+    """The model that `TransformerModel.save` wrote.
+
+    Raises:
+        MissingExtra: As above. ArtifactError: A file is missing, damaged or of another format.
+    """
+    require("this model")
+    from jobmajor.model.transformer import model  # noqa: PLC0415 - loads torch
+
+    return model.load(folder)
+
+
+def require(verb: str) -> None:
+    """Return if the recipe's packages are installed, of which none is loaded.
+
+    Raises:
+        MissingExtra: One is not.
+    """
+    if any(importlib.util.find_spec(name) is None for name in _PACKAGES):
+        raise MissingExtra(verb, "transformer")

@@ -1,0 +1,104 @@
+"""What is to be learned and what it is judged by: titles and codes as numbers, once each.
+
+A title that stands under several codes is one example whose truth is shared among them, in proportion to the rows
+that list it; given once per row instead, it would contradict itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from jobmajor import soc
+from jobmajor.data.examples import COUNTED
+from jobmajor.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Distinct training titles; `shares` has shape (texts, codes), each row sums to 1."""
+
+    texts: tuple[str, ...]
+    codes: tuple[str, ...]
+    shares: csr_array
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Validation's counted rows.
+
+    `row_text` is each row's place among the distinct `texts`; `truth` its column among the codes learned and
+    `major` that among their major groups, one past the last where training never saw it. All of shape (rows,).
+    """
+
+    texts: tuple[str, ...]
+    row_text: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    major: NDArray[np.int64]
+
+
+def lessons(train: pl.DataFrame) -> Lessons:
+    """The distinct titles of `train` with the codes that list them.
+
+    Raises:
+        DataError: Titles of fewer than two codes.
+    """
+    codes = tuple(sorted(train["code"].unique()))
+    if len(codes) < 2:
+        raise DataError("the training titles", f"{len(codes)} codes", "two or more", "use more titles")
+    texts = train["text"].unique().sort()
+    places = texts.search_sorted(train["text"]).to_numpy(), np.searchsorted(codes, train["code"].to_numpy())
+    listed = csr_array((np.ones(len(train)), places), shape=(len(texts), len(codes)))  # rows that list each pair
+    listed.data /= np.repeat(listed.sum(axis=1), np.diff(listed.indptr))
+    return Lessons(tuple(texts), codes, listed)
+
+
+def trial(validation: pl.DataFrame, codes: tuple[str, ...]) -> Trial:
+    """The rows that the choice between epochs is made on.
+
+    Raises:
+        DataError: There is none.
+    """
+    counted = validation.filter(validation["source"] == COUNTED)
+    if counted.is_empty():
+        raise DataError("the validation table", "no row to count", f"rows with source {COUNTED!r}", "run prepare again")
+    texts = counted["text"].unique().sort()
+    column = {code: place for place, code in enumerate(codes)}
+    groups = {major: place for place, major in enumerate(majors(codes))}
+    return Trial(
+        tuple(texts),
+        texts.search_sorted(counted["text"]).to_numpy().astype(np.int64),
+        np.array([column.get(code, len(codes)) for code in counted["code"]]),
+        np.array([groups.get(soc.ancestor(code, "major"), len(groups)) for code in counted["code"]]),
+    )
+
+
+def majors(codes: tuple[str, ...]) -> tuple[str, ...]:
+    """The major groups of the codes, in order."""
+    return tuple(sorted({soc.ancestor(code, "major") for code in codes}))
+
+
+def group_sizes(codes: tuple[str, ...]) -> list[int]:
+    """How many of the codes each major group has; codes are in order, so each group's stand side by side."""
+    _, sizes = np.unique([soc.ancestor(code, "major") for code in codes], return_counts=True)
+    return [int(size) for size in sizes]
+
+
+def digest(learned: Lessons, judged: Trial) -> str:
+    """sha256 of all of it, 64 hex digits: the same data, and no other, may go on from a checkpoint."""
+    total = hashlib.sha256()
+    for texts in (learned.texts, learned.codes, judged.texts):
+        total.update("\n".join((*texts, "\0")).encode("utf-8", "surrogatepass"))
+    shares = learned.shares
+    for array in (shares.indptr, shares.indices, judged.row_text, judged.truth):
+        total.update(array.astype("<i8").tobytes())
+    total.update(shares.data.astype("<f8").tobytes())
+    return total.hexdigest()

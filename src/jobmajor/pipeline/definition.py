@@ -1,0 +1,217 @@
+"""THE definition: the one description of the pipeline, as plain data, for this machine and for SageMaker alike.
+
+The same settings always give the same bytes; nothing here calls AWS or needs an SDK. What differs by place (bucket,
+role, image, instance types) is a Parameter. Outputs stand below the execution's id, so that no later run can
+overwrite what a cached step points to, and inputs carry their digest in the address.
+Source of the format: AWS, "SageMaker Pipeline Definition JSON Schema", version 2020-12-01.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from jobmajor.errors import SettingError
+from jobmajor.pipeline import requests
+from jobmajor.pipeline.requests import get, processing_input, processing_output, produced
+
+if TYPE_CHECKING:
+    from jobmajor.pipeline.requests import Tuning
+    from jobmajor.settings import Settings
+
+ROLE = "arn:aws:iam::000000000000:role/jobmajor-local"
+IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/jobmajor:local"
+NO_CHAMPION = "champion/none"  # below the prefix: what stands where no champion is to be compared with
+EVALUATION, REPORT = "evaluation.json", "report.html"
+
+_KEPT = {"Enabled": True, "ExpireAfter": "P30D"}
+# What is tried again, and how often: calls that fail; jobs that the service broke; instances that aren't to be had,
+# for which a night is worth waiting. A job's own failure is none of these. Source: AWS, Amazon SageMaker AI Developer
+# Guide, "Retry Policy for Pipeline Steps", which also says that a search does the second by itself.
+_CALLS = {
+    "ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"],
+    "IntervalSeconds": 30,
+    "BackoffRate": 2.0,
+    "MaxAttempts": 5,
+}
+_BROKEN = {
+    "ExceptionType": ["SageMaker.JOB_INTERNAL_ERROR"],
+    "IntervalSeconds": 60,
+    "BackoffRate": 2.0,
+    "MaxAttempts": 3,
+}
+_SCARCE = {
+    "ExceptionType": ["SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT"],
+    "IntervalSeconds": 300,
+    "BackoffRate": 1.5,
+    "ExpireAfterMin": 480,
+}
+_RETRIES = {
+    "Processing": [_CALLS, _BROKEN, _SCARCE],
+    "Training": [_CALLS, _BROKEN, _SCARCE],
+    "Tuning": [_CALLS, _SCARCE],
+    "RegisterModel": [_CALLS],
+}
+_STATUSES = ["PendingManualApproval", "Approved", "Rejected"]
+
+
+def build(settings: Settings, tuning: Tuning | None = None) -> dict[str, Any]:
+    """The definition, ready for JSON; with `tuning` its training is a search, whose best model goes on.
+
+    Raises:
+        SettingError: A search was asked for, and the recipe is another than the one that the ranges are of.
+    """
+    if tuning and settings.train.recipe != "linear":
+        raise SettingError("train.recipe", settings.train.recipe, "linear: a search is for settings of that recipe")
+    model = requests.best_model(settings) if tuning else get("Steps.train.ModelArtifacts.S3ModelArtifacts")
+    if tuning:
+        train = _step("train", "Tuning", requests.search(settings, tuning))
+    else:
+        train = _step("train", "Training", requests.training(settings))
+    return {
+        "Version": "2020-12-01",
+        "Metadata": {},
+        "Parameters": _parameters(settings),
+        "PipelineExperimentConfig": {
+            "ExperimentName": get("Execution.PipelineName"),
+            "TrialName": get("Execution.PipelineExecutionId"),
+        },
+        "Steps": [_preprocess(settings), train, _evaluate(settings, model), _check(settings, model)],
+    }
+
+
+def to_bytes(settings: Settings, tuning: Tuning | None = None) -> bytes:
+    """The definition's bytes: what `sagelocal` runs here and what is sent to SageMaker."""
+    return (json.dumps(build(settings, tuning), indent=1) + "\n").encode()
+
+
+def local_uri(settings: Settings, *parts: str) -> str:
+    """An address below the prefix in the bucket that stands for S3 on this machine."""
+    return "/".join((f"s3://{settings.names.bucket}", settings.names.prefix, *parts))
+
+
+def _parameter(name: str, default: Any, kind: str = "String") -> dict[str, Any]:
+    return {"Name": name, "Type": kind, "DefaultValue": default}
+
+
+def _parameters(settings: Settings) -> list[dict[str, Any]]:
+    base = _parameter("CheckpointUrl", local_uri(settings, requests.CHECKPOINT))
+    return [
+        _parameter("ProcessingInstanceType", "ml.c5.xlarge"),
+        _parameter("TrainingInstanceType", "ml.m5.xlarge"),
+        _parameter("TrainingInstanceCount", 1, "Integer"),
+        {**_parameter("ModelApprovalStatus", "PendingManualApproval"), "EnumValues": _STATUSES},
+        _parameter("TestScoreThreshold", settings.thresholds.onet, "Float"),
+        _parameter("InputDataUrl", local_uri(settings, "input")),
+        _parameter("ChampionModelUrl", local_uri(settings, NO_CHAMPION)),
+        *([base] if requests.is_transformer(settings) else []),
+        _parameter("Bucket", settings.names.bucket),
+        _parameter("RoleArn", ROLE),
+        _parameter("ImageUri", IMAGE),
+    ]
+
+
+def _step(name: str, kind: str, arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "Name": name,
+        "Type": kind,
+        "Arguments": arguments,
+        **more,
+        "CacheConfig": _KEPT,
+        "RetryPolicies": _RETRIES[kind],
+    }
+
+
+def _preprocess(settings: Settings) -> dict[str, Any]:
+    outputs = [processing_output(settings, name) for name in ("train", "validation", "test", "baseline")]
+    inputs = [processing_input("input", get("Parameters.InputDataUrl"))]
+    words = requests.arguments(asdict(settings.split))
+    arguments = requests.processing(settings, "prepare", words, inputs=inputs, outputs=outputs)
+    return _step("preprocess-data", "Processing", arguments)
+
+
+def _evaluate(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
+    inputs = [
+        processing_input("model", model),
+        processing_input("test", produced("preprocess-data", "test")),
+        processing_input("champion", get("Parameters.ChampionModelUrl")),
+    ]
+    outputs = [processing_output(settings, name) for name in ("evaluation", "prediction-baseline")]
+    words = ["--seed", str(settings.split.seed)]
+    arguments = requests.processing(settings, "evaluate", words, inputs=inputs, outputs=outputs)
+    report = {"PropertyFileName": "EvaluationReport", "OutputName": "evaluation", "FilePath": EVALUATION}
+    return _step("evaluate-model", "Processing", arguments, PropertyFiles=[report])
+
+
+def _evaluated(path: str) -> dict[str, Any]:
+    report = get("Steps.evaluate-model.PropertyFiles.EvaluationReport")
+    return {"Std:JsonGet": {"PropertyFile": report, "Path": path}}
+
+
+def _check(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
+    """The tutorial's condition on weighted F1, and the gate's answer on everything else: both must hold."""
+    score = {
+        "Type": "GreaterThan",
+        "LeftValue": _evaluated("classification_metrics.test_f1"),
+        "RightValue": get("Parameters.TestScoreThreshold"),
+    }
+    gate = {"Type": "Equals", "LeftValue": _evaluated("gate.passed"), "RightValue": True}
+    branches = {"IfSteps": [_register(settings, model)], "ElseSteps": [_fail()]}
+    return {
+        "Name": "check-test-score",
+        "Type": "Condition",
+        "Arguments": {"Conditions": [score, gate], **branches},
+    }
+
+
+def _joined(step: str, output: str, name: str) -> dict[str, Any]:
+    return {"ContentType": "application/json", "S3Uri": _concatenated(produced(step, output), f"/{name}")}
+
+
+def _concatenated(*values: Any) -> dict[str, Any]:
+    return {"Std:Join": {"On": "", "Values": [*values]}}
+
+
+def _register(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
+    container = {"Image": get("Parameters.ImageUri"), "ModelDataUrl": model}
+    kinds = ["text/csv", "application/json", "application/jsonlines"]
+    arguments = {
+        "ModelPackageGroupName": settings.names.group,
+        "ModelApprovalStatus": get("Parameters.ModelApprovalStatus"),
+        "InferenceSpecification": {
+            "Containers": [container],
+            "SupportedContentTypes": kinds,
+            "SupportedResponseMIMETypes": kinds,
+            "SupportedRealtimeInferenceInstanceTypes": ["ml.t2.medium", "ml.m5.xlarge"],
+            "SupportedTransformInstanceTypes": ["ml.m5.large"],
+        },
+        "ModelMetrics": {
+            "ModelQuality": {"Statistics": _joined("evaluate-model", "evaluation", EVALUATION)},
+            "ModelDataQuality": {"Statistics": _joined("preprocess-data", "baseline", "baseline.json")},
+        },
+        "CustomerMetadataProperties": {
+            "TestScoreThreshold": _concatenated(get("Parameters.TestScoreThreshold")),
+            "ComparedWith": get("Parameters.ChampionModelUrl"),
+            "ExecutionId": get("Execution.PipelineExecutionId"),
+        },
+    }
+    return {
+        "Name": "register",
+        "Type": "RegisterModel",
+        "Arguments": arguments,
+        "RetryPolicies": _RETRIES["RegisterModel"],
+    }
+
+
+def _fail() -> dict[str, Any]:
+    """The message names both figures, as far as the language can read them."""
+    message = _concatenated(
+        "Execution failed due to the gate: weighted F1 ",
+        _evaluated("classification_metrics.test_f1"),
+        " (more than ",
+        get("Parameters.TestScoreThreshold"),
+        " is asked), other checks: ",
+        _evaluated("gate.summary"),
+    )
+    return {"Name": "fail", "Type": "Fail", "Arguments": {"ErrorMessage": message}}

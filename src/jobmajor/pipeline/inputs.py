@@ -1,0 +1,95 @@
+"""What a run reads, brought to where the definition reads it: the local bucket, each thing named by its content.
+
+A name that says the content is what makes a later run of the same find its steps in the cache.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobmajor.data import folder as folders
+from jobmajor.errors import RegistryError
+from jobmajor.pipeline import definition, requests
+from jobmajor.registry import artifact
+from sagelocal.storage import archive, manifest, publish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from jobmajor.data.source import Source
+    from jobmajor.registry.versions import Registry
+    from jobmajor.settings import Settings
+    from sagelocal.storage.store import FolderStore
+
+
+def data(source: Source, store: FolderStore, settings: Settings) -> str:
+    """The address of a release's files, which are put there, if they aren't, after a look at them.
+
+    The look costs a second and only the first time: data that can't be used is refused before anything runs.
+    """
+    layout = folders.describe(source.folder)
+    found = [path for path in (layout.titles, layout.occupations, layout.reported) if path]
+    origin = {"release": layout.release, "edition": layout.edition}
+
+    def look() -> None:
+        from jobmajor.data import onet  # noqa: PLC0415 - brings in polars, which a cached run can do without
+
+        onet.read(source.folder)  # the original, so that a refusal names a file that the user knows
+
+    return _brought(found, definition.local_uri(settings, "input"), store, origin, look)
+
+
+def checkpoint(files: Sequence[Path], store: FolderStore, settings: Settings) -> str:
+    """The address of a checkpoint's files, as `transformer.base.files` finds them; put there if they aren't."""
+    return _brought(files, definition.local_uri(settings, requests.CHECKPOINT), store, {}, lambda: None)
+
+
+def _brought(
+    files: Sequence[Path], place: str, store: FolderStore, origin: Mapping[str, str], look: Callable[[], None]
+) -> str:
+    with tempfile.TemporaryDirectory() as name:
+        staging = Path(name)
+        for path in files:
+            shutil.copyfile(path, staging / path.name)
+        made = manifest.write(staging, source=origin)
+        uri = f"{place}/{made.digest}"
+        there = store.listing(uri)
+        if any(there.get(name) != record for name, record in made.files.items()):
+            look()
+            store.publish(uri, staging)
+    return uri
+
+
+def champion(registry: Registry, key: str, store: FolderStore, settings: Settings) -> str:
+    """The address of the model to compare with, named by its digest; brought there if it isn't.
+
+    A run that repeats the one which made the champion compares with what the champion itself was compared with:
+    else every repeated run would evaluate again, a model against itself.
+    """
+    current = registry.champion()
+    none = definition.local_uri(settings, definition.NO_CHAMPION)
+    uri = definition.local_uri(settings, "champion", current.digest) if current else none
+    if current and current.lineage.get("run_key") == key:
+        uri = str(current.lineage["compared_with"])
+    if not store.listing(uri):
+        with tempfile.TemporaryDirectory() as name:
+            staging = Path(name)
+            if uri == none:
+                publish.write_file(staging / "none.txt", b"No champion yet: nothing to compare with.\n")
+            else:
+                _pack(registry, uri.rpartition("/")[2], staging / artifact.MODEL)
+            store.publish(uri, staging)
+    return uri
+
+
+def _pack(registry: Registry, digest: str, target: Path) -> None:
+    """The registered model with that digest, verified, as an archive."""
+    for version in registry.versions():
+        if version.digest == digest:
+            registry.verify(version.number)
+            archive.pack(version.folder, target)
+            return
+    raise RegistryError(f"the champion was compared with {digest[:12]}…, which no version is now: promote another")

@@ -1,0 +1,275 @@
+"""One run on this machine: data in, the definition executed, a version registered and, if it passed, promoted.
+
+The pipeline itself is `pipeline.py`'s definition and nothing else. This is what stands around it: bringing the data
+to where the definition reads it, choosing what to compare with, and taking the version at its end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobmajor.data import folder as folders
+from jobmajor.data import source as sources
+from jobmajor.errors import InputError, SettingError
+from jobmajor.evaluation import gate
+from jobmajor.lineage import code_version
+from jobmajor.model import transformer
+from jobmajor.model.transformer import checkpoint_files
+from jobmajor.pipeline import definition as pipeline
+from jobmajor.pipeline import inputs, requests
+from jobmajor.registry import artifact
+from jobmajor.registry.versions import Candidate, open_registry
+from jobmajor.settings import Settings
+from sagelocal.definition import parse as definitions
+from sagelocal.jobs import environment
+from sagelocal.run import executor
+from sagelocal.storage import manifest
+from sagelocal.storage.store import FolderStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jobmajor.data.source import Source
+    from jobmajor.pipeline.tune import Options as Search
+    from jobmajor.pipeline.tune import Result
+    from jobmajor.registry.versions import Registry, Version
+    from sagelocal.definition.steps import Definition
+    from sagelocal.run.executor import Execution, RegisterRequest, StepRecord
+
+_log = logging.getLogger(__name__)
+_MAX_EVALUATION_BYTES = 64 * 2**20
+# What a run works out itself, and from what: given by hand, its lineage would name data or a champion it never saw.
+_OWN = {
+    "InputDataUrl": "--release or --data",
+    "ChampionModelUrl": "the workspace's champion",
+    "CheckpointUrl": "the setting transformer.checkpoint",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run may be told; None for a threshold takes the one that belongs to the data."""
+
+    release: str = sources.AUTO
+    data: Path | None = None
+    threshold: float | None = None
+    promote: bool = True
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    way: sources.Way | None = None
+    on_source: Callable[[Source], None] | None = None
+    on_event: Callable[[StepRecord], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to.
+
+    `version` is the registered one, None where the gate refused or a step failed; `champion` is the workspace's
+    champion after the run; `evaluation`, and `report`, its page for people, are None where the run did not get so far.
+    """
+
+    execution: Execution
+    source: Source
+    threshold: float
+    evaluation: Mapping[str, Any] | None
+    version: Version | None
+    champion: Version | None
+    report: Path | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether a version came out that the gate passed."""
+        return self.execution.status == "Succeeded" and self.version is not None
+
+
+def run(home: Path, options: Options | None = None) -> Outcome:
+    """Run the pipeline in the workspace `home` to its end.
+
+    Raises:
+        InputError: The data, a setting or a parameter can't be used; nothing was run. Busy: Another run holds the
+        workspace. PipelineError: The workspace can't be written.
+    """
+    options = options or Options()
+    _check(options)
+    source = _source(home, options)
+    how = options.settings
+    checkpoint = checkpoint_files.files(how.transformer.checkpoint) if requests.is_transformer(how) else []
+    with executor.hold(home) as lock:  # from before the data is brought and the champion is chosen to its end
+        return _run(home, options, (source, checkpoint), lock)
+
+
+def tune(home: Path, output: Path, options: Options, search: Search) -> Result:
+    """Look for better settings of the linear recipe on the data that a run would read, and leave them in `output`.
+
+    Args:
+        home: The workspace; a search that was interrupted goes on in it.
+        output: A new file, a part of `jobmajor.toml`.
+        options: Of the data and the settings that the search begins with; what only a run needs is not looked at.
+        search: The rest.
+
+    Raises:
+        InputError: The data or a setting can't be used, or the file is there; nothing was tried.
+        MissingExtra: Optuna isn't installed. Busy: Another search holds the workspace.
+    """
+    from jobmajor.data import (  # noqa: PLC0415 - heavy, and no run needs the last
+        examples,
+        onet,
+        prepare,
+    )
+    from jobmajor.pipeline import tune  # noqa: PLC0415 - heavy, and no run needs the last
+
+    if options.settings.train.recipe != "linear":
+        raise SettingError("train.recipe", options.settings.train.recipe, "linear: it is what a search is for")
+    wanted = replace(search, settings=options.settings.linear)
+    tune.check(wanted)
+    tune.check_output(output)
+    source = _source(home, options)
+    release = onet.read(source.folder)
+    parts = prepare.with_phrases(
+        prepare.split(examples.build(release), options.settings.split), examples.phrases(release)
+    )
+    found = tune.run(home, parts["train"], parts["validation"], wanted)
+    tune.write(output, found)
+    return found
+
+
+def _source(home: Path, options: Options) -> Source:
+    source = sources.resolve(options.release, home, data=options.data, way=options.way)
+    if options.on_source:
+        options.on_source(source)
+    return source
+
+
+def _run(home: Path, options: Options, found: tuple[Source, list[Path]], lock: int) -> Outcome:
+    source, checkpoint = found
+    store = FolderStore(home.absolute() / "s3")
+    parameters = {
+        "InputDataUrl": inputs.data(source, store, options.settings),
+        "TestScoreThreshold": _threshold(options, source),
+        **options.parameters,
+    }
+    if checkpoint:
+        parameters["CheckpointUrl"] = inputs.checkpoint(checkpoint, store, options.settings)
+    definition, registry = definitions.parse(pipeline.to_bytes(options.settings)), open_registry(home)
+    key = _run_key(definition, parameters, options.settings)
+    parameters["ChampionModelUrl"] = inputs.champion(registry, key, store, options.settings)
+    handler = _Registration(registry, {"run_key": key, "source": {"release": source.release, "how": source.how}})
+    execution = executor.run(definition, home, replace(_executor_options(options, parameters, handler), lock=lock))
+    version = handler.version(execution)
+    waiting = registry.candidate()  # leaves out former champions: a run does not undo a rollback
+    if version and options.promote and waiting and waiting.number == version.number:
+        version = registry.promote(version.number)
+    threshold: float = execution.parameters["TestScoreThreshold"]
+    folder = _evaluation_uri(execution)
+    evaluation = json.loads(store.read(f"{folder}/{pipeline.EVALUATION}", _MAX_EVALUATION_BYTES)) if folder else None
+    page = store.path(f"{folder}/{pipeline.REPORT}") if folder else None
+    return Outcome(execution, source, threshold, evaluation, version, registry.champion(), page)
+
+
+def _check(options: Options) -> None:
+    """What can be refused before anything is fetched or made."""
+    if requests.is_transformer(options.settings):
+        transformer.require('the setting train.recipe = "transformer"')
+    for name in _OWN.keys() & options.parameters.keys():
+        raise InputError(f"parameter {name!r} can't be given to a run, which sets it from {_OWN[name]}: leave it out")
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise SettingError("threshold", options.threshold, "a share from 0 to 1")
+    values = definitions.bind(definitions.parse(pipeline.to_bytes(options.settings)).parameters, options.parameters)
+    if not 0 <= values["TestScoreThreshold"] <= 1:
+        raise SettingError("TestScoreThreshold", values["TestScoreThreshold"], "a share from 0 to 1")
+    if options.threshold is not None and "TestScoreThreshold" in options.parameters:
+        raise InputError("a threshold and the parameter 'TestScoreThreshold' were given: leave one of the two out")
+
+
+def _threshold(options: Options, source: Source) -> float:
+    thresholds = options.settings.thresholds
+    if options.threshold is not None:
+        return options.threshold
+    return thresholds.starter if source.release == folders.STARTER else thresholds.onet
+
+
+def _executor_options(options: Options, parameters: Mapping[str, Any], handler: _Registration) -> executor.Options:
+    current = environment.current()
+    ours = executor.Environment(current.prefix, code_version(options.settings.train.recipe), honours_root=True)
+    return executor.Options(
+        parameters=parameters,
+        environment=ours,
+        register=handler,
+        pipeline_name=options.settings.names.pipeline,
+        on_event=options.on_event,
+    )
+
+
+def _run_key(definition: Definition, parameters: Mapping[str, Any], settings: Settings) -> str:
+    """Says that two runs do the same work: all but the threshold and the approval, which are decided at its end."""
+    decided = ("TestScoreThreshold", "ModelApprovalStatus")
+    bound = definitions.bind(definition.parameters, parameters)
+    given = {name: value for name, value in bound.items() if name not in decided}
+    text = json.dumps([definition.digest, code_version(settings.train.recipe), given], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Registration:
+    """The handler of the definition's RegisterModel step: a version in our registry."""
+
+    registry: Registry
+    lineage: Mapping[str, Any]
+
+    def __call__(self, request: RegisterRequest) -> Mapping[str, Any]:
+        arguments, parameters = request.arguments, request.execution["parameters"]
+        with tempfile.TemporaryDirectory() as name:
+            model, attachments = Path(name, "model"), Path(name, "evaluation")
+            model.mkdir()
+            request.store.download(arguments["InferenceSpecification"]["Containers"][0]["ModelDataUrl"], Path(name))
+            artifact.unpack(Path(name, artifact.MODEL), model)
+            statistics = arguments["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+            request.store.download(statistics.rpartition("/")[0], attachments)
+            manifest.verify(attachments)
+            evaluation = json.loads((attachments / pipeline.EVALUATION).read_bytes())
+            decision = gate.decide(evaluation, float(parameters["TestScoreThreshold"]))
+            version = self.registry.register(
+                Candidate(
+                    model_folder=model,
+                    evaluation=evaluation,
+                    decision=decision.to_dict(),
+                    status=arguments["ModelApprovalStatus"],
+                    lineage={
+                        **self.lineage,
+                        "execution_id": request.execution["id"],
+                        "definition_digest": request.execution["definition_digest"],
+                        "parameters": dict(parameters),
+                        "compared_with": parameters["ChampionModelUrl"],
+                        "data": evaluation["dataset"],
+                        "code_version": code_version(evaluation["model"]["recipe"]),
+                    },
+                    attachments=tuple(sorted(attachments.iterdir())),
+                )
+            )
+        group = arguments["ModelPackageGroupName"]
+        arn = f"arn:aws:sagemaker:local:000000000000:model-package/{group}/{version.number}"
+        return {**arguments, "ModelPackageArn": arn, "ModelPackageVersion": version.number}
+
+    def version(self, execution: Execution) -> Version | None:
+        """The version that the execution registered, None where it did not come to that."""
+        for record in execution.steps:
+            if record.type == "RegisterModel" and record.status == "Succeeded":
+                return self.registry.get(record.properties["ModelPackageVersion"])
+        return None
+
+
+def _evaluation_uri(execution: Execution) -> str | None:
+    """Where `evaluate-model` left its files, in this execution or in the one whose result was taken."""
+    for record in execution.steps:
+        if record.name == "evaluate-model" and record.status == "Succeeded":
+            outputs = record.properties["ProcessingOutputConfig"]["Outputs"]
+            uri: str = next(item["S3Output"]["S3Uri"] for item in outputs if item["OutputName"] == "evaluation")
+            return uri
+    return None

@@ -1,0 +1,298 @@
+"""The registry on this machine: MLflow for the records, folders named by digest for the files.
+
+MLflow alone would let two processes register the same files twice, and leave a killed process's
+run RUNNING for ever. So every write holds one file lock, and each change is ordered so that its
+last transaction alone makes it count. Only MLflow's public client writes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import math
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from jobmajor.errors import ArtifactError, ChecksumMismatch, RegistryError, SettingError, UnknownVersion
+from jobmajor.registry import mlflow_database
+from jobmajor.registry.versions import (
+    CHAMPION,
+    DIGEST,
+    MODEL_NAME,
+    Candidate,
+    Event,
+    Version,
+    folder_of,
+    passed,
+    settled,
+    succession,
+)
+from sagelocal.storage import manifest, publish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+    from mlflow.tracking import MlflowClient
+
+_logger = logging.getLogger(__name__)
+
+_OURS = f"name = '{MODEL_NAME}'"
+_HISTORY = "champions"  # the registered model's tag that holds the events
+_MAX_EVENTS = 1000  # MLflow holds 100,000 characters in a tag, an event has about 50
+_MOST = 200_000  # versions in one answer, MLflow's own limit
+
+
+class MlflowRegistry:
+    """`registry.Registry` in the workspace `home`; safe for many processes, and for kills at any moment."""
+
+    def __init__(self, home: Path) -> None:
+        if {"?", "%"} & set(str(home.resolve())):  # they mean something else in a database's address
+            raise SettingError("home", str(home), "a path without ? and %")
+        self._home = home.resolve()
+        self._models = self._home / "models"
+        self._models.mkdir(parents=True, exist_ok=True)
+        with mlflow_database.one_line():
+            self._client = self._open()
+
+    def register(self, candidate: Candidate) -> Version:
+        """The files first, then the run, then the version in one transaction, then the run's end."""
+        digest = manifest.verify(candidate.model_folder).digest
+        with mlflow_database.one_line(), self._writing():
+            self._sweep()
+            self._keep(candidate.model_folder, digest)
+            known = self._search(f"tags.{DIGEST} = '{digest}'")
+            number = int(known[0].version) if known else self._record(candidate, digest)
+            version = self.get(number)
+            if passed(candidate.decision) and not passed(version.decision):
+                self._tag(version, "decision", _json(candidate.decision))
+            return self.get(number)
+
+    def versions(self) -> tuple[Version, ...]:
+        """One query for all; a version that someone made by hand in MLflow is left out."""
+        with mlflow_database.one_line():
+            records = [record for record in self._search() if DIGEST in record.tags]
+            aliases = self._model().aliases
+        for record in records:  # MLflow's search leaves them out
+            record.aliases = [name for name, number in aliases.items() if number == record.version]
+        return tuple(map(self._version, records))
+
+    def get(self, number: int) -> Version:
+        """Read from MLflow each time, so never stale."""
+        if type(number) is int and 0 < number < 2**31:  # no True, and no more than MLflow's column holds
+            with mlflow_database.one_line():
+                if self._search(f"version_number = {number}"):
+                    return self._version(self._client.get_model_version(MODEL_NAME, str(number)))
+        raise UnknownVersion(self._home, number, tuple(version.number for version in self.versions()[-20:]))
+
+    def champion(self) -> Version | None:
+        """The version that MLflow's alias points to."""
+        number = self._champion_number()
+        return None if number is None else self.get(number)
+
+    def candidate(self) -> Version | None:
+        """Found by rule, not by a second alias, which a kill could leave behind."""
+        crowned = {event.number for event in settled(self._events(), self._champion_number())}
+        waiting = [
+            version
+            for version in self.versions()
+            if version.number > max(crowned, default=0) and version.status != "Rejected"
+        ]
+        return waiting[-1] if waiting else None
+
+    def promote(self, number: int) -> Version:
+        """The alias moves last, in one transaction: a kill before it changes no champion."""
+        with mlflow_database.one_line(), self._writing():
+            self._crown(self.get(number), "promote")
+            return self.get(number)
+
+    def rollback(self) -> Version:
+        """To the one before in the succession, which forgets the champion that was rolled back."""
+        with mlflow_database.one_line(), self._writing():
+            line = succession(settled(self._events(), self._champion_number()))
+            if len(line) < 2:
+                raise RegistryError(f"{self._home} has no earlier champion: promote a version instead")
+            self._crown(self.get(line[-2]), "rollback")
+            return self.get(line[-2])
+
+    def verify(self, number: int) -> manifest.Manifest:
+        """Every file is hashed."""
+        version = self.get(number)
+        return _verified(version.folder, version.digest)
+
+    def sweep(self) -> int:
+        """Holds the writers' lock, so that no RUNNING run has a living process."""
+        with mlflow_database.one_line(), self._writing():
+            return self._sweep()
+
+    def _open(self) -> MlflowClient:
+        database = self._home / "mlflow.db"
+        if not database.exists():
+            with self._writing():
+                if not database.exists():
+                    for folder in (self._home, self._models):
+                        publish.sweep(folder)  # of a process killed while it made the database
+                    mlflow_database.create(database, self._models)
+        client = mlflow_database.client(database)
+        if not client.search_registered_models(_OURS):
+            with self._writing():
+                if not client.search_registered_models(_OURS):
+                    client.create_registered_model(MODEL_NAME)
+        return client
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """The only writer, until the block ends or the process dies."""
+        with (self._home / "registry.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _sweep(self) -> int:
+        publish.sweep(self._models)
+        experiments = self._client.search_experiments(filter_string=f"name LIKE '{MODEL_NAME}%'")
+        runs = self._client.search_runs(
+            [experiment.experiment_id for experiment in experiments],
+            filter_string="attributes.status = 'RUNNING'",
+        )
+        for run in runs:
+            registered = self._search(f"run_id = '{run.info.run_id}'")
+            self._client.set_terminated(run.info.run_id, "FINISHED" if registered else "KILLED")
+            _logger.info("closed run %s of a killed process", run.info.run_id)
+        return len(runs)
+
+    def _keep(self, source: Path, digest: str) -> None:
+        target = folder_of(self._home, digest)
+        try:
+            _verified(target, digest)
+        except ArtifactError:
+            shutil.rmtree(target, ignore_errors=True)
+            with publish.new_folder(target) as staging:
+                shutil.copytree(source, staging, dirs_exist_ok=True, copy_function=shutil.copyfile)
+                _verified(staging, digest)
+
+    def _record(self, candidate: Candidate, digest: str) -> int:
+        metrics = _headline(candidate.evaluation)
+        tags = {
+            DIGEST: digest,
+            "status": candidate.status,
+            "metrics": _json(metrics),
+            "decision": _json(candidate.decision),
+            "lineage": _json(candidate.lineage),
+        }
+        with self._run(digest) as run_id:
+            self._log(run_id, metrics, candidate)
+            version = self._client.create_model_version(
+                MODEL_NAME, folder_of(self._home, digest).as_uri(), run_id, tags
+            )
+        _logger.info("registered version %s, digest %s", version.version, digest)
+        return int(version.version)
+
+    @contextmanager
+    def _run(self, digest: str) -> Iterator[str]:
+        run = self._client.create_run(self._experiment(), run_name=digest[:12], tags={DIGEST: digest})
+        try:
+            yield run.info.run_id
+        except BaseException:
+            self._client.set_terminated(run.info.run_id, "FAILED")
+            raise
+        self._client.set_terminated(run.info.run_id)
+
+    def _log(self, run_id: str, metrics: Mapping[str, float], candidate: Candidate) -> None:
+        from mlflow.entities import Metric, Param  # noqa: PLC0415 - loaded when a registry is opened
+
+        now_ms = int(time.time() * 1000)
+        self._client.log_batch(
+            run_id,
+            [Metric(name, value, now_ms, 0) for name, value in metrics.items()],
+            [Param(name, str(value)) for name, value in candidate.lineage.get("parameters", {}).items()],
+        )
+        for path in candidate.attachments:
+            self._client.log_artifact(run_id, str(path))
+
+    def _experiment(self) -> str:
+        """An id; MLflow fixes an experiment's folder for good, so a moved workspace gets another."""
+        location = (self._home / "artifacts").as_uri()
+        name = MODEL_NAME
+        found = self._client.get_experiment_by_name(name)
+        if found and found.artifact_location != location:
+            name = f"{MODEL_NAME} in {self._home}"
+            found = self._client.get_experiment_by_name(name)
+        return found.experiment_id if found else self._client.create_experiment(name, location)
+
+    def _crown(self, version: Version, verb: str) -> None:
+        version.require_passed()
+        _verified(version.folder, version.digest)
+        champion = self._champion_number()
+        if version.status != "Approved":
+            self._tag(version, "status", "Approved")
+        if champion != version.number:
+            events = [*settled(self._events(), champion), Event.now(version.number, verb)]
+            self._client.set_registered_model_tag(MODEL_NAME, _HISTORY, _json(events[-_MAX_EVENTS:]))
+            self._client.set_registered_model_alias(MODEL_NAME, CHAMPION, str(version.number))
+            _logger.info("%s: version %d is the champion, before it was %s", verb, version.number, champion)
+
+    def _tag(self, version: Version, key: str, value: str) -> None:
+        self._client.set_model_version_tag(MODEL_NAME, str(version.number), key, value)
+
+    def _model(self) -> RegisteredModel:
+        return self._client.get_registered_model(MODEL_NAME)
+
+    def _champion_number(self) -> int | None:
+        with mlflow_database.one_line():
+            number = self._model().aliases.get(CHAMPION)
+        return None if number is None else int(number)
+
+    def _events(self) -> list[Event]:
+        with mlflow_database.one_line():
+            return [Event(*event) for event in json.loads(self._model().tags.get(_HISTORY, "[]"))]
+
+    def _search(self, condition: str = "") -> list[ModelVersion]:
+        where = f"{_OURS} and {condition}" if condition else _OURS
+        return list(self._client.search_model_versions(where, _MOST, ["version_number ASC"]))
+
+    def _version(self, record: ModelVersion) -> Version:
+        tags = record.tags
+        created = datetime.fromtimestamp(record.creation_timestamp / 1000, UTC)
+        return Version(
+            number=int(record.version),
+            folder=folder_of(self._home, tags.get(DIGEST)),
+            digest=tags[DIGEST],
+            status=tags["status"],
+            aliases=tuple(sorted(record.aliases)),
+            created=created.isoformat(timespec="milliseconds"),
+            metrics=json.loads(tags["metrics"]),
+            decision=json.loads(tags["decision"]),
+            lineage=json.loads(tags["lineage"]),
+        )
+
+
+def _verified(folder: Path, digest: str) -> manifest.Manifest:
+    found = manifest.verify(folder)
+    if found.digest != digest:
+        raise ChecksumMismatch(folder / manifest.NAME, digest, found.digest)
+    return found
+
+
+def _headline(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    numbers = evaluation.get("classification_metrics", {})
+    return {
+        name: float(value)
+        for name, value in numbers.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise RegistryError(f"a registry's record holds {type(value).__name__}, expected what JSON can hold: convert it")

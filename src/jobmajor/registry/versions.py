@@ -1,0 +1,228 @@
+"""Which models there are, which one serves, and what may take its place.
+
+Everything that asks "which model?" asks here, so that a version is always the same files, the
+champion always has a passed decision behind it, and a killed run never leaves half a version.
+`mlflow_registry` keeps it on this machine; a registry elsewhere keeps the same promises.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from jobmajor.errors import InputError, PromotionRefused, RegistryError, SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sagelocal.storage.manifest import Manifest
+
+MODEL_NAME = "job-major-clf"
+CHAMPION = "champion"
+DIGEST = "digest"
+STATUSES = ("PendingManualApproval", "Approved", "Rejected")  # as SageMaker names them
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_CHAMPIONS_DIGEST = """
+    SELECT tag.value FROM registered_model_aliases AS alias
+    LEFT JOIN model_version_tags AS tag
+        ON tag.name = alias.name AND tag.version = alias.version AND tag.key = ?
+    WHERE alias.name = ? AND alias.alias = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A trained model to register; what it holds must fit into JSON.
+
+    `model_folder` is unpacked and has its `manifest.json`. `evaluation` is evaluation.json's
+    content, `decision` the gate's (`{"passed": bool, "reasons": [...], ...}`; None: no gate looked
+    at it). `lineage` tells where it came from; its `parameters`, a mapping, can be compared in
+    MLflow's pages. `attachments` are files that are kept beside the record.
+
+    Raises:
+        SettingError: `status` is none of `STATUSES`; InputError when an attachment is no file.
+    """
+
+    model_folder: Path
+    evaluation: Mapping[str, Any]
+    decision: Mapping[str, Any] | None
+    status: str
+    lineage: Mapping[str, Any]
+    attachments: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise SettingError("ModelApprovalStatus", self.status, f"one of {', '.join(STATUSES)}")
+        for path in self.attachments:
+            if not path.is_file():
+                raise InputError(f"the attachment {path} is no file: write it first, or leave it out")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A registered model: `folder` holds its files, `digest` is what their manifest must say.
+
+    `created` is ISO 8601 in UTC. `metrics` are the finite numbers directly below the evaluation's
+    `classification_metrics`.
+    """
+
+    number: int
+    digest: str
+    status: str
+    aliases: tuple[str, ...]
+    created: str
+    metrics: Mapping[str, float]
+    decision: Mapping[str, Any] | None
+    lineage: Mapping[str, Any]
+    folder: Path
+
+    def require_passed(self) -> None:
+        """PromotionRefused, with the gate's reasons, unless the gate passed this version."""
+        if self.decision is None:
+            raise PromotionRefused(self.number, ())
+        if not passed(self.decision):
+            reasons = self.decision.get("reasons") or ["its decision is not passed"]
+            raise PromotionRefused(self.number, tuple(map(str, reasons)))
+
+
+def passed(decision: Mapping[str, Any] | None) -> bool:
+    """Only a plain true counts: not 1, not "true", not a missing decision."""
+    return decision is not None and decision.get("passed") is True
+
+
+class Event(NamedTuple):
+    """A champion that came: `verb` is promote, rollback, or found when it was set by hand."""
+
+    number: int
+    verb: str
+    at: str
+
+    @classmethod
+    def now(cls, number: int, verb: str) -> Event:
+        """With the present time, ISO 8601 in UTC."""
+        return cls(number, verb, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def succession(events: Sequence[Event]) -> list[int]:
+    """The champions that a rollback can still reach, oldest first, the present one last.
+
+    >>> succession([Event(1, "promote", ""), Event(4, "promote", ""), Event(1, "rollback", "")])
+    [1]
+    """
+    numbers: list[int] = []
+    for event in events:
+        if event.verb == "rollback" and numbers:
+            numbers.pop()
+        if numbers[-1:] != [event.number]:
+            numbers.append(event.number)
+    return numbers
+
+
+def settled(events: Sequence[Event], champion: int | None) -> list[Event]:
+    """The events that led to `champion`.
+
+    An event is announced before it happens, so a kill can leave one too many: it is dropped. A
+    champion that still doesn't fit was set by hand, which is an event too.
+    """
+    for known in (list(events), list(events[:-1])):
+        if succession(known)[-1:] == ([] if champion is None else [champion]):
+            return known
+    return list(events) if champion is None else [*events, Event.now(champion, "found")]
+
+
+class Registry(Protocol):
+    """Versions, numbered from 1 without gaps, and at most one champion among them."""
+
+    def register(self, candidate: Candidate) -> Version:
+        """The candidate as a version; the same files again give the version that has them.
+
+        Then only two things can change: lost or damaged files are restored, and a passed decision
+        replaces one that is missing or not passed.
+        """
+
+    def versions(self) -> tuple[Version, ...]:
+        """All versions, oldest first."""
+
+    def get(self, number: int) -> Version:
+        """One version; UnknownVersion names the known numbers."""
+
+    def champion(self) -> Version | None:
+        """The version that serves; None before the first promotion."""
+
+    def candidate(self) -> Version | None:
+        """The newest version that waits: newer than every champion so far, and not rejected."""
+
+    def promote(self, number: int) -> Version:
+        """The version as champion, its status Approved; for the champion nothing changes.
+
+        Raises:
+            PromotionRefused: Its decision is missing or not passed.
+            ArtifactError: Its files are missing or not what was registered.
+        """
+
+    def rollback(self) -> Version:
+        """The champion before this one as champion again; the status of neither changes.
+
+        Raises:
+            RegistryError: There was none before.
+            PromotionRefused: Its decision is not passed; ArtifactError when its files are not intact.
+        """
+
+    def verify(self, number: int) -> Manifest:
+        """The manifest of the version's files; ArtifactError if they are not as registered."""
+
+    def sweep(self) -> int:
+        """How many registrations of killed processes were closed; `register` does it as well."""
+
+
+def open_registry(home: Path) -> Registry:
+    """The workspace's registry, made if there is none (`mlflow.db`, `models/`, `artifacts/`)."""
+    from jobmajor.registry.mlflow_store import MlflowRegistry  # noqa: PLC0415 - it imports this module
+
+    return MlflowRegistry(home)
+
+
+def folder_of(home: Path, digest: str | None) -> Path:
+    """Where the files with this manifest digest are kept: always directly below `home/models`.
+
+    Raises:
+        RegistryError: `digest` is not 64 hex digits.
+    """
+    if digest is None or not _DIGEST.fullmatch(digest):
+        raise RegistryError(
+            f"a version in {home} has the digest {digest!r}, expected 64 hex digits: "
+            f"it was not made by jobmajor, delete it or give its alias to another"
+        )
+    return home / "models" / digest
+
+
+def champion_folder(home: Path) -> Path | None:
+    """The champion's files, in about a millisecond; None before the first promotion.
+
+    Importing MLflow costs over a second, too much to predict one title. A pointer file of ours
+    would be as fast, but would disagree with MLflow after a kill between the two writes, or once
+    someone moves the alias in MLflow's pages. So this reads the very row that MLflow's alias is,
+    read-only. Where that fails (a later MLflow's other tables; the journal of a killed writer,
+    which only a writer may roll back), MLflow itself is asked, slowly.
+
+    Raises:
+        RegistryError: The database can't be read, or the champion was not made by jobmajor.
+    """
+    home = home.resolve()
+    database = home / "mlflow.db"
+    if not database.is_file():
+        return None
+    try:
+        address = f"{database.as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=20)) as connection:
+            row = connection.execute(_CHAMPIONS_DIGEST, (DIGEST, MODEL_NAME, CHAMPION)).fetchone()
+    except sqlite3.Error:
+        version = open_registry(home).champion()
+        return version.folder if version else None
+    return folder_of(home, row[0]) if row else None

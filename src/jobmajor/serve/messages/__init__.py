@@ -1,0 +1,1 @@
+"""Request bodies to titles, and answers to bodies: JSON, JSON lines, CSV."""

@@ -1,0 +1,97 @@
+"""Which of the three formats a body has and an answer gets: what Content-Type and Accept say.
+
+Source: RFC 9110, sections 8.3 and 12.5.1; `header=absent` of text/csv is RFC 4180's, and what a batch transform that
+splits a file into lines needs, since only its first part has the header.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobmajor.serve.messages.refusal import Refusal, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+JSON, LINES, CSV = "application/json", "application/jsonlines", "text/csv"
+KINDS = (JSON, LINES, CSV)
+_NAMES = {
+    **{kind: kind for kind in KINDS},
+    "application/jsonl": LINES,
+    "application/ndjson": LINES,
+    "application/x-jsonlines": LINES,
+    "application/x-ndjson": LINES,
+    "application/csv": CSV,
+}
+_CHARSETS = ("utf-8", "utf8", "us-ascii")
+_EXPECTED = f"expected {JSON}, {LINES} or {CSV}"
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A body's format; `has_header` is whether the first line of CSV names the columns."""
+
+    kind: str
+    has_header: bool = True
+
+
+def of_request(headers: Mapping[str, str]) -> Media:
+    """The format of a request's body.
+
+    Raises:
+        Refusal: 415 for another format, character set or any compression.
+    """
+    encoding = headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise Refusal(415, f"Content-Encoding is {shown(encoding)}: send the body as it is", field="Content-Encoding")
+    given = headers.get("content-type")
+    if given is None:
+        raise Refusal(415, f"Content-Type is missing: {_EXPECTED}", field="Content-Type")
+    name, parameters = _parted(given)
+    if name not in _NAMES:
+        raise Refusal(415, f"Content-Type is {shown(given)}: {_EXPECTED}", field="Content-Type")
+    charset = parameters.get("charset", "utf-8")
+    if charset not in _CHARSETS:
+        raise Refusal(415, f"Content-Type has the charset {shown(charset)}: expected utf-8", field="Content-Type")
+    return Media(_NAMES[name], parameters.get("header") != "absent")
+
+
+def of_answer(accept: str | None, given: str) -> str:
+    """The format to answer in: the one that the client likes best, and its body's own among equals.
+
+    Raises:
+        Refusal: 406 where it accepts none of the three.
+    """
+    likes = {kind: _liking(accept or "*/*", kind) for kind in KINDS}
+    best = max(KINDS, key=lambda kind: (likes[kind], kind == given))
+    if likes[best] <= 0:
+        raise Refusal(406, f"Accept is {shown(accept or '')}: {_EXPECTED}", field="Accept")
+    return best
+
+
+def _liking(accept: str, kind: str) -> float:
+    """The quality value of the most specific range that a kind falls under, 0 to 1."""
+    found = [(range_.count("*"), -quality) for range_, quality in _ranges(accept) if _falls(kind, range_)]
+    return -min(found)[1] if found else 0.0
+
+
+def _ranges(accept: str) -> Iterator[tuple[str, float]]:
+    for part in accept.split(","):
+        name, parameters = _parted(part)
+        try:
+            quality = min(max(float(parameters.get("q", "1")), 0.0), 1.0)
+        except ValueError:
+            quality = 0.0
+        yield name, quality
+
+
+def _falls(kind: str, range_: str) -> bool:
+    return range_ == "*/*" or range_ == f"{kind.partition('/')[0]}/*" or _NAMES.get(range_) == kind
+
+
+def _parted(value: str) -> tuple[str, dict[str, str]]:
+    """A media type and its parameters, in lower case."""
+    name, *rest = value.lower().split(";")
+    pairs = (part.partition("=") for part in rest)
+    return name.strip(), {key.strip(): text.strip().strip('"') for key, _, text in pairs}

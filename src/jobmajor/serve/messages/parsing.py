@@ -1,0 +1,149 @@
+"""A request's body → its titles: JSON, JSON lines or CSV, each title in its place and none left out.
+
+Whatever is wrong is a 422 that names the place: a body that can be half understood is refused whole, since an answer
+to part of it would shift the rest.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from jobmajor.serve.messages.media import CSV, JSON, Media
+from jobmajor.serve.messages.refusal import Refusal, shown
+from jobmajor.serve.messages.wanted import kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TITLE, INSTANCES, PARAMETERS = "title", "instances", "parameters"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def titles(body: bytes, media: Media) -> tuple[list[str], Mapping[str, Any]]:
+    """The titles in order, an empty text where null stands; and what a JSON body's `parameters` say.
+
+    Raises:
+        Refusal: 422 for a body that is not what its Content-Type says, or has no title where one is expected.
+    """
+    text = _decoded(body)
+    if media.kind == JSON:
+        return _json(text)
+    found = _csv(text, has_header=media.has_header) if media.kind == CSV else _lines(text)
+    return found, {}
+
+
+def title(body: bytes) -> tuple[str, Mapping[str, Any]]:
+    """The one title of `{"title": …}`, and its `parameters`.
+
+    Raises:
+        Refusal: 422, as `titles`.
+    """
+    found = _loaded(_decoded(body), "the body")
+    if not isinstance(found, dict):
+        raise Refusal(422, f'the body is a {kind(found)}: expected {{"title": "a title"}}', field="body")
+    unknown = [name for name in found if name not in (TITLE, PARAMETERS)]
+    if unknown:
+        raise Refusal(422, f"the body has {shown(unknown[0])}: expected {TITLE!r} and {PARAMETERS!r}", field="body")
+    return _title(found, "the body"), _parameters(found)
+
+
+def _decoded(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refusal(422, f"the body is not UTF-8 at byte {error.start}: send UTF-8 text", field="body") from error
+
+
+def _parameters(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = body.get(PARAMETERS, {})
+    if not isinstance(found, dict):
+        raise Refusal(422, f"{PARAMETERS!r} is a {kind(found)}: expected an object", field=PARAMETERS)
+    return found
+
+
+def _json(text: str) -> tuple[list[str], Mapping[str, Any]]:
+    body = _loaded(text, "the body")
+    if not isinstance(body, dict) or INSTANCES not in body:
+        found = f"an object without {INSTANCES!r}" if isinstance(body, dict) else f"a {kind(body)}"
+        raise Refusal(422, f'the body is {found}: expected {{"instances": ["a title", ...]}}', field=INSTANCES)
+    unknown = [name for name in body if name not in (INSTANCES, PARAMETERS)]
+    if unknown:
+        raise Refusal(422, f"the body has {shown(unknown[0])}: expected {INSTANCES!r} and {PARAMETERS!r}", field="body")
+    instances = body[INSTANCES]
+    if not isinstance(instances, list):
+        raise Refusal(422, f"{INSTANCES!r} is a {kind(instances)}: expected a list of titles", field=INSTANCES)
+    parameters = _parameters(body)
+    return [_title(value, f"instances[{place}]") for place, value in enumerate(instances)], parameters
+
+
+def _lines(text: str) -> list[str]:
+    rows = text.split("\n")  # and at nothing else: JSON may hold U+2028 as it is
+    if rows[-1].strip() == "":
+        rows.pop()
+    return [_title(_loaded(row, f"line {number}"), f"line {number}") for number, row in enumerate(rows, 1)]
+
+
+def _loaded(text: str, where: str) -> Any:
+    field = where.removeprefix("the ")
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        sentence = f"{where} is no JSON ({error.msg.lower()} at character {error.pos})"
+        raise Refusal(422, f"{sentence}: send valid JSON", field=field) from error
+    except (ValueError, RecursionError) as error:  # a number that JSON doesn't have or too long, or lists too deep
+        raise Refusal(422, f"{where} holds a number or a nesting that can't be read", field=field) from error
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(name)
+
+
+def _title(value: Any, where: str) -> str:
+    """A title as it was sent; `where` is its place in the body."""
+    if isinstance(value, dict):
+        if TITLE not in value:
+            raise Refusal(422, f"{where} has no {TITLE!r}: expected a text or an object with that key", field=where)
+        value, where = value[TITLE], f"{where}.{TITLE}"
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Refusal(422, f"{where} is a {kind(value)}: expected text", field=where)
+    if not value.isascii() and _SURROGATE.search(value):
+        raise Refusal(422, f"{where} holds half of a surrogate pair: expected Unicode text", field=where)
+    return value
+
+
+def _csv(text: str, *, has_header: bool) -> list[str]:
+    if "\0" in text:
+        raise Refusal(422, f"the body holds a NUL at character {text.index(chr(0))}: expected CSV text", field="body")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        head = next(reader, []) if has_header else [TITLE]
+        column = _column(head)
+        return [_cell(row, column, head if has_header else row, reader.line_num) for row in reader]
+    except csv.Error as error:
+        where = f"line {reader.line_num}"
+        raise Refusal(
+            422, f"{where} is no CSV ({error}): quote fields that hold quotes or lines", field=where
+        ) from error
+
+
+def _column(head: list[str]) -> int:
+    if TITLE in head:
+        return head.index(TITLE)
+    do = "name the column 'title', or send Content-Type: text/csv; header=absent"
+    raise Refusal(422, f"none of the CSV's {len(head)} columns is 'title': {do}", field=TITLE)
+
+
+def _cell(row: list[str], column: int, head: list[str], line: int) -> str:
+    """The title of a row; an empty line is an empty title where there is no other column."""
+    if not row and len(head) <= 1:
+        return ""
+    if len(row) != len(head):
+        where = f"line {line}"
+        raise Refusal(422, f"{where} has {len(row)} fields: expected {len(head)}, as the header", field=where)
+    return row[column]

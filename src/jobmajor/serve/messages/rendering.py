@@ -1,0 +1,95 @@
+"""Answers → bytes, in each of the three formats; made in slices, as they are scored."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from jobmajor.serve.messages.media import CSV, JSON
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from jobmajor.model.answers import Coded
+    from jobmajor.serve.messages.wanted import Wanted
+
+PIECE = 2**18  # bytes of an answer that are sent at a time, so that one nobody takes doesn't fill memory
+_DIGITS = 6  # of a score: more than the model knows, fewer than a 32-bit number is printed with
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)  # json.dumps makes one a call
+_ONCE, _RANKED = ("level", "abstain", "reason", "source"), ("label", "name", "score")
+
+
+def rows(answers: Sequence[Sequence[Coded]], wanted: Wanted, kind: str, model: str) -> bytes:
+    """The answers to some titles of a request; `answers` has for each level of `wanted` one to each title."""
+    by_title = list(zip(*answers, strict=True))
+    if kind == CSV:
+        return _written([_cells(each, wanted) for each in by_title])
+    items = [_items(each, wanted) for each in by_title]
+    if kind == JSON:
+        return _dumped(items)[1:-1]
+    return b"".join(_dumped({"predictions": each, "model": model}) + b"\n" for each in items)
+
+
+def framed(parts: Sequence[bytes], wanted: Wanted, kind: str, *, model: str, has_header: bool) -> bytes:
+    """The whole body of an answer."""
+    if kind == JSON:
+        return b'{"predictions":[' + b",".join(parts) + b'],"model":' + _dumped(model) + b"}"
+    head = [_written([columns(wanted)])] if kind == CSV and has_header else []
+    return b"".join([*head, *parts])
+
+
+def columns(wanted: Wanted) -> list[str]:
+    """The columns of a CSV answer: a rank from the second on, and a level where there are several, in the name.
+
+    >>> columns(Wanted(top_k=2))
+    ['label', 'name', 'score', 'level', 'abstain', 'reason', 'source', 'label_2', 'name_2', 'score_2']
+    """
+    found = [*_RANKED, *_ONCE]
+    found += [f"{name}_{rank}" for rank in range(2, wanted.top_k + 1) for name in _RANKED]
+    if len(wanted.levels) == 1:
+        return found
+    return [f"{level}_{name}" for level in wanted.levels for name in found]
+
+
+def _items(coded: Sequence[Coded], wanted: Wanted) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": item.label,
+            "name": item.name,
+            "score": round(item.score, _DIGITS),
+            "level": level,
+            "abstain": each.abstain,
+            "reason": each.reason,
+            "source": each.source,
+        }
+        for level, each in zip(wanted.levels, coded, strict=True)
+        for item in each.answers
+    ]
+
+
+def _cells(coded: Sequence[Coded], wanted: Wanted) -> list[str]:
+    found: list[str] = []
+    for level, each in zip(wanted.levels, coded, strict=True):
+        ranked = [(item.label, item.name, f"{item.score:.{_DIGITS}f}") for item in each.answers[: wanted.top_k]]
+        ranked += [("", "", "")] * (wanted.top_k - len(ranked))
+        found += [*ranked[0], level, str(each.abstain).lower(), each.reason, each.source]
+        found += [cell for item in ranked[1:] for cell in item]
+    return found
+
+
+def _written(lines: Sequence[Sequence[str]]) -> bytes:
+    target = io.StringIO()
+    csv.writer(target, lineterminator="\n").writerows(lines)
+    return target.getvalue().encode()
+
+
+def _dumped(value: Any) -> bytes:
+    return _ENCODER.encode(value).encode()
+
+
+async def pieces(whole: bytes) -> AsyncIterator[bytes]:
+    """A large answer, bit by bit."""
+    for start in range(0, len(whole), PIECE):
+        yield whole[start : start + PIECE]

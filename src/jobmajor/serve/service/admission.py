@@ -1,0 +1,121 @@
+"""How much work is let in: more than can be answered soon is refused at once, so that what is let in stays fast.
+
+It stands in the app, since a limit in the server would refuse `/ping` as well, and an orchestrator would then kill a
+container that is merely busy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobmajor.serve.messages.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_RETRY = {"Retry-After": "1"}  # seconds; what is let in is answered sooner
+BUSY = Refusal(503, "the service is busy: try again in a second", headers=_RETRY)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may ask for, and all together.
+
+    Attributes:
+        body_bytes: Of one body; SageMaker's own limit for an invocation.
+        titles: Of one request; a body of that size holds some 250,000 usual ones, or millions of empty ones.
+        answers: Titles × levels × top_k of one request: some 100 bytes each.
+        requests: Being read, waiting or answered at once.
+        all_bytes: Of all bodies at once.
+        all_answers: Of all requests at once.
+        stall_s: Seconds without a byte of a body, after which it is given up.
+        body_s: Seconds for a whole body.
+        answer_s: Seconds for the scores; SageMaker gives up after 60, a batch transform after 600.
+        send_s: Seconds in which a client must have taken its answer.
+    """
+
+    body_bytes: int = 6_291_456
+    titles: int = 500_000
+    answers: int = 1_500_000
+    requests: int = 128
+    all_bytes: int = 64 * 2**20
+    all_answers: int = 2_000_000
+    stall_s: float = 10.0
+    body_s: float = 60.0
+    answer_s: float = 55.0
+    send_s: float = 60.0
+
+
+def _busy() -> Refusal:
+    """A new one each time: an exception that is raised keeps where it came from."""
+    return Refusal(BUSY.status, BUSY.sentence, headers=BUSY.headers)
+
+
+class Ticket:
+    """What one request that was let in holds of the whole."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission, self.size_bytes, self.answers = admission, 0, 0
+
+    def take_bytes(self, count: int) -> None:
+        """Refusal 503 where all bodies together are too large now."""
+        if self._admission.size_bytes + count > self._admission.limits.all_bytes:
+            raise _busy()
+        self.size_bytes += count
+        self._admission.size_bytes += count
+
+    def take_answers(self, titles: int, each: int) -> None:
+        """Refusal 413 for more than one request may ask, 503 where all together ask too much now."""
+        limits, count = self._admission.limits, titles * each
+        if titles > limits.titles:
+            found = f"the body holds {titles:,} titles: at most {limits.titles:,} are answered at once"
+            raise Refusal(413, f"{found}, split it", field="instances")
+        if count > limits.answers:
+            found = f"{titles:,} titles with {each:,} codes each are asked for: at most {limits.answers:,} codes"
+            raise Refusal(413, f"{found} are answered at once, split the body or lower top_k", field="top_k")
+        if self._admission.answers + count > limits.all_answers:
+            raise _busy()
+        self.answers += count
+        self._admission.answers += count
+
+
+class Admission:
+    """Counts what is being worked on. Used from the event loop alone, so it needs no lock."""
+
+    def __init__(self, limits: Limits, share: int | None = None) -> None:
+        """`share` is how many requests of one client may be in work at once; None: as many as of all."""
+        self.limits, self._share = limits, share or limits.requests
+        self.requests, self.size_bytes, self.answers = 0, 0, 0
+        self._of: Counter[str] = Counter()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further request is let in now."""
+        return self.requests >= self.limits.requests
+
+    @contextmanager
+    def entered(self, client: str) -> Iterator[Ticket]:
+        """A place for one request of a client, until it is answered.
+
+        Raises:
+            Refusal: 503 where all places are taken, 429 where the client holds its share of them.
+        """
+        if self.is_full:
+            raise _busy()
+        if self._of[client] >= self._share:
+            raise Refusal(429, "this key has too many requests open: wait for their answers", headers=_RETRY)
+        ticket = Ticket(self)
+        self.requests += 1
+        self._of[client] += 1
+        try:
+            yield ticket
+        finally:
+            self.requests -= 1
+            self.size_bytes -= ticket.size_bytes
+            self.answers -= ticket.answers
+            self._of[client] -= 1
+            if not self._of[client]:
+                del self._of[client]

@@ -1,0 +1,135 @@
+"""The model that answers, and how another takes its place while requests are in work.
+
+A request takes the served model once and keeps it to its end, so no answer mixes two; the old one lives as long as a
+request holds it. What can't be loaded is told and changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobmajor.errors import ArtifactError, ChecksumMismatch, Error, InputError, NoChampion
+from jobmajor.model import classifier
+from jobmajor.model.linear import model as linear
+from jobmajor.registry import artifact
+from jobmajor.registry.versions import champion_folder
+from sagelocal.storage import manifest
+
+if TYPE_CHECKING:
+    from jobmajor.model.classifier import Classifier
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """A loaded model.
+
+    Attributes:
+        classifier: The model.
+        digest: Its manifest's.
+        mark: What its source said when it was loaded.
+        lineage: What the manifest says of its making.
+        is_quick: Whether it answers a title in less than a millisecond.
+    """
+
+    classifier: Classifier
+    digest: str
+    mark: str
+    lineage: dict[str, Any] = field(default_factory=dict)
+    is_quick: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the model comes from: the champion of the workspace `home`, or the folder or archive `model`."""
+
+    home: Path
+    model: Path | None = None
+
+    def path(self) -> Path:
+        """Where it is now.
+
+        Raises:
+            InputError: There is none; NoChampion: the workspace has none yet.
+        """
+        if self.model is None:
+            found = champion_folder(self.home)
+            if found is None:
+                raise NoChampion(self.home)
+            return found
+        if not self.model.is_file() and not (self.model / manifest.NAME).is_file():
+            raise InputError(f"{self.model} is no model: expected a model's folder or {artifact.MODEL}")
+        return self.model
+
+    def mark(self) -> str:
+        """What changes when the model does; cheap enough to be asked every other second."""
+        path = self.path()
+        if self.model is None:
+            return path.name
+        if path.is_file():
+            found = path.stat()
+            return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+        return manifest.read(path).digest
+
+    def load(self, *, compiled: bool) -> Served:
+        """The model, after its files were verified.
+
+        Raises:
+            InputError: There is none; ArtifactError when a file is not as recorded, or was changed meanwhile.
+        """
+        path, mark = self.path(), self.mark()
+        if path.is_file():
+            with tempfile.TemporaryDirectory() as name:
+                artifact.unpack(path, Path(name))
+                model, made = classifier.load(Path(name)), manifest.read(Path(name))
+        else:
+            model, made = classifier.load(path), manifest.read(path)
+        if self.model is None and made.digest != path.name:  # whole, but another than the one that the gate passed
+            raise ChecksumMismatch(path / manifest.NAME, path.name, made.digest)
+        if self.mark() != mark:
+            raise ArtifactError(f"{path} was changed while it was read: it is read again")
+        if compiled:
+            model.compile()
+        lineage = {"source": dict(made.source), "settings": dict(made.settings), "code_version": made.code_version}
+        is_quick = compiled and isinstance(model.scorer, linear.LinearModel)
+        return Served(model, made.digest, mark, lineage, is_quick)
+
+
+class Champion:
+    """Holds the served model; `refresh` puts another in its place if the source has one."""
+
+    def __init__(self, source: Source, *, compiled: bool = False) -> None:
+        """Loads the first one; raises as `Source.load` does."""
+        self._source, self._compiled = source, compiled
+        self._loading = threading.Lock()
+        self._told = ""
+        self.swaps, self.failures = 0, 0
+        self.served = source.load(compiled=compiled)
+
+    def refresh(self) -> bool:
+        """Whether another model answers from now on; a source that can't be used is told of once."""
+        with self._loading:
+            try:
+                if self._source.mark() == self.served.mark:
+                    return False
+                served = self._source.load(compiled=self._compiled)
+            except (Error, OSError) as error:
+                self._tell(error)
+                return False
+            before, self.served = self.served.digest, served
+            self._told = ""
+            self.swaps += 1
+            _log.info("swapped the model", extra={"event": {"model": served.digest, "before": before}})
+            return True
+
+    def _tell(self, error: Exception) -> None:
+        self.failures += 1
+        if str(error) != self._told:
+            self._told = str(error)
+            _log.error("the model was not swapped", extra={"event": {"why": str(error), "model": self.served.digest}})

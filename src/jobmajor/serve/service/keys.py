@@ -1,0 +1,105 @@
+"""API keys: who may ask, kept as hashes, so that the file that holds them opens nothing.
+
+A key has 256 random bits: a plain SHA-256 of it can't be guessed backwards, and costs a request nothing. All hashes
+are compared in constant time, whichever fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from jobmajor.errors import DataError, InputError
+from jobmajor.serve.messages.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_LINE = re.compile(r"([A-Za-z0-9._-]{1,64}) ([0-9a-f]{64})")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MAX_BYTES = 2**20
+_EXPECTED = "expected 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
+
+
+class Keys:
+    """The keys that are known, by name; without any, everybody may ask."""
+
+    def __init__(self, hashes: Mapping[str, str]) -> None:
+        self._hashes = {name: bytes.fromhex(text) for name, text in hashes.items()}
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def name(self, headers: Mapping[bytes, bytes]) -> str:
+        """Whose key a request has; empty where none is needed.
+
+        Raises:
+            Refusal: 401 without a key or with an unknown one.
+        """
+        if not self._hashes:
+            return ""
+        given = _given(headers)
+        if not given:
+            raise _unknown(f"the request has no key: {_EXPECTED}")
+        found, digest = "", hashlib.sha256(given).digest()
+        for name, known in self._hashes.items():  # all of them, so that time tells nothing
+            if hmac.compare_digest(known, digest):
+                found = name
+        if not found:
+            raise _unknown("the request's key is unknown: ask for a new one")
+        return found
+
+
+def _unknown(sentence: str) -> Refusal:
+    return Refusal(401, sentence, field="Authorization", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _given(headers: Mapping[bytes, bytes]) -> bytes:
+    scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
+    return key.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"").strip()
+
+
+def read(path: Path) -> Keys:
+    """The keys in a file: a name and the key's SHA-256 on each line, empty lines and those from `#` on left out.
+
+    Raises:
+        DataError: It can't be read, is empty, or a line is something else; its content is not shown.
+    """
+    expected, do = "lines of a name and a SHA-256", "make one with `jobmajor serve --keys FILE --new-key NAME`"
+    try:
+        with path.open("rb") as file:
+            lines = file.read(_MAX_BYTES).decode("ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(path, f"no file of keys ({type(error).__name__})", expected, do) from error
+    hashes: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        fits = _LINE.fullmatch(line.strip())
+        if not fits or fits[1] in hashes:
+            raise DataError(f"{path}, line {number}", "another line or a name again", expected, do)
+        hashes[fits[1]] = fits[2]
+    if not hashes:  # it would let everybody in
+        raise DataError(path, "no key", expected, do)
+    return Keys(hashes)
+
+
+def add(path: Path, name: str) -> str:
+    """A new key, its hash added to the file, which is made where there is none. The key itself is kept nowhere.
+
+    Raises:
+        InputError: The name has other signs than letters, digits and `._-`, or has a key already.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"--new-key {name!r}: expected 1 to 64 letters, digits or ._-")
+    if path.exists() and f"\n{name} " in "\n" + path.read_text("ascii"):
+        raise InputError(f"{path} has a key {name!r} already: name another, or remove that line first")
+    key = secrets.token_urlsafe(32)
+    path.touch(mode=0o600)
+    with path.open("a", encoding="ascii") as file:
+        file.write(f"{name} {hashlib.sha256(key.encode()).hexdigest()}\n")
+    return key

@@ -1,0 +1,94 @@
+"""From a file's name to what reads or writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from jobmajor.errors import InputError
+from jobmajor.tables.compression import ENDINGS, Packing, Source, sink
+from jobmajor.tables.delimited import DelimitedReader, DelimitedWriter
+from jobmajor.tables.jsonlines import JsonReader, JsonWriter
+from jobmajor.tables.parquet import ParquetReader, ParquetWriter
+from jobmajor.tables.xlsx import WorkbookReader, WorkbookWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from jobmajor.batch.added import Added
+    from jobmajor.tables.block import Head, Reader, Writer
+
+Kind = Literal["csv", "tsv", "jsonl", "parquet", "xlsx"]
+_KINDS: Final[dict[str, Kind]] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
+}
+_PACKABLE: Final = ("csv", "tsv", "jsonl")
+EXPECTED: Final = f"{', '.join(_KINDS)}, the text ones also with {' or '.join(ENDINGS)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a file holds, and how it is packed."""
+
+    kind: Kind
+    packing: Packing = ""
+
+
+def format_of(path: Path) -> Format:
+    """What a name says.
+
+    Raises:
+        InputError: Its ending is none of ours.
+    """
+    endings = [ending.lower() for ending in path.suffixes]
+    packing = ENDINGS.get(endings[-1], "") if endings else ""
+    kind = _KINDS.get(endings[-2 if packing else -1]) if len(endings) > bool(packing) else None
+    if kind is None or (packing and kind not in _PACKABLE):
+        raise InputError(f"{path}: found the ending {''.join(endings[-2:]) or 'of none'!r}, expected {EXPECTED}")
+    return Format(kind, packing)
+
+
+def reader(path: Path, column: str, target: Format, reserved: Sequence[str] = ()) -> Reader:
+    """What reads a file whose rows become those of a `target`.
+
+    Args:
+        path: The file; its name says what it holds.
+        column: Of the titles.
+        target: What is to be written.
+        reserved: Names of added columns, which a line of JSON can't have.
+
+    Raises:
+        InputError: It is missing, damaged, empty, or not what its name says.
+    """
+    found = format_of(path)
+    if found.kind == "parquet":
+        return ParquetReader(path, column)
+    if found.kind == "xlsx":
+        return WorkbookReader(path, column)
+    sources = [Source(path, found.packing)]
+    if found.kind == "jsonl":
+        again = [] if target.kind == "jsonl" else [Source(path, found.packing)]
+        return JsonReader(path, [*sources, *again], column, reserved)
+    return DelimitedReader(path, sources[0], column, found.kind)
+
+
+def writer(path: Path, made: Format, head: Head, added: Added, *, safe_cells: bool) -> Writer:
+    """What writes a new file.
+
+    Raises:
+        MissingExtra: Its format needs a package that is not installed.
+    """
+    if made.kind == "parquet":
+        return ParquetWriter(path, head, added)
+    if made.kind == "xlsx":
+        return WorkbookWriter(path, head, added, safe_cells=safe_cells)
+    file = sink(path, made.packing)
+    if made.kind == "jsonl":
+        return JsonWriter(file, head, added)
+    return DelimitedWriter(file, head, added, made.kind, safe_cells=safe_cells)

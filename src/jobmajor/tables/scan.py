@@ -1,0 +1,289 @@
+"""Where the rows of a delimited text begin and end, and what their titles are: compiled, straight from the bytes.
+
+The rows themselves are never taken apart, so they can be written again as they were. Quotes are RFC 4180's, a line
+ends with LF, CR LF or CR, and what Python's `csv` reads in strict mode is read alike. Where a quote is never closed,
+or something stands behind a closing one, only the line in which that row begins is given up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from jobmajor.jit import entry, inner
+from jobmajor.tables.block import MAX_LINE_BYTES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FINE, WIDTH, NO_UTF8, A_NUL, TOO_LONG, NOT_CLOSED, BEHIND_QUOTE = range(7)
+BEGIN, END, NEXT, LINE, FIELDS, FAULT = range(6)  # the columns of `Found.rows`
+_TITLE_END, _IS_ENDLESS = 6, 7  # what else is known of the row in work
+FAULTS: Final = {
+    NO_UTF8: "no UTF-8",
+    A_NUL: "a NUL in it",
+    TOO_LONG: f"over {MAX_LINE_BYTES} bytes",
+    NOT_CLOSED: "a quote that is not closed",
+    BEHIND_QUOTE: "something behind a closing quote",
+}
+PLACE, LINES, SKIPS = range(3)  # the places of `Found.state`
+_QUOTE, _LF, _CR, _TOP = np.frombuffer(b'"\n\r\x80', np.uint8)
+_UNKNOWN, _INCOMPLETE = -1, -2
+
+
+class Asked(NamedTuple):
+    """How the text is to be read: the separator, the title's column and how many there are."""
+
+    separator: np.uint8
+    column: int
+    width: int
+
+
+class Found(NamedTuple):
+    """What is written by `scan`.
+
+    Attributes:
+        rows: int64, (most, 6): where each row begins and ends, where the next one begins, the line, fields and fault.
+        titles: uint8, at least as long as the text.
+        starts: int64, (most + 1,): title i is `titles[starts[i]:starts[i + 1]]`.
+        state: int64, (3,): the place up to which the text was used, its line, and whether an endless one is skipped.
+        row: int64, (8,); scratch.
+    """
+
+    rows: NDArray[np.int64]
+    titles: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    state: NDArray[np.int64]
+    row: NDArray[np.int64]
+
+
+@inner
+def _line_end(text: Any, begin: int, end: int) -> Any:
+    place = begin
+    while place < end and text[place] != _LF and text[place] != _CR:
+        place += 1
+    return place
+
+
+@inner
+def _behind(text: Any, place: int, end: int, is_last: bool) -> Any:
+    """Where the next line begins, after the sign that ends one; `_INCOMPLETE` where that can't be said yet."""
+    if text[place] == _LF:
+        return place + 1
+    if place + 1 < end:
+        return place + 2 if text[place + 1] == _LF else place + 1
+    return place + 1 if is_last else _INCOMPLETE
+
+
+@inner
+def _lowest(sign: Any) -> int:
+    """The lowest byte that may stand second behind a first one."""
+    if sign == 0xE0:
+        return 0xA0
+    return 0x90 if sign == 0xF0 else 0x80
+
+
+@inner
+def _highest(sign: Any) -> int:
+    """The highest byte that may stand second behind a first one."""
+    if sign == 0xED:
+        return 0x9F
+    return 0x8F if sign == 0xF4 else 0xBF
+
+
+@inner
+def _is_utf8(text: Any, begin: int, end: int) -> bool:
+    """Source: The Unicode Standard 15.0, table 3-7."""
+    place = begin
+    while place < end:
+        sign = text[place]
+        place += 1
+        if sign < _TOP:
+            continue
+        if sign < 0xC2 or sign > 0xF4:
+            return False
+        low, high = _lowest(sign), _highest(sign)
+        for _ in range(1 + (sign >= 0xE0) + (sign >= 0xF0)):
+            if place >= end or text[place] < low or text[place] > high:
+                return False
+            low, high = 0x80, 0xBF
+            place += 1
+    return True
+
+
+@inner
+def _quoted(text: Any, begin: int, end: int, titles: Any, write: int, row: Any) -> Any:
+    """Read on from behind an opening quote to behind the closing one, or to the end; keeps the text from `write` on.
+
+    `row` is told whether it was closed, where the kept text ends, and how many lines end in it. Without `titles`
+    nothing is kept.
+    """
+    place, lines = begin, 0
+    row[FAULT] = NOT_CLOSED
+    while place < end:
+        sign = text[place]
+        place += 1
+        if sign == _QUOTE:
+            if place >= end or text[place] != _QUOTE:
+                row[FAULT] = FINE
+                break
+            place += 1
+        elif sign == _LF or (sign == _CR and (place >= end or text[place] != _LF)):
+            lines += 1
+        if write < len(titles):
+            titles[write] = sign
+            write += 1
+    row[_TITLE_END] = write
+    row[LINE] += lines
+    return place
+
+
+@inner
+def _quoted_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: Any, is_title: bool, row: Any) -> Any:
+    """Where a quoted cell ends; only a title's text is kept, and what stands behind a closing quote is a fault."""
+    write = row[_TITLE_END]
+    place = _quoted(text, begin + 1, end, titles, write if is_title else len(titles), row)
+    if not is_title:
+        row[_TITLE_END] = write
+    if row[FAULT] == FINE and place < end:
+        sign = text[place]
+        row[FAULT] = FINE if sign == separator or sign == _LF or sign == _CR else BEHIND_QUOTE
+    return place
+
+
+@inner
+def _plain_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: Any, is_title: bool, row: Any) -> Any:
+    """Where a cell without quotes ends; a title's text is kept."""
+    place, write = begin, row[_TITLE_END]
+    while place < end:
+        sign = text[place]
+        if sign == separator or sign == _LF or sign == _CR:
+            break
+        if is_title:
+            titles[write] = sign
+            write += 1
+        place += 1
+    row[_TITLE_END] = write
+    return place
+
+
+@inner
+def _fields(text: Any, begin: int, end: int, asked: Any, titles: Any, row: Any) -> Any:
+    """Read a row's fields: where its line ends, or `end`; `row` is told a fault, fields, lines and the title's end."""
+    separator, column = asked[0], asked[1]
+    place, fields = begin, 0
+    row[FAULT], row[LINE] = FINE, 0
+    while row[FAULT] == FINE:
+        if place < end and text[place] == _QUOTE:
+            place = _quoted_cell(text, place, end, separator, titles, fields == column, row)
+        else:
+            place = _plain_cell(text, place, end, separator, titles, fields == column, row)
+        fields += 1
+        if place >= end or text[place] != separator:
+            break
+        place += 1
+    row[FIELDS] = fields
+    return place
+
+
+@inner
+def _ended(text: Any, place: int, end: int, is_last: bool, row: Any) -> bool:
+    """Note where the row ends and the next begins; False where that can't be said yet."""
+    row[END] = row[NEXT] = place
+    if place < end:
+        row[NEXT] = _behind(text, place, end, is_last)
+    return bool(row[NEXT] != _INCOMPLETE)
+
+
+@inner
+def _given_up(text: Any, begin: int, limits: Any, is_last: bool, row: Any) -> bool:
+    """Note only the first line of a row that is faulty or too long; False where that isn't whole yet."""
+    limit, end = limits
+    place = _line_end(text, begin, limit)
+    row[LINE] = 0
+    if place < limit:
+        row[FAULT] = max(row[FAULT], NOT_CLOSED)
+        return _ended(text, place, end, is_last, row)
+    row[END] = row[NEXT] = place
+    if limit - begin > MAX_LINE_BYTES:
+        row[FAULT], row[_IS_ENDLESS] = TOO_LONG, 1
+        return True
+    return is_last
+
+
+@inner
+def _is_whole(text: Any, begin: int, limits: Any, is_last: bool, asked: Any, titles: Any, row: Any) -> bool:
+    """Whether a row, with all that is noted of it, ends before what was read does."""
+    limit, end = limits
+    row[BEGIN], row[_IS_ENDLESS] = begin, 0
+    place = _fields(text, begin, limit, asked, titles, row)
+    if place >= end and not is_last and row[FAULT] != BEHIND_QUOTE:
+        return False
+    if row[FAULT] != FINE or (place >= limit and limit < end):
+        return _given_up(text, begin, limits, is_last, row)
+    return _ended(text, place, end, is_last, row)
+
+
+@inner
+def _fault(text: Any, row: Any, width: int) -> int:
+    """The fault of a row that was found whole."""
+    if row[FAULT] != FINE:
+        return row[FAULT]  # type: ignore[no-any-return]  # a number
+    begin, end = row[BEGIN], row[END]
+    most, least = np.uint8(0), np.uint8(255)
+    for place in range(begin, end):
+        sign = text[place]
+        most, least = max(most, sign), min(least, sign)
+    if end > begin and least == 0:
+        return A_NUL
+    if most >= _TOP and not _is_utf8(text, begin, end):
+        return NO_UTF8
+    return FINE if row[FIELDS] == width else WIDTH
+
+
+@inner
+def _skipped(text: Any, end: int, is_last: bool, state: Any) -> bool:
+    """Go on behind the line of which too much was read; False where it goes on itself."""
+    place = _line_end(text, state[PLACE], end)
+    state[PLACE] = place
+    following = _behind(text, place, end, is_last) if place < end else _INCOMPLETE
+    if following == _INCOMPLETE:
+        return False
+    state[PLACE], state[SKIPS] = following, 0
+    state[LINES] += 1
+    return True
+
+
+@entry
+def scan(text: Any, end: int, is_last: bool, asked: Any, found: Any) -> int:
+    """How many rows were found from `state`'s place on: as many as there is room for, or as are whole before `end`.
+
+    An empty line is a row only where the table has one column. A row of `TOO_LONG` counts as found at once, and the
+    rest of it is skipped, in the next call too.
+    """
+    rows, titles, starts, state, row = found
+    count = 0
+    starts[0] = row[_TITLE_END] = 0
+    while state[PLACE] < end and count < len(rows):
+        if state[SKIPS] != 0:
+            if not _skipped(text, end, is_last, state):
+                break
+            continue
+        begin = state[PLACE]
+        if not _is_whole(text, begin, (min(end, begin + MAX_LINE_BYTES + 1), end), is_last, asked, titles, row):
+            break
+        state[PLACE], state[SKIPS] = row[NEXT], row[_IS_ENDLESS]
+        if row[END] > begin or asked[2] == 1 or row[FAULT] != FINE:
+            row[FAULT] = _fault(text, row, asked[2])
+            if row[FAULT] != FINE:
+                row[_TITLE_END] = starts[count]
+            for what in range(FAULT + 1):
+                rows[count, what] = row[what]
+            rows[count, LINE] = state[LINES]
+            count += 1
+            starts[count] = row[_TITLE_END]
+        else:
+            row[_TITLE_END] = starts[count]
+        state[LINES] += row[LINE] + 1 - row[_IS_ENDLESS]
+    return count

@@ -1,0 +1,169 @@
+"""Workbooks: read within bounds, since their format can't be streamed; written row by row.
+
+Values are kept, and neither formulas nor formats: a formula's cell gives what the spreadsheet last saw in it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from jobmajor.errors import DataError, InputError, MissingExtra
+from jobmajor.tables import cells, workbook
+from jobmajor.tables.block import Bad, Block, Head
+from jobmajor.tables.columns import found_column
+from jobmajor.tables.compression import EXTRA
+from jobmajor.tables.packed import packed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from jobmajor.batch.added import Added, Answers
+    from jobmajor.tables.cells import Kind
+
+SHEET_ROWS: Final = 1_048_576  # of any workbook
+CELL_CHARACTERS: Final = 32_767
+_WHOLE: Final = 2**53  # a spreadsheet's numbers are floats
+_DO = "save it as CSV, or in smaller parts"
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRows:
+    """Rows of a sheet."""
+
+    cells: Sequence[Sequence[Any]]
+    kinds: Sequence[Kind]
+
+    def columns(self) -> list[list[Any]]:
+        """All cells."""
+        return [list(column) for column in zip(*self.cells, strict=True)] or [[] for _ in self.kinds]
+
+
+class WorkbookReader:
+    """The first sheet of a workbook; its first row that isn't blank names the columns."""
+
+    def __init__(self, path: Path, column: str) -> None:
+        """Reads it.
+
+        Raises:
+            DataError: It is missing, damaged, too large, or no workbook.
+        """
+        self._path, self._column = path, column
+        try:
+            self._rows = [(number, list(map(_value, row))) for number, row in workbook.rows(path, None)]
+        except DataError as error:
+            raise DataError(error.where, error.found, error.expected, _DO) from error
+        if not self._rows:
+            raise DataError(path, "an empty sheet", "the columns' names in its first row", "give it one")
+
+    def head(self) -> Head:
+        """The columns, each with the kind that fits all its values."""
+        names = [cells.text(value) for value in self._rows[0][1]]
+        while names and not names[-1] and all(row[len(names) - 1] is None for _, row in self._rows[1:]):
+            names.pop()
+        found_column(self._path, names, self._column)
+        kinds: list[Kind] = []
+        for place in range(len(names)):
+            kind = cells.widened(None, (row[place] for _, row in self._rows[1:]))
+            kinds.append(kind or "text")
+        return Head(tuple(names), tuple(kinds))
+
+    def blocks(self, most: int) -> Iterator[Block]:
+        """All rows but blank ones."""
+        head = self.head()
+        width, place = len(head.names), found_column(self._path, head.names, self._column)
+        for first in range(1, len(self._rows), most):
+            part = self._rows[first : first + most]
+            fine = [row[:width] for _, row in part if isinstance(row[place], str | None)]
+            bad = [
+                Bad(number, "a title that is no text", cells.text(row[place]).encode())
+                for number, row in part
+                if not isinstance(row[place], str | None)
+            ]
+            data, starts = packed([row[place] or "" for row in fine])
+            yield Block(data, starts, SheetRows(fine, head.kinds), bad, (first + len(part)) / len(self._rows))
+
+    def close(self) -> None:
+        """Let the rows go."""
+        self._rows = []
+
+
+def _value(cell: object) -> Any:
+    """A cell as a plain value; a spreadsheet knows no whole numbers, so one that is whole becomes one."""
+    if cell == "":
+        return None
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _WHOLE:
+        return int(cell)
+    return cell
+
+
+class WorkbookWriter:
+    """A sheet, written row by row; always the same bytes for the same rows."""
+
+    def __init__(self, path: Path, head: Head, added: Added, *, safe_cells: bool) -> None:
+        try:
+            import xlsxwriter  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise MissingExtra("a .xlsx file", EXTRA) from error
+        options = {"constant_memory": True, "tmpdir": str(path.parent)}
+        self._fault = xlsxwriter.exceptions.FileCreateError
+        self._book = xlsxwriter.Workbook(str(path), options)
+        self._book.set_properties({"created": datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC).replace(tzinfo=None)})
+        self._sheet = self._book.add_worksheet()
+        self._day = self._book.add_format({"num_format": "yyyy-mm-dd"})
+        self._moment = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        self._time = self._book.add_format({"num_format": "hh:mm:ss"})
+        self._added, self._is_safe, self._count = added, safe_cells, 0
+        self._put_row([*(self._own(name) for name in head.names), *added.names])
+
+    def _own(self, value: Any) -> Any:
+        return cells.safe(value) if self._is_safe and isinstance(value, str) else value
+
+    def write(self, block: Block, answers: Answers) -> None:
+        """Write the rows.
+
+        Raises:
+            InputError: They are more than a sheet has, or a cell is longer than one can be.
+        """
+        given = [[self._own(value) for value in column] for column in block.rows.columns()]
+        for row in zip(*given, *self._added.columns(answers), strict=True):
+            self._put_row(row)
+
+    def _put_row(self, row: Sequence[Any]) -> None:
+        if self._count == SHEET_ROWS:
+            raise InputError(f"found more rows than the {SHEET_ROWS:,} of a sheet: write .csv or .parquet instead")
+        for column, value in enumerate(row):
+            if value is not None and value != "":
+                self._put(self._count, column, value)
+        self._count += 1
+
+    def _put(self, row: int, column: int, value: Any) -> None:
+        sheet = self._sheet
+        if isinstance(value, bool):
+            sheet.write_boolean(row, column, value)
+        elif isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _WHOLE:
+            sheet.write_number(row, column, value)
+        elif isinstance(value, datetime.datetime | datetime.date | datetime.time):
+            sheet.write_datetime(row, column, *self._dated(value))
+        else:
+            text = cells.text(value)
+            if len(text) > CELL_CHARACTERS:
+                what = f"row {row + 1}, column {column + 1} has {len(text):,} characters"
+                raise InputError(f"{what}, a cell takes {CELL_CHARACTERS:,}: write .csv or .parquet instead")
+            sheet.write_string(row, column, text)
+
+    def _dated(self, value: datetime.date | datetime.time) -> tuple[Any, Any]:
+        if isinstance(value, datetime.datetime):
+            return value.replace(tzinfo=None), self._moment
+        return value, self._day if isinstance(value, datetime.date) else self._time
+
+    def close(self) -> None:
+        """Write the file."""
+        try:
+            self._book.close()
+        except self._fault as error:  # the cause stands in it
+            cause = error.args[0] if error.args else error
+            raise cause if isinstance(cause, OSError) else OSError(str(cause)) from error

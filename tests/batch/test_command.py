@@ -1,0 +1,125 @@
+"""`jobmajor classify --input` as a shell starts it: what it prints, and with which status it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobmajor import FileOptions, code_file
+from jobmajor.batch.files import Progress
+from jobmajor.cli.classify_files import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jobmajor.model.classifier import Classifier
+
+    Command = Callable[..., subprocess.CompletedProcess[bytes]]
+
+PROGRAM = Path(sys.executable).with_name("jobmajor")
+
+
+@pytest.fixture
+def titles(tmp_path: Path) -> Path:
+    path = tmp_path / "in.csv"
+    path.write_text("id,job\n007,registered nurse\n8\n9,asdfgh\n", "utf-8")
+    return path
+
+
+@pytest.mark.slow
+def test_summary_goes_to_standard_output_and_nothing_else_is_said_in_a_pipe(
+    titles: Path, model_folder: Path, command: Command, tmp_path: Path
+) -> None:
+    words = ("classify", "--input", titles, "--column", "job", "--output", "out.csv", "--model", model_folder)
+
+    told = command(*words, cwd=tmp_path)
+    as_json = command(*words, "--json", cwd=tmp_path)
+
+    assert (told.returncode, told.stderr) == (0, b"")
+    lines = told.stdout.decode().splitlines()
+    assert lines[0].startswith("rows: 2 in ")
+    assert lines[-2:] == ["bad rows: 1 (out.csv.bad.csv)", "output: out.csv"]
+    assert "nurse" not in told.stdout.decode()
+    summary = json.loads(as_json.stdout)
+    assert (summary["rows"], summary["bad"], summary["scored"]) == (2, 1, 2)
+    assert summary["abstained"]["major"]["not a title"] == 1
+
+
+@pytest.mark.slow
+def test_wrong_input_is_one_line_and_status_2(titles: Path, model_folder: Path, command: Command) -> None:
+    words = ("classify", "--input", titles, "--output", titles.with_name("out.csv"), "--model", model_folder)
+
+    done = command(*words)
+
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().splitlines() == [
+        f"error: {titles}: found the columns 'id', 'job', expected a column 'title'; name the column with --column"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nurse", "--input", "x.csv", "--output", "y.csv"], "titles and --input were given"),
+        (["--input", "x.csv"], "without --output"),
+        (["nurse", "--column", "x"], "--column belongs to --input"),
+        (["nurse", "--safe-cells"], "--safe-cells belongs to --input"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from jobmajor.cli import main  # noqa: PLC0415 - as the program does
+
+    status = main.main(["classify", *words])
+
+    assert status == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+def test_progress_is_shown_on_a_terminal_and_cleared(
+    table: Callable[[Path, int, int], Path], model_folder: Path, tmp_path: Path
+) -> None:
+    source = table(tmp_path / "in.csv", 300_000, 150)
+    ours, theirs = os.openpty()
+    output = str(tmp_path / "out.csv")
+    words = [str(PROGRAM), "classify", "--input", str(source), "--output", output, "--model", str(model_folder)]
+
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                shown += os.read(ours, 4096)
+            except OSError:  # the other end was closed
+                break
+    os.close(ours)
+
+    assert process.returncode == 0
+    parts = shown.decode().split("\r\x1b[K")
+    assert len(parts) > 2
+    assert parts[-1] == ""
+    assert all("rows/s" in part and "left" in part for part in parts[1:-1])
+
+
+def test_time_left_follows_from_the_share_that_was_read(
+    table: Callable[[Path, int, int], Path], classifier: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[Progress] = []
+    source = table(tmp_path / "in.csv", 300_000, 150)
+
+    code_file(source, tmp_path / "out.csv", FileOptions(on_progress=told.append), model=classifier)
+    tell(Progress(1_234_567, 0.256, 400_000.4, 75.2))
+
+    shares = [each.share for each in told]
+    assert shares == sorted(shares)
+    assert all(abs(each.share - each.rows / 300_000) < 0.05 for each in told)
+    assert capsys.readouterr().err == "\r\x1b[K1,234,567 rows, 26%, 400,000 rows/s, 1:15 left"

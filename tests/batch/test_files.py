@@ -1,0 +1,489 @@
+"""Tables in and out: every format into every other, every input cell as it was, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import openpyxl
+import polars as pl
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from jobmajor.batch.added import Added
+from jobmajor.batch.files import FileOptions, code_file
+from jobmajor.errors import InputError, MissingExtra
+from jobmajor.model.rules import overrides
+from jobmajor.tables.compression import Source, sink
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jobmajor.model.classifier import Classifier
+
+TITLES = ["registered nurse", 'senior "RN", ICU', "two\nlines", "", "asdfgh", "registered nurse", "=cmd|x"]
+IDS = ["007", "08", "-3", "é", "5 ", "6", "=1+1"]
+TABLE = {"id": IDS, "title": TITLES}
+KINDS = ("csv", "tsv", "jsonl", "parquet", "xlsx")
+ADDED = ["code", "name", "score", "level", "abstain", "reason", "source"]
+
+
+def write(path: Path, table: dict[str, list[Any]] | None = None) -> Path:
+    """The table in the format of the path's ending."""
+    frame = pl.DataFrame(table or TABLE)
+    kind = path.name.split(".")[1]
+    if kind == "parquet":
+        frame.write_parquet(path)
+    elif kind == "xlsx":
+        book = openpyxl.Workbook()
+        for row in (frame.columns, *frame.rows()):
+            book.worksheets[0].append([None if value == "" else value for value in row])
+        for cell in [cell for row in book.worksheets[0].rows for cell in row if isinstance(cell.value, str)]:
+            cell.data_type = "s"  # not the formula that openpyxl sees in it
+        book.save(path)
+    else:
+        text = frame.write_ndjson() if kind == "jsonl" else frame.write_csv(separator="\t" if kind == "tsv" else ",")
+        with sink(path, {"gz": "gzip", "zst": "zstd"}.get(path.suffix[1:], "")) as file:  # type: ignore[arg-type]
+            file.write(text.encode())
+    return path
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The rows; nothing and an empty text are the same."""
+    kind = path.name.split(".")[1]
+    if kind == "parquet":
+        rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
+    elif kind == "xlsx":
+        values = list(openpyxl.load_workbook(path).worksheets[0].iter_rows(values_only=True))
+        rows = [dict(zip(map(str, values[0]), row, strict=True)) for row in values[1:]]
+    else:
+        source = Source(path, {"gz": "gzip", "zst": "zstd"}.get(path.suffix[1:], ""))  # type: ignore[arg-type]
+        text = b"".join(iter(lambda: source.line(2**20), b"")).decode()
+        source.close()
+        if kind == "jsonl":
+            rows = [json.loads(line) for line in text.splitlines()]
+        else:
+            rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if kind == "tsv" else ","))
+    return [{name: "" if value is None else value for name, value in row.items()} for row in rows]
+
+
+def as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.5f}" if isinstance(value, float) else str(value)
+
+
+@pytest.fixture(scope="module")
+def expected(classifier: Classifier) -> list[dict[str, str]]:
+    """What the classifier itself answers, as texts."""
+    return [
+        {
+            "code": each.answers[0].label,
+            "name": each.answers[0].name,
+            "score": f"{each.answers[0].score:.5f}",
+            "level": "major",
+            "abstain": as_text(each.abstain),
+            "reason": each.reason,
+            "source": each.source,
+        }
+        for each in classifier.answer(TITLES)
+    ]
+
+
+@pytest.mark.parametrize("target", [*KINDS, "csv.gz", "jsonl.zst"])
+@pytest.mark.parametrize("source", [*KINDS, "tsv.gz", "csv.zst"])
+def test_every_format_becomes_every_other_with_all_cells_and_the_same_answers(
+    source: str, target: str, classifier: Classifier, expected: list[dict[str, str]], tmp_path: Path
+) -> None:
+    given, made = write(tmp_path / f"in.{source}"), tmp_path / f"out.{target}"
+
+    summary = code_file(given, made, model=classifier)
+
+    found = read(made)
+    assert (summary.rows, summary.bad) == (7, 0)
+    assert [list(row) for row in found] == [["id", "title", *ADDED]] * 7
+    assert [row["id"] for row in found] == IDS
+    assert [row["title"] for row in found] == TITLES
+    for row, answer in zip(found, expected, strict=True):
+        score = float(row["score"])
+        assert {name: as_text(row[name]) for name in ADDED if name != "score"} == {
+            name: value for name, value in answer.items() if name != "score"
+        }
+        assert score == pytest.approx(float(answer["score"]), abs=2e-5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([given.name, made.name])
+
+
+def test_rows_of_text_are_kept_byte_for_byte(classifier: Classifier, tmp_path: Path) -> None:
+    rows = [b'007,"Nurse, ""RN""",\xc3\xa9 ', b'"8",nurse,"a\r\nb"', b"9,=cmd,'x"]
+    data = b"\xef\xbb\xbfid,Title,note\r\n" + b"\r\n".join(rows)
+    (tmp_path / "in.csv").write_bytes(data)
+
+    code_file(tmp_path / "in.csv", tmp_path / "out.csv", model=classifier)
+
+    made = (tmp_path / "out.csv").read_bytes()
+    assert made.startswith(b"\xef\xbb\xbfid,Title,note,code,name,score,level,abstain,reason,source\r\n")
+    for row in rows:
+        assert row + b"," in made
+    assert not made.endswith(b"\n")  # as the input
+
+
+@pytest.mark.parametrize(
+    "line", ['{"id": 7.0, "title": "nurse", "more": [1, {"a": null}]}', '  {"title":"\\u00e9" }  ']
+)
+def test_lines_of_json_are_kept_byte_for_byte(line: str, classifier: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(f"{line}\r\n".encode())
+
+    code_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", model=classifier)
+
+    made = (tmp_path / "out.jsonl").read_bytes().decode()
+    assert made.startswith(line.rstrip()[:-1])
+    assert json.loads(made).keys() >= {*json.loads(line), *ADDED}
+
+
+def test_semicolons_stay_and_a_tab_becomes_a_comma(classifier: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id;title\n1;nurse\n", "utf-8")
+    (tmp_path / "in.tsv").write_text("id\ttitle\n1\tnurse\n", "utf-8")
+
+    code_file(tmp_path / "in.csv", tmp_path / "out.csv", model=classifier)
+    code_file(tmp_path / "in.tsv", tmp_path / "tabs.csv", model=classifier)
+
+    assert (tmp_path / "out.csv").read_text("utf-8").startswith("id;title;code;name")
+    assert (tmp_path / "tabs.csv").read_text("utf-8").startswith("id,title,code,name")
+
+
+def test_parquets_types_and_what_its_schema_says_are_kept(classifier: Classifier, tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "n": pa.array([1, None], pa.int32()),
+            "when": pa.array([0, 1], pa.timestamp("ns", tz="UTC")),
+            "tags": pa.array([["a"], None], pa.list_(pa.string())),
+            "title": pa.array(["nurse", None], pa.dictionary(pa.int8(), pa.string())),
+        }
+    ).replace_schema_metadata({"owner": "me"})
+    parquet.write_table(table, tmp_path / "in.parquet")
+
+    code_file(tmp_path / "in.parquet", tmp_path / "out.parquet", model=classifier)
+
+    found = parquet.read_table(tmp_path / "out.parquet")
+    assert found.select(table.column_names).equals(table)
+    assert found.schema.metadata[b"owner"] == b"me"
+    assert found["reason"].to_pylist()[1] == "not a title"
+
+
+def test_two_levels_and_ranks_agree_with_the_classifier(classifier: Classifier, tmp_path: Path) -> None:
+    write(tmp_path / "in.csv")
+
+    code_file(tmp_path / "in.csv", tmp_path / "out.csv", FileOptions(level="all", top=2), model=classifier)
+
+    rows = read(tmp_path / "out.csv")
+    for level in ("major", "detailed"):
+        for row, coded in zip(rows, classifier.answer(TITLES, level, 2), strict=True):
+            labels = [*(item.label for item in coded.answers), ""][:2]
+            assert [row[f"{level}_code"], row[f"{level}_code_2"]] == labels
+            assert row[f"{level}_reason"] == coded.reason
+    assert list(rows[0])[-1] == "source"
+
+
+def test_same_answers_as_csv_and_as_parquet(classifier: Classifier, tmp_path: Path) -> None:
+    write(tmp_path / "in.csv")
+    for name in ("out.csv", "out.parquet"):
+        code_file(tmp_path / "in.csv", tmp_path / name, FileOptions(level="all", top=3), model=classifier)
+
+    text, arrow = read(tmp_path / "out.csv"), read(tmp_path / "out.parquet")
+
+    for one, other in zip(text, arrow, strict=True):
+        assert list(one) == list(other)
+        assert [one[name] for name in one if "score" not in name] == [
+            as_text(other[name]) for name in other if "score" not in name
+        ]
+
+
+def test_user_s_overrides_and_no_exact_count(classifier: Classifier, tmp_path: Path) -> None:
+    write(tmp_path / "in.csv")
+    (tmp_path / "own.csv").write_text("title,code\nasdfgh,53-2031\n", "utf-8")
+    options = FileOptions(overrides=overrides.read(tmp_path / "own.csv"), exact=False)
+
+    summary = code_file(tmp_path / "in.csv", tmp_path / "out.csv", options, model=classifier)
+
+    row = read(tmp_path / "out.csv")[4]
+    assert (row["code"], row["source"], row["score"]) == ("53-0000", "override", "1.000000")
+    assert summary.sources["exact"] == 0
+
+
+def test_folder_and_pattern_keep_the_names_below_them(classifier: Classifier, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    (source / "deep").mkdir(parents=True)
+    for name in ("a.csv", "deep/b.jsonl", "deep/c.parquet"):
+        write(source / name)
+    (source / "_SUCCESS").touch()
+
+    whole = code_file(source, tmp_path / "all", model=classifier)
+    code_file(source / "*" / "*.jsonl", tmp_path / "some", model=classifier)
+
+    assert [name.removeprefix(f"{tmp_path}/all/") for name in whole.files] == [
+        "a.csv",
+        "deep/b.jsonl",
+        "deep/c.parquet",
+    ]
+    assert [path.name for path in (tmp_path / "some").rglob("*.*")] == ["b.jsonl"]
+    assert whole.rows == 21
+    assert whole.scored == 6  # the files have the same titles
+    assert read(tmp_path / "all" / "deep" / "c.parquet")[0]["code"] == read(tmp_path / "all" / "a.csv")[0]["code"]
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.xlsx", "out.tsv"])
+def test_cells_that_a_spreadsheet_would_run_are_made_safe_where_it_is_asked(
+    name: str, classifier: Classifier, tmp_path: Path
+) -> None:
+    cells = ["=1", "+1", "-1", "@x", "a=1", "", '"', "'=1"]
+    write(tmp_path / "in.csv", {"title": ["nurse"] * len(cells), "note": cells})
+    write(tmp_path / "in.jsonl", {"title": ["nurse"] * len(cells), "note": cells})
+    wanted = ["'=1", "'+1", "'-1", "'@x", "a=1", "", '"', "'=1"]
+
+    for source in ("in.csv", "in.jsonl"):
+        code_file(tmp_path / source, tmp_path / name, FileOptions(safe_cells=True), model=classifier)
+        assert [row["note"] for row in read(tmp_path / name)] == wanted
+        code_file(tmp_path / source, tmp_path / name, model=classifier)
+        assert [row["note"] for row in read(tmp_path / name)] == cells
+
+
+def test_quoted_cells_are_made_safe_inside_their_quotes(classifier: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b'title,a,b\nnurse,"=1,=2","-""x"""\n"+nurse","",""""\n')
+
+    code_file(tmp_path / "in.csv", tmp_path / "out.csv", FileOptions(safe_cells=True), model=classifier)
+
+    lines = (tmp_path / "out.csv").read_bytes().split(b"\n")
+    assert lines[1].startswith(b'nurse,"\'=1,=2","\'-""x""",')
+    assert lines[2].startswith(b'"\'+nurse","","""",')
+
+
+def test_added_cells_are_never_formulas(classifier: Classifier) -> None:
+    """Whatever the names of columns and codes will be one day."""
+    added = Added.of(classifier.coder(("major",)))
+
+    texts = added.texts(0)
+
+    assert all(not text.startswith(("=", "+", "-", "@", "\t", "\r")) for part in texts for text in part)
+
+
+def test_packed_output_is_the_same_twice(classifier: Classifier, tmp_path: Path) -> None:
+    for ending in ("csv.gz", "csv.zst", "xlsx", "parquet"):
+        write(tmp_path / "in.csv")
+        code_file(tmp_path / "in.csv", tmp_path / f"out.{ending}", model=classifier)
+        first = (tmp_path / f"out.{ending}").read_bytes()
+        code_file(tmp_path / "in.csv", tmp_path / f"out.{ending}", model=classifier)
+        assert (tmp_path / f"out.{ending}").read_bytes() == first
+
+
+def bad(tmp_path: Path, name: str, data: bytes, classifier: Classifier) -> tuple[int, list[list[str]]]:
+    """Rows with answers, and the side file's rows."""
+    ending = name.partition(".")[2]
+    (tmp_path / name).write_bytes(data)
+    summary = code_file(tmp_path / name, tmp_path / f"out.{ending}", model=classifier)
+    side = tmp_path / f"out.{ending}.bad.csv"
+    rows = list(csv.reader(io.StringIO(side.read_text("utf-8"), newline="")))
+    assert rows[0] == ["line", "reason", "row"]
+    assert summary.bad == len(rows) - 1
+    return summary.rows, rows[1:]
+
+
+def test_bad_rows_of_csv_stand_in_the_side_file_with_line_and_reason(classifier: Classifier, tmp_path: Path) -> None:
+    data = b'id,title\n1,nurse,x\n\n2,"two\nlines"\n\xff,cook\n3\n4,a\0b\n5,"x" y\n=6,"welder\n'
+
+    rows, found = bad(tmp_path, "in.csv", data, classifier)
+
+    assert rows == 1
+    assert found == [
+        ["2", "3 fields instead of 2", "1,nurse,x"],
+        ["6", "no UTF-8", "\\xff,cook"],
+        ["7", "1 fields instead of 2", "3"],
+        ["8", "a NUL in it", "4,a\\x00b"],
+        ["9", "something behind a closing quote", '5,"x" y'],
+        ["10", "a quote that is not closed", "'=6,\"welder"],
+    ]
+
+
+def test_bad_lines_of_json_stand_in_the_side_file(classifier: Classifier, tmp_path: Path) -> None:
+    lines = [
+        b'{"title": "nurse"}',
+        b"{",
+        b'{"title": "\\ud800"}',
+        b'{"job": "x"}',
+        b'{"title": 7}',
+        b"[1]",
+        b'{"title": "x", "n": NaN}',
+        b'{"title": "\xff"}',
+        b'{"title": "x", "code": 1}',
+        b'{"title": "x", "n": ' + b"9" * 5000 + b"}",
+        b"[" * 100_000,
+        b'{"title": "' + b"x" * 2**20 + b'"}',
+        b'{"title": null}',
+    ]
+
+    rows, found = bad(tmp_path, "in.jsonl", b"\n".join(lines), classifier)
+
+    assert rows == 2
+    assert [int(line) for line, _, _ in found] == list(range(2, 13))
+    assert [reason.partition(" (")[0] for _, reason, _ in found] == [
+        "no JSON",
+        "half of a surrogate pair",
+        "no key 'title', only 'job'",
+        "a title that is no text",
+        "no object",
+        "a number or a nesting that can't be read",
+        "no UTF-8",
+        "a key 'code', where an answer would go",
+        "a number or a nesting that can't be read",
+        "a number or a nesting that can't be read",
+        f"over {2**20} bytes",
+    ]
+    assert len(found[-1][2]) == 1000
+
+
+def test_title_that_is_no_text_is_a_bad_row_of_a_workbook_and_of_parquet(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    write(tmp_path / "in.xlsx", {"title": [7, 8]})
+    data = pa.array([b"nurse", b"\xff"], pa.binary()).view(pa.string())
+    parquet.write_table(pa.table({"title": data}), tmp_path / "in.parquet")
+
+    book = code_file(tmp_path / "in.xlsx", tmp_path / "out.csv", model=classifier)
+    arrow = code_file(tmp_path / "in.parquet", tmp_path / "out.jsonl", model=classifier)
+
+    assert (book.rows, book.bad, arrow.rows, arrow.bad) == (0, 2, 1, 1)
+    assert (tmp_path / "out.jsonl.bad.csv").read_text("utf-8").splitlines()[1] == "2,no UTF-8,\\xff"
+
+
+def test_side_file_of_an_earlier_run_goes_when_no_row_is_bad(classifier: Classifier, tmp_path: Path) -> None:
+    bad(tmp_path, "in.csv", b"id,title\n1\n", classifier)
+    write(tmp_path / "in.csv")
+
+    code_file(tmp_path / "in.csv", tmp_path / "out.csv", model=classifier)
+
+    assert not (tmp_path / "out.csv.bad.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.parquet", "in.xlsx"])
+def test_table_without_rows_gives_one_without_rows(name: str, classifier: Classifier, tmp_path: Path) -> None:
+    if name == "in.jsonl":
+        (tmp_path / name).write_bytes(b"\n")
+    else:
+        write(tmp_path / name, {"title": [""]} if name == "in.xlsx" else {"title": []})
+    if name == "in.parquet":
+        parquet.write_table(pa.table({"title": pa.array([], pa.string())}), tmp_path / name)
+
+    summary = code_file(tmp_path / name, tmp_path / "out.csv", model=classifier)
+
+    assert summary.rows == 0
+    assert (tmp_path / "out.csv").read_text("utf-8").count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("in.csv", b"", "found an empty file, expected text in UTF-8"),
+        ("in.csv", b"\n\n", "found no line with a word in it"),
+        ("in.csv", b"id,job\n1,nurse\n", "found the columns 'id', 'job', expected a column 'title'"),
+        ("in.csv", b"title,title\n", "found the column 'title' 2 times"),
+        ("in.csv", b"title,code\n", "found a column 'code', where an answer would go"),
+        ("in.csv", b'"title\n', "line 1: found a quote that is not closed"),
+        ("in.csv", b"x" * 2**21, "line 1: found over 1048576 bytes"),
+        ("in.csv", b"\xff\xfet\0", "found text in UTF-16"),
+        ("in.csv", b"PK\x03\x04", "found a zip archive or workbook"),
+        ("in.csv.gz", b"title\n", "found a damaged or cut-off gzip file"),
+        (
+            "in.csv.gz",
+            gzip.compress(b"title\n" + b"nurse\n" * 9999, mtime=0)[:-20],
+            "found a damaged or cut-off gzip file",
+        ),
+        ("in.csv.zst", b"title\n", "found a damaged or cut-off zstd file"),
+        ("in.jsonl", b'{"job": 1}\n', "line 1: found the columns 'job'"),
+        ("in.jsonl", b'{"title": "x", "source": 1}\n', "found a column 'source'"),
+        ("in.parquet", b"PAR1", "found what can't be read"),
+        ("in.xlsx", b"title", "found plain text, expected an .xlsx workbook; save it as CSV"),
+        ("in.txt", b"title", "found the ending '.txt', expected .csv, .tsv"),
+        ("in.xlsx.gz", b"title", "found the ending '.xlsx.gz'"),
+    ],
+)
+def test_what_is_no_table_of_titles_is_refused_and_leaves_nothing(
+    name: str, data: bytes, said: str, classifier: Classifier, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(data)
+
+    with pytest.raises(InputError, match=said.replace(".", r"\.").replace("'", ".")) as error:
+        code_file(tmp_path / name, tmp_path / "out.csv", model=classifier)
+
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_column_of_numbers_is_refused_as_titles(classifier: Classifier, tmp_path: Path) -> None:
+    write(tmp_path / "in.parquet", {"title": [1]})
+
+    with pytest.raises(InputError, match="found a column 'title' of int64, expected titles as text"):
+        code_file(tmp_path / "in.parquet", tmp_path / "out.csv", model=classifier)
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "said"),
+    [
+        ("no.csv", "out.csv", "no.csv is not there: expected a file, a folder, or a pattern"),
+        ("*.tsv", "out", "has no file of titles"),
+        ("in.csv", "in.csv", "would be written over what is read"),
+        ("", "out", "stands in .*, which is read"),
+        ("*.csv", "in.csv", "in.csv is a file: name a folder"),
+        ("in.csv", "out.doc", "found the ending '.doc'"),
+    ],
+)
+def test_paths_that_do_not_go_together_are_refused(
+    source: str, output: str, said: str, classifier: Classifier, tmp_path: Path
+) -> None:
+    write(tmp_path / "in.csv")
+
+    with pytest.raises(InputError, match=said):
+        code_file(tmp_path / source, tmp_path / output, model=classifier)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_prefix_makes_room_beside_columns_of_the_same_name(classifier: Classifier, tmp_path: Path) -> None:
+    write(tmp_path / "in.csv", {"code": ["x"], "title": ["nurse"]})
+
+    code_file(tmp_path / "in.csv", tmp_path / "out.csv", FileOptions(prefix="soc_"), model=classifier)
+
+    assert list(read(tmp_path / "out.csv")[0]) == ["code", "title", *(f"soc_{name}" for name in ADDED)]
+
+
+def test_columns_of_json_lines_are_all_keys_with_the_kind_that_fits_all_values(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    lines = ['{"title": "nurse", "n": 1, "x": 1}', '{"title": "cook", "n": 2.5, "x": "a", "late": true}']
+    (tmp_path / "in.jsonl").write_text("\n".join(lines), "utf-8")
+
+    code_file(tmp_path / "in.jsonl", tmp_path / "out.parquet", model=classifier)
+
+    found = parquet.read_table(tmp_path / "out.parquet").select(["title", "n", "x", "late"])
+    assert [str(kind) for kind in found.schema.types] == ["string", "double", "string", "bool"]
+    assert found.to_pylist()[1] == {"title": "cook", "n": 2.5, "x": "a", "late": True}
+    assert found.to_pylist()[0]["late"] is None
+
+
+@pytest.mark.parametrize(
+    ("target", "package"), [("parquet", "pyarrow"), ("csv.zst", "pyarrow"), ("xlsx", "xlsxwriter")]
+)
+def test_format_whose_package_is_missing_says_what_to_install(
+    target: str, package: str, classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "in.csv")
+    monkeypatch.setitem(sys.modules, package, None)
+
+    with pytest.raises(MissingExtra, match=r"pip install 'jobmajor\[batch\]'"):
+        code_file(tmp_path / "in.csv", tmp_path / f"out.{target}", model=classifier)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+    code_file(tmp_path / "in.csv", tmp_path / "out.jsonl.gz", model=classifier)  # needs neither

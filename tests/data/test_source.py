@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobmajor.data import onet, releases, source
+from jobmajor.data.source import Way, resolve
+from jobmajor.data.transfer import Options
+from jobmajor.errors import DataError, InputError
+from sagelocal.storage import manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OFFLINE = Way(environment={"JOBMAJOR_OFFLINE": "1"})
+
+
+def data_folder(folder: Path, release: str | None = None) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "Alternate Titles.txt").write_text(
+        "O*NET-SOC Code\tAlternate Title\tShort Title\tSource(s)\n29-1141.00\tNurse\tn/a\t01\n"
+    )
+    (folder / "Occupation Data.txt").write_text(
+        "O*NET-SOC Code\tTitle\tDescription\n29-1141.00\tRegistered Nurses\tCare.\n"
+    )
+    if release:
+        (folder / "Read Me.txt").write_text(f"O*NET {release} Database\n")
+    return folder
+
+
+def cached_folder(home: Path, release: str) -> Path:
+    folder = data_folder(home / "data" / release)
+    manifest.write(folder, source={"release": release})
+    return folder
+
+
+@pytest.fixture
+def closed() -> Iterator[Way]:
+    """A way that leads to a port of this machine where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: a connection is refused
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        yield Way(environment={}, options=Options(base=address, tries=1))
+
+
+def test_named_folder_comes_before_the_variable_and_the_workspace(tmp_path: Path) -> None:
+    cached_folder(tmp_path, "28.1")
+    mine = data_folder(tmp_path / "mine", "27.0")
+    way = Way(environment={"JOBMAJOR_DATA": str(data_folder(tmp_path / "other", "26.0"))})
+
+    found = resolve("auto", tmp_path, data=mine, way=way)
+
+    assert (found.folder, found.release, found.notice, found.how) == (mine, "27.0", None, "folder")
+
+
+def test_variable_names_a_folder_too(tmp_path: Path) -> None:
+    mine = data_folder(tmp_path / "mine")
+
+    found = resolve("auto", tmp_path, way=Way(environment={"JOBMAJOR_DATA": str(mine)}))
+
+    assert (found.folder, found.release, found.how) == (mine, "unknown", "folder")
+
+
+def test_named_folder_that_is_missing_is_refused_rather_than_replaced(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere is no folder"):
+        resolve("auto", tmp_path, data=tmp_path / "nowhere", way=OFFLINE)
+
+
+def test_named_folder_of_another_release_than_asked_for_is_refused(tmp_path: Path) -> None:
+    mine = data_folder(tmp_path / "mine", "27.0")
+
+    with pytest.raises(InputError, match=r"holds release 27\.0, but release 28\.1 was asked for"):
+        resolve("28.1", tmp_path, data=mine, way=OFFLINE)
+
+
+@pytest.mark.parametrize("request_", ["auto", "28.1"])
+def test_verified_folder_of_the_workspace_is_used_without_a_connection(
+    tmp_path: Path, request_: str, closed: Way
+) -> None:
+    folder = cached_folder(tmp_path, "28.1")
+
+    found = resolve(request_, tmp_path, way=closed)
+
+    assert (found.folder, found.release, found.how) == (folder, "28.1", "cache")
+
+
+def test_changed_folder_of_the_workspace_is_not_used(tmp_path: Path) -> None:
+    folder = cached_folder(tmp_path, "28.1")
+    (folder / "Alternate Titles.txt").write_text("something else")
+
+    assert resolve("auto", tmp_path, way=OFFLINE).how == "starter"
+
+
+def test_auto_without_a_connection_takes_the_starter_titles_and_says_so(tmp_path: Path, closed: Way) -> None:
+    found = resolve("auto", tmp_path, way=closed)
+
+    assert (found.folder, found.release, found.how) == (source.STARTER_FOLDER, "starter", "starter")
+    assert found.notice is not None
+    assert "no connection" in found.notice
+    assert "--data" in found.notice
+    assert "\n" not in found.notice
+
+
+def test_auto_offline_takes_the_starter_titles_without_a_try(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        base = f"http://127.0.0.1:{server.getsockname()[1]}"
+        way = Way(environment={"JOBMAJOR_OFFLINE": "1"}, options=Options(base=base))
+
+        found = resolve("auto", tmp_path, way=way)
+
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()  # nobody called
+    assert found.how == "starter"
+    assert "JOBMAJOR_OFFLINE" in (found.notice or "")
+
+
+def test_starter_titles_asked_for_come_without_a_notice(tmp_path: Path) -> None:
+    found = resolve("starter", tmp_path, way=OFFLINE)
+
+    assert (found.folder, found.notice, found.how) == (source.STARTER_FOLDER, None, "starter")
+
+
+def test_release_that_is_not_at_hand_is_refused_offline(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"release 28\.1: found none in .* while JOBMAJOR_OFFLINE is set"):
+        resolve("28.1", tmp_path, way=OFFLINE)
+
+
+def test_release_that_can_not_be_fetched_is_refused_rather_than_replaced(tmp_path: Path, closed: Way) -> None:
+    with pytest.raises(DataError, match="no whole file after 1 try"):
+        resolve("28.1", tmp_path, way=closed)
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [("25.0", "O\\*NET-SOC 2010 taxonomy"), ("99.9", "expected one of 25.1"), ("newest", "a number like")],
+)
+def test_release_that_is_not_in_the_table_is_refused(tmp_path: Path, request_: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        resolve(request_, tmp_path, way=OFFLINE)
+
+
+def test_bundled_starter_titles_are_read_and_known_as_such() -> None:
+    read = onet.read(source.STARTER_FOLDER)
+
+    assert read.release == "starter"
+    assert read.titles.height > 4_000  # about 200 for each of 23 major groups
+    assert read.titles["onet_code"].str.head(2).n_unique() == 23
+
+
+def test_table_of_releases_knows_every_layout() -> None:
+    table = {release.version: release for release in releases.known()}
+
+    assert len(table) == 24  # 25.1 to 25.3, four each of 26, 27, 28, 29 and 30, and 31.0
+    assert table["30.2"].names("workbook") == ("Alternate Titles.xlsx", "Occupation Data.xlsx")
+    assert table["30.3"].names("text") == ("Job Titles.txt", "Occupation Data.txt")
+    assert table["31.0"].titles == "Job Titles"
+
+
+def test_both_workbooks_of_28_1_are_pinned_and_spaces_in_addresses_encoded() -> None:
+    titles, occupations = releases.find("28.1").remotes("workbook")
+
+    assert titles.path == "db_28_1_excel/Alternate%20Titles.xlsx"
+    assert (titles.sha256 or "").startswith("bc4e716f")
+    assert (occupations.sha256 or "").startswith("c2692f33")
+    assert releases.find("29.0").remotes("workbook")[0].sha256 is None
+    assert releases.find("28.1").remotes("text")[0].path == "db_28_1_text.zip"

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from jobmajor.model.rules.listed import Listed, learn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROWS = [("nurse", 2), ("nurse", 2), ("nurse", 0), ("ward nurse", 2), ("cook", 1)]
+LISTED = learn([text for text, _ in ROWS], np.array([place for _, place in ROWS]))
+
+
+def test_title_has_the_share_of_its_rows_that_list_each_code() -> None:
+    rows, shares = LISTED.find(["welder", "cook", "", "nurse", "nurse ward"], codes=4)
+
+    assert rows.tolist() == [1, 3]
+    assert shares.tolist() == [[0, 1, 0, 0], pytest.approx([1 / 3, 0, 2 / 3, 0])]
+
+
+def test_order_of_rows_changes_nothing() -> None:
+    again = learn([text for text, _ in reversed(ROWS)], np.array([place for _, place in reversed(ROWS)]))
+
+    for name, array in LISTED.to_mapping().items():
+        assert np.array_equal(array, again.to_mapping()[name]), name
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("nurse", 1),  # the word, " nur", "nurs", "urse", "rse "
+        ("nurses", 3 / 6),  # not the word, " nur", "nurs", "urse" seen, not "rses" and "ses "
+        ("nurse wok", 5 / 8),  # "wok" and " wok", "wok " are new
+        ("nurse a", 5 / 6),  # too short for a run
+        ("", 0),
+        ("zz", 0),
+        ("a", 0),
+    ],
+)
+def test_known_share_counts_words_and_runs_of_4_bytes_together(text: str, share: float) -> None:
+    assert LISTED.known_share(["cook", text, "ward"]) == pytest.approx([1, share, 1])
+
+
+def test_where_nothing_is_known_no_title_is_found_and_no_text_is_strange() -> None:
+    nothing = Listed.none()
+
+    assert nothing.find(["nurse", ""], codes=3)[1].shape == (0, 3)
+    assert nothing.known_share(["nurse", ""]).tolist() == [1, 1]
+
+
+def test_no_titles_are_none() -> None:
+    assert LISTED.find([], codes=3)[1].shape == (0, 3)
+    assert LISTED.known_share([]).shape == (0,)
+
+
+def test_what_was_written_as_arrays_is_read_again() -> None:
+    again = Listed.from_mapping(LISTED.to_mapping(), codes=3)
+
+    assert again.find(["nurse"], codes=3)[1].tolist() == LISTED.find(["nurse"], codes=3)[1].tolist()
+    assert len(Listed.from_mapping(Listed.none().to_mapping(), codes=3).titles) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("titles", lambda array: array[::-1].copy()),
+        ("titles", lambda array: array[:-1]),
+        ("starts", lambda array: array + np.int32(1)),
+        ("starts", lambda array: array[::-1].copy()),
+        ("codes", lambda array: array + np.int16(1)),
+        ("codes", lambda array: array - np.int16(1)),
+        ("codes", lambda array: array.astype(np.int32)),
+        ("shares", lambda array: array * np.float32(2)),
+        ("shares", lambda array: array * np.float32("nan")),
+        ("shares", lambda array: array[:-1]),
+        ("words", lambda array: array[::-1].copy()),
+        ("runs", lambda array: np.repeat(array, 2)),
+        ("runs", lambda array: array.reshape(1, -1)),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_by_name(name: str, change: Callable[[Any], Any]) -> None:
+    arrays = {**LISTED.to_mapping(), name: change(getattr(LISTED, name))}
+
+    with pytest.raises(ValueError, match=f"'{name}'"):
+        Listed.from_mapping(arrays, codes=3)
+
+
+def test_missing_and_foreign_arrays_are_refused() -> None:
+    arrays = LISTED.to_mapping()
+
+    with pytest.raises(ValueError, match="'runs'"):
+        Listed.from_mapping({name: array for name, array in arrays.items() if name != "runs"}, codes=3)
+    with pytest.raises(ValueError, match="'more'"):
+        Listed.from_mapping({**arrays, "more": arrays["runs"]}, codes=3)
+
+
+def test_two_titles_of_one_hash_would_not_fit() -> None:
+    twice = replace(LISTED, titles=LISTED.titles[[0, 0, 1]])
+
+    with pytest.raises(ValueError, match="'titles'"):
+        Listed.from_mapping(twice.to_mapping(), codes=3)

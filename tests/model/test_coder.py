@@ -1,0 +1,215 @@
+"""Answers as arrays: they say what `answer` says in numpy, for people's titles and for texts made to part the two."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobmajor import soc
+from jobmajor.errors import InputError
+from jobmajor.model.classifier import Classifier
+from jobmajor.model.coder import NONE, REASONS, SOURCES, Coder
+from jobmajor.model.kernels import digest
+from jobmajor.model.kernels.text import LONGEST, packed
+from jobmajor.model.rules import abstain
+from jobmajor.model.rules.overrides import Overrides
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import polars as pl
+
+    from jobmajor.model.answers import Coded
+    from jobmajor.soc import Level
+
+NEAR = 1e-4
+ADDRESSES = [
+    "a@b.co",
+    " <mailto:a@b.c> ",
+    "http://x.y",
+    "www.x y.com",
+    "foo.com",
+    "\u00a0foo.com\t",
+    "a b.com",
+    "Sr. RN",
+    "é@b",
+]
+NOTHINGS = [
+    "n/a",
+    "N/A 12",
+    "Test 1 2",
+    "12 nurse",
+    "1234 ab",
+    "aaa bbb",
+    "iii www",
+    "ab",
+    "a1b2",
+    "qwertyui",
+    "lorem ipsum",
+]
+FOREIGN = ["看護師", "nurse 看護師", "médecin", "ﬃ", "Ж nurse aide", "\ud800", "İstanbul"]
+MADE = st.sampled_from(
+    [*ADDRESSES, *NOTHINGS, *FOREIGN, *sorted(abstain.PLACEHOLDERS)[::9], *sorted(abstain.LOREM)[::9]]
+)
+WORD = st.sampled_from(
+    ["nurse", "Sr.", "engineer", "II", "nrse", "driver", "xqzv", "truck", "n", "@", ".", "lorem", "1"]
+)
+TITLE = st.one_of(MADE, st.text(max_size=20), st.lists(WORD, max_size=5).map(" ".join))
+LEVELS = st.lists(st.sampled_from(soc.LEVELS), min_size=1, max_size=4, unique=True).map(tuple)
+
+
+def plainly(classifier: Classifier, titles: Sequence[str], coder: Coder, level: Level, **how: object) -> list[Coded]:
+    """By numpy: a classifier that was not compiled."""
+    plain = Classifier(classifier.scorer, classifier.about, classifier.knowledge)
+    return plain.answer(titles, level, coder.k, **how)  # type: ignore[arg-type]  # names of answer's own
+
+
+def check(coder: Coder, titles: Sequence[str], plain: Callable[[Level], list[Coded]]) -> None:
+    codes = coder.code(*packed(titles))
+    for place, level in enumerate(coder.levels):
+        for row, expected in enumerate(plain(level)):
+            labels, scores = codes.labels[row, place], codes.scores[row, place]
+            best = expected.answers[: coder.k]
+            shown = titles[row], level
+            assert (REASONS[codes.reasons[row, place]], SOURCES[codes.sources[row]]) == (
+                expected.reason,
+                expected.source,
+            ), shown
+            assert (labels != NONE).sum() == len(best), shown
+            assert scores[: len(best)].tolist() == pytest.approx([each.score for each in best], abs=NEAR), shown
+            found = [coder.classes[place][label] for label in labels if label != NONE]
+            by_score = {each.label: each.score for each in best}
+            assert all(code in by_score or min(by_score.values()) < NEAR for code in found), shown
+
+
+@settings(max_examples=150)
+@given(st.lists(TITLE, max_size=8), LEVELS, st.integers(1, 4), st.booleans())
+def test_arrays_say_what_plain_answers_say(
+    classifier: Classifier, titles: list[str], levels: tuple[Level, ...], k: int, exact: bool
+) -> None:
+    coder = classifier.coder(levels, k, exact=exact)
+
+    check(coder, titles, lambda level: plainly(classifier, titles, coder, level, exact=exact))
+
+
+def test_listed_titles_are_answered_by_their_listing(
+    classifier: Classifier, splits: Mapping[str, pl.DataFrame]
+) -> None:
+    titles = splits["train"]["title"].to_list()
+    coder = classifier.coder(soc.LEVELS, 2)
+
+    check(coder, titles, lambda level: plainly(classifier, titles, coder, level))
+
+    assert (coder.code(*packed(titles)).sources == SOURCES.index("exact")).all()
+
+
+def test_a_users_own_titles_come_first_with_codes_that_the_model_lacks(classifier: Classifier) -> None:
+    lacking = sorted(soc.detailed_codes() - set(classifier.codes))[0]
+    own = Overrides({"nurse": {lacking: 0.75, classifier.codes[0]: 0.25}, "whisperer": {"29-0000": 1.0}})
+    titles = ["Nurse", "horse welder", " whisperer", "n/a"]
+    coder = classifier.coder(("major", "detailed"), 2, overrides=own)
+
+    check(coder, titles, lambda level: plainly(classifier, titles, coder, level, overrides=own))
+
+    codes = coder.code(*packed(titles))
+    assert coder.classes[1][codes.labels[0, 1, 0]] == lacking
+    assert [SOURCES[source] for source in codes.sources[:3]] == ["override", "model", "override"]
+
+
+@settings(max_examples=100)
+@given(st.lists(TITLE, max_size=6), st.sampled_from(soc.LEVELS), st.integers(1, 3))
+def test_compiled_answers_are_the_plain_ones(classifier: Classifier, titles: list[str], level: Level, k: int) -> None:
+    plain, fast = (Classifier(classifier.scorer, classifier.about, classifier.knowledge) for _ in range(2))
+    fast.compile()
+
+    found = fast.answer_at((level, "major"), titles, k)
+    assert [each.reason for each in found[1]] == [each.reason for each in plain.answer(titles, "major", k)]
+    for one, other in zip(plain.answer(titles, level, k), found[0], strict=True):
+        assert (one.reason, one.source, len(one.answers)) == (other.reason, other.source, len(other.answers))
+        pairs = zip(one.answers, other.answers, strict=True)
+        assert all(first.score == pytest.approx(second.score, abs=NEAR) for first, second in pairs)
+
+
+def test_codes_as_good_as_the_last_are_all_given(classifier: Classifier, splits: Mapping[str, pl.DataFrame]) -> None:
+    training = splits["train"]
+    titles = training["title"].to_list()
+    plain, fast = (Classifier(classifier.scorer, classifier.about, classifier.knowledge) for _ in range(2))
+    fast.compile()
+    expected = plain.answer(titles, "detailed")
+    assert any(len(each.answers) > 1 for each in expected)
+
+    assert fast.answer(titles, "detailed") == expected
+
+
+@pytest.mark.parametrize("count", [0, 1, 127, 128, 129, 700])
+def test_batches_of_any_length_keep_their_order(classifier: Classifier, count: int) -> None:
+    titles = [f"{word} {place}" for place in range(count) for word in (["nurse", "welder", "", "看護師"][place % 4],)]
+    coder = classifier.coder(("major",))
+
+    check(coder, titles, lambda level: plainly(classifier, titles, coder, level))
+
+
+def test_a_part_of_a_buffer_is_answered_as_if_it_were_alone(classifier: Classifier) -> None:
+    data, starts = packed(["看護師", "nurse", "welder", "cook"])
+    coder = classifier.coder(("detailed",), 3)
+
+    part, alone = coder.code(data, starts[1:4]), coder.code(*packed(["nurse", "welder"]))
+
+    assert [array.tolist() for array in part] == [array.tolist() for array in alone]
+
+
+def test_title_beyond_the_longest_is_read_by_its_beginning(classifier: Classifier) -> None:
+    titles = ["nurse " * LONGEST, "é" * 3 * LONGEST, "nurse" + " " * LONGEST + "@x.com"]
+    coder = classifier.coder(("major",))
+
+    check(coder, titles, lambda level: plainly(classifier, titles, coder, level))
+
+
+def test_what_is_no_text_is_answered_all_the_same(classifier: Classifier) -> None:
+    data = np.frombuffer(b"\xff\xfe nurse", np.uint8)
+
+    codes = classifier.coder().code(data, np.array([0, len(data)]))
+
+    assert codes.labels[0, 0, 0] >= 0
+
+
+def test_threads_get_what_each_asked_for(classifier: Classifier, splits: Mapping[str, pl.DataFrame]) -> None:
+    titles = splits["validation"]["title"].to_list() + splits["train"]["title"].to_list()
+    coder = classifier.coder(soc.LEVELS, 2)
+    alone = coder.code(*packed(titles))
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda row: coder.code(*packed(titles[row : row + 9])), range(0, 200, 4)))
+
+    for row, codes in zip(range(0, 200, 4), found, strict=True):
+        assert np.abs(codes.scores - alone.scores[row : row + 9]).max() < NEAR
+
+
+def test_fewer_than_one_code_is_refused(classifier: Classifier) -> None:
+    with pytest.raises(InputError, match="k is 0: expected at least 1"):
+        classifier.coder(k=0)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.binary(max_size=300), max_size=5))
+def test_digests_are_those_of_the_standard_library(texts: list[bytes]) -> None:
+    data = np.frombuffer(b"".join(texts), np.uint8)
+    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
+    bounds = np.stack([ends - [len(text) for text in texts], ends], axis=1).astype(np.int64)
+    found = np.empty(len(texts), np.uint64)
+
+    digest.fill(data, bounds, digest.scratch(), found)
+
+    expected = [int.from_bytes(blake2b(text, digest_size=8).digest(), "little") for text in texts]
+    assert found.tolist() == expected
+
+
+def test_keys_hit_at_random_are_runs_of_four() -> None:
+    assert all(re.fullmatch("[a-z]{4}", run) for run in abstain.KEYS.pattern.split("|"))

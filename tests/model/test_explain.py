@@ -1,0 +1,131 @@
+"""What a word is worth is what the very model says without it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobmajor import soc
+from jobmajor.errors import InputError
+from jobmajor.model import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from jobmajor.model.classifier import Classifier
+
+TITLE = "licensed practical nurse"
+
+
+def by_table(texts: Sequence[str]) -> NDArray[np.float64]:
+    """A model for which "nurse" is worth a half, "practical" a quarter more beside it, and "manager" speaks against."""
+    worth = {"nurse": 0.5, "nurse practical": 0.25, "manager": -0.125}
+    found = [{*text.split()} for text in texts]
+    return np.array([0.125 + sum(value for key, value in worth.items() if {*key.split()} <= each) for each in found])
+
+
+def test_each_word_is_worth_what_the_share_falls_without_it() -> None:
+    whole, words = explain.by_word("practical nurse manager", by_table)
+
+    assert whole == 0.75  # 0.125 + 0.5 + 0.25 - 0.125
+    assert words == (
+        explain.Word("practical", 0.25),
+        explain.Word("nurse", 0.75),  # without it, "practical" says nothing either: 0 is left
+        explain.Word("manager", -0.125),
+    )
+
+
+def test_one_word_is_worth_what_it_adds_to_nothing() -> None:
+    whole, words = explain.by_word("nurse", by_table)
+
+    assert (whole, words) == (0.625, (explain.Word("nurse", 0.5),))
+
+
+def test_word_that_stands_twice_is_worth_little_each_time() -> None:
+    _, words = explain.by_word("nurse nurse", by_table)
+
+    assert [word.worth for word in words] == [0.0, 0.0]
+
+
+def test_title_without_a_word_has_a_share_and_no_words() -> None:
+    assert explain.by_word("", by_table) == (0.125, ())
+
+
+def test_of_a_very_long_title_the_first_words_are_explained() -> None:
+    text = " ".join(f"word{place}" for place in range(200))
+
+    _, words = explain.by_word(text, by_table)
+
+    assert [word.text for word in words] == text.split()[: explain.MOST_WORDS]
+
+
+@given(words=st.lists(st.text("abc", min_size=1, max_size=3), max_size=80))
+def test_variants_lack_one_word_each_in_order(words: list[str]) -> None:
+    text = " ".join(words)
+
+    whole, *without = explain.variants(text)
+
+    assert whole == text
+    assert len(without) == min(len(words), explain.MOST_WORDS)
+    assert all(each.split() == words[:place] + words[place + 1 :] for place, each in enumerate(without))
+
+
+@pytest.mark.parametrize("level", soc.LEVELS)
+def test_classifier_explains_the_code_that_it_answers_with_its_own_shares(
+    classifier: Classifier, level: soc.Level
+) -> None:
+    found = classifier.explain("Licensed PRACTICAL nurse", level)
+
+    best = classifier.answer([TITLE], level)[0].answers[0]
+    column = classifier.classes(level).index(best.label)
+    whole, *without = classifier.predict_proba(
+        [TITLE, "practical nurse", "licensed nurse", "licensed practical"], level
+    )[:, column].tolist()
+    assert (found.label, found.name, found.read) == (best.label, soc.name(best.label), TITLE)
+    assert found.score == pytest.approx(whole)
+    assert [word.text for word in found.words] == TITLE.split()
+    assert [word.worth for word in found.words] == pytest.approx([whole - rest for rest in without])
+
+
+def test_listed_title_is_explained_by_what_its_words_alone_say(classifier: Classifier) -> None:
+    found = classifier.explain("CEO", "detailed")
+
+    (alone,) = classifier.predict_proba(["CEO"], "detailed")
+    assert found.source == "exact"
+    assert found.score == pytest.approx(float(alone[classifier.classes("detailed").index(found.label)]))
+    assert classifier.explain("CEO", "detailed", exact=False).source == "model"
+
+
+def test_slip_of_the_finger_is_read_as_the_word_that_was_meant(classifier: Classifier) -> None:
+    assert classifier.explain("Registered Nures").read == "registered nurse"
+
+
+@pytest.mark.parametrize("title", [None, "", "–", "\ud800"])
+def test_nothing_is_explained_by_no_words(classifier: Classifier, title: str | None) -> None:
+    found = classifier.explain(title)
+
+    assert (found.words, found.read) == ((), "")
+    assert 0 < found.score < 1
+
+
+def test_what_is_no_title_is_refused(classifier: Classifier) -> None:
+    with pytest.raises(InputError, match="a title is int"):
+        classifier.explain(7)  # type: ignore[arg-type]
+
+
+@settings(max_examples=30)
+@given(
+    title=st.text(max_size=60)
+    | st.lists(st.sampled_from(("nurse", "truck", "driver", "x1")), max_size=90).map(" ".join)
+)
+def test_whatever_the_title_worths_are_shares_and_stay_in_bounds(classifier: Classifier, title: str) -> None:
+    found = classifier.explain(title, "minor")
+
+    assert len(found.words) <= explain.MOST_WORDS
+    assert all(abs(word.worth) <= 1 for word in found.words)

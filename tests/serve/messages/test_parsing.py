@@ -1,0 +1,128 @@
+"""Every title of a body comes out once and in its place, and a body that can't be understood says where."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobmajor.serve.messages.media import CSV, JSON, KINDS, LINES, Media
+from jobmajor.serve.messages.parsing import titles
+from jobmajor.serve.messages.refusal import Refusal
+
+TITLES = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), max_size=8)
+
+
+def refused(body: bytes, kind: str) -> Refusal:
+    with pytest.raises(Refusal) as found:
+        titles(body, Media(kind))
+    return found.value
+
+
+@given(TITLES)
+def test_titles_survive_json_and_json_lines(given_titles: list[str]) -> None:
+    lines = "".join(json.dumps({"title": title}) + "\n" for title in given_titles)
+
+    assert titles(json.dumps({"instances": given_titles}).encode(), Media(JSON)) == (given_titles, {})
+    assert titles(lines.encode(), Media(LINES)) == (given_titles, {})
+
+
+@given(TITLES)
+def test_titles_survive_csv_among_other_columns(given_titles: list[str]) -> None:
+    sent = [title.replace("\0", "") for title in given_titles]
+    target = io.StringIO()
+    csv.writer(target).writerows([["id", "title"], *([str(place), title] for place, title in enumerate(sent))])
+
+    assert titles(target.getvalue().encode(), Media(CSV)) == (sent, {})
+
+
+@given(st.binary(max_size=60), st.sampled_from(KINDS), st.booleans())
+def test_any_bytes_are_read_or_refused(body: bytes, kind: str, has_header: bool) -> None:
+    found: list[str] = []
+    refusal = None
+
+    try:
+        found, _ = titles(body, Media(kind, has_header))
+    except Refusal as error:
+        refusal = error
+
+    assert all(isinstance(title, str) for title in found)
+    assert refusal is None or (refusal.status == 422 and json.loads(refusal.to_bytes())["field"])
+
+
+def test_empty_titles_keep_their_places() -> None:
+    assert titles(b"title\nnurse\n\nwelder\n", Media(CSV))[0] == ["nurse", "", "welder"]
+    assert titles(b'{"instances": ["nurse", null, ""]}', Media(JSON))[0] == ["nurse", "", ""]
+    assert titles(b'{"title": null}\n"welder"', Media(LINES))[0] == ["", "welder"]
+
+
+def test_byte_order_mark_is_no_part_of_the_header() -> None:
+    assert titles("\ufefftitle\r\nnurse\r\n".encode(), Media(CSV))[0] == ["nurse"]
+
+
+def test_csv_without_a_header_has_a_title_in_its_first_column() -> None:
+    assert titles(b'"nurse, rn",7\nwelder,8\n', Media(CSV, has_header=False))[0] == ["nurse, rn", "welder"]
+
+
+def test_parameters_of_a_json_body_are_handed_on() -> None:
+    assert titles(b'{"instances": [], "parameters": {"level": "minor"}}', Media(JSON)) == ([], {"level": "minor"})
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"", "body"),
+        (b"[", "body"),
+        (b"[" * 100_000, "body"),
+        (b'{"instances": [NaN]}', "body"),
+        (b'{"instances": [' + b"1" * 5000 + b"]}", "body"),
+        (b"\xff", "body"),
+        (b"[]", "instances"),
+        (b"{}", "instances"),
+        (b'{"instances": "nurse"}', "instances"),
+        (b'{"instances": ["nurse", 7]}', "instances[1]"),
+        (b'{"instances": [["nurse"]]}', "instances[0]"),
+        (b'{"instances": [{"job": "nurse"}]}', "instances[0]"),
+        (b'{"instances": [{"title": true}]}', "instances[0].title"),
+        (rb'{"instances": ["nurse", "\ud800"]}', "instances[1]"),
+        (b'{"instances": [], "parameters": []}', "parameters"),
+        (b'{"instances": [], "more": 1}', "body"),
+    ],
+)
+def test_json_that_is_not_as_described_is_named_by_its_place(body: bytes, field: str) -> None:
+    found = refused(body, JSON)
+
+    assert (found.status, found.field) == (422, field)
+    assert field.partition("[")[0] in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "field"),
+    [
+        (b'{"title": "nurse"}\n\n{"title": "welder"}\n', LINES, "line 2"),
+        (b'{"title": "nurse"}\n{"title": 3}\n', LINES, "line 2.title"),
+        (b"nurse\n", LINES, "line 1"),
+        (b"", CSV, "title"),
+        (b"nurse\nwelder\n", CSV, "title"),
+        (b"id,job\n1,nurse\n", CSV, "title"),
+        (b"id,title\n1,nurse\n\n2,welder\n", CSV, "line 3"),
+        (b"id,title\n1,nurse,rn\n", CSV, "line 2"),
+        (b'title\n"nurse\n', CSV, "line 2"),
+        (b'title\n"nu"rse\n', CSV, "line 2"),
+        (b"title\nnur\0se\n", CSV, "body"),
+        (b"\0\0\0", CSV, "body"),
+        (b"title\n" + b"x" * 200_000, CSV, "line 2"),
+    ],
+)
+def test_line_that_can_not_be_read_is_named(body: bytes, kind: str, field: str) -> None:
+    found = refused(body, kind)
+
+    assert (found.status, found.field) == (422, field)
+
+
+def test_refusal_of_a_headless_file_does_not_repeat_its_first_title() -> None:
+    assert "secret" not in refused(b"secret nurse,7\nwelder,8\n", CSV).sentence

@@ -1,0 +1,60 @@
+"""What a client chooses is taken from any of the three places, and refused by its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobmajor import soc
+from jobmajor.serve.messages.refusal import Refusal
+from jobmajor.serve.messages.wanted import Wanted, attributes
+from jobmajor.serve.service.service import from_environment
+
+
+def test_texts_of_a_query_and_values_of_json_mean_the_same() -> None:
+    texts = Wanted().changed({"level": "all", "top_k": "3", "exact": "False"}, "the query")
+
+    assert texts == Wanted(soc.LEVELS, 3, exact=False)
+    assert Wanted().changed({"level": "all", "top_k": 3, "exact": False}, "'parameters'") == texts
+    assert Wanted().changed({"top_k": 3.0}, "'parameters'").top_k == 3  # JSON has one kind of numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("level", "majör"),
+        ("level", None),
+        ("level", ["major"]),
+        ("top_k", 0),
+        ("top_k", 101),
+        ("top_k", 2.5),
+        ("top_k", True),
+        ("top_k", "²"),
+        ("top_k", "9" * 5000),
+        ("exact", "perhaps"),
+        ("exact", 1),
+        ("topk", 1),
+        ("\ud800", 1),
+    ],
+)
+def test_what_is_none_of_the_choices_is_422_by_name(name: str, value: Any) -> None:
+    with pytest.raises(Refusal) as refused:
+        Wanted().changed({name: value}, "the query")
+
+    assert refused.value.status == 422
+    assert refused.value.field == (name if name in ("level", "top_k", "exact") else "the query")
+    refused.value.to_bytes()
+
+
+def test_header_for_custom_attributes_is_the_client_s_and_only_our_names_count() -> None:
+    assert attributes("trace-1, level=minor ,x=y,top_k=2,level") == {"level": "", "top_k": "2"}
+    assert attributes("c000b4f9-df62-4c85-a0bf-7c525f9104a4") == {}
+
+
+def test_environment_of_an_image_says_what_is_usual_there() -> None:
+    found = from_environment({"JOBMAJOR_LEVEL": "detailed", "JOBMAJOR_TOP_K": "1", "SAGEMAKER_BATCH": "true"})
+
+    assert found.wanted == Wanted(("detailed",), 1)
+    assert found.limits.answer_s > 60
+    assert from_environment({}).limits.answer_s < 60

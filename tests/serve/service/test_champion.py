@@ -1,0 +1,125 @@
+"""Another model takes the served one's place whole or not at all, wherever models come from."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobmajor.errors import ArtifactError, ChecksumMismatch, InputError, NoChampion
+from jobmajor.registry.versions import Candidate, open_registry
+from jobmajor.serve.service.champion import Champion, Source
+from sagelocal.storage import archive, manifest
+
+from ..conftest import saved
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jobmajor.model.classifier import Classifier
+
+PASSED = {"passed": True, "reasons": []}
+
+
+def register(home: Path, folder: Path) -> int:
+    return open_registry(home).register(Candidate(folder, {}, PASSED, "PendingManualApproval", {})).number
+
+
+def test_model_comes_from_a_folder_or_an_archive_with_its_digest(model_folder: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "model.tar.gz"
+    archive.pack(model_folder, packed)
+
+    folder, archived = (Source(tmp_path, path).load(compiled=False) for path in (model_folder, packed))
+
+    assert folder.digest == archived.digest == manifest.read(model_folder).digest
+    assert folder.classifier.answer(["nurse"]) == archived.classifier.answer(["nurse"])
+
+
+@pytest.mark.slow
+def test_promoted_version_is_served_from_the_next_look_on(classifier: Classifier, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    one, two = (register(home, saved(classifier, tmp_path / name, name)) for name in ("one", "two"))
+    registry = open_registry(home)
+    registry.promote(one)
+    champion = Champion(Source(home))
+    before = champion.served
+
+    assert not champion.refresh()
+    registry.promote(two)
+    assert champion.refresh()
+
+    assert before.digest == registry.get(one).digest
+    assert champion.served.digest == registry.get(two).digest
+    assert before.classifier.answer(["nurse"])  # who holds it can go on
+
+
+def test_model_that_is_replaced_in_its_place_is_served_from_the_next_look_on(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    one, two, link = saved(classifier, tmp_path / "1", "one"), saved(classifier, tmp_path / "2", "two"), tmp_path / "l"
+    link.symlink_to(one)
+    champion = Champion(Source(tmp_path, link))
+
+    (tmp_path / "new").symlink_to(two)
+    (tmp_path / "new").replace(link)
+
+    assert champion.refresh()
+    assert champion.served.digest == manifest.read(two).digest
+    assert champion.swaps == 1
+
+
+def test_model_that_is_not_whole_takes_no_place_and_is_told_of_once(
+    classifier: Classifier, copied_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    champion = Champion(Source(tmp_path, copied_folder))
+    before = champion.served
+    other = saved(classifier, tmp_path / "other", "other")
+    shutil.copy(other / manifest.NAME, copied_folder / manifest.NAME)
+    (copied_folder / "model.json").write_text("{}")
+
+    assert [champion.refresh() for _ in range(3)] == [False] * 3
+
+    assert champion.served is before
+    assert champion.failures == 3
+    assert [record.message for record in caplog.records] == ["the model was not swapped"]
+
+
+def test_model_that_is_gone_goes_on_being_served(copied_folder: Path, tmp_path: Path) -> None:
+    champion = Champion(Source(tmp_path, copied_folder))
+    shutil.rmtree(copied_folder)
+
+    assert not champion.refresh()
+    assert champion.served.classifier.answer(["nurse"])
+
+
+def test_first_model_must_be_there_and_whole(copied_folder: Path, tmp_path: Path) -> None:
+    (copied_folder / "model.json").write_text("{}")
+
+    with pytest.raises(NoChampion):
+        Champion(Source(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match="is no model"):
+        Champion(Source(tmp_path, tmp_path / "nothing"))
+    with pytest.raises(ChecksumMismatch):
+        Champion(Source(tmp_path, copied_folder))
+
+
+def test_model_that_changes_while_it_is_read_is_not_taken(
+    classifier: Classifier, copied_folder: Path, tmp_path: Path
+) -> None:
+    other = saved(classifier, tmp_path / "other", "other")
+
+    class Changing(Source):
+        """Its folder is replaced between the look and the load's end."""
+
+        def path(self) -> Path:
+            found = super().path()
+            looks.append(found)
+            if len(looks) == 3:
+                shutil.copytree(other, found, dirs_exist_ok=True)
+            return found
+
+    looks: list[Path] = []
+
+    with pytest.raises(ArtifactError, match="changed while it was read"):
+        Changing(tmp_path, copied_folder).load(compiled=False)
