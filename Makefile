@@ -17,7 +17,7 @@ LINTERS ?= .venv-lint
 # More words for the trials under load: make soak LOAD="--trials ends --ends 50".
 LOAD ?=
 
-.PHONY: run serve test coverage check soak first-five-minutes bench clean lock lint-stack
+.PHONY: run serve test test-slow coverage check soak first-five-minutes bench clean lock lint-stack
 
 run: $(VENV)/run.stamp
 	$(BIN)/jobmajor run $(ARGS)
@@ -32,7 +32,11 @@ test: $(TESTED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not long" $(ARGS)
+
+# The rest: rare faults by the hundred, kills at random moments, whole trainings, Spark, the notebook.
+test-slow: $(TESTED)
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m long $(ARGS)
 
 # The same tests, slower, and which lines none of them runs.
 coverage: $(TESTED)
@@ -44,7 +48,7 @@ check: $(TESTED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not slow and not long" $(ARGS)
 
 # What takes hours on two cores, where `make test` takes minutes: a hundred kills at random moments, a hundred thousand
 # requests that are nearly right, and the service's goals under load, judged.
