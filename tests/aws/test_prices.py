@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobmajor.aws import prices
-from jobmajor.aws.api.account import Call
+from jobmajor.aws.api.request import Call
 from jobmajor.aws.prices import Cost, Price, Table
 from jobmajor.errors import InputError
 from jobmajor.pipeline import definition as pipeline

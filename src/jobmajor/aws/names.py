@@ -5,6 +5,8 @@ A name that two places make up by themselves will differ in one of them some day
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +29,9 @@ _LONGEST_ROLE: Final = 64
 # As the stack's own parameters have them.
 _PROJECT: Final = re.compile(r"[a-z0-9](-?[a-z0-9])*")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*[A-Za-z0-9]")
+_DIGEST: Final = 8  # hex digits: among a project's few hundred names two alike are a one in 10^5 chance
+_STEM: Final = 63 - len("-v999999999-") - _DIGEST  # the service takes 63 characters
+_SHORT: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +185,26 @@ class Names:
             "roles": dict(self.roles),
             "tags": self.tag_map,
         }
+
+
+def derived_name(base: str, version: int, content: Mapping[str, Any]) -> str:
+    """The name of a version's thing with this content: `stem-vN-digest`.
+
+    >>> derived_name("test-model", 3, {"a": 1})
+    'test-model-v3-015abd7f'
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return f"{name_stem(base)}-v{version}-{_hash(text)[:_DIGEST]}"
+
+
+def name_stem(base: str) -> str:
+    """What all names that are derived from `base` begin with; one that is too long is cut, and kept apart by a hash.
+
+    >>> name_stem("test-model"), len(name_stem("x" * 60))
+    ('test-model', 43)
+    """
+    return base if len(base) <= _STEM else f"{base[: _STEM - _SHORT - 1].rstrip('-')}-{_hash(base)[:_SHORT]}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

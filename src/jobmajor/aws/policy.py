@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor.aws import naming
 from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.aws.endpoints import config
 from jobmajor.aws.endpoints.plan import STAGING
-from jobmajor.aws.names import TAG
+from jobmajor.aws.names import TAG, name_stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -129,11 +128,11 @@ def _values(names: Names) -> dict[str, str]:
         "stack": names.stack,
         "repository": names.repository,
         "endpoint": names.endpoint,
-        "model": naming.stem(names.model),
-        "config": naming.stem(names.endpoint_config),
-        "staging_config": naming.stem(config.staged(names.endpoint_config, STAGING)),
-        "transform": naming.stem(f"{names.project}-batch"),
-        "score": naming.stem(f"{names.project}-score"),
+        "model": name_stem(names.model),
+        "config": name_stem(names.endpoint_config),
+        "staging_config": name_stem(config.staged(names.endpoint_config, STAGING)),
+        "transform": name_stem(f"{names.project}-batch"),
+        "score": name_stem(f"{names.project}-score"),
     }
 
 

@@ -18,7 +18,7 @@ from jobmajor.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from jobmajor.aws.api.account import Call
+    from jobmajor.aws.api.request import Call
 
 TABLE: Final = Path(__file__).parent / "prices.json"
 _GB: Final = 10**9

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobmajor.aws.api import account as calls
-from jobmajor.aws.api import existing, refusals
-from jobmajor.aws.api.account import Call
+from jobmajor.aws.api import checks, refusals
 from jobmajor.aws.api.errors import (
     AccessDenied,
     AlreadyThere,
@@ -26,6 +25,7 @@ from jobmajor.aws.api.errors import (
     TimedOut,
     WrongAccount,
 )
+from jobmajor.aws.api.request import Call
 from jobmajor.errors import InputError
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def test_creating_the_same_again_counts_as_done(
 
     again = account.change(service, operation, **parameters)
 
-    assert existing.at(path, again) == existing.at(path, first) is not None
+    assert checks.at(path, again) == checks.at(path, first) is not None
 
 
 def test_taken_name_of_something_else_is_refused_and_says_what_differs(account: Account) -> None:

@@ -5,16 +5,15 @@ Whatever sends a request in another way is neither in a dry run's list, nor safe
 
 from __future__ import annotations
 
-import datetime
 import hashlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jobmajor.aws.api import checks, existing, refusals, waiting
-from jobmajor.aws.api.errors import AlreadyThere, BadCall, NotThere
+from jobmajor.aws.api.errors import AlreadyThere, NotThere
+from jobmajor.aws.api.request import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,64 +21,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # After one of these an absent thing is what was wanted.
 _UNDO: Final = ("Delete", "Deregister", "Remove", "Disassociate", "Terminate", "Abort")
-_SHOWN_BYTES: Final = 200
-_DATA: Final = (str, int, float, dict, list, tuple, datetime.datetime, type(None))
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, checked against botocore's own shapes when it is made.
-
-    Attributes:
-        service: As botocore calls it: sagemaker, s3, …
-        operation: The API's own name, such as CreateModel.
-        parameters: Its members; bytes may stand for a body.
-        rehearsed: Whether `<ModelArn>` may stand for what only a real answer would tell.
-
-    Raises:
-        BadCall: The service would refuse it.
-    """
-
-    service: str
-    operation: str
-    parameters: Mapping[str, Any]
-    rehearsed: bool = False
-
-    def __post_init__(self) -> None:
-        problems = checks.faults(self.service, self.operation, self.parameters, rehearsed=self.rehearsed)
-        if problems:
-            raise BadCall(self.service, self.operation, problems)
-
-    def without_bodies(self) -> Call:
-        """The same request with the length of a long body in its place, so that a list of requests stays small."""
-        light = {name: _light(value) for name, value in self.parameters.items()}
-        return replace(self, parameters=light)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON; of a long body only its length."""
-        return {"service": self.service, "operation": self.operation, "parameters": _plain(dict(self.parameters))}
-
-
-def _light(value: Any) -> Any:
-    is_short = isinstance(value, bytes) and len(value) <= _SHOWN_BYTES
-    return value if is_short or isinstance(value, _DATA) else _plain(value)
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case datetime.datetime():
-            return value.isoformat()
-        case bytes() | bytearray():
-            short = len(value) <= _SHOWN_BYTES
-            return bytes(value).decode("utf-8", "backslashreplace") if short else f"{len(value):,} bytes"
-        case str() | int() | float() | None:
-            return value
-        case _:
-            return f"a {type(value).__name__}"  # a body that is read while it is sent
 
 
 class Account:
@@ -161,10 +102,10 @@ class Account:
         client, name = self.client(call.service), xform_name(call.operation)
         try:
             if not client.can_paginate(name):
-                yield from existing.at(member, self._send(call)) or ()
+                yield from checks.at(member, self._send(call)) or ()
                 return
             for page in client.get_paginator(name).paginate(**call.parameters):
-                yield from existing.at(member, page) or ()
+                yield from checks.at(member, page) or ()
         except (BotoCoreError, ClientError) as error:
             raise refusals.refused(error, call, self.caller) from error
 
@@ -191,7 +132,7 @@ class Account:
                 return {}
             raise
         except AlreadyThere as error:
-            return existing.answer(self, call, error)
+            return existing.answer(self.find, call, error)
 
     def wait(
         self,
@@ -267,8 +208,7 @@ def connect(  # noqa: PLR0913 - six ways to say where, each of them optional
     """
     from jobmajor.aws.api import session  # noqa: PLC0415 - brings in boto3, which a dry run can do without
 
-    place = session.Place(region, profile, role, endpoint_url)
-    found = session.open_session(place)
+    found = session.open_session(session.SessionOptions(region, profile, role, endpoint_url))
     identity = found.identity(expected_account)
     return Account(found.region, identity["Account"], found.client, caller=identity["Arn"], tell=tell)
 

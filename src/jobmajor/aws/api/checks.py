@@ -12,6 +12,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+import jmespath
 from botocore.exceptions import UnknownServiceError
 from botocore.loaders import Loader
 from botocore.model import OperationNotFoundError, ServiceModel
@@ -122,6 +123,11 @@ def _items(value: Any, shape: Shape, place: str) -> Iterator[tuple[str, Any, Sha
     elif shape.type_name == "map":
         for key, item in value.items():
             yield paths.join(place, key), item, shape.value
+
+
+def at(path: str, value: Any) -> Any:
+    """Return what a JMESPath finds in `value`, or None if it finds nothing."""
+    return jmespath.search(path, value)
 
 
 def stand_in(service: str, name: str) -> dict[str, Any]:

@@ -9,20 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import jmespath
-
 from jobmajor.aws.api import checks
 from jobmajor.aws.api.errors import AlreadyThere, AwsError
 from sagelocal.definition import paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from jobmajor.aws.api.account import Account, Call
+    from jobmajor.aws.api.request import Call
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Reading:
     """How to read what a request would have made.
 
     Attributes:
@@ -41,24 +39,24 @@ class _Look:
 
 
 # Where the pair of Create… and Describe… or Get… doesn't tell all.
-_LOOKS: Final[Mapping[tuple[str, str], _Look]] = {
-    ("codebuild", "CreateProject"): _Look(
+_READINGS: Final[Mapping[tuple[str, str], _Reading]] = {
+    ("codebuild", "CreateProject"): _Reading(
         "BatchGetProjects", {"names": "[name]"}, "projects[0]", answer="{project: projects[0]}"
     ),
-    ("codecommit", "CreateRepository"): _Look(
+    ("codecommit", "CreateRepository"): _Reading(
         "GetRepository", {"repositoryName": "repositoryName"}, "repositoryMetadata"
     ),
-    ("codepipeline", "CreatePipeline"): _Look(
+    ("codepipeline", "CreatePipeline"): _Reading(
         "GetPipeline", {"name": "pipeline.name"}, "pipeline", "pipeline", "{pipeline: pipeline}"
     ),
-    ("ecr", "CreateRepository"): _Look(
+    ("ecr", "CreateRepository"): _Reading(
         "DescribeRepositories",
         {"repositoryNames": "[repositoryName]"},
         "repositories[0]",
         answer="{repository: repositories[0]}",
     ),
-    ("iam", "CreateRole"): _Look("GetRole", {"RoleName": "RoleName"}, "Role"),
-    ("scheduler", "CreateSchedule"): _Look(
+    ("iam", "CreateRole"): _Reading("GetRole", {"RoleName": "RoleName"}, "Role"),
+    ("scheduler", "CreateSchedule"): _Reading(
         "GetSchedule", {"Name": "Name", "GroupName": "GroupName || 'default'"}, answer="{ScheduleArn: Arn}"
     ),
 }
@@ -69,33 +67,28 @@ _UNSEEN: Final = {"Tags", "tags", "ClientRequestToken", "ClientToken"}
 _WRITTEN: Final = {"AssumeRolePolicyDocument"}  # comes back with other spaces and escapes
 
 
-def at(path: str, value: Any) -> Any:
-    """What stands at a JMESPath, None where nothing does."""
-    return jmespath.search(path, value)
-
-
-def answer(account: Account, call: Call, error: AlreadyThere) -> dict[str, Any]:
+def answer(find: Callable[..., dict[str, Any] | None], call: Call, error: AlreadyThere) -> dict[str, Any]:
     """What the creation would have answered, if what has the name is what was to be made; else raises."""
     if (call.service, call.operation) in _PLAIN:
         return {}
-    look = _look(call)
-    if look is None:
+    reading = _reading(call)
+    if reading is None:
         raise error
     request = dict(call.parameters)
-    parameters = {name: at(path, request) for name, path in look.parameters.items()}
-    found = account.find(call.service, look.operation, **parameters)
-    there = at(look.at, found) if found else None
+    parameters = {name: checks.at(path, request) for name, path in reading.parameters.items()}
+    found = find(call.service, reading.operation, **parameters)
+    there = checks.at(reading.at, found) if found else None
     if there is None:
         raise error
-    differences = tuple(_differences(at(look.of, request), there, ""))
+    differences = tuple(_differences(checks.at(reading.of, request), there, ""))
     if differences:
         raise AlreadyThere(call.service, call.operation, error.message, differences)
-    return dict(at(look.answer, found))
+    return dict(checks.at(reading.answer, found))
 
 
-def _look(call: Call) -> _Look | None:
+def _reading(call: Call) -> _Reading | None:
     """Describe<Thing> or Get<Thing> of a Create<Thing> that needs nothing which the request doesn't have."""
-    known = _LOOKS.get((call.service, call.operation))
+    known = _READINGS.get((call.service, call.operation))
     if known or not call.operation.startswith("Create"):
         return known
     for verb in ("Describe", "Get"):
@@ -106,7 +99,7 @@ def _look(call: Call) -> _Look | None:
             continue
         needed = [member for member in shape.members if member in call.parameters and member not in _UNSEEN]
         if needed and set(shape.required_members) <= set(needed):
-            return _Look(name, {member: member for member in needed})
+            return _Reading(name, {member: member for member in needed})
     return None
 
 

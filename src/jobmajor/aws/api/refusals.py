@@ -22,7 +22,7 @@ from jobmajor.aws.api.errors import (
 )
 
 if TYPE_CHECKING:
-    from jobmajor.aws.api.account import Call
+    from jobmajor.aws.api.request import Call
 
 _DENIED: Final = re.compile(r"AccessDenied(Exception)?|UnauthorizedOperation|AuthorizationError(Exception)?|403")
 _UNKNOWN_CALLER: Final = re.compile(

@@ -38,7 +38,7 @@ _READ_S: Final = 70  # a model's answer may take 60
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SessionOptions:
     """Where requests are to go; None takes what boto3 finds."""
 
     region: str | None = None
@@ -86,7 +86,7 @@ class Session:
         return found
 
 
-def open_session(place: Place) -> Session:
+def open_session(options: SessionOptions) -> Session:
     """A session; nothing is sent yet.
 
     Raises:
@@ -96,7 +96,7 @@ def open_session(place: Place) -> Session:
     """
     try:
         # boto3 reads AWS_DEFAULT_REGION only; AWS's other tools read this one first.
-        boto = boto3.Session(profile_name=place.profile, region_name=place.region or os.environ.get("AWS_REGION"))
+        boto = boto3.Session(profile_name=options.profile, region_name=options.region or os.environ.get("AWS_REGION"))
         region = boto.region_name
         if not region:
             raise NoRegion
@@ -104,11 +104,11 @@ def open_session(place: Place) -> Session:
             raise AwsInputError(f"{region!r} is no region: expected one such as us-east-1")
         if boto.get_credentials() is None:
             raise NoCredentials("none were found")
-        if place.role:
-            boto = _assuming(boto, region, place)
+        if options.role:
+            boto = _assuming(boto, region, options)
     except BotoCoreError as error:
         raise _not_known(error) from error
-    return Session(boto, region, place.endpoint_url)
+    return Session(boto, region, options.endpoint_url)
 
 
 def _not_known(error: BotoCoreError | ClientError) -> AwsError:
@@ -129,12 +129,12 @@ class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
         return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
 
 
-def _assuming(boto: Any, region: str, place: Place) -> Any:
+def _assuming(boto: Any, region: str, options: SessionOptions) -> Any:
     def sts(name: str, **keys: Any) -> Any:
-        return boto.client(name, region_name=region, endpoint_url=place.endpoint_url, **keys)
+        return boto.client(name, region_name=region, endpoint_url=options.endpoint_url, **keys)
 
     fetcher = AssumeRoleCredentialFetcher(
-        sts, boto.get_credentials(), place.role, extra_args={"RoleSessionName": "jobmajor"}
+        sts, boto.get_credentials(), options.role, extra_args={"RoleSessionName": "jobmajor"}
     )
     inner = BotocoreSession()
     inner.register_component("credential_provider", CredentialResolver([_Role(fetcher)]))

@@ -10,8 +10,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor.aws import naming
 from jobmajor.aws.api.errors import AwsError, AwsInputError, NotThere
+from jobmajor.aws.names import derived_name
 from jobmajor.aws.registry import PackageGroup
 from jobmajor.batch.parts import is_part
 from jobmajor.pipeline import requests
@@ -86,7 +86,7 @@ def start(account: Account, names: Names, batch: Batch) -> Scoring:
     """
     package = _package(account, names, batch.version)
     content = {"model": package.model_url, "source": batch.source.rstrip("/"), "level": batch.level}
-    name = naming.derived(f"{names.project}-score", batch.version, content)
+    name = derived_name(f"{names.project}-score", batch.version, content)
     target = f"{batch.target.rstrip('/')}/{name}"
     for attempt in range(1, _ATTEMPTS + 1):
         job = name if attempt == 1 else f"{name}-{attempt}"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor.aws import naming
 from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.aws.endpoints import model as models
 from jobmajor.aws.endpoints.endpoint import DeploymentFailed
+from jobmajor.aws.names import derived_name
 from jobmajor.aws.registry import PackageGroup
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def request(names: Names, batch: Batch, model: str, attempt: int = 1) -> dict[st
     _encrypt(names, body)
     if batch.keeps:
         body["DataCaptureConfig"] = {"DestinationS3Uri": names.url("capture", "batch"), "GenerateInferenceId": True}
-    name = naming.derived(f"{names.project}-batch", batch.version, body)
+    name = derived_name(f"{names.project}-batch", batch.version, body)
     again = f"-{attempt}" if attempt > 1 else ""
     return {"TransformJobName": f"{name}{again}", **body, "Tags": names.tags}
 
@@ -102,7 +102,7 @@ def _encrypt(names: Names, body: dict[str, Any]) -> None:
 
 def target_of(names: Names, version: int, source: str) -> str:
     """Where answers go unless somebody says otherwise: a folder that the endpoint's role may write, one a source."""
-    return names.url("batch", naming.derived("titles", version, {"source": source}))
+    return names.url("batch", derived_name("titles", version, {"source": source}))
 
 
 def start(account: Account, names: Names, batch: Batch) -> str:

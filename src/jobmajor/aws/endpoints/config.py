@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor.aws import naming
 from jobmajor.aws.endpoints import model as models
 from jobmajor.aws.endpoints.plan import ASYNC, PRODUCTION, REAL_TIME, SERVERLESS, Fleet
+from jobmajor.aws.names import derived_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ def request(names: Names, plan: Plan, model: str, shadow: str | None) -> dict[st
         body["AsyncInferenceConfig"] = _async(names, endpoint, key)
     if plan.has_fleet and names.settings.jobs.volume_kms_key:
         body["KmsKeyId"] = names.settings.jobs.volume_kms_key
-    name = naming.derived(staged(names.endpoint_config, plan.stage), plan.version, body)
+    name = derived_name(staged(names.endpoint_config, plan.stage), plan.version, body)
     return {"EndpointConfigName": name, **body, "Tags": names.tags}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jobmajor.aws import naming
+from jobmajor.aws.names import derived_name
 
 if TYPE_CHECKING:
     from jobmajor.aws.api.account import Account
@@ -33,7 +33,7 @@ def request(names: Names, package: Package, *, is_isolated: bool) -> dict[str, A
     jobs = names.settings.jobs
     if is_isolated and jobs.subnets:
         body["VpcConfig"] = {"Subnets": [*jobs.subnets], "SecurityGroupIds": [*jobs.security_groups]}
-    return {"ModelName": naming.derived(names.model, package.number, body), **body, "Tags": names.tags}
+    return {"ModelName": derived_name(names.model, package.number, body), **body, "Tags": names.tags}
 
 
 def ensure(account: Account, names: Names, package: Package, *, is_isolated: bool) -> str:

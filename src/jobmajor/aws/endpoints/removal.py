@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobmajor.aws import naming
 from jobmajor.aws.endpoints import config as configs
 from jobmajor.aws.endpoints import endpoint as endpoints
 from jobmajor.aws.endpoints import rollout, scaling
 from jobmajor.aws.endpoints.plan import STAGES
+from jobmajor.aws.names import name_stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def remove(account: Account, names: Names, stage: str) -> tuple[str, ...]:
 
 def _configs(account: Account, names: Names, stage: str) -> tuple[str, ...]:
     """The stage's own: their names begin with its, and go on with a version."""
-    start = f"{naming.stem(configs.staged(names.endpoint_config, stage))}-v"
+    start = f"{name_stem(configs.staged(names.endpoint_config, stage))}-v"
     items = account.pages("sagemaker", "ListEndpointConfigs", "EndpointConfigs", NameContains=start)
     return tuple(item["EndpointConfigName"] for item in items if item["EndpointConfigName"].startswith(start))
 
