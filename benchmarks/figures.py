@@ -15,7 +15,8 @@ import polars as pl
 from benchmarks.rewrites import REWRITES, typo
 from benchmarks.systems import NO_ANSWER
 from jobmajor import soc
-from jobmajor.evaluation import metrics, slices
+from jobmajor.evaluation import metrics
+from jobmajor.evaluation.judged import is_counted, majors_listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -177,8 +178,8 @@ def slips(sheet: Sheet, mistyped: Sheet, threshold: float) -> dict[str, float]:
 def _rules() -> Mapping[str, pl.Expr]:
     words = pl.col("text").str.count_matches(" ") + 1
     fixed = {
-        "ambiguous": slices.majors_listed().list.len() > 1,
-        "unambiguous": slices.majors_listed().list.len() == 1,
+        "ambiguous": majors_listed().list.len() > 1,
+        "unambiguous": majors_listed().list.len() == 1,
         "short (1 word)": words == 1,
         "long (5 words or more)": words >= 5,
     }
@@ -261,7 +262,7 @@ def measure(system: System, coder: Coder, parts: Parts, *, is_row_wise: bool) ->
 
 def _of_majors(coder: Coder, parts: Parts, sheet: Sheet) -> dict[str, Any]:
     counted = parts.counted
-    validation = parts.validation.filter(slices.headline())
+    validation = parts.validation.filter(is_counted())
     seen = lay(validation, coder.scores(validation["title"].to_list(), "major"), coder.classes("major"), "major")
     threshold, _ = widest(seen.confidence[seen.stands], seen.accepted[seen.stands])
     slipped = [typo(title) for title in counted["title"]]

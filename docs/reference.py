@@ -21,7 +21,8 @@ from jobmajor import errors, settings, steps
 from jobmajor.aws import policy
 from jobmajor.cli import main
 from jobmajor.data import source
-from jobmajor.evaluation import gate, slices
+from jobmajor.evaluation import gate
+from jobmajor.evaluation.judged import slice_rules
 from jobmajor.pipeline import definition
 from jobmajor.registry import artifact
 from sagelocal import cli as sagelocal_cli
@@ -409,7 +410,7 @@ def _evaluation() -> str:
     # Small models may change no answer at all when a title is written otherwise.
     _same("evaluation.json", found | {"behaviour.changed.*[]"}, set(_MEANINGS))
     table = _table(("key", "what it is"), ((f"`{key}`", told) for key, told in _MEANINGS.items()))
-    names = ", ".join(f"`{name}`" for name in slices.rules())
+    names = ", ".join(f"`{name}`" for name in slice_rules())
     return (
         "## evaluation.json\n\nKeys are only ever added. `*` stands for any key, `[]` for any item of a list. Figures "
         'count the rows with source "alternate", but for the slices named `source: …`.\n\n'

@@ -24,7 +24,7 @@ from jobmajor import settings, soc
 from jobmajor.batch import parts as batch
 from jobmajor.data import examples, onet, prepare
 from jobmajor.errors import Error, Unfinished
-from jobmajor.evaluation import behaviour, evaluate, gate, levels, report
+from jobmajor.evaluation import behaviour, evaluate, gate, report
 from jobmajor.lineage import code_version
 from jobmajor.model import classifier, thresholds, transformer
 from jobmajor.model.linear import fit
@@ -37,6 +37,7 @@ from sagelocal.storage import manifest, publish
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jobmajor.evaluation.judged import Answers
     from jobmajor.model.classifier import Classifier
 
 ROOT_VARIABLE = "SAGELOCAL_ML_ROOT"
@@ -137,7 +138,7 @@ def run_evaluate(root: Path, seed: int) -> None:
     shares = model.predict_proba(test["title"])
     evaluation = evaluate.evaluate(test, shares, model.classes(), seed=seed)
     counted = test.filter(pl.col("source") == examples.COUNTED)
-    evaluation["levels"] = levels.by_level(counted, model)
+    evaluation["levels"] = evaluate.by_level(counted, _by_level(model, counted["title"]))
     evaluation["behaviour"] = behaviour.behaviour(model.predict_proba, counted["title"].to_list())
     evaluation["champion"] = _compared(inputs / "champion", test, (model, shares), seed)
     evaluation["dataset"] = {**origin.source, **origin.settings, "rows": dict(origin.rows)}
@@ -147,6 +148,12 @@ def run_evaluate(root: Path, seed: int) -> None:
     target = _new(output / "prediction_baseline")
     _write_json(target / "prediction_baseline.json", evaluate.prediction_baseline(shares, model.classes()))
     manifest.write(target, **_evaluation_lineage(origin, made, seed, model.about["recipe"]))
+
+
+def _by_level(model: Classifier, titles: pl.Series) -> dict[str, Answers]:
+    """The shares of each level's codes, and the codes."""
+    detailed = model.predict_proba(titles, "detailed")
+    return {level: (model.sum_up(detailed, level), model.classes(level)) for level in soc.LEVELS}
 
 
 def run_score(root: Path, level: str, workers: int | None) -> None:

@@ -19,7 +19,7 @@ from jobmajor import settings
 from jobmajor.cli import main
 from jobmajor.data.source import STARTER_FOLDER
 from jobmajor.pipeline import definition
-from jobmajor.registry.versions import open_registry
+from jobmajor.registry.loading import open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

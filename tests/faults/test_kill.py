@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmajor.model import classifier
-from jobmajor.registry.versions import champion_folder, open_registry
+from jobmajor.registry.loading import champion_folder, open_registry
 from sagelocal.errors import ArtifactError
 from sagelocal.jobs import supervise
 from sagelocal.run import cache, records

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobmajor.registry.versions import champion_folder, open_registry
+from jobmajor.registry.loading import champion_folder, open_registry
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobmajor.registry.versions import open_registry
+from jobmajor.registry.loading import open_registry
 
 if TYPE_CHECKING:
     import subprocess

@@ -16,7 +16,7 @@ from jobmajor.data.source import STARTER_FOLDER
 from jobmajor.errors import Busy, ChecksumMismatch, InputError, RegistryError
 from jobmajor.pipeline import definition, run
 from jobmajor.pipeline.run import Options, Outcome
-from jobmajor.registry.versions import open_registry
+from jobmajor.registry.loading import open_registry
 from jobmajor.settings import Linear, Settings, Split
 from sagelocal.run import executor
 from sagelocal.storage import manifest

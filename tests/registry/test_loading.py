@@ -9,7 +9,8 @@ import pytest
 import jobmajor
 from jobmajor.errors import ArtifactError, InputError, NoChampion
 from jobmajor.registry import loading
-from jobmajor.registry.versions import Candidate, open_registry
+from jobmajor.registry.loading import open_registry
+from jobmajor.registry.versions import Candidate
 from sagelocal.storage import archive
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from jobmajor.errors import ArtifactError, InputError, PromotionRefused, RegistryError, SettingError
 from jobmajor.registry import versions as registry
-from jobmajor.registry.versions import Candidate, Event, Registry, champion_folder, open_registry, settled, succession
+from jobmajor.registry.loading import champion_folder, open_registry
+from jobmajor.registry.versions import Candidate, Event, Registry, settled, succession
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
@@ -393,7 +394,7 @@ def test_event_that_was_announced_but_never_happened_is_forgotten() -> None:
 def test_champion_folder_imports_no_mlflow(home: Path, fill: Callable[[int], Registry]) -> None:
     expected = fill(1).promote(1).folder
     code = (
-        "import sys; from pathlib import Path; from jobmajor.registry.versions import champion_folder;"
+        "import sys; from pathlib import Path; from jobmajor.registry.loading import champion_folder;"
         "print(champion_folder(Path(sys.argv[1]))); assert 'mlflow' not in sys.modules"
     )
 
@@ -507,8 +508,8 @@ import logging, sys
 from pathlib import Path
 connected = []
 sys.addaudithook(lambda event, _: connected.append(event) if event.startswith("socket.") else None)
-from jobmajor.registry.versions import open_registry
-from test_registry import make_candidate
+from jobmajor.registry.loading import open_registry
+from test_versions import make_candidate
 logging.basicConfig(level=logging.WARNING)
 here = Path(sys.argv[1])
 opened = open_registry(here / "home")
@@ -544,8 +545,8 @@ KILL = """
 import os, shutil, signal, sys
 from pathlib import Path
 import sqlalchemy
-from jobmajor.registry.versions import champion_folder, open_registry
-from test_registry import make_candidate, mlflow_client
+from jobmajor.registry.loading import champion_folder, open_registry
+from test_versions import make_candidate, mlflow_client
 
 def work(home):
     opened = open_registry(home)
@@ -628,8 +629,8 @@ CREATE_KILL = """
 import os, signal, sys
 from pathlib import Path
 import sqlalchemy
-from jobmajor.registry.versions import open_registry
-from test_registry import make_candidate
+from jobmajor.registry.loading import open_registry
+from test_versions import make_candidate
 home, point = Path(sys.argv[1]), int(sys.argv[2])
 seen = [0]
 def statement(*_):
@@ -657,8 +658,8 @@ def test_kill_while_the_database_is_made_leaves_none_and_a_retry_makes_it(tmp_pa
 RACE = """
 import sys
 from pathlib import Path
-from jobmajor.registry.versions import open_registry
-from test_registry import make_candidate
+from jobmajor.registry.loading import open_registry
+from test_versions import make_candidate
 here, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 opened = open_registry(here / "home")
 shared = opened.register(make_candidate(here / name, "same"))

@@ -19,7 +19,7 @@ from tools.load import goals, models, trials
 from tools.load.service import Place
 
 from jobmajor import settings
-from jobmajor.registry.versions import champion_folder
+from jobmajor.registry.loading import champion_folder
 
 if TYPE_CHECKING:
     from tools.load.trials import Figures, Sizes

@@ -503,7 +503,7 @@ def validate(settings_file: SettingsFile = None, as_json: Json = False) -> None:
 def _registry(home: Path | None) -> Registry:
     """The workspace's registry; a workspace without one is refused rather than made."""
     from jobmajor.errors import NoChampion
-    from jobmajor.registry.versions import open_registry
+    from jobmajor.registry.loading import open_registry
 
     workspace = _home(home)
     if not (workspace / "mlflow.db").is_file():

@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 
 from jobmajor import soc
-from jobmajor.evaluation import metrics, slices
+from jobmajor.evaluation import metrics
 from jobmajor.evaluation.bootstrap import bootstrap, interval
-from jobmajor.evaluation.judged import Judged, all_classes, headline, judge
+from jobmajor.evaluation.judged import Judged, all_classes, headline, judge, majors_listed, slice_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,7 +61,7 @@ def _any_code(counted: Judged) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     first = numbered.unique("text", keep="first", maintain_order=True)["row"].to_numpy()
     stands = np.zeros(counted.frame.height, dtype=bool)
     stands[first] = True
-    listed = counted.frame.select(slices.majors_listed()).to_series().to_list()
+    listed = counted.frame.select(majors_listed()).to_series().to_list()
     accepted = np.array([[code in codes for code in counted.classes] for codes in listed])
     return stands, metrics.any_code_hits(counted.scores, accepted)
 
@@ -132,7 +132,7 @@ def _per_class(counted: Judged, resampled_f1: Floats) -> list[dict[str, Any]]:
 
 
 def _slices(judged: Judged, counted: Judged) -> dict[str, dict[str, Any]]:
-    found = {name: _slice(counted.where(rule)) for name, rule in slices.rules().items()}
+    found = {name: _slice(counted.where(rule)) for name, rule in slice_rules().items()}
     for source in judged.frame["source"].unique().sort():
         found[f"source: {source}"] = _slice(judged.where(pl.col("source") == source))
     return found
@@ -189,6 +189,23 @@ def _mistakes(counted: Judged, true: int, answer: int) -> list[str]:
     for _, (title, text) in sorted(zip(-counted.confidence[rows], named, strict=True)):
         surest.setdefault(text, title)
     return list(surest.values())[:_EXAMPLES]
+
+
+def by_level(counted: pl.DataFrame, answers: Mapping[str, Answers]) -> dict[str, dict[str, float]]:
+    """Return how often the code itself is the answer, and how often it is among the best five, at each level.
+
+    Args:
+        counted: The rows to count, as in `evaluate`.
+        answers: By level, "major" to "detailed": shares of shape (rows, codes), and the codes in the columns' order.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for level, (shares, classes) in answers.items():
+        column = {code: place for place, code in enumerate(classes)}
+        truth = [column.get(soc.ancestor(code, level), -1) for code in counted["code"]]
+        best = np.argsort(-shares, axis=1, kind="stable")[:, :5]  # (rows, 5)
+        hits = best == np.array(truth)[:, None]
+        found[level] = {"accuracy": float(hits[:, 0].mean()), "top_5": float(hits.any(axis=1).mean())}
+    return found
 
 
 def prediction_baseline(probabilities: NDArray[np.float32], classes: Sequence[str]) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from jobmajor.model.transformer import checkpoint_files
 from jobmajor.pipeline import definition as pipeline
 from jobmajor.pipeline import inputs, requests
 from jobmajor.registry import artifact
-from jobmajor.registry.versions import Candidate, open_registry
+from jobmajor.registry.loading import open_registry
+from jobmajor.registry.versions import Candidate
 from jobmajor.settings import Settings
 from sagelocal.definition import parse as definitions
 from sagelocal.jobs import environment

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobmajor.errors import RegistryError
+from jobmajor.registry.versions import CHAMPION, DIGEST, MODEL_NAME
 from sagelocal.storage import publish
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
     from mlflow.tracking import MlflowClient
 
+_CHAMPIONS_DIGEST = """
+    SELECT tag.value FROM registered_model_aliases AS alias
+    LEFT JOIN model_version_tags AS tag
+        ON tag.name = alias.name AND tag.version = alias.version AND tag.key = ?
+    WHERE alias.name = ? AND alias.alias = ?
+"""
 _NO_LOADER = "The ``noload`` loader strategy is deprecated"
 
 
@@ -46,6 +53,21 @@ def client(database: Path) -> MlflowClient:
     except sqlite3.Error as error:
         raise RegistryError(f"{database} can't be read ({error}): restore it, or move it away to begin anew") from error
     return _connect(database)
+
+
+def champions_digest(database: Path) -> tuple[str | None] | None:
+    """Read the row that MLflow's alias of the champion is, read-only and without importing MLflow.
+
+    Returns:
+        The digest, alone in a tuple, None in it for a version that was not made by jobmajor; None without a champion.
+
+    Raises:
+        sqlite3.Error: The database can't be read like this: a later MLflow's other tables, or the journal of a killed
+            writer, which only a writer may roll back. Ask MLflow itself.
+    """
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as connection:
+        row: tuple[str | None] | None = connection.execute(_CHAMPIONS_DIGEST, (DIGEST, MODEL_NAME, CHAMPION)).fetchone()
+    return row
 
 
 @contextmanager

@@ -2,14 +2,12 @@
 
 Everything that asks "which model?" asks here, so that a version is always the same files, the
 champion always has a passed decision behind it, and a killed run never leaves half a version.
-`mlflow_registry` keeps it on this machine; a registry elsewhere keeps the same promises.
+`mlflow_store` keeps it on this machine; a registry elsewhere keeps the same promises.
 """
 
 from __future__ import annotations
 
 import re
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -28,12 +26,6 @@ DIGEST = "digest"
 STATUSES = ("PendingManualApproval", "Approved", "Rejected")  # as SageMaker names them
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_CHAMPIONS_DIGEST = """
-    SELECT tag.value FROM registered_model_aliases AS alias
-    LEFT JOIN model_version_tags AS tag
-        ON tag.name = alias.name AND tag.version = alias.version AND tag.key = ?
-    WHERE alias.name = ? AND alias.alias = ?
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +173,6 @@ class Registry(Protocol):
         """How many registrations of killed processes were closed; `register` does it as well."""
 
 
-def open_registry(home: Path) -> Registry:
-    """The workspace's registry, made if there is none (`mlflow.db`, `models/`, `artifacts/`)."""
-    from jobmajor.registry.mlflow_store import MlflowRegistry  # noqa: PLC0415 - it imports this module
-
-    return MlflowRegistry(home)
-
-
 def folder_of(home: Path, digest: str | None) -> Path:
     """Where the files with this manifest digest are kept: always directly below `home/models`.
 
@@ -200,29 +185,3 @@ def folder_of(home: Path, digest: str | None) -> Path:
             f"it was not made by jobmajor, delete it or give its alias to another"
         )
     return home / "models" / digest
-
-
-def champion_folder(home: Path) -> Path | None:
-    """The champion's files, in about a millisecond; None before the first promotion.
-
-    Importing MLflow costs over a second, too much to predict one title. A pointer file of ours
-    would be as fast, but would disagree with MLflow after a kill between the two writes, or once
-    someone moves the alias in MLflow's pages. So this reads the very row that MLflow's alias is,
-    read-only. Where that fails (a later MLflow's other tables; the journal of a killed writer,
-    which only a writer may roll back), MLflow itself is asked, slowly.
-
-    Raises:
-        RegistryError: The database can't be read, or the champion was not made by jobmajor.
-    """
-    home = home.resolve()
-    database = home / "mlflow.db"
-    if not database.is_file():
-        return None
-    try:
-        address = f"{database.as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=20)) as connection:
-            row = connection.execute(_CHAMPIONS_DIGEST, (DIGEST, MODEL_NAME, CHAMPION)).fetchone()
-    except sqlite3.Error:
-        version = open_registry(home).champion()
-        return version.folder if version else None
-    return folder_of(home, row[0]) if row else None

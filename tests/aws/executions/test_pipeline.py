@@ -24,7 +24,7 @@ from jobmajor.data import source as sources
 from jobmajor.errors import DefinitionError, InputError
 from jobmajor.lineage import code_version
 from jobmajor.pipeline import definition, inputs
-from jobmajor.registry.versions import open_registry
+from jobmajor.registry.loading import open_registry
 from jobmajor.settings import Linear, Settings, Train
 from sagelocal.definition import parse as definitions
 from sagelocal.jobs import environment

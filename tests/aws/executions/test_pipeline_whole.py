@@ -22,7 +22,7 @@ from jobmajor.data import source as sources
 from jobmajor.lineage import code_version
 from jobmajor.pipeline import definition as pipeline
 from jobmajor.pipeline import inputs, requests, tune
-from jobmajor.registry.versions import open_registry
+from jobmajor.registry.loading import open_registry
 from jobmajor.settings import Settings
 from sagelocal.definition import parse as definitions
 from sagelocal.run import executor

@@ -21,7 +21,7 @@ from jobmajor.data.source import STARTER_FOLDER
 from jobmajor.model.transformer import launch
 from jobmajor.model.transformer.model import TransformerModel
 from jobmajor.pipeline import run as local
-from jobmajor.registry.versions import open_registry
+from jobmajor.registry.loading import open_registry
 from jobmajor.settings import Settings, Train
 from sagelocal.run import records
 from sagelocal.storage import manifest

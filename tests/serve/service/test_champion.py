@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmajor.errors import ArtifactError, ChecksumMismatch, InputError, NoChampion
-from jobmajor.registry.versions import Candidate, open_registry
+from jobmajor.registry.loading import open_registry
+from jobmajor.registry.versions import Candidate
 from jobmajor.serve.service.champion import Champion, Source
 from sagelocal.storage import archive, manifest
 

@@ -17,7 +17,7 @@ from jobmajor.errors import ArtifactError, ChecksumMismatch, Error, InputError, 
 from jobmajor.model import classifier
 from jobmajor.model.linear import model as linear
 from jobmajor.registry import artifact
-from jobmajor.registry.versions import champion_folder
+from jobmajor.registry.loading import champion_folder
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from jobmajor.evaluation import slices
+from jobmajor.evaluation.judged import slice_rules
 
 
 def _in(name: str, title: str, text: str, codes: tuple[str, ...] = ("11-1011",)) -> bool:
     frame = pl.DataFrame({"title": [title], "text": [text], "codes": [list(codes)]})
-    return bool(frame.select(slices.rules()[name]).item())
+    return bool(frame.select(slice_rules()[name]).item())
 
 
 @pytest.mark.parametrize(
