@@ -1,10 +1,12 @@
-"""Writes reference.md from the code, so that no command, setting, figure or error can be missing from it.
+"""Write reference.md, and the map in architecture.md, from the code, so that neither leaves anything out.
 
-Run it after a change that shows there: `.venv/bin/python docs/reference.py`. A test fails until that was done.
+Run it after a change of a command, a setting, an error, a figure or a package's docstring: `.venv/bin/python
+docs/reference.py`. Tests fail until you do.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 PAGE = Path(__file__).with_name("reference.md")
+ARCHITECTURE = Path(__file__).with_name("architecture.md")
+SOURCES = Path(__file__).parents[1] / "src"
 _STATUSES = (
     "Every command ends with 0 (done), 1 (the answer is no, or a run failed), 2 (an input that can't be used) or 130 "
     "(interrupted). Results go to standard output, everything else to standard error; an error is one line."
@@ -441,5 +445,24 @@ def _first(kind: type) -> str:
     return inspect.cleandoc(kind.__doc__ or "").partition("\n")[0]
 
 
+def purposes() -> Iterator[tuple[str, str]]:
+    """Each package, and each module beside the packages of jobmajor, with the first line of its docstring."""
+    found = [*SOURCES.glob("jobmajor/[!_]*.py"), *SOURCES.rglob("__init__.py")]
+    names = {path: path.relative_to(SOURCES).with_suffix("").as_posix().removesuffix("/__init__") for path in found}
+    for path in sorted(found, key=lambda path: names[path]):
+        if "seed" not in path.parts:  # files for a user's repository
+            told = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+            yield names[path].replace("/", "."), told.partition("\n")[0]
+
+
+def with_map(page: str) -> str:
+    """Return the page with its map renewed."""
+    table = _table(("package or module", "what it is for"), ((f"`{name}`", told) for name, told in purposes()))
+    before, begin, rest = page.partition("<!-- map: begin -->\n")
+    _, end, after = rest.partition("<!-- map: end -->")
+    return f"{before}{begin}\n{table}\n\n{end}{after}"
+
+
 if __name__ == "__main__":
     PAGE.write_text(render(), "utf-8")
+    ARCHITECTURE.write_text(with_map(ARCHITECTURE.read_text("utf-8")), "utf-8")
