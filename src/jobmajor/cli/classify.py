@@ -1,0 +1,145 @@
+"""`jobmajor classify`: titles from the command line, standard input or a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobmajor.cli.options import Home, Json, workspace
+from jobmajor.errors import InputError
+from sagelocal.show.terminal import dump, one_line, table
+
+if TYPE_CHECKING:
+    from jobmajor.soc import Level
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(classify)
+
+
+def classify(
+    titles: Annotated[
+        list[str] | None, typer.Argument(help="Job titles; none: one a line from standard input.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many codes for each title.")] = 1,
+    level: Annotated[
+        str, typer.Option(help="major, minor, broad or detailed; with --input also all, each in columns of its own.")
+    ] = "major",
+    source: Annotated[
+        str | None,
+        typer.Option("--input", metavar="PATH", help="A table of titles, a folder of such, or a pattern."),
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Its column of titles.", show_default="title")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The table to write; a folder, where the input is several.")
+    ] = None,
+    prefix: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Put before the names of the added columns.")
+    ] = None,
+    safe_cells: Annotated[
+        bool,
+        typer.Option("--safe-cells", help="Put an apostrophe before the input's cells that a spreadsheet would run."),
+    ] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
+    ] = None,
+    own: Annotated[
+        Path | None,
+        typer.Option("--overrides", metavar="FILE", help="Your own titles with their codes, as CSV: title,code."),
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact/--no-exact", help="Answer titles that training lists by what it lists.")
+    ] = True,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Give titles their codes, with the champion; says where an answer comes from, and when not to take it.
+
+    With --input and --output a file of any size: .csv, .tsv, .jsonl, .parquet or .xlsx, the text ones also with .gz
+    or .zst. Its rows are kept as they are, with columns added. A run that was killed goes on when it is started again.
+
+    Example: jobmajor classify "licensed practical nurse" "sw eng" --top 3 --level detailed
+    """
+    from jobmajor.model.rules import overrides
+
+    mine = overrides.read(own) if own else None
+    if source is not None:
+        from jobmajor.batch.files import FileOptions
+        from jobmajor.cli import classify_files as bulk
+
+        if titles:
+            raise InputError("titles and --input were given: name either (a pattern for --input goes between quotes)")
+        if output is None:
+            raise InputError(f"--input {source} was given without --output: name the file or folder to write")
+        options = FileOptions(
+            column="title" if column is None else column,
+            level=level,
+            top=top,
+            overrides=mine,
+            exact=exact,
+            prefix=prefix or "",
+            safe_cells=safe_cells,
+            on_progress=bulk.tell if sys.stderr.isatty() else None,
+        )
+        bulk.classify(source, output, options, model, workspace(home), as_json=as_json)
+        return
+    of_files = {"--column": column, "--output": output, "--prefix": prefix, "--safe-cells": safe_cells or None}
+    for name, value in of_files.items():
+        if value is not None:
+            raise InputError(f"{name} belongs to --input, which is missing: name a file of titles with it")
+    from jobmajor.registry.loading import load
+
+    wanted = titles or _standard_input()
+    known = _level(level)
+    answers = load(model, home=workspace(home)).answer(wanted, known, top, overrides=mine, exact=exact)
+    if as_json:
+        dump(
+            [
+                {
+                    "title": title,
+                    "level": known,
+                    "answers": [{"label": item.label, "name": item.name, "score": item.score} for item in each.answers],
+                    "abstain": each.abstain,
+                    "reason": each.reason,
+                    "source": each.source,
+                }
+                for title, each in zip(wanted, answers, strict=True)
+            ]
+        )
+        return
+    rows = [
+        (one_line(title), item.label, item.name, f"{item.score:.3f}", each.source, each.reason)
+        if place == 0
+        else ("", item.label, item.name, f"{item.score:.3f}", "", "")
+        for title, each in zip(wanted, answers, strict=True)
+        for place, item in enumerate(each.answers)
+    ]
+    table(("title", "code", "name", "score", "source", "abstain"), rows)
+
+
+def _level(text: str) -> Level:
+    from jobmajor.soc import LEVELS
+
+    for level in LEVELS:
+        if level == text:
+            return level
+    raise InputError(f"--level {text!r}: expected one of {', '.join(LEVELS)}")
+
+
+def _standard_input() -> list[str]:
+    if sys.stdin.isatty():
+        raise InputError("no title was given: name some, or pipe one a line into standard input")
+    found = []
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            found.append(line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"))
+        except UnicodeDecodeError as error:
+            raise InputError(f"standard input, line {number}: found {error.reason}, expected UTF-8 text") from error
+    if not found:
+        raise InputError("standard input holds no title: expected one a line")
+    return found

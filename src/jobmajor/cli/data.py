@@ -1,0 +1,148 @@
+"""`jobmajor data` and `jobmajor pipeline`: O*NET's releases, and the pipeline's definition."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobmajor.cli.options import LOOK, Home, Json, SettingsFile, workspace
+from sagelocal.show.terminal import dump, table
+
+if TYPE_CHECKING:
+    from jobmajor.data.source import Source, Way
+
+data = typer.Typer(help="O*NET releases: fetch, list, check.", **LOOK)
+pipeline = typer.Typer(help="The pipeline's definition.", **LOOK)
+
+
+def add(app: typer.Typer) -> None:
+    """Add both groups to the program."""
+    app.add_typer(data, name="data")
+    app.add_typer(pipeline, name="pipeline")
+
+
+def way() -> Way:
+    """Return how data is fetched: with a progress bar on a terminal, silently in a pipe."""
+    from jobmajor.data.source import Way
+
+    return Way(on_progress=_tell_bytes if sys.stderr.isatty() else None)
+
+
+def _tell_bytes(name: str, done: int, total: int | None) -> None:
+    filled = int(30 * done / total) if total else 0
+    size = f"{done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"
+    end = "\n" if done == total else ""
+    sys.stderr.write(f"\r{name} [{'█' * filled}{' ' * (30 - filled)}] {size}\x1b[K{end}")
+    sys.stderr.flush()
+
+
+def tell_source(source: Source) -> None:
+    """Print what a user should know about the data on standard error."""
+    if source.notice:
+        typer.echo(f"notice: {source.notice}", err=True)
+
+
+@data.command()
+def pull(
+    release: Annotated[str, typer.Option(help="An O*NET release, 25.1 or later.")] = "28.1",
+    text: Annotated[bool, typer.Option("--text", help="The text edition instead of the workbooks.")] = False,
+    home: Home = None,
+) -> None:
+    """Fetch a release into the workspace; goes on where an earlier try stopped.
+
+    Example: jobmajor data pull --release 28.1
+    """
+    from jobmajor.data import download
+
+    progress = _tell_bytes if sys.stderr.isatty() else None
+    folder = download.pull(release, workspace(home), edition="text" if text else "workbook", on_progress=progress)
+    typer.echo(str(folder))
+
+
+@data.command("list")
+def list_releases(home: Home = None, as_json: Json = False) -> None:
+    """List the releases that can be used, and which are in the workspace.
+
+    Example: jobmajor data list --json
+    """
+    from jobmajor.data import download, releases
+
+    folder = workspace(home)
+    here = {item.version: download.cached(item.version, folder) is not None for item in releases.known()}
+    if as_json:
+        dump([{"release": version, "in_workspace": is_here} for version, is_here in here.items()])
+        return
+    table(
+        ("release", "in the workspace"),
+        [(version, "yes" if is_here else "no") for version, is_here in here.items()],
+    )
+
+
+@data.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with O*NET's files.")],
+    as_json: Json = False,
+) -> None:
+    """Read a folder as a run would, and say what it holds; status 2 when it can't be used.
+
+    Example: jobmajor data check onet/28.1
+    """
+    from jobmajor.data import onet
+
+    found = onet.read(folder)
+    counts = {
+        "titles": found.titles.height,
+        "occupations": found.occupations.height,
+        "reported": found.reported.height,
+    }
+    if as_json:
+        dump({"release": found.release, "edition": found.edition, **counts})
+        return
+    numbers = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    typer.echo(f"release {found.release}, {found.edition} edition: {numbers}")
+
+
+@pipeline.command()
+def show(
+    tuning: Annotated[
+        bool, typer.Option("--tuning", help="With a search for better settings as its training, for SageMaker alone.")
+    ] = False,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Print the definition: the very bytes that run here and on SageMaker.
+
+    Example: jobmajor pipeline show > pipeline.json
+    """
+    from jobmajor import settings
+    from jobmajor.pipeline import definition, requests
+
+    search = None
+    if tuning:
+        from jobmajor.pipeline.tune import parameter_ranges
+
+        search = requests.Tuning(parameter_ranges())
+    sys.stdout.buffer.write(definition.to_bytes(settings.read(settings_file), search))
+    sys.stdout.buffer.flush()
+
+
+@pipeline.command()
+def validate(settings_file: SettingsFile = None, as_json: Json = False) -> None:
+    """Check the definition against SageMaker's own request shapes; status 2 when it would be refused.
+
+    Example: jobmajor pipeline validate
+    """
+    from jobmajor import settings
+    from jobmajor.pipeline import definition
+    from sagelocal.definition import graph, parse
+    from sagelocal.run import executor
+
+    parsed = parse.parse(definition.to_bytes(settings.read(settings_file)))
+    values = executor.ready(parsed, {})
+    order = graph.order(parsed)
+    if as_json:
+        dump({"valid": True, "digest": parsed.digest, "parameters": values, "steps": order})
+        return
+    typer.echo(f"valid: {len(order)} steps ({' → '.join(order)}), sha256 {parsed.digest}")

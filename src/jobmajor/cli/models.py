@@ -1,0 +1,133 @@
+"""`jobmajor models`: registered versions."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jobmajor.cli.options import LOOK, Home, Json, workspace
+from sagelocal.show.terminal import dump, near, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jobmajor.registry.versions import Registry, Version
+
+Number = Annotated[int, typer.Argument(metavar="VERSION", help="A version's number.")]
+models = typer.Typer(help="Registered versions.", **LOOK)
+
+
+def add(app: typer.Typer) -> None:
+    """Add the group to the program."""
+    app.add_typer(models, name="models")
+
+
+def _registry(home: Path | None) -> Registry:
+    """Open the workspace's registry; refuse a workspace that has none, rather than make one."""
+    from jobmajor.errors import NoChampion
+    from jobmajor.registry.loading import open_registry
+
+    folder = workspace(home)
+    if not (folder / "mlflow.db").is_file():
+        raise NoChampion(folder)
+    return open_registry(folder)
+
+
+def _version_record(version: Version) -> dict[str, Any]:
+    return {
+        "version": version.number,
+        "status": version.status,
+        "aliases": version.aliases,
+        "digest": version.digest,
+        "created": version.created,
+        "metrics": version.metrics,
+        "decision": version.decision,
+        "lineage": version.lineage,
+        "folder": str(version.folder),
+    }
+
+
+def _show_versions(versions: Iterable[Version], *, as_json: bool) -> None:
+    found = list(versions)
+    if as_json:
+        dump([_version_record(version) for version in found])
+        return
+    rows = [
+        (
+            str(version.number),
+            version.status,
+            ", ".join(version.aliases),
+            f"{version.metrics.get('test_f1', float('nan')):.4f}",
+            str(version.lineage.get("source", {}).get("release", "")),
+            version.created,
+            version.digest[:12],
+        )
+        for version in found
+    ]
+    table(("version", "status", "alias", "test F1", "data", "created", "digest"), rows)
+
+
+@models.command("list")
+def list_versions(home: Home = None, as_json: Json = False) -> None:
+    """List the registered versions, oldest first.
+
+    Example: jobmajor models list
+    """
+    _show_versions(_registry(home).versions(), as_json=as_json)
+
+
+@models.command("show")
+def show_version(number: Number, home: Home = None) -> None:
+    """Show one version as JSON: its figures, its decision with reasons, where it came from.
+
+    Example: jobmajor models show 1
+    """
+    dump(_version_record(_registry(home).get(number)))
+
+
+@models.command("promote")
+def promote_version(number: Number, home: Home = None, as_json: Json = False) -> None:
+    """Make a version the champion; status 1 when its decision is not passed.
+
+    Example: jobmajor models promote 2
+    """
+    _show_versions([_registry(home).promote(number)], as_json=as_json)
+
+
+@models.command()
+def rollback(home: Home = None, as_json: Json = False) -> None:
+    """Make the champion before this one the champion again.
+
+    Example: jobmajor models rollback
+    """
+    _show_versions([_registry(home).rollback()], as_json=as_json)
+
+
+@models.command()
+def verify(number: Number, home: Home = None) -> None:
+    """Hash every file of a version against its manifest; status 1 when one differs.
+
+    Example: jobmajor models verify 1
+    """
+    manifest = _registry(home).verify(number)
+    typer.echo(f"version {number}: {len(manifest.files)} files as recorded, digest {manifest.digest}")
+
+
+@models.command()
+def export(
+    number: Number,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
+    home: Home = None,
+) -> None:
+    """Write a version as an MLflow model: a table with a column title in, an answer for each row out.
+
+    Example: jobmajor models export 1 mlflow-model
+    """
+    from jobmajor.registry import mlflow_model
+
+    registry = _registry(home)
+    registry.verify(number)
+    mlflow_model.save(registry.get(number).folder, folder)
+    typer.echo(f"version {number}: {near(folder)}")

@@ -1,0 +1,27 @@
+"""The options that several commands take, written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+# Of every group of commands: plain help, and tracebacks as Python prints them.
+LOOK: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
+
+Home = Annotated[Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Release = Annotated[str, typer.Option(help="auto, starter, or an O*NET release such as 28.1.")]
+Data = Annotated[Path | None, typer.Option(metavar="DIR", help="Read O*NET's files from here.", envvar="JOBMAJOR_DATA")]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="Settings.", show_default="jobmajor.toml, if there"),
+]
+
+
+def workspace(named: Path | None) -> Path:
+    """Return the workspace that `--home` named, else the default one."""
+    from jobmajor import settings
+
+    return settings.home(named)
