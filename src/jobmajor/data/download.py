@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import shutil
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from jobmajor.data import releases, transfer
-from jobmajor.errors import ArtifactError, Busy, DataError
+from jobmajor.errors import ArtifactError, DataError
 from jobmajor.tables import archive
-from sagelocal.storage import manifest, publish
+from sagelocal.storage import lock, manifest, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from zipfile import ZipFile
 
@@ -45,18 +42,6 @@ def cached(release: str, home: Path, edition: Edition = "workbook") -> Path | No
         _log.warning("%s is not used: %s", folder, error)
         return None
     return folder
-
-
-@contextmanager
-def _alone(folder: Path, home: Path) -> Iterator[None]:
-    """Two fetches into one partial file would mix their bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(home) from error
-        yield
 
 
 def _unpack(path: Path, names: tuple[str, ...], folder: Path) -> None:
@@ -131,7 +116,7 @@ def pull(
     partial = home / "data" / f".partial-{folder.name}"
     parts = {item: partial / f"{item.name}.part" for item in items}
     try:
-        with _alone(partial, home):
+        with lock.take(partial / "lock", busy=home):  # two fetches into one partial file would mix their bytes
             for item, part in parts.items():
                 transfer.fetch(item, part, options, on_progress)
             _publish_or_forget(wanted, edition, parts, folder)

@@ -7,25 +7,23 @@ the workspace's `tune.db`, count when it is taken up again.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import json
 import time
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jobmajor.errors import ArtifactError, Busy, InputError, MissingExtra
+from jobmajor.errors import ArtifactError, InputError, MissingExtra
 from jobmajor.evaluation import metrics
 from jobmajor.evaluation.judged import all_classes, headline, judge
 from jobmajor.lineage import code_version
 from jobmajor.model.linear import fit as recipes
 from jobmajor.settings import Linear
-from sagelocal.storage import publish
+from sagelocal.storage import lock, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import polars as pl
@@ -120,7 +118,7 @@ def run(home: Path, train: pl.DataFrame, validation: pl.DataFrame, options: Opti
     options = options or Options()
     check(options)
     data = _digest(train, validation)
-    with _hold(home):
+    with lock.take(home / _LOCK, busy=home):
         study = _open(home / DATABASE, _name(data, options.settings), options)
         finished = _finished(study, options.settings)
         while len(finished) < options.trials:
@@ -229,17 +227,6 @@ def _name(data: str, base: Linear) -> str:
     fixed = {name: value for name, value in asdict(base).items() if name not in tuned}
     parts = {"data": data, "space": [asdict(one) for one in SPACE], "settings": fixed, "code": code_version()}
     return f"linear-{hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]}"
-
-
-@contextmanager
-def _hold(home: Path) -> Iterator[None]:
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / _LOCK).open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(home) from error
-        yield
 
 
 def _sampler(seed: int) -> Any:

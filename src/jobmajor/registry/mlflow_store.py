@@ -7,14 +7,13 @@ last transaction alone makes it count. Only MLflow's public client writes.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import math
 import shutil
 import time
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ from jobmajor.registry.versions import (
     settled,
     succession,
 )
-from sagelocal.storage import manifest, publish
+from sagelocal.storage import lock, manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,12 +145,9 @@ class MlflowRegistry:
                     client.create_registered_model(MODEL_NAME)
         return client
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """The only writer, until the block ends or the process dies."""
-        with (self._home / "registry.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _writing(self) -> AbstractContextManager[int]:
+        """Hold the registry as its only writer, until the block ends or the process dies."""
+        return lock.wait_for(self._home / "registry.lock")
 
     def _sweep(self) -> int:
         publish.sweep(self._models)

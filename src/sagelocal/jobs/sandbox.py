@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self, cast
 
 from sagelocal.jobs.halt import Halt
+from sagelocal.storage import lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,7 +190,7 @@ def refusal() -> str | None:
         folder = Path(name)
         (folder / "ml").mkdir()
         (folder / "ml" / "probe").touch()
-        with (folder / "lock").open("wb") as lock:
+        with lock.wait_for(folder / "lock") as descriptor:
             result = run(
                 Command(
                     argv=("test", "-e", "/opt/ml/probe"),
@@ -198,7 +199,7 @@ def refusal() -> str | None:
                     folder=folder,
                     log=folder / "log",
                     mounted=True,
-                    lock=lock.fileno(),
+                    lock=descriptor,
                     max_runtime_s=60,
                     grace_s=1,
                 )

@@ -6,7 +6,6 @@ definition takes those from the cache and goes on from there.
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import os
 import re
@@ -21,7 +20,7 @@ from sagelocal.definition import graph
 from sagelocal.definition import parse as definitions
 from sagelocal.definition.expressions import EXECUTION
 from sagelocal.definition.language import Scope
-from sagelocal.errors import Busy, DefinitionError, InputError, PipelineError
+from sagelocal.errors import DefinitionError, InputError, PipelineError
 from sagelocal.jobs import environment as environments
 from sagelocal.jobs.environment import Environment
 from sagelocal.run import limits, records, selective
@@ -29,7 +28,7 @@ from sagelocal.run.attempts import iso
 from sagelocal.run.execution import Course
 from sagelocal.run.records import Execution, StepRecord
 from sagelocal.run.register import FolderRegistry, RegisterHandler, RegisterRequest
-from sagelocal.storage import publish, transfer
+from sagelocal.storage import lock, publish, transfer
 from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
@@ -116,8 +115,8 @@ def run(definition: Definition, workspace: Path, options: Options | None = None)
     values = ready(definition, options.parameters, options.handlers)
     workspace = workspace.absolute()
     chosen = _chosen(definition, workspace, options)
-    with nullcontext(options.lock) if options.lock is not None else hold(workspace) as lock:
-        return _run(definition, workspace, options, (values, chosen), lock)
+    with nullcontext(options.lock) if options.lock is not None else hold(workspace) as held:
+        return _run(definition, workspace, options, (values, chosen), held)
 
 
 def _chosen(definition: Definition, workspace: Path, options: Options) -> _Chosen:
@@ -147,13 +146,12 @@ def ready(definition: Definition, parameters: Mapping[str, Any], handled: Collec
 
 
 def _run(
-    definition: Definition, workspace: Path, options: Options, given: tuple[Mapping[str, Any], _Chosen], lock: int
+    definition: Definition, workspace: Path, options: Options, given: tuple[Mapping[str, Any], _Chosen], held: int
 ) -> Execution:
     values, (selected, taken) = given
     _sweep(workspace)
     folder = _new_folder(workspace / "runs")
-    held = records.hold(folder)
-    try:
+    with lock.wait_for(folder):  # as long as it is held, the run is not interrupted
         publish.write_file(folder / records.DEFINITION, definition.data)
         start = Execution(
             id=folder.name,
@@ -173,7 +171,7 @@ def _run(
             on_event=options.on_event or (lambda _record: None),
             now=options.now,
             grace_s=options.grace_s,
-            lock=lock,
+            lock=held,
             execution=start,
             steps={step.name: step for step, _ in graph.flatten(definition.steps)},
             waits=graph.dependencies(definition),
@@ -182,8 +180,6 @@ def _run(
             wait=options.wait,
         )
         return course.run(options.jobs or _cores())
-    finally:
-        os.close(held)
 
 
 def _cores() -> int:
@@ -209,15 +205,9 @@ def hold(workspace: Path) -> Iterator[int]:
         Busy: Another run holds the workspace. PipelineError: It can't be written, now or in the block.
     """
     try:
-        workspace.mkdir(parents=True, exist_ok=True)
-        with (workspace / ".lock").open("wb") as own, (workspace / ".jobs.lock").open("wb") as shared:
-            try:
-                fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise Busy(workspace) from error
-            # A supervisor whose executor was killed ends its job now and lets go; its files are swept after that.
-            fcntl.flock(shared, fcntl.LOCK_EX)
-            yield shared.fileno()
+        # The second lock waits: a supervisor whose executor was killed holds it until it has ended its job.
+        with lock.take(workspace / ".lock", busy=workspace), lock.wait_for(workspace / ".jobs.lock") as descriptor:
+            yield descriptor
     except OSError as error:
         fault = f"{error.filename or workspace}: {error.strerror or error}"
         raise PipelineError(f"the run could not go on, {fault}: make room or give access, and run again") from error

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sagelocal.errors import ArtifactError, InputError
-from sagelocal.storage import publish
+from sagelocal.storage import lock, publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,13 +90,6 @@ def write(execution: Execution) -> None:
     publish.write_file(execution.folder / NAME, text.encode(errors="replace") + b"\n")
 
 
-def hold(folder: Path) -> int:
-    """A lock on a run's folder, an open file: as long as its process lives, the run is not interrupted."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return descriptor
-
-
 def read(folder: Path) -> Execution:
     """The run that left its record in `folder`.
 
@@ -113,7 +104,7 @@ def read(folder: Path) -> Execution:
         execution = Execution(folder=folder, **body)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{folder / NAME} is no record of a run ({error}): remove the folder") from error
-    if execution.status == EXECUTING and not _is_held(folder):
+    if execution.status == EXECUTING and not lock.is_held(folder):
         return _interrupted(execution)
     return execution
 
@@ -141,18 +132,6 @@ def every(home: Path) -> list[Execution]:
 def _ids(home: Path) -> list[str]:
     runs = home / "runs"
     return sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
-
-
-def _is_held(folder: Path) -> bool:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(descriptor)
 
 
 def _interrupted(execution: Execution) -> Execution:

@@ -22,6 +22,7 @@ from sagelocal.jobs import sandbox
 from sagelocal.run import executor, records
 from sagelocal.run.records import Execution, StepRecord
 from sagelocal.show import watch
+from sagelocal.storage import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,9 +53,8 @@ def running(tmp_path: Path) -> Iterator[Execution]:
     )
     execution = Execution("abc", "Executing", folder, "digest", "own", {}, NOON, 1.0, steps)
     records.write(execution)
-    held = records.hold(folder)
-    yield execution
-    os.close(held)
+    with lock.wait_for(folder):
+        yield execution
 
 
 def test_rows_have_times_the_last_line_and_what_is_to_come(running: Execution) -> None:
