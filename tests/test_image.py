@@ -137,7 +137,7 @@ def test_image_has_the_very_versions_that_the_tests_run_with() -> None:
     tested, image = versions("requirements.lock"), versions("requirements-image.lock")
 
     assert {name: version for name, version in image.items() if tested.get(name, version) != version} == {}
-    assert {"fastapi", "uvicorn", "numba", "safetensors"} <= image.keys()
+    assert {"starlette", "uvicorn", "numba", "safetensors"} <= image.keys()
     assert not {"boto3", "torch", "hatchling", "pip"} & image.keys()
 
 

@@ -93,7 +93,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     The environment names a profile and an address that lead nowhere: a notebook that let them through would fail.
     """
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
-    for name in ("ipykernel", "moto.server", "boto3", "fastapi", "uvicorn"):
+    for name in ("ipykernel", "moto.server", "boto3", "starlette", "uvicorn"):
         pytest.importorskip(name, reason=f"the notebook needs {name}")
     folder = tmp_path_factory.mktemp("notebook")
     with pytest.MonkeyPatch.context() as patch:

@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("load")]  # one after the other: each wants the machine
 SHORT = Sizes(steady_s=3, overload_s=2, swaps=6, ends=3, measure_s=0.9, warm_s=0.5)
 FAILING = """
-from jobmajor.serve.service import scorer
-real, asked = scorer.Scorer._answer, []
+from jobmajor.serve.service import batcher
+real, asked = batcher.RequestBatcher._answer, []
 def fail(self, batch):
     asked.append(batch)
     if len(asked) % 50 == 0:
         raise RuntimeError
     real(self, batch)
-scorer.Scorer._answer = fail
-scorer.Scorer._part = lambda self, batch, error: [setattr(job, "error", error) for job, _ in batch]
+batcher.RequestBatcher._answer = fail
+batcher.RequestBatcher._isolate_fault = lambda self, batch, error: [setattr(job, "error", error) for job, _ in batch]
 """
 LEAKING = """
-from jobmajor.serve.service import scorer
-real, kept = scorer.Scorer._answer, []
+from jobmajor.serve.service import batcher
+real, kept = batcher.RequestBatcher._answer, []
 def keep(self, batch):
     kept.extend(b"x" * 60_000 + bytes(len(kept) % 7) for _ in batch)
     real(self, batch)
-scorer.Scorer._answer = keep
+batcher.RequestBatcher._answer = keep
 """
 UNHEALTHY = """
-from jobmajor.serve.http import door, wire
-door.EXEMPT = wire.EXEMPT = frozenset()
+from jobmajor.serve.http import middleware, protocol
+middleware.EXEMPT = protocol.EXEMPT = frozenset()
 """
 MIXING = """
 from dataclasses import replace

@@ -23,7 +23,7 @@ from jobmajor.cli.main import main
 from jobmajor.model.answers import Answer, Coded
 from jobmajor.serve.server import Address, Server, listen
 from jobmajor.serve.service.champion import Champion, Source
-from jobmajor.serve.service.service import Options, Service
+from jobmajor.serve.service.service import Service, ServiceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,7 +65,7 @@ class Running:
 
 @contextmanager
 def running(
-    champion: Champion, options: Options | None = None, server_class: type[Server] = Server
+    champion: Champion, options: ServiceOptions | None = None, server_class: type[Server] = Server
 ) -> Iterator[Running]:
     """The real server in a thread of its own, ended as it ends on SIGTERM."""
     service = Service(champion, options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from jobmajor.serve.service.service import Options
+    from jobmajor.serve.service.service import ServiceOptions
 
 
 def add(app: typer.Typer) -> None:
@@ -74,15 +74,15 @@ def _named(keys: Path | None) -> Path:
     return keys
 
 
-def _options(level: str, top: int, keys: Path | None) -> Options:
+def _options(level: str, top: int, keys: Path | None) -> ServiceOptions:
     from jobmajor.errors import InputError
+    from jobmajor.serve.messages.parameters import RequestParameters
     from jobmajor.serve.messages.refusal import Refusal
-    from jobmajor.serve.messages.wanted import Wanted
     from jobmajor.serve.service import keys as key_file
-    from jobmajor.serve.service.service import Options
+    from jobmajor.serve.service.service import ServiceOptions
 
     try:
-        wanted = Wanted().changed({"level": level, "top_k": top}, "the command")
+        defaults = RequestParameters().updated({"level": level, "top_k": top}, "the command")
     except Refusal as refusal:
         raise InputError(refusal.sentence) from refusal
-    return Options(wanted=wanted, keys=key_file.read(keys)) if keys else Options(wanted=wanted)
+    return ServiceOptions(defaults=defaults, keys=key_file.read(keys)) if keys else ServiceOptions(defaults=defaults)

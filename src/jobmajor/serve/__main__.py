@@ -36,8 +36,8 @@ def main() -> int:
 
 
 def _serve() -> None:
-    from jobmajor.serve import server  # noqa: PLC0415 - FastAPI and uvicorn, which may not be there
-    from jobmajor.serve.service import service  # noqa: PLC0415 - FastAPI and uvicorn, which may not be there
+    from jobmajor.serve import server  # noqa: PLC0415 - Starlette and uvicorn, which may not be there
+    from jobmajor.serve.service import service  # noqa: PLC0415 - Starlette and uvicorn, which may not be there
 
     root = Path(os.environ.get(ML_ROOT) or "/opt/ml")
     address = server.Address(_HOST, _port(os.environ.get("SAGEMAKER_BIND_TO_PORT")), _DRAIN_S)

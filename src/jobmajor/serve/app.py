@@ -1,84 +1,68 @@
-"""The service as an ASGI app: routes, and what its OpenAPI says of them. `server` runs it, and so can any other server.
+"""The service as an ASGI app: its routes, its lifespan and what its OpenAPI document says of them.
 
-Titles and options are read by our own code, not by the framework's validation, which echoes what it refuses: half of
-a surrogate pair in an echo can't be encoded, and would make a 500 of a 422.
+`server` runs it, and so can any other ASGI server. Our own code reads bodies and parameters. A framework's validation
+would echo what it refuses, and half of a surrogate pair in an echo can't be encoded: it would turn a 422 into a 500.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request
-from fastapi.routing import APIRoute
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 
-import jobmajor
 from jobmajor import soc
 from jobmajor.serve.http import body
-from jobmajor.serve.http.door import MODEL_HEADER, TICKET, Door
+from jobmajor.serve.http.middleware import LOG_FIELDS, MODEL_HEADER, PERMIT, Paths, RequestMiddleware
 from jobmajor.serve.messages import media, parsing, rendering
+from jobmajor.serve.messages.parameters import of_request
 from jobmajor.serve.messages.refusal import Refusal
-from jobmajor.serve.messages.wanted import HEADER, attributes
-from jobmajor.serve.page import docs as pages
-from jobmajor.serve.page import openapi, routes
+from jobmajor.serve.page import docs, openapi, routes
 from jobmajor.serve.service import metrics
-from jobmajor.serve.service.scorer import SLICE, Job
+from jobmajor.serve.service.batcher import SLICE, Job
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
-    from jobmajor.serve.messages.wanted import Wanted
-    from jobmajor.serve.service.admission import Ticket
+    from starlette.requests import Request
+
+    from jobmajor.serve.service.admission import Permit
     from jobmajor.serve.service.service import Service
 
-_LARGE = 2**16  # bytes of a body, from which it is parsed beside the event loop
+_LARGE = 2**16  # bytes of a body, from which it is parsed in a thread, so that the event loop stays free
 _USUAL_TITLES_IN_MB = 45_000  # of 23 bytes, as O*NET's are
 _MOST_MB, _MOST_AT_ONCE = 6, 8
+_VERSION = metadata.version("jobmajor")
 
 
-class _Plain(APIRoute):
-    """A route whose function takes the request and gives the answer: nothing is read or checked on the way to it."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The function itself."""
-        return self.endpoint
-
-
-def create(service: Service) -> FastAPI:
-    """The app; it starts and stops the service's scorer, and looks for another champion while it runs."""
+def create(service: Service) -> Starlette:
+    """Return the app. While it runs, it runs the service's batcher and looks for a new champion."""
 
     @asynccontextmanager
-    async def life(_: FastAPI) -> AsyncIterator[None]:
-        service.scorer.start()
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        service.batcher.start()
         watching = asyncio.create_task(service.watch())
         yield
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-        await asyncio.to_thread(service.scorer.stop)
-        desk.close()
+        await asyncio.to_thread(service.batcher.stop)
+        app.state.workers.close()
 
-    desk = routes.Desk()
-    app = FastAPI(
-        title="jobmajor",
-        version=jobmajor.__version__,
-        description=openapi.DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        lifespan=life,
+    app = Starlette(
+        routes=ROUTES,
+        middleware=[Middleware(RequestMiddleware, service=service, paths=PATHS)],
+        exception_handlers={HTTPException: _refuse},
+        lifespan=lifespan,
     )
-    app.router.route_class = _Plain
-    app.state.service, app.state.desk = service, desk
-    app.add_middleware(Door, service=service)
-    app.add_exception_handler(HTTPException, _plain)
-    _add_model(app)
-    routes.add(app)
-    _add_watching(app)
-    _add_pages(app)
+    app.router.redirect_slashes = False
+    app.state.service, app.state.workers = service, routes.Workers()
     return app
 
 
@@ -87,90 +71,34 @@ def _service(request: Request) -> Service:
     return found
 
 
-async def _plain(_: Request, error: Exception) -> Response:
-    """A path or method that is not there, in the form of our refusals."""
+async def _refuse(_: Request, error: Exception) -> Response:
+    """Return a refusal in our form for a path or method that does not exist."""
     status = getattr(error, "status_code", 500)
     sentence = {404: "there is no such path: see /docs", 405: "the path has no such method: see /docs"}
     refusal = Refusal(status, sentence.get(status, "the request can't be answered"))
     return Response(refusal.to_bytes(), status, getattr(error, "headers", None), "application/json")
 
 
-def _add_model(app: FastAPI) -> None:
-    @app.post("/invocations", tags=["titles"], **openapi.INVOCATIONS)
-    async def invocations(request: Request) -> Response:
-        """Give titles their SOC codes, best first, with how sure each is and whether a person should look."""
-        return await _answered(request, _service(request), request.scope[TICKET])
-
-    @app.get("/execution-parameters", tags=["titles"], **openapi.refusable(openapi.EXECUTION))
-    async def execution_parameters(request: Request) -> JSONResponse:
-        """What a SageMaker batch transform may send: how large, and how many at once."""
-        return JSONResponse(_transform(_service(request)))
-
-
-def _transform(service: Service) -> dict[str, Any]:
-    """As much as is let in of usual titles: a transform doesn't come again after a 413 or a 503."""
-    limits, wanted = service.options.limits, service.options.wanted
-    each = _USUAL_TITLES_IN_MB * len(wanted.levels) * wanted.top_k
-    size = min(max(limits.answers // each, 1), _MOST_MB)
-    most = min(max(limits.all_answers // (each * size), 1), _MOST_AT_ONCE)
-    return {"MaxConcurrentTransforms": most, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": size}
-
-
-def _add_watching(app: FastAPI) -> None:
-    @app.get("/ping", tags=["health"], **openapi.PING)
-    async def ping(request: Request) -> JSONResponse:
-        """Whether requests should be sent here: 503 from the moment that the service is told to end."""
-        is_draining = _service(request).is_draining
-        return JSONResponse({"status": "draining" if is_draining else "ok"}, 503 if is_draining else 200)
-
-    app.add_api_route("/ping", ping, methods=["HEAD"], include_in_schema=False)
-
-    @app.get("/version", tags=["health"], **openapi.refusable(openapi.VERSION))
-    async def version(request: Request) -> JSONResponse:
-        """The package's version, and which model answers."""
-        served = _service(request).champion.served
-        levels = {level: len(served.classifier.classes(level)) for level in soc.LEVELS}
-        found = {"version": jobmajor.__version__, "model": served.digest, "codes": levels, "lineage": served.lineage}
-        return JSONResponse(found)
-
-    @app.get("/metrics", tags=["health"], response_class=PlainTextResponse, **openapi.METRICS)
-    async def counts(request: Request) -> Response:
-        """Counts for Prometheus."""
-        service = _service(request)
-        text = service.metrics.text(service.champion, service.admission)
-        return Response(text, headers={"content-type": metrics.CONTENT_TYPE})
-
-
-def _add_pages(app: FastAPI) -> None:
-    @app.get("/docs", include_in_schema=False)
-    async def docs(_: Request) -> HTMLResponse:
-        return HTMLResponse(pages.render(app.openapi(), is_live=True), headers=pages.HEADERS)
-
-    @app.get("/redoc", include_in_schema=False)
-    async def redoc(_: Request) -> HTMLResponse:
-        return HTMLResponse(pages.render(app.openapi(), is_live=False), headers=pages.HEADERS)
-
-
-async def _answered(request: Request, service: Service, ticket: Ticket) -> Response:
+async def _invocations(request: Request) -> Response:
+    service, permit = _service(request), request.scope[PERMIT]
     given = media.of_request(request.headers)
     kind = media.of_answer(request.headers.get("accept"), given.kind)
-    wanted = _wanted(request, service.options.wanted)
-    limits = service.options.limits
-    content = await body.read(request.receive, request.headers, ticket, limits)
-    titles, parameters = await _parsed(content, given)
-    wanted = wanted.changed(parameters, "'parameters'")
-    ticket.take_answers(len(titles), len(wanted.levels) * wanted.top_k)
-    job = Job(titles, wanted, kind, service.champion.served)
+    job = await _job(request, service, permit, kind)
     parts = await _scored(request, service, job)
-    request.scope["jobmajor.told"] = {"titles": len(titles), "model": job.served.digest[:12]}
+    request.scope[LOG_FIELDS] = {"titles": len(job.titles), "model": job.served.digest[:12]}
     has_header = given.has_header or given.kind != media.CSV
-    whole = rendering.framed(parts, wanted, kind, model=job.served.digest, has_header=has_header)
+    whole = rendering.framed(parts, job.parameters, kind, model=job.served.digest, has_header=has_header)
     return _response(whole, kind, job.served.digest)
 
 
-def _wanted(request: Request, default: Wanted) -> Wanted:
-    found = default.changed(attributes(request.headers.get(HEADER, "")), "the header for custom attributes")
-    return found.changed(dict(request.query_params), "the query")
+async def _job(request: Request, service: Service, permit: Permit, kind: str) -> Job:
+    """Return what the request asks for, after it is counted against the limits."""
+    parameters = of_request(service.options.defaults, request.headers, request.query_params)
+    content = await body.read(request.receive, request.headers, permit, service.options.limits)
+    titles, given = await _parsed(content, media.of_request(request.headers))
+    parameters = parameters.updated(given, "'parameters'")
+    permit.take_answers(len(titles), len(parameters.levels) * parameters.top_k)
+    return Job(titles, parameters, kind, service.champion.served)
 
 
 async def _parsed(content: bytes, given: media.Media) -> tuple[list[str], Mapping[str, Any]]:
@@ -180,13 +108,13 @@ async def _parsed(content: bytes, given: media.Media) -> tuple[list[str], Mappin
 
 
 async def _scored(request: Request, service: Service, job: Job) -> list[bytes]:
-    """The answers, slice by slice; a long job ends when its client is gone."""
+    """Return the answers, slice by slice. A long job is abandoned when its client disconnects."""
     if job.is_short:
-        return await service.scorer.score(job)
-    scoring = asyncio.ensure_future(service.scorer.score(job))
+        return await service.batcher.score(job)
+    scoring = asyncio.ensure_future(service.batcher.score(job))
     waited: set[asyncio.Future[Any]] = {scoring}
     if len(job.titles) > SLICE:
-        waited.add(asyncio.ensure_future(request.receive()))  # the body has been read: only the end can come
+        waited.add(asyncio.ensure_future(request.receive()))  # the body has been read: only a disconnect can come
     try:
         await asyncio.wait(waited, timeout=service.options.limits.answer_s, return_when=asyncio.FIRST_COMPLETED)
         if scoring.done():
@@ -203,8 +131,64 @@ def _response(whole: bytes, kind: str, model: str) -> Response:
         "content-type": f"{kind}; charset=utf-8" if kind == media.CSV else kind,
         "content-length": str(len(whole)),
         "cache-control": "no-store",
-        MODEL_HEADER.decode(): model,
+        MODEL_HEADER: model,
     }
-    if len(whole) <= rendering.PIECE:
+    if len(whole) <= rendering.CHUNK_BYTES:
         return Response(whole, headers=headers)
-    return StreamingResponse(rendering.pieces(whole), headers=headers)
+    return StreamingResponse(rendering.chunks(whole), headers=headers)
+
+
+async def _execution_parameters(request: Request) -> JSONResponse:
+    """Return what a batch transform may send: as much as the limits let in of usual titles.
+
+    A transform doesn't try again after a 413 or a 503.
+    """
+    options = _service(request).options
+    limits, defaults = options.limits, options.defaults
+    each = _USUAL_TITLES_IN_MB * len(defaults.levels) * defaults.top_k
+    size = min(max(limits.answers // each, 1), _MOST_MB)
+    most = min(max(limits.all_answers // (each * size), 1), _MOST_AT_ONCE)
+    return JSONResponse({"MaxConcurrentTransforms": most, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": size})
+
+
+async def _ping(request: Request) -> JSONResponse:
+    is_draining = _service(request).is_draining
+    return JSONResponse({"status": "draining" if is_draining else "ok"}, 503 if is_draining else 200)
+
+
+async def _version(request: Request) -> JSONResponse:
+    served = _service(request).champion.served
+    levels = {level: len(served.classifier.classes(level)) for level in soc.LEVELS}
+    found = {"version": _VERSION, "model": served.digest, "codes": levels, "lineage": served.lineage}
+    return JSONResponse(found)
+
+
+async def _metrics(request: Request) -> Response:
+    service = _service(request)
+    text = service.metrics.text(service.champion, service.admission)
+    return Response(text, headers={"content-type": metrics.CONTENT_TYPE})
+
+
+async def _openapi(_: Request) -> JSONResponse:
+    return JSONResponse(openapi.document(_VERSION))
+
+
+async def _docs(request: Request) -> HTMLResponse:
+    is_live = request.url.path.endswith("/docs")
+    return HTMLResponse(docs.render(openapi.document(_VERSION), is_live=is_live), headers=docs.HEADERS)
+
+
+_PUBLIC = (Route("/ping", _ping), Route("/openapi.json", _openapi), Route("/docs", _docs), Route("/redoc", _docs))
+ROUTES = (
+    Route("/invocations", _invocations, methods=["POST"]),
+    *_PUBLIC,
+    Route("/execution-parameters", _execution_parameters),
+    Route("/version", _version),
+    Route("/metrics", _metrics),
+    *routes.API,
+    *routes.FILES,
+)
+PATHS = Paths(
+    known=frozenset(route.path for route in ROUTES),
+    public=frozenset(route.path for route in (*_PUBLIC, *routes.FILES)),
+)

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from jobmajor.errors import InputError
 from jobmajor.serve import app as apps
-from jobmajor.serve.http import ending, wire
+from jobmajor.serve.http import protocol, shutdown
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -95,12 +95,12 @@ class Server(uvicorn.Server):
         """Let nobody new in, answer who is in, then close."""
         listeners = sockets or []
         for each in listeners:
-            ending.take_no_more(each)
+            shutdown.stop_accepting(each)
         began, calm = time.monotonic(), 0
         least = min(self._drain_s, _SHAKE_S)
         while calm < 2 and not self.force_exit and time.monotonic() - began < _ASK_S:
             await asyncio.sleep(_LOOK_S)  # in which the loop takes and reads what is there
-            is_coming = ending.is_coming(listeners, [*self.server_state.connections])
+            is_coming = shutdown.has_pending(listeners, [*self.server_state.connections])
             calm = 0 if is_coming or time.monotonic() - began < least else calm + 1
         await super().shutdown(sockets)
 
@@ -124,7 +124,7 @@ class Server(uvicorn.Server):
 def _config(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         apps.create(service),
-        http=wire.protocol(service),
+        http=protocol.protocol(service, apps.PATHS),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -17,8 +17,7 @@ from schemathesis.specs.openapi import checks
 from starlette.testclient import TestClient
 
 from jobmajor.serve import app
-from jobmajor.serve.messages.media import KINDS
-from jobmajor.serve.page.spreadsheet import TYPE as WORKBOOK
+from jobmajor.serve.messages.media import KINDS, WORKBOOK
 from jobmajor.serve.service.service import Service
 
 from ..conftest import talk

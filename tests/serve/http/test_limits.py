@@ -15,7 +15,7 @@ import pytest
 
 from jobmajor.serve.service.admission import Limits
 from jobmajor.serve.service.keys import add, read
-from jobmajor.serve.service.service import Options
+from jobmajor.serve.service.service import ServiceOptions
 
 from ..conftest import LIMIT_S, Model, Running, running, talk, until, with_model
 
@@ -32,7 +32,7 @@ HEAD = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json
 def strict(champion: Champion) -> Iterator[Running]:
     """A service that gives up soon."""
     limits = Limits(stall_s=0.2, body_s=0.5, titles=10, answers=40)
-    with running(champion, Options(limits=limits)) as found:
+    with running(champion, ServiceOptions(limits=limits)) as found:
         yield found
 
 
@@ -124,7 +124,7 @@ def test_full_service_refuses_at_once_and_answers_ping_and_metrics_and_what_it_l
 ) -> None:
     model = Model()
     with (
-        running(with_model(champion, model), Options(limits=Limits(requests=3))) as busy,
+        running(with_model(champion, model), ServiceOptions(limits=Limits(requests=3))) as busy,
         ThreadPoolExecutor(3) as pool,
     ):
         let_in = [pool.submit(busy.post, json={"instances": ["nurse"]}) for _ in range(3)]
@@ -144,7 +144,7 @@ def test_full_service_refuses_at_once_and_answers_ping_and_metrics_and_what_it_l
 def test_one_key_s_requests_leave_room_for_another_s(champion: Champion, tmp_path: Path) -> None:
     model = Model()
     anna, ben = ({"x-api-key": add(tmp_path / "keys", name)} for name in ("anna", "ben"))
-    options = Options(limits=Limits(requests=2), keys=read(tmp_path / "keys"))
+    options = ServiceOptions(limits=Limits(requests=2), keys=read(tmp_path / "keys"))
 
     with running(with_model(champion, model), options) as busy, ThreadPoolExecutor(2) as pool:
         first = pool.submit(busy.post, json={"instances": ["nurse"]}, headers=anna)
@@ -159,7 +159,7 @@ def test_one_key_s_requests_leave_room_for_another_s(champion: Champion, tmp_pat
 
 def test_titles_that_are_not_scored_in_time_are_503(champion: Champion) -> None:
     model = Model()
-    with running(with_model(champion, model), Options(limits=Limits(answer_s=0.1))) as slow:
+    with running(with_model(champion, model), ServiceOptions(limits=Limits(answer_s=0.1))) as slow:
         answer = slow.post(json={"instances": ["nurse"]})
         model.go.set()
 
@@ -185,7 +185,7 @@ def test_fault_of_ours_is_500_without_details_and_leaves_no_title_in_the_log(
 
 def test_every_path_needs_the_key_but_health_and_the_description(champion: Champion, tmp_path: Path) -> None:
     key = {"authorization": "Bearer " + add(tmp_path / "keys", "anna")}
-    with running(champion, Options(keys=read(tmp_path / "keys"))) as closed:
+    with running(champion, ServiceOptions(keys=read(tmp_path / "keys"))) as closed:
         paths = ["/invocations", "/version", "/metrics", "/execution-parameters", "/explain", "/tables", "/nowhere"]
         aliases = [*paths, "/invocations/", "//invocations", "/INVOCATIONS", "/%69nvocations", "/ping/..;/version"]
         aliases += [

@@ -25,7 +25,7 @@ from jobmajor.serve.service.service import Service
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
     from jobmajor.serve.service.champion import Champion
 
@@ -163,7 +163,7 @@ def drawn(rng: random.Random) -> Request:
     return Request(rng.choice(METHODS), rng.choice(PATHS), query, [*headers.items()], body)
 
 
-async def call(app: FastAPI, request: Request, rng: random.Random) -> tuple[int, bytes]:
+async def call(app: Starlette, request: Request, rng: random.Random) -> tuple[int, bytes]:
     """Status and body; the request's body comes in one or two parts."""
     cut = rng.choice((len(request.body), rng.randrange(len(request.body) + 1)))
     parts = [{"type": "http.request", "body": request.body[:cut], "more_body": True}]
@@ -202,7 +202,7 @@ def fault(request: Request, status: int, body: bytes, seconds: float) -> str:
     return ""
 
 
-async def tried(app: FastAPI, count: int, what: Callable[[random.Random], Request]) -> tuple[Counter[int], list[str]]:
+async def tried(app: Starlette, count: int, what: Callable[[random.Random], Request]) -> tuple[Counter[int], list[str]]:
     """How many answers had which status, and what was wrong with which."""
     rng = random.Random(SEED)  # noqa: S311 - which requests are tried is no secret
     seen: Counter[int] = Counter()

@@ -18,7 +18,7 @@ from playwright.sync_api import Page, Route, expect
 from jobmajor.serve.service.admission import Limits
 from jobmajor.serve.service.champion import Champion, Source
 from jobmajor.serve.service.keys import add, read
-from jobmajor.serve.service.service import Options
+from jobmajor.serve.service.service import ServiceOptions
 
 from ..conftest import LIMIT_S, Running, running, until
 
@@ -289,7 +289,7 @@ def test_progress_tells_the_rate_and_the_time_left(page: Page) -> None:
 def test_busy_service_is_waited_for_and_no_row_is_lost(
     visit: Callable[..., Page], champion: Champion, tmp_path: Path
 ) -> None:
-    with running(champion, Options(limits=Limits(requests=1))) as small:
+    with running(champion, ServiceOptions(limits=Limits(requests=1))) as small:
         page = visit(small.url, expected=[503])
         expect(page.locator("#about dd")).to_have_count(3)
         upload(page, "title\nnurse\nwelder\n")
@@ -340,7 +340,7 @@ def test_key_is_asked_for_where_it_is_missing_and_the_file_goes_on_with_it(
     visit: Callable[..., Page], champion: Champion, tmp_path: Path
 ) -> None:
     key = add(tmp_path / "keys", "anna")
-    with running(champion, Options(keys=read(tmp_path / "keys"))) as closed:
+    with running(champion, ServiceOptions(keys=read(tmp_path / "keys"))) as closed:
         page = visit(closed.url, expected=[401])
         upload(page, "title\nnurse\n")
         page.locator("#code").click()

@@ -15,11 +15,12 @@ import httpx
 import openpyxl
 import pytest
 
+from jobmajor.serve.messages import media
 from jobmajor.serve.messages.refusal import Refusal
 from jobmajor.serve.page import assets, spreadsheet
 from jobmajor.serve.service.admission import Limits
 from jobmajor.serve.service.keys import add, read
-from jobmajor.serve.service.service import Options
+from jobmajor.serve.service.service import ServiceOptions
 
 from ..conftest import LIMIT_S, Running, running
 
@@ -32,7 +33,7 @@ WEB = Path(assets.__file__).parent / "web"
 ROOT = Path(__file__).resolve().parents[3]
 TITLE = "licensed practical nurse"
 AS_JSON = {"content-type": "application/json"}
-AS_WORKBOOK = {"content-type": spreadsheet.TYPE}
+AS_WORKBOOK = {"content-type": media.WORKBOOK}
 LINKS = "xl/_rels/workbook.xml.rels"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
@@ -76,7 +77,7 @@ def test_file_has_its_type_a_strict_policy_and_a_tag_that_saves_sending_it_again
 
 
 @pytest.mark.parametrize(
-    "path", ["/web", "/web/", "/web/index.html", "/web/../door.py", "/web/%2e%2e/door.py", "/page.css"]
+    "path", ["/web", "/web/", "/web/index.html", "/web/../routes.py", "/web/%2e%2e/routes.py", "/page.css"]
 )
 def test_nothing_else_is_served_beside_the_page(service: Running, path: str) -> None:
     assert service.get(path).status_code == 404
@@ -166,7 +167,7 @@ def test_longest_title_is_explained(service: Running) -> None:
 def test_new_routes_pass_the_same_door_as_all(champion: Champion, tmp_path: Path) -> None:
     key = {"x-api-key": add(tmp_path / "keys", "anna")}
     limits = Limits(answers=10, body_bytes=1000)
-    with running(champion, Options(keys=read(tmp_path / "keys"), limits=limits)) as strict:
+    with running(champion, ServiceOptions(keys=read(tmp_path / "keys"), limits=limits)) as strict:
         assert post(strict, "/explain", json={"title": "a"}).status_code == 401
         assert post(strict, "/tables", content=b"", headers=AS_WORKBOOK).status_code == 401
         assert post(strict, "/explain", json={"title": "a"}, headers=key).status_code == 413  # 65 answers

@@ -13,7 +13,7 @@ from playwright.sync_api import Error, Page, Route, expect
 from jobmajor import soc
 from jobmajor.serve.service.admission import Limits
 from jobmajor.serve.service.keys import add, read
-from jobmajor.serve.service.service import Options
+from jobmajor.serve.service.service import ServiceOptions
 
 from ..conftest import LIMIT_S, Running, running, until
 
@@ -165,7 +165,7 @@ def test_strange_title_is_answered_like_any_other_and_is_never_markup(page: Page
 @pytest.fixture
 def small(champion: Champion) -> Iterator[Running]:
     """A service that has one place."""
-    with running(champion, Options(limits=Limits(requests=1))) as found:
+    with running(champion, ServiceOptions(limits=Limits(requests=1))) as found:
         yield found
 
 
@@ -211,7 +211,7 @@ def test_key_is_asked_for_refused_when_wrong_and_kept_in_memory_alone(
     visit: Callable[..., Page], champion: Champion, tmp_path: Path
 ) -> None:
     key = add(tmp_path / "keys", "anna")
-    with running(champion, Options(keys=read(tmp_path / "keys"))) as closed:
+    with running(champion, ServiceOptions(keys=read(tmp_path / "keys"))) as closed:
         page = visit(closed.url, expected=[401])
         expect(page.get_by_label("Key", exact=True)).to_be_focused()
 

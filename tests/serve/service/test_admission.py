@@ -69,8 +69,8 @@ def test_what_a_failed_request_held_is_given_back() -> None:
     admission = Admission(Limits())
 
     def fail() -> None:
-        with admission.entered("anna") as ticket:
-            ticket.take_bytes(5)
+        with admission.entered("anna") as permit:
+            permit.take_bytes(5)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from jobmajor.serve.service.champion import Champion, Source
-from jobmajor.serve.service.service import Options
+from jobmajor.serve.service.service import ServiceOptions
 
 from ..conftest import LIMIT_S, running, saved, until
 
@@ -40,7 +40,7 @@ def test_no_request_fails_and_none_is_mixed_while_models_swap(classifier: Classi
     link.symlink_to(folders[0])
     champion = Champion(Source(tmp_path, link))
 
-    with running(champion, Options(poll_s=3600.0)) as found, ThreadPoolExecutor(CLIENTS) as pool:
+    with running(champion, ServiceOptions(poll_s=3600.0)) as found, ThreadPoolExecutor(CLIENTS) as pool:
         clients = [pool.submit(ask, found.url, stop) for _ in range(CLIENTS)]
         try:
             for number in range(1, SWAPS + 1):
@@ -62,7 +62,7 @@ def test_service_looks_for_another_champion_by_itself(classifier: Classifier, tm
     link.symlink_to(folders[0])
     champion = Champion(Source(tmp_path, link))
 
-    with running(champion, Options(poll_s=0.02)) as found:
+    with running(champion, ServiceOptions(poll_s=0.02)) as found:
         before = found.get("/version").json()["model"]
         (tmp_path / "next").symlink_to(folders[1])
         (tmp_path / "next").replace(link)

@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive
 
-    from jobmajor.serve.service.admission import Limits, Ticket
+    from jobmajor.serve.service.admission import Limits, Permit
 
 
-async def read(receive: Receive, headers: Mapping[str, str], ticket: Ticket, limits: Limits) -> bytes:
-    """The whole body; its bytes are counted on the ticket, those that are announced before they come.
+async def read(receive: Receive, headers: Mapping[str, str], permit: Permit, limits: Limits) -> bytes:
+    """The whole body; its bytes are counted on the permit, those that are announced before they come.
 
     Raises:
         Refusal: 413 too large, 408 too slow, 400 cut off, 503 with all others too large.
     """
     announced = _announced(headers, limits)
-    ticket.take_bytes(announced)
+    permit.take_bytes(announced)
     found = bytearray()
     try:
         async with asyncio.timeout(limits.body_s):
             while await _more(receive, found, limits):
-                ticket.take_bytes(max(len(found) - ticket.size_bytes, 0))
+                permit.take_bytes(max(len(found) - permit.size_bytes, 0))
     except TimeoutError as error:
         sentence = f"the body did not come within {limits.body_s:g} s, or stopped for {limits.stall_s:g} s"
         raise Refusal(408, f"{sentence}: send it again", field="body", headers={"Connection": "close"}) from error

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 JSON, LINES, CSV = "application/json", "application/jsonlines", "text/csv"
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 KINDS = (JSON, LINES, CSV)
 _NAMES = {
     **{kind: kind for kind in KINDS},

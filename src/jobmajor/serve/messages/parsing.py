@@ -13,8 +13,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from jobmajor.serve.messages.media import CSV, JSON, Media
+from jobmajor.serve.messages.parameters import kind
 from jobmajor.serve.messages.refusal import Refusal, shown
-from jobmajor.serve.messages.wanted import kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

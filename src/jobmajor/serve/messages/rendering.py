@@ -13,47 +13,47 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from jobmajor.model.answers import Coded
-    from jobmajor.serve.messages.wanted import Wanted
+    from jobmajor.serve.messages.parameters import RequestParameters
 
-PIECE = 2**18  # bytes of an answer that are sent at a time, so that one nobody takes doesn't fill memory
+CHUNK_BYTES = 2**18  # bytes of an answer that are sent at a time, so that one nobody takes doesn't fill memory
 _DIGITS = 6  # of a score: more than the model knows, fewer than a 32-bit number is printed with
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)  # json.dumps makes one a call
 _ONCE, _RANKED = ("level", "abstain", "reason", "source"), ("label", "name", "score")
 
 
-def rows(answers: Sequence[Sequence[Coded]], wanted: Wanted, kind: str, model: str) -> bytes:
-    """The answers to some titles of a request; `answers` has for each level of `wanted` one to each title."""
+def rows(answers: Sequence[Sequence[Coded]], parameters: RequestParameters, kind: str, model: str) -> bytes:
+    """The answers to some titles of a request; `answers` has for each level of `parameters` one to each title."""
     by_title = list(zip(*answers, strict=True))
     if kind == CSV:
-        return _written([_cells(each, wanted) for each in by_title])
-    items = [_items(each, wanted) for each in by_title]
+        return _written([_cells(each, parameters) for each in by_title])
+    items = [_items(each, parameters) for each in by_title]
     if kind == JSON:
         return _dumped(items)[1:-1]
     return b"".join(_dumped({"predictions": each, "model": model}) + b"\n" for each in items)
 
 
-def framed(parts: Sequence[bytes], wanted: Wanted, kind: str, *, model: str, has_header: bool) -> bytes:
+def framed(parts: Sequence[bytes], parameters: RequestParameters, kind: str, *, model: str, has_header: bool) -> bytes:
     """The whole body of an answer."""
     if kind == JSON:
         return b'{"predictions":[' + b",".join(parts) + b'],"model":' + _dumped(model) + b"}"
-    head = [_written([columns(wanted)])] if kind == CSV and has_header else []
+    head = [_written([columns(parameters)])] if kind == CSV and has_header else []
     return b"".join([*head, *parts])
 
 
-def columns(wanted: Wanted) -> list[str]:
+def columns(parameters: RequestParameters) -> list[str]:
     """The columns of a CSV answer: a rank from the second on, and a level where there are several, in the name.
 
-    >>> columns(Wanted(top_k=2))
+    >>> columns(RequestParameters(top_k=2))
     ['label', 'name', 'score', 'level', 'abstain', 'reason', 'source', 'label_2', 'name_2', 'score_2']
     """
     found = [*_RANKED, *_ONCE]
-    found += [f"{name}_{rank}" for rank in range(2, wanted.top_k + 1) for name in _RANKED]
-    if len(wanted.levels) == 1:
+    found += [f"{name}_{rank}" for rank in range(2, parameters.top_k + 1) for name in _RANKED]
+    if len(parameters.levels) == 1:
         return found
-    return [f"{level}_{name}" for level in wanted.levels for name in found]
+    return [f"{level}_{name}" for level in parameters.levels for name in found]
 
 
-def _items(coded: Sequence[Coded], wanted: Wanted) -> list[dict[str, Any]]:
+def _items(coded: Sequence[Coded], parameters: RequestParameters) -> list[dict[str, Any]]:
     return [
         {
             "label": item.label,
@@ -64,16 +64,16 @@ def _items(coded: Sequence[Coded], wanted: Wanted) -> list[dict[str, Any]]:
             "reason": each.reason,
             "source": each.source,
         }
-        for level, each in zip(wanted.levels, coded, strict=True)
+        for level, each in zip(parameters.levels, coded, strict=True)
         for item in each.answers
     ]
 
 
-def _cells(coded: Sequence[Coded], wanted: Wanted) -> list[str]:
+def _cells(coded: Sequence[Coded], parameters: RequestParameters) -> list[str]:
     found: list[str] = []
-    for level, each in zip(wanted.levels, coded, strict=True):
-        ranked = [(item.label, item.name, f"{item.score:.{_DIGITS}f}") for item in each.answers[: wanted.top_k]]
-        ranked += [("", "", "")] * (wanted.top_k - len(ranked))
+    for level, each in zip(parameters.levels, coded, strict=True):
+        ranked = [(item.label, item.name, f"{item.score:.{_DIGITS}f}") for item in each.answers[: parameters.top_k]]
+        ranked += [("", "", "")] * (parameters.top_k - len(ranked))
         found += [*ranked[0], level, str(each.abstain).lower(), each.reason, each.source]
         found += [cell for item in ranked[1:] for cell in item]
     return found
@@ -89,7 +89,7 @@ def _dumped(value: Any) -> bytes:
     return _ENCODER.encode(value).encode()
 
 
-async def pieces(whole: bytes) -> AsyncIterator[bytes]:
+async def chunks(whole: bytes) -> AsyncIterator[bytes]:
     """A large answer, bit by bit."""
-    for start in range(0, len(whole), PIECE):
-        yield whole[start : start + PIECE]
+    for start in range(0, len(whole), CHUNK_BYTES):
+        yield whole[start : start + CHUNK_BYTES]

@@ -79,10 +79,10 @@ def read(path: str) -> Asset:
     return Asset(content, tag, headers)
 
 
-def is_known(tag: str, if_none_match: str) -> bool:
+def is_cached(tag: str, if_none_match: str) -> bool:
     """Whether a browser has the file already, by its header; a weak tag says so as well (RFC 9110, section 13.1.2).
 
-    >>> is_known('"1f"', 'W/"1f", "2e"')
+    >>> is_cached('"1f"', 'W/"1f", "2e"')
     True
     """
     known = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}

@@ -1,6 +1,7 @@
-"""What the page at `/` needs beyond `/invocations`: its own files, why a title gets its code, a workbook as CSV.
+"""The routes that the page at `/` needs beside `/invocations`: its files, `/explain` and `/tables`.
 
-Its two routes are open to every client and stand in the OpenAPI: the page can do nothing that others can't.
+`/explain` says why a title gets its code, `/tables` turns a workbook into CSV. Both are part of the API and described
+in its OpenAPI document: the page can do nothing that another client can't.
 """
 
 from __future__ import annotations
@@ -10,86 +11,70 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from fastapi import Request  # noqa: TC002 - FastAPI reads the routes' annotations
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from jobmajor.data import similar
 from jobmajor.model import explain
 from jobmajor.serve.http import body
-from jobmajor.serve.http.door import MODEL_HEADER, TICKET
+from jobmajor.serve.http.middleware import LOG_FIELDS, MODEL_HEADER, PERMIT
 from jobmajor.serve.messages import media, parsing, rendering
+from jobmajor.serve.messages.parameters import of_request
 from jobmajor.serve.messages.refusal import Refusal
-from jobmajor.serve.messages.wanted import HEADER, Wanted, attributes
-from jobmajor.serve.page import assets, openapi, spreadsheet
+from jobmajor.serve.page import assets, spreadsheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fastapi import FastAPI
+    from starlette.requests import Request
 
+    from jobmajor.serve.messages.parameters import RequestParameters
     from jobmajor.serve.service.champion import Served
     from jobmajor.serve.service.service import Service
 
 _DIGITS = 6
-_NEAR = 5  # similar titles
+_SIMILAR_TITLES = 5
 _SHEETS_HEADER = "x-jobmajor-sheets"
 
 
-class Desk:
-    """Where what is not scoring is done, beside the event loop: one thing of each kind at a time, others wait."""
+class Workers:
+    """Threads for work that is no scoring, so that the event loop stays free: one thread to each kind of work."""
 
     def __init__(self) -> None:
-        self.words = ThreadPoolExecutor(1, "words")
+        self.explanations = ThreadPoolExecutor(1, "explanations")
         self.workbooks = ThreadPoolExecutor(1, "workbooks")
 
     def close(self) -> None:
-        """Finish what was begun."""
-        self.words.shutdown()
+        """Finish the work that has begun, and end the threads."""
+        self.explanations.shutdown()
         self.workbooks.shutdown()
 
 
-def add(app: FastAPI) -> None:
-    """The page's routes."""
-
-    @app.post("/explain", tags=["titles"], **openapi.EXPLAIN)
-    async def explained(request: Request) -> Response:
-        """Say what each word of a title is worth to its code: how much the code's score falls without the word."""
-        return await _explained(request, request.app.state.service, request.app.state.desk)
-
-    @app.post("/tables", tags=["tables"], **openapi.TABLES)
-    async def table(request: Request) -> Response:
-        """Turn a sheet of an .xlsx workbook into CSV, as it stands: nothing is kept."""
-        return await _table(request, request.app.state.service, request.app.state.desk)
-
-    for path in assets.PATHS:
-        app.add_api_route(path, _sent, methods=["GET", "HEAD"], include_in_schema=False)
-
-
-async def _sent(request: Request) -> Response:
+async def _file(request: Request) -> Response:
     found = assets.read(request.scope["path"])
-    if assets.is_known(found.tag, request.headers.get("if-none-match", "")):
+    if assets.is_cached(found.tag, request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=found.headers)
     return Response(found.content, headers=found.headers)
 
 
-async def _explained(request: Request, service: Service, desk: Desk) -> Response:
-    limits, ticket = service.options.limits, request.scope[TICKET]
+async def _explain(request: Request) -> Response:
+    service: Service = request.app.state.service
+    limits, permit = service.options.limits, request.scope[PERMIT]
     if media.of_request(request.headers).kind != media.JSON:
         raise Refusal(415, f"Content-Type is another format: expected {media.JSON}", field="Content-Type")
-    wanted = service.options.wanted.changed(attributes(request.headers.get(HEADER, "")), "the header")
-    wanted = wanted.changed(dict(request.query_params), "the query")
-    content = await body.read(request.receive, request.headers, ticket, limits)
-    title, parameters = parsing.title(content)
-    wanted = wanted.changed(parameters, "'parameters'")
-    ticket.take_answers(explain.MOST_WORDS + 1, len(wanted.levels))
-    served = service.champion.served
-    found = await _beside(desk.words, limits.answer_s, lambda: _words(served, title, wanted))
-    request.scope["jobmajor.told"] = {"titles": 1, "model": served.digest[:12]}
+    parameters = of_request(service.options.defaults, request.headers, request.query_params)
+    content = await body.read(request.receive, request.headers, permit, limits)
+    title, given = parsing.title(content)
+    parameters = parameters.updated(given, "'parameters'")
+    permit.take_answers(explain.MOST_WORDS + 1, len(parameters.levels))
+    served, pool = service.champion.served, request.app.state.workers.explanations
+    found = await _in_thread(pool, limits.answer_s, lambda: _explanation(served, title, parameters))
+    request.scope[LOG_FIELDS] = {"titles": 1, "model": served.digest[:12]}
     return _json(found, served)
 
 
-async def _beside(pool: ThreadPoolExecutor, limit_s: float, call: Callable[[], Any]) -> Any:
-    """What a call gives; one that waits is given up with its client, one that was begun is finished."""
+async def _in_thread(pool: ThreadPoolExecutor, limit_s: float, call: Callable[[], Any]) -> Any:
+    """Return what a call returns. A call that still waits ends with its client; one that has begun is finished."""
     try:
         async with asyncio.timeout(limit_s):
             return await asyncio.get_running_loop().run_in_executor(pool, call)
@@ -98,8 +83,8 @@ async def _beside(pool: ThreadPoolExecutor, limit_s: float, call: Callable[[], A
         raise Refusal(503, sentence, field="body", headers={"Retry-After": "1"}) from error
 
 
-def _words(served: Served, title: str, wanted: Wanted) -> dict[str, Any]:
-    found = [served.classifier.explain(title, level, exact=wanted.exact) for level in wanted.levels]
+def _explanation(served: Served, title: str, parameters: RequestParameters) -> dict[str, Any]:
+    found = [served.classifier.explain(title, level, exact=parameters.exact) for level in parameters.levels]
     return {
         "read": found[0].read,
         "levels": [
@@ -111,11 +96,11 @@ def _words(served: Served, title: str, wanted: Wanted) -> dict[str, Any]:
                 "source": each.source,
                 "words": [{"word": word.text, "worth": round(word.worth, _DIGITS)} for word in each.words],
             }
-            for level, each in zip(wanted.levels, found, strict=True)
+            for level, each in zip(parameters.levels, found, strict=True)
         ],
         "similar": [
             {"title": each.title, "codes": list(each.codes), "alike": round(each.alike, _DIGITS)}
-            for each in similar.starter().find(title, _NEAR)
+            for each in similar.starter().find(title, _SIMILAR_TITLES)
         ],
         "model": served.digest,
     }
@@ -123,23 +108,29 @@ def _words(served: Served, title: str, wanted: Wanted) -> dict[str, Any]:
 
 def _json(found: Mapping[str, Any], served: Served) -> Response:
     content = json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    headers = {"content-type": media.JSON, "cache-control": "no-store", MODEL_HEADER.decode(): served.digest}
+    headers = {"content-type": media.JSON, "cache-control": "no-store", MODEL_HEADER: served.digest}
     return Response(content, headers=headers)
 
 
-async def _table(request: Request, service: Service, desk: Desk) -> Response:
+async def _table(request: Request) -> Response:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != spreadsheet.TYPE:
-        raise Refusal(415, f"Content-Type is another format: expected {spreadsheet.TYPE}", field="Content-Type")
+    if kind != media.WORKBOOK:
+        raise Refusal(415, f"Content-Type is another format: expected {media.WORKBOOK}", field="Content-Type")
     unknown = [name for name in request.query_params if name != "sheet"]
     if unknown:
         raise Refusal(422, "the query has an unknown name: expected 'sheet'", field="the query")
+    service: Service = request.app.state.service
     limits, sheet = service.options.limits, request.query_params.get("sheet")
-    content = await body.read(request.receive, request.headers, request.scope[TICKET], limits)
-    found = await _beside(desk.workbooks, limits.answer_s, lambda: spreadsheet.to_csv(content, sheet))
+    content = await body.read(request.receive, request.headers, request.scope[PERMIT], limits)
+    pool = request.app.state.workers.workbooks
+    found = await _in_thread(pool, limits.answer_s, lambda: spreadsheet.to_csv(content, sheet))
     headers = {
         "content-type": f"{media.CSV}; charset=utf-8",
         "cache-control": "no-store",
-        _SHEETS_HEADER: json.dumps({"sheet": found.sheet, "sheets": found.sheets}),  # of ASCII signs alone
+        _SHEETS_HEADER: json.dumps({"sheet": found.sheet, "sheets": found.sheets}),  # json.dumps writes ASCII only
     }
-    return StreamingResponse(rendering.pieces(found.csv), headers=headers)
+    return StreamingResponse(rendering.chunks(found.csv), headers=headers)
+
+
+API = (Route("/explain", _explain, methods=["POST"]), Route("/tables", _table, methods=["POST"]))
+FILES = tuple(Route(path, _file) for path in assets.PATHS)

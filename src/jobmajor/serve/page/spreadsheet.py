@@ -24,7 +24,6 @@ from jobmajor.serve.messages.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _MEMORY_BYTES = 2**30  # of address space; a table of 100,000 rows takes a quarter
 _SECONDS = 30  # the largest workbook that is let in takes 6
 _ANSWER_BYTES = 64 * 2**20

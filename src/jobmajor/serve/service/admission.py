@@ -54,7 +54,7 @@ def _busy() -> Refusal:
     return Refusal(BUSY.status, BUSY.sentence, headers=BUSY.headers)
 
 
-class Ticket:
+class Permit:
     """What one request that was let in holds of the whole."""
 
     def __init__(self, admission: Admission) -> None:
@@ -97,7 +97,7 @@ class Admission:
         return self.requests >= self.limits.requests
 
     @contextmanager
-    def entered(self, client: str) -> Iterator[Ticket]:
+    def entered(self, client: str) -> Iterator[Permit]:
         """A place for one request of a client, until it is answered.
 
         Raises:
@@ -107,15 +107,15 @@ class Admission:
             raise _busy()
         if self._of[client] >= self._share:
             raise Refusal(429, "this key has too many requests open: wait for their answers", headers=_RETRY)
-        ticket = Ticket(self)
+        permit = Permit(self)
         self.requests += 1
         self._of[client] += 1
         try:
-            yield ticket
+            yield permit
         finally:
             self.requests -= 1
-            self.size_bytes -= ticket.size_bytes
-            self.answers -= ticket.answers
+            self.size_bytes -= permit.size_bytes
+            self.answers -= permit.answers
             self._of[client] -= 1
             if not self._of[client]:
                 del self._of[client]

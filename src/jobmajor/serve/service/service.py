@@ -8,11 +8,11 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jobmajor.serve.messages.wanted import Wanted
+from jobmajor.serve.messages.parameters import RequestParameters
 from jobmajor.serve.service.admission import Admission, Limits
+from jobmajor.serve.service.batcher import RequestBatcher
 from jobmajor.serve.service.keys import Keys
 from jobmajor.serve.service.metrics import Metrics
-from jobmajor.serve.service.scorer import Scorer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,17 +24,17 @@ _EVERY = 100  # refusals of a busy service: one is logged
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ServiceOptions:
     """How a service answers.
 
     Attributes:
-        wanted: What a client gets that asks for nothing else.
+        defaults: What a client gets that asks for nothing else.
         limits: What is let in.
         keys: Who may ask; none: everybody.
         poll_s: Seconds between two looks for another champion.
     """
 
-    wanted: Wanted = field(default_factory=Wanted)
+    defaults: RequestParameters = field(default_factory=RequestParameters)
     limits: Limits = field(default_factory=Limits)
     keys: Keys = field(default_factory=lambda: Keys({}))
     poll_s: float = 2.0
@@ -43,12 +43,12 @@ class Options:
 class Service:
     """One model's service; `is_draining` is set when it is told to end."""
 
-    def __init__(self, champion: Champion, options: Options | None = None) -> None:
-        self.champion, self.options = champion, options or Options()
+    def __init__(self, champion: Champion, options: ServiceOptions | None = None) -> None:
+        self.champion, self.options = champion, options or ServiceOptions()
         self.keys, self.metrics = self.options.keys, Metrics()
         limits = self.options.limits
         self.admission = Admission(limits, max(limits.requests // 2, 1) if len(self.keys) > 1 else None)
-        self.scorer = Scorer(self.metrics.batch)
+        self.batcher = RequestBatcher(self.metrics.batch)
         self.is_draining = False
         self._refusals = 0
 
@@ -67,7 +67,7 @@ class Service:
                 _log.error("fault", extra={"event": {"where": "champion"}}, exc_info=error)
 
 
-def from_environment(environment: Mapping[str, str] | None = None) -> Options:
+def from_environment(environment: Mapping[str, str] | None = None) -> ServiceOptions:
     """What an image's environment says: JOBMAJOR_LEVEL, JOBMAJOR_TOP_K, JOBMAJOR_EXACT, and SAGEMAKER_BATCH.
 
     Raises:
@@ -75,6 +75,8 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Options:
     """
     given = os.environ if environment is None else environment
     names = {"JOBMAJOR_LEVEL": "level", "JOBMAJOR_TOP_K": "top_k", "JOBMAJOR_EXACT": "exact"}
-    wanted = Wanted().changed({names[name]: given[name] for name in names if name in given}, "the environment")
+    defaults = RequestParameters().updated(
+        {names[name]: given[name] for name in names if name in given}, "the environment"
+    )
     is_batch = given.get("SAGEMAKER_BATCH", "").lower() == "true"
-    return Options(wanted=wanted, limits=Limits(answer_s=590.0) if is_batch else Limits())
+    return ServiceOptions(defaults=defaults, limits=Limits(answer_s=590.0) if is_batch else Limits())

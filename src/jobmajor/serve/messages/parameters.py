@@ -1,7 +1,7 @@
-"""What a client may choose about its answers: level, top_k, exact; in the query, a header, or a JSON body.
+"""The parameters of a request: level, top_k and exact, from the query, a header or a JSON body.
 
-SageMaker's InvokeEndpoint passes no query on, so the same names count in its header for custom attributes
-(`level=detailed,top_k=3`) and in a JSON body's `parameters`; of several, the body's word counts most.
+SageMaker's InvokeEndpoint passes no query on. So the same names are also read from its header for custom attributes
+(`level=detailed,top_k=3`) and from a JSON body's `parameters`. The body overrides the query, and the query the header.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
 
 ALL = "all"
-MOST = 100  # codes of one title at one level: all majors and minors, and more than anyone reads below
+MAX_TOP_K = 100  # codes of one title at one level: all major and minor ones, and more than anyone reads below
 NAMES = ("level", "top_k", "exact")
-HEADER = "x-amzn-sagemaker-custom-attributes"
+ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is asked about each title of a request.
+class RequestParameters:
+    """What a request asks for about each of its titles.
 
     Attributes:
-        levels: Of the codes, coarse to fine.
+        levels: Levels of the codes, coarse to fine.
         top_k: Codes for each title and level, 1 to 100; more only where a listed title gives several the same share.
-        exact: Whether a title that training lists is answered by what it is listed under.
+        exact: Whether a title that training lists gets the codes that it is listed under.
     """
 
     levels: tuple[Level, ...] = ("major",)
     top_k: int = 5
     exact: bool = True
 
-    def changed(self, given: Mapping[str, Any], where: str) -> Wanted:
-        """This, with what a client gave in `where` (a few words for the sentence of a refusal).
+    def updated(self, given: Mapping[str, Any], where: str) -> RequestParameters:
+        """Return these with the values that a client gave; `where` says for a refusal where it gave them.
 
         Raises:
             Refusal: 422 for an unknown name or a value out of range.
@@ -57,8 +57,18 @@ class Wanted:
         return replace(self, **found)
 
 
+def of_request(defaults: RequestParameters, headers: Mapping[str, str], query: Mapping[str, str]) -> RequestParameters:
+    """Return the defaults with what a request's header and query say.
+
+    Raises:
+        Refusal: 422 as `RequestParameters.updated`.
+    """
+    found = defaults.updated(attributes(headers.get(ATTRIBUTES_HEADER, "")), "the header for custom attributes")
+    return found.updated(query, "the query")
+
+
 def attributes(header: str) -> dict[str, str]:
-    """Those of our names that stand in the header; it belongs to the client, so all else in it is let be."""
+    """Return our parameters from the header. It belongs to the client, so any other name in it is ignored."""
     pairs = (part.partition("=") for part in header.split(","))
     return {name.strip(): value.strip() for name, _, value in pairs if name.strip() in NAMES}
 
@@ -70,7 +80,7 @@ def _levels(value: object, where: str) -> tuple[Level, ...]:
         if value == level:
             return (level,)
     expected = ", ".join((*soc.LEVELS, ALL))
-    raise Refusal(422, f"'level' in {where} is {_said(value)}: expected one of {expected}", field="level")
+    raise Refusal(422, f"'level' in {where} is {_described(value)}: expected one of {expected}", field="level")
 
 
 def _count(value: object, where: str) -> int:
@@ -79,23 +89,24 @@ def _count(value: object, where: str) -> int:
         isinstance(value, float) and value.is_integer()
     ):
         number = int(value)
-    if type(number) is int and 1 <= number <= MOST:
+    if type(number) is int and 1 <= number <= MAX_TOP_K:
         return number
-    raise Refusal(422, f"'top_k' in {where} is {_said(value)}: expected a whole number from 1 to {MOST}", field="top_k")
+    expected = f"expected a whole number from 1 to {MAX_TOP_K}"
+    raise Refusal(422, f"'top_k' in {where} is {_described(value)}: {expected}", field="top_k")
 
 
 def _boolean(value: object, where: str) -> bool:
     found = _BOOLEANS.get(value.lower()) if isinstance(value, str) else value
     if isinstance(found, bool):
         return found
-    raise Refusal(422, f"'exact' in {where} is {_said(value)}: expected true or false", field="exact")
+    raise Refusal(422, f"'exact' in {where} is {_described(value)}: expected true or false", field="exact")
 
 
-def _said(value: object) -> str:
+def _described(value: object) -> str:
     return shown(value) if isinstance(value, str) else f"a {kind(value)}"
 
 
 def kind(value: object) -> str:
-    """What JSON calls a value's type."""
+    """Return what JSON calls a value's type."""
     names = {bool: "boolean", dict: "object", float: "number", int: "number", list: "list", str: "text"}
     return "null" if value is None else names[type(value)]

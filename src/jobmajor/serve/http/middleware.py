@@ -1,7 +1,7 @@
-"""What every request passes before a route sees it, whatever route that is: key, admission, faults, counts, the log.
+"""The middleware of every request: API key, admission, faults, metrics and the request log.
 
-It goes by exceptions: whatever is not named here needs a key and a place. So another name for a route (a slash at
-its end, HEAD, a route that somebody adds) is never a way around.
+Every path needs a key and a permit, except those listed here and in `Paths`. So another spelling of a path (a slash
+at its end, HEAD, a route added later) never bypasses them.
 """
 
 from __future__ import annotations
@@ -13,22 +13,20 @@ import re
 import secrets
 import time
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobmajor.serve.messages.refusal import Refusal
-from jobmajor.serve.page import assets
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from jobmajor.serve.service.service import Service
 
-# Need no key: health, and what anyone may read.
-OPEN = frozenset({"/ping", "/docs", "/redoc", "/openapi.json", *assets.PATHS})
-EXEMPT = frozenset({"/ping", "/metrics"})  # need no place: who watches a busy service must still see it
-ROUTES = OPEN | EXEMPT | {"/invocations", "/explain", "/tables", "/version", "/execution-parameters"}
-TICKET = "jobmajor.ticket"
-MODEL_HEADER = b"x-jobmajor-model"
+EXEMPT = frozenset({"/ping", "/metrics"})  # need no permit: a monitor must still see a busy service
+PERMIT, LOG_FIELDS = "jobmajor.permit", "jobmajor.log_fields"  # keys of a request's scope
+_CLIENT = "jobmajor.client"
+MODEL_HEADER = "x-jobmajor-model"
 _LINGER_S, _LINGER_BYTES = 2.0, 512 * 2**20
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -37,8 +35,25 @@ _FAULT = json.dumps({"detail": "the service failed: its log has the reason under
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The paths of an app.
+
+    Attributes:
+        known: All of them. Metrics and the log name no other path, since a path may hold anything.
+        public: Those that need no key.
+    """
+
+    known: frozenset[str]
+    public: frozenset[str]
+
+    def label(self, path: str) -> str:
+        """Return the path for metrics and the log; "other" if it is unknown."""
+        return path if path in self.known else "other"
+
+
 class Exchange:
-    """One request and its answer: what was read of the one, and what was sent of the other."""
+    """One request and its response: what was received of the one and sent of the other."""
 
     def __init__(self, service: Service, scope: Scope, receive: Receive, send: Send) -> None:
         self.service, self.scope, self._receive, self._send = service, scope, receive, send
@@ -50,14 +65,8 @@ class Exchange:
         self.is_read = not has_body
         self.field: str | None = None  # what a refusal was about; its sentence may quote the client
 
-    @property
-    def route(self) -> str:
-        """The route's own name; "other" for all that is none, since a path may hold anything."""
-        path: str = self.scope["path"]
-        return path if path in ROUTES else "other"
-
     async def receive(self) -> Message:
-        """The next piece of the request."""
+        """Return the next part of the request."""
         message = await self._receive()
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self.is_read = True
@@ -65,7 +74,11 @@ class Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """A piece of the answer, with the headers that each answer has; a client that doesn't take it is left."""
+        """Send a part of the response, with the headers of every response.
+
+        Raises:
+            TimeoutError: The client does not take it.
+        """
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message.get("headers", []), *_HEADERS, (b"x-request-id", self.id)]
@@ -76,22 +89,22 @@ class Exchange:
             await self._send(message)
 
     async def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        """A whole answer of ours in JSON. What is left of the body is thrown away for a while before the end.
+        """Send a whole response in JSON, and discard what is left of the request's body for a while.
 
-        A connection that is closed while a client still sends would be reset, and the client lose the answer.
+        Closing a connection while its client still sends would reset it, and the client would lose the response.
         """
         pairs = {"content-type": "application/json", "content-length": str(len(body)), **headers}
         if not self.is_read and not self.service.is_draining:
             pairs["connection"] = "close"
         found = [(name.lower().encode(), value.encode()) for name, value in pairs.items()]
         await self.send({"type": "http.response.start", "status": status, "headers": found})
-        is_whole = self.is_read or b"expect" in self.headers  # who waits for a "100 Continue" has sent nothing
+        is_whole = self.is_read or b"expect" in self.headers  # a client that waits for "100 Continue" has sent nothing
         await self.send({"type": "http.response.body", "body": body, "more_body": not is_whole})
         if not is_whole:
-            await self._linger()
+            await self._discard_body()
             await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _linger(self) -> None:
+    async def _discard_body(self) -> None:
         try:
             async with asyncio.timeout(_LINGER_S):
                 while not self.is_read and self.size_bytes < _LINGER_BYTES:
@@ -99,57 +112,57 @@ class Exchange:
         except TimeoutError:
             return
 
-    def tell(self) -> None:
-        """Count the request, and log it: refusals of a busy service one in a hundred, so that they stay cheap."""
+    def log(self, route: str) -> None:
+        """Count the request and log it. Of a busy service's refusals one in a hundred is logged, to keep them cheap."""
         seconds = time.perf_counter() - self.began
-        self.service.metrics.request(self.route, self.status, seconds)
-        if self.route == "/ping" or (self.status in (429, 503) and not self.service.is_hundredth_refusal()):
+        self.service.metrics.request(route, self.status, seconds)
+        if route == "/ping" or (self.status in (429, 503) and not self.service.is_hundredth_refusal()):
             return
         event = {
             "request_id": self.id.decode(),
             "method": self.scope["method"] if self.scope["method"] in _METHODS else "other",
-            "route": self.route,
+            "route": route,
             "status": self.status,
             "ms": round(1000 * seconds, 3),
             "bytes": self.size_bytes,
-            "client": self.scope.get("jobmajor.client", ""),
-            **self.scope.get("jobmajor.told", {}),
+            "client": self.scope.get(_CLIENT, ""),
+            **self.scope.get(LOG_FIELDS, {}),
         }
         if self.field is not None:
             event["field"] = self.field
         _log.info("request", extra={"event": event})
 
 
-class Door:
-    """Middleware, outermost of the app's own."""
+class RequestMiddleware:
+    """The outermost middleware of the app's own."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app, self._service = app, service
+    def __init__(self, app: ASGIApp, service: Service, paths: Paths) -> None:
+        self._app, self._service, self._paths = app, service, paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let one request in, or say why not."""
+        """Pass one request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         exchange = Exchange(self._service, scope, receive, send)
         try:
-            await self._pass(exchange)
+            await self._pass_on(exchange)
         except Refusal as refusal:
             exchange.field = refusal.field
             await exchange.answer(refusal.status, refusal.to_bytes(), refusal.headers)
         except Exception as error:
             _log.error("fault", extra={"event": {"request_id": exchange.id.decode()}}, exc_info=error)
-            if exchange.status:  # the answer has begun or is not taken: to cut the connection is all that is left
+            if exchange.status:  # the response has begun or is not taken: only the connection can still be cut
                 raise
             await exchange.answer(500, _FAULT.encode(), {})
         finally:
-            exchange.tell()
+            exchange.log(self._paths.label(scope["path"]))
 
-    async def _pass(self, exchange: Exchange) -> None:
+    async def _pass_on(self, exchange: Exchange) -> None:
         scope, path = exchange.scope, exchange.scope["path"]
-        client = "" if path in OPEN else self._service.keys.name(exchange.headers)
-        scope["jobmajor.client"] = client
-        place: Any = nullcontext() if path in EXEMPT else self._service.admission.entered(client)
-        with place as ticket:
-            scope[TICKET] = ticket
+        client = "" if path in self._paths.public else self._service.keys.name(exchange.headers)
+        scope[_CLIENT] = client
+        admitted: Any = nullcontext() if path in EXEMPT else self._service.admission.entered(client)
+        with admitted as permit:
+            scope[PERMIT] = permit
             await self._app(scope, exchange.receive, exchange.send)

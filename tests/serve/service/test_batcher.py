@@ -11,9 +11,9 @@ import pytest
 
 from jobmajor.model.answers import Answer, Coded
 from jobmajor.serve.messages.media import JSON
-from jobmajor.serve.messages.wanted import Wanted
+from jobmajor.serve.messages.parameters import RequestParameters
+from jobmajor.serve.service.batcher import SLICE, Job, RequestBatcher
 from jobmajor.serve.service.champion import Served
-from jobmajor.serve.service.scorer import SLICE, Job, Scorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -56,19 +56,19 @@ def labels(parts: list[bytes]) -> list[str]:
     return [each[0]["label"] for each in json.loads(b"[" + b",".join(parts) + b"]")]
 
 
-def run(scorer: Scorer, what: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    scorer.start()
+def run(batcher: RequestBatcher, what: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    batcher.start()
     try:
         return asyncio.run(what())
     finally:
-        scorer.stop()
+        batcher.stop()
 
 
-async def behind(echo: Echo, scorer: Scorer, jobs: list[Job]) -> list[Any]:
+async def behind(echo: Echo, batcher: RequestBatcher, jobs: list[Job]) -> list[Any]:
     """The results of jobs that were all waiting when the first one was done."""
-    first = asyncio.create_task(scorer.score(Job(["first"], Wanted(), JSON, served(echo))))
+    first = asyncio.create_task(batcher.score(Job(["first"], RequestParameters(), JSON, served(echo))))
     await asyncio.to_thread(echo.is_asked.wait, 60)
-    waiting = [asyncio.create_task(scorer.score(job)) for job in jobs]
+    waiting = [asyncio.create_task(batcher.score(job)) for job in jobs]
     await asyncio.sleep(0)  # until each stands in the line
     echo.go.set()
     await first
@@ -76,39 +76,43 @@ async def behind(echo: Echo, scorer: Scorer, jobs: list[Job]) -> list[Any]:
 
 
 def test_requests_that_wait_are_scored_in_one_call_and_each_gets_its_own(echo: Echo) -> None:
-    scorer, model = Scorer(), served(echo)
-    jobs = [Job([f"{name}{number}" for number in range(3)], Wanted(), JSON, model) for name in "abc"]
+    batcher, model = RequestBatcher(), served(echo)
+    jobs = [Job([f"{name}{number}" for number in range(3)], RequestParameters(), JSON, model) for name in "abc"]
 
-    found = run(scorer, lambda: behind(echo, scorer, jobs))
+    found = run(batcher, lambda: behind(echo, batcher, jobs))
 
     assert [labels(parts) for parts in found] == [["a0", "a1", "a2"], ["b0", "b1", "b2"], ["c0", "c1", "c2"]]
     assert echo.calls[1:] == [["a0", "a1", "a2", "b0", "b1", "b2", "c0", "c1", "c2"]]
 
 
 def test_requests_of_other_options_or_another_model_are_not_mixed(echo: Echo) -> None:
-    scorer, old, new = Scorer(), served(echo, "old"), served(echo, "new")
-    jobs = [Job(["a"], Wanted(), JSON, old), Job(["b"], Wanted(), JSON, new), Job(["c"], Wanted(("minor",)), JSON, new)]
+    batcher, old, new = RequestBatcher(), served(echo, "old"), served(echo, "new")
+    jobs = [
+        Job(["a"], RequestParameters(), JSON, old),
+        Job(["b"], RequestParameters(), JSON, new),
+        Job(["c"], RequestParameters(("minor",)), JSON, new),
+    ]
 
-    found = run(scorer, lambda: behind(echo, scorer, jobs))
+    found = run(batcher, lambda: behind(echo, batcher, jobs))
 
     assert [labels(parts) for parts in found] == [["a"], ["b"], ["c"]]
     assert echo.calls[1:] == [["a"], ["b"], ["c"]]
 
 
 def test_long_request_is_cut_and_a_short_one_behind_it_does_not_wait_for_its_end(echo: Echo) -> None:
-    scorer, model, done = Scorer(), served(echo), []
-    long = Job([str(number) for number in range(SLICE * 4)], Wanted(), JSON, model)
-    short = Job(["short"], Wanted(), JSON, served(echo, "other"))
+    batcher, model, done = RequestBatcher(), served(echo), []
+    long = Job([str(number) for number in range(SLICE * 4)], RequestParameters(), JSON, model)
+    short = Job(["short"], RequestParameters(), JSON, served(echo, "other"))
 
     async def both() -> list[Any]:
-        tasks = [asyncio.create_task(scorer.score(job)) for job in (long, short)]
+        tasks = [asyncio.create_task(batcher.score(job)) for job in (long, short)]
         for job, task in zip(("long", "short"), tasks, strict=True):
             task.add_done_callback(lambda _, job=job: done.append(job))  # type: ignore[misc]  # mypy: a default in a lambda
         await asyncio.to_thread(echo.is_asked.wait, 60)
         echo.go.set()
         return await asyncio.gather(*tasks)
 
-    found = run(scorer, both)
+    found = run(batcher, both)
 
     assert done == ["short", "long"]
     assert labels(found[0]) == [str(number) for number in range(SLICE * 4)]
@@ -116,52 +120,52 @@ def test_long_request_is_cut_and_a_short_one_behind_it_does_not_wait_for_its_end
 
 
 def test_fault_of_one_request_is_its_own(echo: Echo) -> None:
-    scorer, model = Scorer(), served(echo)
-    jobs = [Job([title], Wanted(), JSON, model) for title in ("a", POISON, "b")]
+    batcher, model = RequestBatcher(), served(echo)
+    jobs = [Job([title], RequestParameters(), JSON, model) for title in ("a", POISON, "b")]
 
-    before, fault, after = run(scorer, lambda: behind(echo, scorer, jobs))
+    before, fault, after = run(batcher, lambda: behind(echo, batcher, jobs))
 
     assert (labels(before), labels(after)) == (["a"], ["b"])
     assert isinstance(fault, ValueError)
 
 
 def test_what_nobody_waits_for_is_not_scored(echo: Echo) -> None:
-    scorer, model = Scorer(), served(echo)
+    batcher, model = RequestBatcher(), served(echo)
 
     async def leave() -> None:
-        first = asyncio.create_task(scorer.score(Job(["first"], Wanted(), JSON, model)))
+        first = asyncio.create_task(batcher.score(Job(["first"], RequestParameters(), JSON, model)))
         await asyncio.to_thread(echo.is_asked.wait, 60)
-        gone = asyncio.create_task(scorer.score(Job(["gone"], Wanted(), JSON, model)))
+        gone = asyncio.create_task(batcher.score(Job(["gone"], RequestParameters(), JSON, model)))
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
         echo.go.set()
         await first
-        await scorer.score(Job(["last"], Wanted(), JSON, model))
+        await batcher.score(Job(["last"], RequestParameters(), JSON, model))
 
-    run(scorer, leave)
+    run(batcher, leave)
 
     assert echo.calls == [["first"], ["last"]]
 
 
 def test_request_without_titles_is_answered(echo: Echo) -> None:
     echo.go.set()
-    scorer = Scorer()
+    batcher = RequestBatcher()
 
-    assert run(scorer, lambda: scorer.score(Job([], Wanted(), JSON, served(echo)))) == []
+    assert run(batcher, lambda: batcher.score(Job([], RequestParameters(), JSON, served(echo)))) == []
 
 
 def test_what_waits_at_the_end_is_still_scored(echo: Echo) -> None:
     echo.go.set()
-    scorer = Scorer()
+    batcher = RequestBatcher()
 
     async def late() -> list[bytes]:
-        task = asyncio.create_task(scorer.score(Job(["a"] * (3 * SLICE), Wanted(), JSON, served(echo))))
+        task = asyncio.create_task(batcher.score(Job(["a"] * (3 * SLICE), RequestParameters(), JSON, served(echo))))
         await asyncio.to_thread(echo.is_asked.wait, 60)
-        await asyncio.to_thread(scorer.stop)
+        await asyncio.to_thread(batcher.stop)
         return await task
 
-    scorer.start()
+    batcher.start()
 
     assert len(labels(asyncio.run(late()))) == 3 * SLICE
 
@@ -170,16 +174,16 @@ def quick(echo: Echo, digest: str = "quick") -> Served:
     return Served(cast("Classifier", echo), digest, digest, is_quick=True)
 
 
-async def together(scorer: Scorer, jobs: list[Job]) -> list[Any]:
-    return await asyncio.gather(*(scorer.score(job) for job in jobs), return_exceptions=True)
+async def together(batcher: RequestBatcher, jobs: list[Job]) -> list[Any]:
+    return await asyncio.gather(*(batcher.score(job) for job in jobs), return_exceptions=True)
 
 
 def test_few_titles_of_a_quick_model_are_scored_by_the_loop_itself_and_together(echo: Echo) -> None:
     echo.go.set()
-    scorer, model = Scorer(), quick(echo)  # not started: no thread could answer
-    jobs = [Job([name], Wanted(), JSON, model) for name in "abc"]
+    batcher, model = RequestBatcher(), quick(echo)  # not started: no thread could answer
+    jobs = [Job([name], RequestParameters(), JSON, model) for name in "abc"]
 
-    found = asyncio.run(together(scorer, jobs))
+    found = asyncio.run(together(batcher, jobs))
 
     assert [labels(parts) for parts in found] == [["a"], ["b"], ["c"]]
     assert echo.calls == [["a", "b", "c"]]
@@ -187,10 +191,10 @@ def test_few_titles_of_a_quick_model_are_scored_by_the_loop_itself_and_together(
 
 def test_request_that_the_loop_scores_is_never_cut(echo: Echo) -> None:
     echo.go.set()
-    scorer, model = Scorer(), quick(echo)
-    jobs = [Job([name] * 24, Wanted(), JSON, model) for name in "abc"]
+    batcher, model = RequestBatcher(), quick(echo)
+    jobs = [Job([name] * 24, RequestParameters(), JSON, model) for name in "abc"]
 
-    found = asyncio.run(together(scorer, jobs))
+    found = asyncio.run(together(batcher, jobs))
 
     assert [labels(parts) for parts in found] == [["a"] * 24, ["b"] * 24, ["c"] * 24]
     assert [len(call) for call in echo.calls] == [48, 24]
@@ -198,10 +202,14 @@ def test_request_that_the_loop_scores_is_never_cut(echo: Echo) -> None:
 
 def test_loop_scores_one_model_and_one_wish_at_a_time_and_a_fault_is_its_own(echo: Echo) -> None:
     echo.go.set()
-    scorer, old, new = Scorer(), quick(echo, "old"), quick(echo, "new")
-    jobs = [Job(["a"], Wanted(), JSON, old), Job([POISON], Wanted(), JSON, new), Job(["c"], Wanted(), JSON, new)]
+    batcher, old, new = RequestBatcher(), quick(echo, "old"), quick(echo, "new")
+    jobs = [
+        Job(["a"], RequestParameters(), JSON, old),
+        Job([POISON], RequestParameters(), JSON, new),
+        Job(["c"], RequestParameters(), JSON, new),
+    ]
 
-    before, fault, after = asyncio.run(together(scorer, jobs))
+    before, fault, after = asyncio.run(together(batcher, jobs))
 
     assert (labels(before), labels(after)) == (["a"], ["c"])
     assert isinstance(fault, ValueError)
@@ -213,24 +221,24 @@ def test_loop_scores_one_model_and_one_wish_at_a_time_and_a_fault_is_its_own(ech
     [(["a"] * 25, ("major",)), (["a"] * 9, ("major", "minor", "broad")), (["a" * 2001], ("major",))],
 )
 def test_what_takes_long_is_left_to_the_thread(echo: Echo, titles: list[str], levels: tuple[Level, ...]) -> None:
-    assert not Job(titles, Wanted(levels), JSON, quick(echo)).is_short
-    assert not Job(["a"], Wanted(), JSON, served(echo)).is_short
-    assert Job(["a"], Wanted(), JSON, quick(echo)).is_short
+    assert not Job(titles, RequestParameters(levels), JSON, quick(echo)).is_short
+    assert not Job(["a"], RequestParameters(), JSON, served(echo)).is_short
+    assert Job(["a"], RequestParameters(), JSON, quick(echo)).is_short
 
 
 def test_while_the_thread_scores_the_loop_neither_waits_nor_asks_the_model_at_the_same_time(echo: Echo) -> None:
-    scorer, model = Scorer(), quick(echo)
+    batcher, model = RequestBatcher(), quick(echo)
 
     async def both() -> list[Any]:
-        long = asyncio.create_task(scorer.score(Job(["long"] * 25, Wanted(), JSON, model)))
+        long = asyncio.create_task(batcher.score(Job(["long"] * 25, RequestParameters(), JSON, model)))
         await asyncio.to_thread(echo.is_asked.wait, 60)
-        short = asyncio.create_task(scorer.score(Job(["short"], Wanted(), JSON, model)))
+        short = asyncio.create_task(batcher.score(Job(["short"], RequestParameters(), JSON, model)))
         await asyncio.sleep(0.05)
         assert not short.done()
         echo.go.set()
         return [await long, await short]
 
-    found = run(scorer, both)
+    found = run(batcher, both)
 
     assert [labels(parts) for parts in found] == [["long"] * 25, ["short"]]
     assert echo.calls == [["long"] * 25, ["short"]]

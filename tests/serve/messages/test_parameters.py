@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from jobmajor import soc
+from jobmajor.serve.messages.parameters import RequestParameters, attributes
 from jobmajor.serve.messages.refusal import Refusal
-from jobmajor.serve.messages.wanted import Wanted, attributes
 from jobmajor.serve.service.service import from_environment
 
 
 def test_texts_of_a_query_and_values_of_json_mean_the_same() -> None:
-    texts = Wanted().changed({"level": "all", "top_k": "3", "exact": "False"}, "the query")
+    texts = RequestParameters().updated({"level": "all", "top_k": "3", "exact": "False"}, "the query")
 
-    assert texts == Wanted(soc.LEVELS, 3, exact=False)
-    assert Wanted().changed({"level": "all", "top_k": 3, "exact": False}, "'parameters'") == texts
-    assert Wanted().changed({"top_k": 3.0}, "'parameters'").top_k == 3  # JSON has one kind of numbers
+    assert texts == RequestParameters(soc.LEVELS, 3, exact=False)
+    assert RequestParameters().updated({"level": "all", "top_k": 3, "exact": False}, "'parameters'") == texts
+    assert RequestParameters().updated({"top_k": 3.0}, "'parameters'").top_k == 3  # JSON has one kind of numbers
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_texts_of_a_query_and_values_of_json_mean_the_same() -> None:
 )
 def test_what_is_none_of_the_choices_is_422_by_name(name: str, value: Any) -> None:
     with pytest.raises(Refusal) as refused:
-        Wanted().changed({name: value}, "the query")
+        RequestParameters().updated({name: value}, "the query")
 
     assert refused.value.status == 422
     assert refused.value.field == (name if name in ("level", "top_k", "exact") else "the query")
@@ -55,6 +55,6 @@ def test_header_for_custom_attributes_is_the_client_s_and_only_our_names_count()
 def test_environment_of_an_image_says_what_is_usual_there() -> None:
     found = from_environment({"JOBMAJOR_LEVEL": "detailed", "JOBMAJOR_TOP_K": "1", "SAGEMAKER_BATCH": "true"})
 
-    assert found.wanted == Wanted(("detailed",), 1)
+    assert found.defaults == RequestParameters(("detailed",), 1)
     assert found.limits.answer_s > 60
     assert from_environment({}).limits.answer_s < 60

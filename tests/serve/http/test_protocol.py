@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmajor.serve.service.admission import Limits
-from jobmajor.serve.service.service import Options
+from jobmajor.serve.service.service import ServiceOptions
 
 from ..conftest import LIMIT_S, Model, Running, running, talk, until, with_model
 
@@ -36,7 +36,7 @@ def full(champion: Champion) -> Iterator[Running]:
     """A service whose one place is taken."""
     model = Model()
     with (
-        running(with_model(champion, model), Options(limits=Limits(requests=1))) as busy,
+        running(with_model(champion, model), ServiceOptions(limits=Limits(requests=1))) as busy,
         ThreadPoolExecutor(1) as pool,
     ):
         holding = pool.submit(busy.post, json={"instances": ["nurse"]})

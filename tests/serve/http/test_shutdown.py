@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobmajor.serve.http import ending
+from jobmajor.serve.http import shutdown
 from jobmajor.serve.server import Address, Server, listen
 
 from ..conftest import LIMIT_S, running
@@ -57,7 +57,7 @@ def test_who_comes_after_the_last_is_not_let_in_and_who_is_in_still_heard() -> N
     with listen(Address(port=0)) as listener:
         address = listener.getsockname()
         with socket.create_connection(address, LIMIT_S) as early:
-            ending.take_no_more(listener)
+            shutdown.stop_accepting(listener)
             with pytest.raises(TimeoutError):
                 socket.create_connection(address, 0.2).close()
 
@@ -69,7 +69,7 @@ def test_who_comes_after_the_last_is_not_let_in_and_who_is_in_still_heard() -> N
 
 def test_listener_that_somebody_waits_in_is_not_left() -> None:
     with listen(Address(port=0)) as listener:
-        assert not ending.is_coming([listener], [])
+        assert not shutdown.has_pending([listener], [])
 
         with socket.create_connection(listener.getsockname(), LIMIT_S):
-            assert ending.is_coming([listener], [])
+            assert shutdown.has_pending([listener], [])

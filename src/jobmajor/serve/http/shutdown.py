@@ -31,7 +31,7 @@ _DROPS_SYN = (  # (operation, jump if so, jump if not, value)
 )
 
 
-def take_no_more(listener: socket.socket) -> None:
+def stop_accepting(listener: socket.socket) -> None:
     """Let no new handshake begin, and those that have begun finish; where that can't be told to the kernel, nothing.
 
     Whoever comes later is not answered at all, and is refused as soon as the socket is closed.
@@ -44,7 +44,7 @@ def take_no_more(listener: socket.socket) -> None:
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
-def is_coming(listeners: Iterable[socket.socket], connections: Sequence[Any]) -> bool:
+def has_pending(listeners: Iterable[socket.socket], connections: Sequence[Any]) -> bool:
     """Whether somebody waits to be taken, or a connection of uvicorn's has something that was not read to its end."""
     waiting = [listener.fileno() for listener in listeners]
     for each in connections:

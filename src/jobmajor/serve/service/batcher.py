@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jobmajor.model.answers import Coded
-    from jobmajor.serve.messages.wanted import Wanted
+    from jobmajor.serve.messages.parameters import RequestParameters
     from jobmajor.serve.service.champion import Served
 
 SLICE = 256  # titles scored at a time: some 10 ms
@@ -40,7 +40,7 @@ class Job:
     """One request's titles, how far they are scored, and their answers so far, in bytes."""
 
     titles: Sequence[str]
-    wanted: Wanted
+    parameters: RequestParameters
     kind: str
     served: Served
     parts: list[bytes] = field(default_factory=list)
@@ -57,15 +57,15 @@ class Job:
     @property
     def is_short(self) -> bool:
         """Whether it is scored in the time of a system call or two."""
-        count = len(self.titles) * len(self.wanted.levels)
+        count = len(self.titles) * len(self.parameters.levels)
         return self.served.is_quick and count <= _FEW and sum(map(len, self.titles)) <= _CHARACTERS
 
     def goes_with(self, other: Job) -> bool:
         """Whether both can be scored in one call."""
-        return self.served is other.served and self.wanted == other.wanted
+        return self.served is other.served and self.parameters == other.parameters
 
 
-class Scorer:
+class RequestBatcher:
     """Scores jobs in the order of their coming, slice by slice."""
 
     def __init__(self, observe: Callable[[_Answers], None] = lambda _: None) -> None:
@@ -144,7 +144,7 @@ class Scorer:
         try:
             self._answer(batch)
         except Exception as error:  # whatever it is, the request must learn of it
-            self._part(batch, error)
+            self._isolate_fault(batch, error)
         rest = [job for job, _ in batch if not job.is_finished]
         if rest:
             self._append(rest)
@@ -161,18 +161,18 @@ class Scorer:
     def _answer(self, batch: Sequence[tuple[Job, int]]) -> None:
         titles = [title for job, count in batch for title in job.titles[job.scored : job.scored + count]]
         first = batch[0][0]
-        wanted, model = first.wanted, first.served.classifier
-        answers = model.answer_at(wanted.levels, titles, wanted.top_k, exact=wanted.exact)
+        parameters, model = first.parameters, first.served.classifier
+        answers = model.answer_at(parameters.levels, titles, parameters.top_k, exact=parameters.exact)
         start = 0
         for job, count in batch:
             part = [each[start : start + count] for each in answers]
             if count:
-                job.parts.append(rendering.rows(part, wanted, job.kind, job.served.digest))
+                job.parts.append(rendering.rows(part, parameters, job.kind, job.served.digest))
             job.scored += count
             start += count
         self._observe(answers)
 
-    def _part(self, batch: Sequence[tuple[Job, int]], error: Exception) -> None:
+    def _isolate_fault(self, batch: Sequence[tuple[Job, int]], error: Exception) -> None:
         """After a fault: one job's fault is its own, so of several each is scored alone."""
         if len(batch) == 1:
             batch[0][0].error = error

@@ -1,0 +1,188 @@
+"""The schemas and examples of the OpenAPI document: bodies, query parameters, answers and refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobmajor import soc
+from jobmajor.serve.messages.media import CSV, JSON, LINES
+from jobmajor.serve.messages.parameters import ALL, ATTRIBUTES_HEADER, MAX_TOP_K
+
+DIGEST = "9f2c" * 16
+_ITEM = {
+    "label": "29-0000",
+    "name": "Healthcare Practitioners and Technical Occupations",
+    "score": 0.993,
+    "level": "major",
+    "abstain": False,
+    "reason": "",
+    "source": "model",
+}
+_ITEM_SCHEMA = {
+    "type": "object",
+    "required": list(_ITEM),
+    "properties": {
+        "label": {"type": "string", "description": "A code of SOC 2018."},
+        "name": {"type": "string", "description": "Its official title."},
+        "score": {"type": "number", "minimum": 0, "maximum": 1},
+        "level": {"type": "string", "enum": list(soc.LEVELS)},
+        "abstain": {"type": "boolean", "description": "Whether a person should look at this level's answer."},
+        "reason": {"type": "string", "enum": ["", "unsure", "not a title", "unknown language"]},
+        "source": {"type": "string", "enum": ["exact", "model"]},
+    },
+}
+_ITEMS_SCHEMA = {"type": "array", "items": _ITEM_SCHEMA}
+_TITLE_SCHEMA = {
+    "anyOf": [
+        {"type": ["string", "null"], "description": "A title; null counts as an empty one."},
+        {"type": "object", "required": ["title"], "properties": {"title": {"type": ["string", "null"]}}},
+    ]
+}
+_ANSWER_SCHEMA = {
+    "type": "object",
+    "required": ["predictions", "model"],
+    "properties": {
+        "predictions": {"type": "array", "items": _ITEMS_SCHEMA, "description": "One list to each title, in order."},
+        "model": {"type": "string", "description": "The model's digest: one model answers a whole request."},
+    },
+}
+_PARAMETERS_SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "level": {"type": "string", "enum": [*soc.LEVELS, ALL]},
+        "top_k": {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K},
+        "exact": {"type": "boolean"},
+    },
+}
+TITLES_BODY = {
+    "required": True,
+    "content": {
+        JSON: {
+            "schema": {
+                "type": "object",
+                "required": ["instances"],
+                "additionalProperties": False,
+                "properties": {
+                    "instances": {"type": "array", "items": _TITLE_SCHEMA},
+                    "parameters": _PARAMETERS_SCHEMA,
+                },
+            },
+            "example": {"instances": ["licensed practical nurse", "sw eng"], "parameters": {"top_k": 1}},
+        },
+        LINES: {
+            "schema": {"type": "string"},
+            "example": '{"title": "licensed practical nurse"}\n{"title": "sw eng"}\n',
+        },
+        CSV: {"schema": {"type": "string"}, "example": "title\nlicensed practical nurse\nsw eng\n"},
+    },
+}
+_REFUSAL_SCHEMA = {
+    "type": "object",
+    "required": ["detail", "field"],
+    "properties": {
+        "detail": {"type": "string", "description": "One sentence: what was found, what was expected."},
+        "field": {"type": "string", "description": "What it is about; empty: the request as a whole."},
+    },
+}
+
+
+def refusal(text: str, detail: str, field: str) -> dict[str, Any]:
+    """Return a response that refuses a request, with its example."""
+    content = {"schema": _REFUSAL_SCHEMA, "example": {"detail": detail, "field": field}}
+    return {"description": text, "content": {JSON: content}}
+
+
+UNKNOWN_KEY = refusal("No key, or an unknown one", "the request's key is unknown: ask for a new one", "Authorization")
+_BUSY = refusal("Busy; Retry-After says when", "the service is busy: try again in a second", "")
+_TOO_MANY = refusal("A key's share is used up", "this key has too many requests open: wait for their answers", "")
+ALWAYS = {"401": UNKNOWN_KEY, "429": _TOO_MANY, "503": _BUSY}
+REFUSALS = {
+    "400": refusal("The body was cut off", "the body ended before its announced end: send it again", "body"),
+    "406": refusal("None of our formats", f"Accept is 'text/html': expected {JSON}, {LINES} or {CSV}", "Accept"),
+    "408": refusal("Too slow", "the body did not come within 60 s, or stopped for 10 s: send it again", "body"),
+    "413": refusal("Too large", "the body is larger than 6,291,456 bytes: split it", "Content-Length"),
+    "415": refusal(
+        "Another format", f"Content-Type is 'text/plain': expected {JSON}, {LINES} or {CSV}", "Content-Type"
+    ),
+    "422": refusal("Not as described", "instances[3] is a number: expected text", "instances[3]"),
+    **ALWAYS,
+}
+
+
+def option(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return an optional query parameter."""
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
+
+
+OPTIONS = [
+    option("level", {"type": "string", "enum": [*soc.LEVELS, ALL]}, "Of the codes; `all` answers at all four."),
+    option("top_k", {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K}, "How many codes to each title and level."),
+    option("exact", {"type": "boolean"}, "Whether a title that training lists is answered by what it lists."),
+    {
+        "name": ATTRIBUTES_HEADER,
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "The same through InvokeEndpoint, which passes no query on: `level=detailed,top_k=3`.",
+    },
+]
+ANSWER = {
+    "description": "The answers, in the format that Accept asks for, else in the body's own",
+    "content": {
+        JSON: {"schema": _ANSWER_SCHEMA, "example": {"predictions": [[_ITEM]], "model": DIGEST}},
+        LINES: {
+            "schema": {"type": "string"},
+            "example": '{"predictions":[{"label":"29-0000","name":"…"}],"model":"…"}',
+        },
+        CSV: {"schema": {"type": "string"}, "example": "label,name,score,level,abstain,reason,source\n"},
+    },
+}
+EXPLAIN_BODY = {
+    "required": True,
+    "content": {
+        JSON: {
+            "schema": {
+                "type": "object",
+                "required": ["title"],
+                "additionalProperties": False,
+                "properties": {"title": {"type": ["string", "null"]}, "parameters": _PARAMETERS_SCHEMA},
+            },
+            "example": {"title": "licensed practical nurse", "parameters": {"level": "detailed"}},
+        }
+    },
+}
+EXPLANATION = {
+    "read": "licensed practical nurse",
+    "levels": [
+        {
+            "level": "detailed",
+            "label": "29-2061",
+            "name": "Licensed Practical and Licensed Vocational Nurses",
+            "score": 0.97,
+            "source": "exact",
+            "words": [{"word": "licensed", "worth": 0.58}, {"word": "practical", "worth": 0.09}],
+        }
+    ],
+    "similar": [{"title": "Licensed Practical Nurse (LPN)", "codes": ["29-2061"], "alike": 0.8}],
+    "model": DIGEST,
+}
+EXPLANATION_SCHEMA = {
+    "type": "object",
+    "required": list(EXPLANATION),
+    "properties": {
+        "read": {"type": "string", "description": "The title as the model reads it."},
+        "levels": {
+            "type": "array",
+            "description": "One to each level asked for: the code that /invocations puts first, its share by the model "
+            "alone, and for each word how much of that share is lost without it (negative: won).",
+            "items": {"type": "object"},
+        },
+        "similar": {
+            "type": "array",
+            "description": "Of the starter titles, which the package carries; they change no answer.",
+            "items": {"type": "object"},
+        },
+        "model": {"type": "string", "description": "The model's digest."},
+    },
+}
