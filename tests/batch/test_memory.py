@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobmajor.batch.memo import Memo
-from jobmajor.tables.packed import packed
+from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ def test_memo_gives_each_title_its_own_answer(first: list[str], second: list[str
     memo, known = Memo(1, 1000), dict[str, int]()
 
     for titles in (first, second, first):
-        match = memo.match(*packed(titles))
+        match = memo.match(Packed.of(titles))
         unknown = [titles[row] for row in match.firsts]
         for title in unknown:
             known.setdefault(title, len(known))
@@ -81,10 +81,10 @@ def test_memo_gives_each_title_its_own_answer(first: list[str], second: list[str
 def test_memo_that_is_full_keeps_what_it_has_and_its_size() -> None:
     memo = Memo(1, 2400)  # 100 slots, of which 85 may be used
     titles = [f"title {number}" for number in range(200)]
-    match = memo.match(*packed(titles))
+    match = memo.match(Packed.of(titles))
     memo.settle(match, np.arange(200, dtype=np.uint64)[:, None])
 
-    again = memo.match(*packed(titles))
+    again = memo.match(Packed.of(titles))
 
     assert memo.size_bytes == 2400
     assert again.firsts.tolist() == list(range(85, 200))
@@ -95,7 +95,7 @@ def test_a_million_titles_have_different_keys() -> None:
     """By chance alone two of them would share one in 10^26 tries; a weak hash shares many."""
     titles = [f"{number}" for number in range(500_000)] + [f"senior {number} engineer" for number in range(500_000)]
 
-    match = Memo(1, 100).match(*packed(titles))
+    match = Memo(1, 100).match(Packed.of(titles))
 
     assert len(match.firsts) == 1_000_000
     assert len(np.unique(match.keys[:, 0])) == 1_000_000  # each half alone is good, too

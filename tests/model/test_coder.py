@@ -17,9 +17,9 @@ from jobmajor.errors import InputError
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.coder import NONE, REASONS, SOURCES, Coder
 from jobmajor.model.kernels import digest
-from jobmajor.model.kernels.text import LONGEST, packed
 from jobmajor.model.rules import abstain
 from jobmajor.model.rules.overrides import Overrides
+from jobmajor.tables.packed import LONGEST, Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +72,7 @@ def plainly(classifier: Classifier, titles: Sequence[str], coder: Coder, level: 
 
 
 def check(coder: Coder, titles: Sequence[str], plain: Callable[[Level], list[Coded]]) -> None:
-    codes = coder.code(*packed(titles))
+    codes = coder.code(Packed.of(titles))
     for place, level in enumerate(coder.levels):
         for row, expected in enumerate(plain(level)):
             labels, scores = codes.labels[row, place], codes.scores[row, place]
@@ -107,7 +107,7 @@ def test_listed_titles_are_answered_by_their_listing(
 
     check(coder, titles, lambda level: plainly(classifier, titles, coder, level))
 
-    assert (coder.code(*packed(titles)).sources == SOURCES.index("exact")).all()
+    assert (coder.code(Packed.of(titles)).sources == SOURCES.index("exact")).all()
 
 
 def test_a_users_own_titles_come_first_with_codes_that_the_model_lacks(classifier: Classifier) -> None:
@@ -118,7 +118,7 @@ def test_a_users_own_titles_come_first_with_codes_that_the_model_lacks(classifie
 
     check(coder, titles, lambda level: plainly(classifier, titles, coder, level, overrides=own))
 
-    codes = coder.code(*packed(titles))
+    codes = coder.code(Packed.of(titles))
     assert coder.classes[1][codes.labels[0, 1, 0]] == lacking
     assert [SOURCES[source] for source in codes.sources[:3]] == ["override", "model", "override"]
 
@@ -157,10 +157,10 @@ def test_batches_of_any_length_keep_their_order(classifier: Classifier, count: i
 
 
 def test_a_part_of_a_buffer_is_answered_as_if_it_were_alone(classifier: Classifier) -> None:
-    data, starts = packed(["看護師", "nurse", "welder", "cook"])
+    whole = Packed.of(["看護師", "nurse", "welder", "cook"])
     coder = classifier.coder(("detailed",), 3)
 
-    part, alone = coder.code(data, starts[1:4]), coder.code(*packed(["nurse", "welder"]))
+    part, alone = coder.code(Packed(whole.data, whole.starts[1:4])), coder.code(Packed.of(["nurse", "welder"]))
 
     assert [array.tolist() for array in part] == [array.tolist() for array in alone]
 
@@ -175,7 +175,7 @@ def test_title_beyond_the_longest_is_read_by_its_beginning(classifier: Classifie
 def test_what_is_no_text_is_answered_all_the_same(classifier: Classifier) -> None:
     data = np.frombuffer(b"\xff\xfe nurse", np.uint8)
 
-    codes = classifier.coder().code(data, np.array([0, len(data)]))
+    codes = classifier.coder().code(Packed(data, np.array([0, len(data)])))
 
     assert codes.labels[0, 0, 0] >= 0
 
@@ -183,10 +183,10 @@ def test_what_is_no_text_is_answered_all_the_same(classifier: Classifier) -> Non
 def test_threads_get_what_each_asked_for(classifier: Classifier, splits: Mapping[str, pl.DataFrame]) -> None:
     titles = splits["validation"]["title"].to_list() + splits["train"]["title"].to_list()
     coder = classifier.coder(soc.LEVELS, 2)
-    alone = coder.code(*packed(titles))
+    alone = coder.code(Packed.of(titles))
 
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda row: coder.code(*packed(titles[row : row + 9])), range(0, 200, 4)))
+        found = list(threads.map(lambda row: coder.code(Packed.of(titles[row : row + 9])), range(0, 200, 4)))
 
     for row, codes in zip(range(0, 200, 4), found, strict=True):
         assert np.abs(codes.scores - alone.scores[row : row + 9]).max() < NEAR

@@ -19,6 +19,7 @@ from jobmajor.model.answers import Knowledge
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.kernels import text
 from jobmajor.model.rules import listed
+from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,9 +154,9 @@ def test_packed_titles_are_the_titles(data: st.DataObject) -> None:
 
 @given(st.lists(st.text(st.characters(), max_size=20) | st.sampled_from(["nu\ud800rse", "é\udfff"]), max_size=6))
 def test_packed_titles_are_cleaned_as_those_of_a_list(titles: list[str]) -> None:
-    found, plain = text.source(columns.packed(titles)), text.source(titles)
+    found, plain = text.batch(columns.packed(titles)), text.batch(Packed.of(titles))
 
-    for name in text.Source._fields:
+    for name in text.Batch._fields:
         assert np.array_equal(getattr(found, name), getattr(plain, name)), name
 
 

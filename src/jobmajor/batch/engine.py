@@ -86,7 +86,7 @@ class Engine:
 
     def answers(self, block: Block) -> Answers:
         """The answers of the block's rows."""
-        match = self._memo.match(block.data, block.starts)
+        match = self._memo.match(block.titles)
         fresh = self._fresh(block, match)
         found: Answers = self._memo.settle(match, fresh).view(self._added.record)[:, 0]
         self.tally.add(found, len(block.bad))
@@ -110,7 +110,7 @@ class Engine:
 
         def score(first: int) -> None:
             rows: NDArray[Any] = match.firsts[first : first + _SLICE]
-            codes = self._coder.code(*picked(block.data, block.starts, rows))
+            codes = self._coder.code(picked(block.titles, rows))
             self._added.packed(codes, fresh[first : first + _SLICE])
 
         for _ in self._pool.map(score, range(0, len(fresh), _SLICE)):

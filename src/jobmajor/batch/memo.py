@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobmajor.batch import memo_table
+from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,11 +60,11 @@ class Memo:
         """Of its table."""
         return self._table.nbytes
 
-    def match(self, data: NDArray[np.uint8], starts: NDArray[np.int64]) -> Match:
+    def match(self, titles: Packed) -> Match:
         """Which titles it knows, and which of the others are alike."""
-        rows = len(starts) - 1
+        rows = len(titles)
         keys = np.empty((rows, _KEY_WORDS), np.uint64)
-        memo_table.hash_titles(data, starts, keys)
+        memo_table.hash_titles(titles.data, titles.starts, keys)
         answers = np.empty((rows, self._words), np.uint64)
         places, firsts = np.empty(rows, np.int32), np.empty(rows, np.int32)
         if len(self._seen) < 2 * rows:
@@ -79,10 +80,10 @@ class Memo:
         return match.answers
 
 
-def picked(data: NDArray[np.uint8], starts: NDArray[np.int64], rows: NDArray[Any]) -> tuple[Any, Any]:
-    """The titles of some rows as bytes, and where each begins."""
-    sizes = starts[rows + 1] - starts[rows]
+def picked(titles: Packed, rows: NDArray[Any]) -> Packed:
+    """Return the titles of some rows."""
+    sizes = titles.starts[rows + 1] - titles.starts[rows]
     found = np.empty(int(sizes.sum()), np.uint8)
     begins = np.empty(len(rows) + 1, np.int64)
-    memo_table.pick(data, starts, rows, found, begins)
-    return found, begins
+    memo_table.pick(titles.data, titles.starts, rows, found, begins)
+    return Packed(found, begins)

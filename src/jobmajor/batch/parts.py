@@ -130,7 +130,7 @@ def best(titles: Any, model: Classifier, wanted: Level) -> Best:
     """The best answers to a column of titles, as arrays."""
     packed, coder = columns.packed(titles), model.coder((wanted,))
     with threadpool_limits(1):  # each processor has a process of its own: a product's threads would fight them
-        found = coder.code(packed.data, packed.starts)
+        found = coder.code(packed)
     (codes,) = coder.classes
     places, scores = found.labels[:, 0, 0], found.scores[:, 0, 0]
     return Best(codes, tuple(map(soc.name, codes)), places, scores, found.reasons[:, 0] != 0)

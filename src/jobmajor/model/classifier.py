@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.columns import Packed
     from jobmajor.model.kernels.pipeline import Compiled
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.model.scorer import Scorer
     from jobmajor.soc import Level
+    from jobmajor.tables.packed import Packed
 
 _MODEL = "model.json"  # a scorer's description, which names its recipe
 _TRANSFORMER = "transformer"
@@ -233,12 +233,10 @@ class Classifier:
 
     def _coded(self, titles: Packed, levels: Sequence[Level], k: int, *, exact: bool) -> list[list[Coded]]:
         """As `_answered`, by compiled code; one code more is asked for, which says whether the k-th is as good."""
-        from jobmajor.model.kernels import text as raw  # noqa: PLC0415 - loads Numba
-
-        codes, found = self.coder(levels, k + 1, exact=exact).code(titles.data, titles.starts), []
+        codes, found = self.coder(levels, k + 1, exact=exact).code(titles), []
         for place, level in enumerate(levels):
             coded, tied = coding.coded(codes, place, self.classes(level), k)
-            texts = [raw.text(titles.data, titles.starts, row) for row in tied]
+            texts = [titles.title(row) for row in tied]
             again = self._answered(texts, level, k, exact=exact)
             for row, each in zip(tied, again, strict=True):
                 coded[row] = each

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobmajor.model.kernels.pipeline import Compiled
-    from jobmajor.model.kernels.text import Bytes
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.soc import Level
+    from jobmajor.tables.packed import Packed
 
 REASONS = (abstain.ANSWERED, abstain.UNSURE, abstain.NOT_A_TITLE, abstain.UNKNOWN_LANGUAGE)
 SOURCES = (overrides.OVERRIDE, answers.EXACT, overrides.MODEL)
@@ -105,21 +105,16 @@ class Coder:
     def _places(self) -> tuple[dict[str, int], ...]:
         return tuple({code: place for place, code in enumerate(codes)} for codes in self.classes)
 
-    def code(self, data: Bytes, starts: NDArray[np.int64]) -> Codes:
-        """The answers to titles that lie in one buffer.
-
-        Args:
-            data: UTF-8, as Arrow keeps text.
-            starts: Shape (titles + 1,); title i is `data[starts[i]:starts[i + 1]]`.
-        """
-        found = Codes.empty(len(starts) - 1, len(self.levels), self.k)
+    def code(self, titles: Packed) -> Codes:
+        """Return the answers to packed titles."""
+        found = Codes.empty(len(titles), len(self.levels), self.k)
         if self._compiled is None:
-            self._fill(data, starts, np.arange(len(starts) - 1), found)
+            self._fill(titles, np.arange(len(titles)), found)
             return found
-        own = self._compiled.fill(data, starts, self._plan, found)
+        own = self._compiled.fill(titles, self._plan, found)
         if self._wanted.own:
             self._widen(found)
-            self._fill(data, starts, own, found)
+            self._fill(titles, own, found)
         return found
 
     def _widen(self, found: Codes) -> None:
@@ -128,14 +123,12 @@ class Coder:
             labels = [self._places[place][code] for code in _ancestors(self._wanted.codes, level)]
             found.labels[:, place] = np.array([*labels, NONE], np.int16)[found.labels[:, place]]
 
-    def _fill(self, data: Bytes, starts: NDArray[np.int64], rows: NDArray[np.intp], into: Codes) -> None:
-        from jobmajor.model.kernels import text  # noqa: PLC0415 - loads Numba
-
+    def _fill(self, titles: Packed, rows: NDArray[np.intp], into: Codes) -> None:
         for first in range(0, len(rows), _SLICE):
             chosen: list[int] = rows[first : first + _SLICE].tolist()
-            titles = [text.text(data, starts, row) for row in chosen]
+            texts = [titles.title(row) for row in chosen]
             for place, level in enumerate(self.levels):
-                for row, coded in zip(chosen, self._ask(titles, level), strict=True):
+                for row, coded in zip(chosen, self._ask(texts, level), strict=True):
                     self._put(coded, (row, place), into)
 
     def _put(self, coded: Coded, at: tuple[int, int], into: Codes) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jobmajor.errors import InputError
+from jobmajor.tables.packed import LONGEST, Packed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,21 +21,6 @@ if TYPE_CHECKING:
 _COLUMNS = {"pandas": ("Series",), "polars": ("Series",), "pyarrow": ("Array", "ChunkedArray")}
 _TEXTS = {"string", "large_string", "string_view"}  # Arrow's types
 _CAPSULES = "__arrow_c_stream__", "__arrow_c_array__"
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """Titles as UTF-8 in one buffer: title i is `data[starts[i]:starts[i + 1]]`, empty where there is none.
-
-    `data` may be an Arrow array's own memory, so it is read-only; `starts`, shape (titles + 1,), needn't begin with 0,
-    since a slice of such an array shares the memory of the whole.
-    """
-
-    data: NDArray[np.uint8]
-    starts: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
 
 
 def library(titles: object) -> str:
@@ -90,9 +75,7 @@ def packed(titles: Iterable[str | None]) -> Packed:
         return _of_arrow(_one_piece(given))
     if name == "polars" and _polars_text(given):
         return _of_polars(given)
-    from jobmajor.model.kernels import text as raw  # noqa: PLC0415 - loads Numba
-
-    return Packed(*raw.packed([(title or "")[: raw.LONGEST] for title in as_list(given)]))
+    return Packed.of([(title or "")[:LONGEST] for title in as_list(given)])
 
 
 def like(titles: object, labels: NDArray[np.str_], places: NDArray[np.intp]) -> Any:
@@ -151,7 +134,7 @@ def _title(value: Any) -> str | None:
 
 
 def _decoded(column: Any) -> list[Any]:
-    """The values; what is no UTF-8, which Arrow never looks for, is read as `raw.text` does."""
+    """The values; what is no UTF-8, which Arrow never looks for, is read as `Packed.title` does."""
     try:
         values: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
@@ -200,7 +183,7 @@ def _of_arrow(array: Any) -> Packed:
 def _buffers(array: Any) -> Packed:
     """A string or large_string array's own text. Starts are copied: they may be narrow, and kernels know one kind."""
     if len(array) == 0:
-        return Packed(np.frombuffer(b"", np.uint8), np.zeros(1, np.int64))
+        return Packed.of(())
     kind = np.dtype(np.int64 if str(array.type) == "large_string" else np.int32)
     _, starts, text = array.buffers()
     data = np.frombuffer(text or b"", np.uint8)

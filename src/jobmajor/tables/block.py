@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from jobmajor.batch.added import Answers
     from jobmajor.tables.cells import Kind
+    from jobmajor.tables.packed import Packed
 
 MAX_LINE_BYTES: Final = 2**20  # of one row of text: more is no row of a table
 BLOCK_BYTES: Final = 4 * MAX_LINE_BYTES  # of rows that are in work together, about
@@ -41,21 +39,19 @@ class Block:
     """Some rows.
 
     Attributes:
-        data: UTF-8.
-        starts: Shape (rows + 1,): the title of row i is `data[starts[i]:starts[i + 1]]`.
+        titles: The title of each row.
         rows: The whole rows.
         bad: Those between them that can't be used, and are left out.
         share: How much of the table was read up to here, 0 to 1.
     """
 
-    data: NDArray[np.uint8]
-    starts: NDArray[np.int64]
+    titles: Packed
     rows: Rows
     bad: Sequence[Bad] = ()
     share: float = 0.0
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return len(self.titles)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from jobmajor.tables import cells, scan
 from jobmajor.tables.append import append
 from jobmajor.tables.block import BLOCK_BYTES, MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
 from jobmajor.tables.columns import found_column
+from jobmajor.tables.packed import Packed
 from jobmajor.tables.scan import BEGIN, END, FAULT, FIELDS, FINE, LINE, NEXT, PLACE, WIDTH
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ class DelimitedReader:
             starts = np.append(starts[:-1][fine], starts[-1])  # a bad row's title is empty
             rows = rows[fine]
         whole = DelimitedRows(self._text.data, rows, self._separator, self._asked[2])
-        return Block(data, starts, whole, bad, self._text.share(int(self._state[PLACE])))
+        return Block(Packed(data, starts), whole, bad, self._text.share(int(self._state[PLACE])))
 
     def _bad(self, row: Sequence[int]) -> Bad:
         begin = row[BEGIN]

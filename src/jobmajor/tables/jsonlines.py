@@ -12,7 +12,7 @@ from jobmajor.tables import cells
 from jobmajor.tables.block import BLOCK_BYTES, MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
 from jobmajor.tables.cells import jsonable
 from jobmajor.tables.columns import check_room, found_column, shown
-from jobmajor.tables.packed import packed
+from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -124,9 +124,9 @@ class JsonReader:
     def _block(self, found: Sequence[_Line | Bad], kinds: Mapping[str, Kind]) -> Block:
         fine = [line for line in found if isinstance(line, _Line)]
         bad = [line for line in found if isinstance(line, Bad)]
-        data, starts = packed([line.title for line in fine])
+        titles = Packed.of([line.title for line in fine])
         rows = JsonRows([line.raw for line in fine], [line.value for line in fine], kinds)
-        return Block(data, starts, rows, bad, self._sources[0].share)
+        return Block(titles, rows, bad, self._sources[0].share)
 
     def _read(self, number: int, raw: bytes, *, is_first: bool = False) -> _Line | Bad:
         try:

@@ -13,6 +13,7 @@ from jobmajor.tables import cells
 from jobmajor.tables.block import BLOCK_BYTES, Bad, Block, Head
 from jobmajor.tables.columns import found_column
 from jobmajor.tables.compression import required
+from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,8 +88,7 @@ class ParquetReader:
             for batch in self._file.iter_batches(most, use_threads=False):
                 fine, bad = self._parted(batch, place, done)
                 done += batch.num_rows
-                data, starts = self._titles(fine.column(place))
-                yield Block(data, starts, ArrowRows(fine), bad, done / rows)
+                yield Block(self._titles(fine.column(place)), ArrowRows(fine), bad, done / rows)
         except self._faults as error:
             raise self._damaged(error) from error
 
@@ -112,16 +112,16 @@ class ParquetReader:
         keep[wrong] = False
         return batch.filter(self._arrow.array(keep)), bad
 
-    def _titles(self, column: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def _titles(self, column: Any) -> Packed:
         arrow = self._arrow
         text = column.cast(arrow.large_string())
         if text.null_count:
             text = text.fill_null("")
         _, offsets, data = text.buffers()
         if not len(text):
-            return np.empty(0, np.uint8), np.zeros(1, np.int64)
+            return Packed.of(())
         starts = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
-        return np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8), starts
+        return Packed(np.frombuffer(data or b"", np.uint8), starts)
 
 
 def _is_utf8(value: bytes) -> bool:

@@ -15,7 +15,7 @@ from jobmajor.tables import cells, workbook
 from jobmajor.tables.block import Bad, Block, Head
 from jobmajor.tables.columns import found_column
 from jobmajor.tables.compression import EXTRA
-from jobmajor.tables.packed import packed
+from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,8 +83,8 @@ class WorkbookReader:
                 for number, row in part
                 if not isinstance(row[place], str | None)
             ]
-            data, starts = packed([row[place] or "" for row in fine])
-            yield Block(data, starts, SheetRows(fine, head.kinds), bad, (first + len(part)) / len(self._rows))
+            titles = Packed.of([row[place] or "" for row in fine])
+            yield Block(titles, SheetRows(fine, head.kinds), bad, (first + len(part)) / len(self._rows))
 
     def close(self) -> None:
         """Let the rows go."""

@@ -21,12 +21,13 @@ from jobmajor.model.kernels.clean import clean
 from jobmajor.model.kernels.mend import Known, mend
 from jobmajor.model.kernels.pieces import cut
 from jobmajor.model.kernels.shares import Kernel
-from jobmajor.model.kernels.text import source
+from jobmajor.model.kernels.text import batch
 from jobmajor.model.kernels.workspace import Room
 from jobmajor.model.linear import features, spelling
 from jobmajor.model.linear.features import BUCKETS, WORD_BUCKETS, Bags
 from jobmajor.model.linear.model import LinearModel
 from jobmajor.model.linear.scoring import Tables
+from jobmajor.tables.packed import Packed
 from jobmajor.titles import TITLES, WORDS, normalise, without_rank
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def plainly(titles: Sequence[str]) -> Bags:
 def in_kernel(titles: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> Bags:
     """The pieces of titles as people write them: what `spelling.pieces` finds in them once they are normalised."""
     found: list[list[NDArray[Any]]] = [[np.zeros(1, np.int64)], [], [np.zeros(1, np.int64)], [], []]
-    known, room, raw = Known(tables.rows, tables.words, tables.checks, gains), Room.make(), source(titles)
+    known, room, raw = Known(tables.rows, tables.words, tables.checks, gains), Room.make(), batch(Packed.of(titles))
     first = 0
     while first < len(titles):
         count = clean(raw, first, room)
@@ -207,10 +208,10 @@ def test_word_of_another_check_has_no_meaning_on_either_path(
     other = LinearModel(replace(one.arrays, word_checks=one.arrays.word_checks ^ flips), one.codes, one.blend)
     titles, starts = splits["test"]["title"].to_list(), starts_of(one, "detailed")
 
-    found = kernel_of(other).shares(titles, starts)
+    found = kernel_of(other).shares(Packed.of(titles), starts)
 
     assert np.abs(found - other.shares(cleaned(titles))).max() < 1e-4
-    assert np.abs(found - kernel_of(one).shares(titles, starts)).max() > 0.01
+    assert np.abs(found - kernel_of(one).shares(Packed.of(titles), starts)).max() > 0.01
 
 
 @settings(max_examples=100)
@@ -221,7 +222,7 @@ def test_shares_are_those_of_the_plain_path_at_every_level(
     one = model(classifier)
     starts = starts_of(one, level)
 
-    found = kernel_of(one).shares(titles, starts)
+    found = kernel_of(one).shares(Packed.of(titles), starts)
 
     plain = np.add.reduceat(one.shares(cleaned(titles)), starts, axis=1)
     assert found.shape == plain.shape
@@ -237,7 +238,7 @@ def test_best_codes_are_those_of_the_plain_path_but_for_near_ties(
     titles = [*splits["test"]["title"], *splits["validation"]["title"], *splits["train"]["title"][:300]]
     starts = starts_of(one, level)
 
-    found = kernel_of(one).shares(titles, starts)
+    found = kernel_of(one).shares(Packed.of(titles), starts)
 
     plain = np.add.reduceat(one.shares(cleaned(titles)), starts, axis=1)
     rows = np.arange(len(titles))
@@ -252,7 +253,7 @@ def test_a_code_far_below_all_others_keeps_its_share_of_its_group(classifier: Cl
     one = LinearModel(one.arrays, one.codes, sharp)
     titles, starts = ["Nurse", "", "Truck Driver II"], np.arange(len(one.codes))
 
-    found = kernel_of(one).shares(titles, starts)
+    found = kernel_of(one).shares(Packed.of(titles), starts)
 
     assert np.isfinite(found).all()
     assert (
@@ -263,7 +264,7 @@ def test_a_code_far_below_all_others_keeps_its_share_of_its_group(classifier: Cl
 def test_no_titles_have_no_shares(classifier: Classifier) -> None:
     one = model(classifier)
 
-    assert kernel_of(one).shares([], starts_of(one, "major")).shape == (0, len(starts_of(one, "major")))
+    assert kernel_of(one).shares(Packed.of([]), starts_of(one, "major")).shape == (0, len(starts_of(one, "major")))
 
 
 @pytest.mark.slow
@@ -277,10 +278,10 @@ def test_kernels_work_where_no_folder_can_be_written(tmp_path: Path) -> None:
     places = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "IPYTHONDIR"), str(tmp_path / "file"))
     environment = {**os.environ, **places, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     code = (
-        "import jobmajor.model.kernels.clean as kernel; from jobmajor.model.kernels.text import source;"
-        "from jobmajor.model.kernels.workspace import Room;"
+        "import jobmajor.model.kernels.clean as kernel; from jobmajor.model.kernels.text import batch;"
+        "from jobmajor.model.kernels.workspace import Room; from jobmajor.tables.packed import Packed;"
         "print(kernel.__file__, type(kernel._fill._cache).__name__);"
-        "room = Room.make(); kernel.clean(source(['Sr. Nurse']), 0, room);"
+        "room = Room.make(); kernel.clean(batch(Packed.of(['Sr. Nurse'])), 0, room);"
         "print(room.words.text[:14].tobytes().decode())"
     )
 
@@ -296,10 +297,10 @@ def test_threads_that_ask_at_once_get_what_each_asked_for(
 ) -> None:
     one = model(classifier)
     kernel, titles, starts = kernel_of(one), splits["train"]["title"].to_list(), starts_of(one, "detailed")
-    alone = kernel.shares(titles, starts)
+    alone = kernel.shares(Packed.of(titles), starts)
 
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda row: kernel.shares(titles[row : row + 9], starts), range(0, 200, 4)))
+        found = list(threads.map(lambda row: kernel.shares(Packed.of(titles[row : row + 9]), starts), range(0, 200, 4)))
 
     for row, shares in zip(range(0, 200, 4), found, strict=True):
         assert np.abs(shares - alone[row : row + 9]).max() < 1e-5

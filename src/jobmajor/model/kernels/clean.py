@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jobmajor.jit import entry, inner
-from jobmajor.model.kernels.text import LONGEST, Bytes, Source, packed
+from jobmajor.model.kernels.text import Batch
 from jobmajor.model.kernels.workspace import BLOCK_TITLES, MENDED_FROM, TITLE_BYTES, Words
+from jobmajor.tables.packed import LONGEST, Bytes, Packed
 from jobmajor.titles import TITLES, WORDS
 
 if TYPE_CHECKING:
@@ -104,15 +105,15 @@ def _hashed(key: Sequence[int]) -> int:
 
 
 def _table(words: Mapping[str, str]) -> Table:
-    keys, starts = packed(list(words))
-    values, value_starts = packed(list(words.values()))
+    keys, values = Packed.of(list(words)), Packed.of(list(words.values()))
+    starts = keys.starts
     slots = np.full(1 << (8 * len(words)).bit_length(), -1, np.int16)
     for place in range(len(words)):
-        slot = (_hashed(keys[starts[place] : starts[place + 1]].tolist()) >> 40) & (len(slots) - 1)
+        slot = (_hashed(keys.data[starts[place] : starts[place + 1]].tolist()) >> 40) & (len(slots) - 1)
         while slots[slot] >= 0:
             slot = (slot + 1) & (len(slots) - 1)
         slots[slot] = place
-    return Table(slots, keys, starts, values, value_starts, int(np.diff(starts).max(initial=0)))
+    return Table(slots, keys.data, starts, values.data, values.starts, int(np.diff(starts).max(initial=0)))
 
 
 @inner
@@ -218,7 +219,7 @@ def _spell(folded: Bytes, size: int, text: Bytes, words: Table) -> int:
 
 
 @inner
-def _clean(titles: Source, title: int, folded: Bytes, forms: Forms, text: Bytes) -> int:
+def _clean(titles: Batch, title: int, folded: Bytes, forms: Forms, text: Bytes) -> int:
     """The clean title from place 1 of `text` on, with a blank before and after; returns where it ends."""
     text[0] = _BLANK
     clean = titles.clean_of[title]
@@ -252,7 +253,7 @@ def _bound(text: Bytes, begin: int, end: int, bounds: NDArray[np.int64], at: int
 @entry
 def _fill(titles: Any, first: int, forms: Any, folded: Bytes, room: Any) -> int:
     """The words of titles from `first` on, as many as there is room for; returns how many titles that were."""
-    source, words = Source(*titles), Words(*room)
+    source, words = Batch(*titles), Words(*room)
     known = Forms(Table(*forms[0]), Table(*forms[1]))
     at = done = said = 0
     limit = min(BLOCK_TITLES, len(source.clean_of) - first)
@@ -273,6 +274,6 @@ def _forms() -> tuple[Any, Any]:
     return tuple(_table(WORDS)), tuple(_table(TITLES))
 
 
-def clean(titles: Source, first: int, room: Room) -> int:
+def clean(titles: Batch, first: int, room: Room) -> int:
     """Put the words of titles from `first` on into `room.words`, a block of them; returns how many titles that were."""
     return _fill(tuple(titles), first, _forms(), room.folded, tuple(room.words))

@@ -14,7 +14,7 @@ from jobmajor.jit import entry, inner
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobmajor.model.kernels.text import Bytes
+    from jobmajor.tables.packed import Bytes
 
     Hashes = NDArray[np.uint64]
 

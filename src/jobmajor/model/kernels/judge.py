@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jobmajor.jit import entry, inner
-from jobmajor.model.kernels.text import LONGEST, Source
+from jobmajor.model.kernels.text import Batch
 from jobmajor.model.kernels.workspace import Words
 from jobmajor.model.rules import abstain
+from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.kernels.text import Bytes
     from jobmajor.model.rules.listed import Listed
+    from jobmajor.tables.packed import Bytes
 
     Hashes = NDArray[np.uint64]
 
@@ -141,7 +142,7 @@ def _is_placeholder(text: Bytes, begin: int, end: int, digits: int, known: Hashe
 
 
 @inner
-def _is_asked_for_address(titles: Source, title: int) -> Any:
+def _is_asked_for_address(titles: Batch, title: int) -> Any:
     """Whether it may be nothing but an address: those hold no space, but other spaces than ASCII's may stand around."""
     begin, end = titles.starts[title], titles.starts[title + 1]
     has_sign, is_ascii = False, True
@@ -178,7 +179,7 @@ def _counted(text: Bytes, begin: int, end: int) -> tuple[int, int, bool, bool]:
 
 @entry
 def _look(titles: Any, block: tuple[int, int], read: Any, placeholders: Hashes, into: Any) -> None:
-    source, words, signs = Source(*titles), Words(*read), Signs(*into)
+    source, words, signs = Batch(*titles), Words(*read), Signs(*into)
     first, count = block
     for title in range(count):
         begin, end = 0, 0
@@ -194,7 +195,7 @@ def _look(titles: Any, block: tuple[int, int], read: Any, placeholders: Hashes, 
         signs.asks[title] = asked if is_ascii else asked | IS_FOREIGN
 
 
-def look(count: int, titles: tuple[Source, int], words: Words, known: Index, into: Signs) -> None:
+def look(count: int, titles: tuple[Batch, int], words: Words, known: Index, into: Signs) -> None:
     """What can be said of so many titles of a block before their words are mended; `titles` from which one on."""
     _look(tuple(titles[0]), (titles[1], count), tuple(words), known.placeholders, tuple(into))
 

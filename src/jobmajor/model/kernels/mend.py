@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jobmajor.jit import entry, inner
-from jobmajor.model.kernels.text import LONGEST
 from jobmajor.model.kernels.workspace import MENDED_FROM, Words
 from jobmajor.model.linear.features import RUN_LENGTHS, WORD_BUCKETS
 from jobmajor.model.linear.spelling import LONGEST as LONGEST_MENDED
 from jobmajor.model.linear.spelling import SHORTEST as SHORTEST_MENDED
+from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobmajor.model.kernels.text import Bytes
+    from jobmajor.tables.packed import Bytes
 
     Hashes = NDArray[np.uint64]
     Bounds = NDArray[np.int64]  # (words, 2)

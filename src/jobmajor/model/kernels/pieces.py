@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jobmajor.jit import entry, inner
-from jobmajor.model.kernels.text import LONGEST
 from jobmajor.model.kernels.workspace import Block, Words
 from jobmajor.model.linear.features import RUN_LENGTHS, WORD_BUCKETS
+from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobmajor.model.kernels.text import Bytes
     from jobmajor.model.kernels.workspace import Room
+    from jobmajor.tables.packed import Bytes
 
     Hashes = NDArray[np.uint64]
     Buckets = NDArray[np.int32]

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from jobmajor.model.answers import Knowledge
     from jobmajor.model.kernels.judge import Signs
     from jobmajor.model.kernels.shares import Kernel, Rooms
-    from jobmajor.model.kernels.text import Bytes, Source
+    from jobmajor.model.kernels.text import Batch
     from jobmajor.model.kernels.workspace import Words
     from jobmajor.soc import Level
+    from jobmajor.tables.packed import Packed
 
     Hashes = NDArray[np.uint64]
     Places = NDArray[np.int64]
@@ -122,17 +123,17 @@ class Compiled:
             np.zeros(0, np.uint64),
         )
 
-    def fill(self, data: Bytes, starts: Places, plan: Plan, into: Arrays) -> NDArray[np.intp]:
+    def fill(self, titles: Packed, plan: Plan, into: Arrays) -> NDArray[np.intp]:
         """Answer the titles, but for those whose places are returned: a user's own; `into` is as `coding.Codes`."""
-        titles, first = text.view(data, starts), 0
+        batch, first = text.batch(titles), 0
         labels, scores, reasons, sources = into
         own, columns = np.zeros(len(sources), np.bool_), len(plan.ends) - 1
         room = self._idle.pop() if self._idle else _Room.make(len(self._codes))
         with self._kernel.rooms() as rooms:
             while first < len(own):
-                count = clean(titles, first, rooms.block)
+                count = clean(batch, first, rooms.block)
                 block = slice(first, first + count)
-                whole = self._judged((titles, first, count), rooms, room)
+                whole = self._judged((batch, titles, first, count), rooms, room)
                 shares = room.shares[: count * columns].reshape(count, columns)
                 self._kernel.score(count, rooms, plan.ends, shares)
                 listed = _places(whole, plan.titles)
@@ -144,11 +145,11 @@ class Compiled:
         self._idle.append(room)
         return np.flatnonzero(own)
 
-    def _judged(self, block: tuple[Source, int, int], rooms: Rooms, room: _Room) -> Hashes:
+    def _judged(self, block: tuple[Batch, Packed, int, int], rooms: Rooms, room: _Room) -> Hashes:
         """Mend the words of so many titles from one on, and mark these; returns the digests of the clean titles."""
-        (titles, first, count), words, signs = block, rooms.block.words, room.signs
+        (batch, titles, first, count), words, signs = block, rooms.block.words, room.signs
         whole, each = room.digests[0][:count], room.digests[1]
-        judge.look(count, (titles, first), words, self._known, signs)
+        judge.look(count, (batch, first), words, self._known, signs)
         self._kernel.mend(count, rooms)
         digest.fill(words.text, signs.bounds[:count], room.scratch, whole)
         size = judge.part(count, words, signs, room.firsts, room.bounds)
@@ -159,11 +160,11 @@ class Compiled:
         return whole
 
 
-def _answer(titles: Source, title: int, row: int, block: tuple[Words, Signs]) -> None:
+def _answer(titles: Packed, title: int, row: int, block: tuple[Words, Signs]) -> None:
     """What the kernels could not tell of one title."""
     words, signs = block
     asks = signs.asks[row]
-    if asks & judge.IS_ADDRESS and abstain.ADDRESS.fullmatch(text.text(titles.data, titles.starts, title)):
+    if asks & judge.IS_ADDRESS and abstain.ADDRESS.fullmatch(titles.title(title)):
         signs.marks[row] = judge.NO_TITLE
     if asks & judge.IS_FOREIGN:
         begin, end = signs.bounds[row].tolist()

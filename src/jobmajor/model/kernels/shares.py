@@ -18,16 +18,17 @@ from jobmajor.model.kernels.clean import clean
 from jobmajor.model.kernels.evidence import Evidence, fill, ordered, spread
 from jobmajor.model.kernels.mend import Known, mend
 from jobmajor.model.kernels.pieces import cut
-from jobmajor.model.kernels.text import LONGEST, source
+from jobmajor.model.kernels.text import batch
 from jobmajor.model.kernels.workspace import BLOCK_TITLES, Room
+from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.columns import Packed
     from jobmajor.model.linear.scoring import Arrays, Blend, Tables
+    from jobmajor.tables.packed import Packed
 
     Floats = NDArray[np.float32]
 
@@ -58,7 +59,7 @@ class Kernel:
         self._major_starts = np.searchsorted(major_of, np.arange(len(arrays.bias) + 1))
         self._idle: list[Rooms] = []  # made when first needed, then used again: a single title takes less than that
 
-    def shares(self, titles: Sequence[str] | Packed, starts: NDArray[np.int64]) -> Floats:
+    def shares(self, titles: Packed, starts: NDArray[np.int64]) -> Floats:
         """The share of each code, shape (titles, codes of the level); each row sums to 1.
 
         Args:
@@ -77,9 +78,9 @@ class Kernel:
         """A level's codes as `score` takes them: where each begins, and where the last one ends."""
         return np.append(starts, len(self._output_bias))
 
-    def _mended(self, titles: Sequence[str] | Packed, rooms: Rooms) -> Iterator[tuple[int, int]]:
+    def _mended(self, titles: Packed, rooms: Rooms) -> Iterator[tuple[int, int]]:
         """The titles in blocks, each as its first and the one after its last, when their words are in the rooms."""
-        raw, first = source(titles), 0
+        raw, first = batch(titles), 0
         while first < len(titles):
             count = clean(raw, first, rooms.block)
             self.mend(count, rooms)

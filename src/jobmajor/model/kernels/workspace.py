@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from jobmajor.model.kernels.text import LONGEST
+from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobmajor.model.kernels.text import Bytes
+    from jobmajor.tables.packed import Bytes
 
 BLOCK_TITLES = 128
 TITLE_BYTES = 4 * LONGEST + 2  # of a clean title with its blanks; of one that is cleaned here, before the cut, fewer

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.columns import Packed
     from jobmajor.model.kernels.shares import Kernel
+    from jobmajor.tables.packed import Packed
 
 RECIPE = "linear"
 _FORMAT = 3
@@ -82,7 +82,7 @@ class LinearModel:
 
         return Kernel(self.arrays, self._tables, self.blend, self._major_of)
 
-    def compiled_shares(self, titles: Sequence[str] | Packed, starts: NDArray[np.intp]) -> NDArray[np.float32]:
+    def compiled_shares(self, titles: Packed, starts: NDArray[np.intp]) -> NDArray[np.float32]:
         """What `shares` says of the same titles, cleaned and summed up by compiled code; equal within rounding.
 
         Args:
