@@ -111,9 +111,9 @@ class _Ours:
 
 
 def _fit(training: pl.DataFrame, validation: pl.DataFrame) -> Coder:
-    from jobmajor.model.linear import fit as train  # noqa: PLC0415 - see above
+    from jobmajor.model import thresholds  # noqa: PLC0415 - see above
 
-    return _Ours(train.fit(training, validation, Linear(), {"recipe": "linear"}))
+    return _Ours(thresholds.fit(training, validation, Linear(), {"recipe": "linear"}))
 
 
 def _load(folder: Path) -> Coder:

@@ -19,7 +19,7 @@ import pytest
 
 from jobmajor.data import examples, prepare, source
 from jobmajor.data import onet as onet_tables
-from jobmajor.model.linear import fit
+from jobmajor.model import thresholds
 from jobmajor.settings import Linear, Split
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def starter_splits(starter: Tables) -> Mapping[str, pl.DataFrame]:
 @pytest.fixture(scope="session")
 def starter_classifier(starter_splits: Mapping[str, pl.DataFrame]) -> Classifier:
     """What is learned of them in some seconds; a test that asks for it is slow."""
-    return fit.fit(starter_splits["train"], starter_splits["validation"], Linear())
+    return thresholds.fit(starter_splits["train"], starter_splits["validation"], Linear())
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +99,7 @@ def splits(tables: Tables) -> Mapping[str, pl.DataFrame]:
 @pytest.fixture(scope="session")
 def classifier(splits: Mapping[str, pl.DataFrame]) -> Classifier:
     """What is learned of `splits` in a blink: of the right form, and not good."""
-    return fit.fit(splits["train"], splits["validation"], Linear())
+    return thresholds.fit(splits["train"], splits["validation"], Linear())
 
 
 @pytest.fixture(scope="session")

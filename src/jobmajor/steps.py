@@ -27,7 +27,6 @@ from jobmajor.errors import Error, Unfinished
 from jobmajor.evaluation import behaviour, evaluate, gate, report
 from jobmajor.lineage import code_version
 from jobmajor.model import classifier, thresholds, transformer
-from jobmajor.model.linear import fit
 from jobmajor.model.transformer import launch
 from jobmajor.pipeline import definition, requests
 from jobmajor.registry import artifact
@@ -104,14 +103,14 @@ def _fitted(
     root: Path, how: Linear | Transformer, tables: tuple[pl.DataFrame, pl.DataFrame], about: dict[str, Any]
 ) -> Classifier:
     if isinstance(how, Linear):
-        return fit.fit(*tables, how, about)
+        return thresholds.fit(*tables, how, about)
     base = root / "input" / "data" / requests.CHECKPOINT
     if (base / manifest.NAME).is_file():
         manifest.verify(base)
     used = replace(how, checkpoint=str(base)) if base.is_dir() else how
     # The model names the checkpoint as its user did: where a job found it differs from job to job.
-    model = transformer.fit(*tables, used, {**about, "settings": asdict(how)}, root / requests.CHECKPOINTS)
-    return thresholds.classifier(model, *tables, model.about)
+    named = {**about, "settings": asdict(how)}
+    return thresholds.fit(*tables, used, named, checkpoints=root / requests.CHECKPOINTS)
 
 
 def _validated(model: Classifier, validation: pl.DataFrame) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pytest
 
 from jobmajor.data import examples, prepare
 from jobmajor.data import onet as onet_tables
-from jobmajor.model.linear import fit
+from jobmajor.model import thresholds
 from jobmajor.settings import Linear, Split
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def onet_splits(shared: Callable[[str], Path]) -> Mapping[str, pl.DataFrame]:
 @pytest.fixture(scope="session")
 def onet_classifier(onet_splits: Mapping[str, pl.DataFrame]) -> Classifier:
     """What is learned of it."""
-    return fit.fit(onet_splits["train"], onet_splits["validation"], Linear())
+    return thresholds.fit(onet_splits["train"], onet_splits["validation"], Linear())
 
 
 @pytest.fixture(scope="session", params=["starter", "onet"])

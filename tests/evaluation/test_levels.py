@@ -9,9 +9,9 @@ import pytest
 from jobmajor import soc
 from jobmajor.evaluation.evaluate import by_level
 from jobmajor.model.classifier import Classifier
+from jobmajor.model.linear.arrays import Arrays, Blend
 from jobmajor.model.linear.features import bags
 from jobmajor.model.linear.model import LinearModel
-from jobmajor.model.linear.scoring import Arrays, Blend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

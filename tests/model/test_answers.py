@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from jobmajor import soc
 from jobmajor.errors import InputError
-from jobmajor.model import answers
-from jobmajor.model.answers import Answer, Coded, Knowledge
+from jobmajor.model.answers import Answer, Coded
 from jobmajor.model.classifier import Classifier
-from jobmajor.model.rules import abstain
+from jobmajor.model.rules import abstain, knowledge
+from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.model.rules.listed import Listed, learn
 from jobmajor.model.rules.overrides import Overrides
 
@@ -36,10 +36,10 @@ ANY_CODE = st.sampled_from(["29-0000", "29-1000", "29-1140", NURSE, "53-0000", "
 class Fixed:
     """A scorer that shares every title out alike."""
 
-    codes = CODES
+    recipe, learned, codes = "toy", None, CODES
 
-    def read(self, texts: Sequence[str]) -> Sequence[str]:
-        return texts
+    def scored(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[str]]:
+        return self.shares(texts), texts
 
     def shares(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.tile(np.array([0.25, 0.125, 0.5, 0.125], np.float32), (len(texts), 1))
@@ -214,21 +214,21 @@ def test_titles_of_more_than_one_block_keep_their_order() -> None:
 
 
 def test_thresholds_and_titles_survive_the_disk(classifier: Classifier, model_folder: Path) -> None:
-    knowledge, about = answers.load(model_folder, len(classifier.codes))
+    found, about = knowledge.load(model_folder, len(classifier.codes))
 
     assert about == classifier.about
-    assert knowledge.thresholds == classifier.knowledge.thresholds
-    for name, array in knowledge.listed.to_mapping().items():
+    assert found.thresholds == classifier.knowledge.thresholds
+    for name, array in found.listed.to_mapping().items():
         assert np.array_equal(array, classifier.knowledge.listed.to_mapping()[name]), name
 
 
 def test_never_survives_the_disk(tmp_path: Path) -> None:
     Knowledge().save(tmp_path, {})
 
-    knowledge, _ = answers.load(tmp_path, 1)
+    found, _ = knowledge.load(tmp_path, 1)
 
-    assert set(knowledge.thresholds.values()) == {abstain.NEVER}
-    assert len(knowledge.listed.titles) == len(Listed.none().titles)
+    assert set(found.thresholds.values()) == {abstain.NEVER}
+    assert len(found.listed.titles) == len(Listed.none().titles)
 
 
 def test_titles_of_training_are_exact_and_those_of_validation_are_not(

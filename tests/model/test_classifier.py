@@ -14,9 +14,9 @@ from jobmajor import soc
 from jobmajor.errors import InputError
 from jobmajor.model.answers import Answer
 from jobmajor.model.classifier import Classifier
+from jobmajor.model.linear.arrays import Arrays, Blend
 from jobmajor.model.linear.features import bags
 from jobmajor.model.linear.model import LinearModel
-from jobmajor.model.linear.scoring import Arrays, Blend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from jobmajor.errors import InputError
 from jobmajor.model import columns
-from jobmajor.model.answers import Knowledge
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.kernels import text
 from jobmajor.model.rules import listed
+from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:

@@ -25,10 +25,10 @@ NURSE, DOCTOR, CHIEF = "29-1141", "29-1215", "11-1011"
 class Toy:
     """Scores a title by its first word: how sure it is that it's a nurse."""
 
-    codes = (CHIEF, NURSE, DOCTOR)
+    recipe, learned, codes = "toy", None, (CHIEF, NURSE, DOCTOR)
 
-    def read(self, texts: Sequence[str]) -> Sequence[str]:
-        return texts
+    def scored(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[str]]:
+        return self.shares(texts), texts
 
     def shares(self, texts: Sequence[str]) -> NDArray[np.float32]:
         sure = np.array([float(text.partition(" ")[0]) for text in texts], np.float32)

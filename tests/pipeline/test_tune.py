@@ -13,7 +13,7 @@ from botocore.validate import ParamValidator
 from jobmajor import settings
 from jobmajor.errors import ArtifactError, Busy, InputError, MissingExtra
 from jobmajor.evaluation import evaluate
-from jobmajor.model.linear import fit
+from jobmajor.model import thresholds
 from jobmajor.pipeline import tune
 from jobmajor.settings import Linear
 from sagelocal.definition import constraints, service_model
@@ -89,7 +89,7 @@ def test_ranges_are_what_a_tuning_step_takes() -> None:
 
 
 def test_figure_is_the_one_that_training_says_of_validation(halves: Tables) -> None:
-    model = fit.fit(*halves, Linear())
+    model = thresholds.fit(*halves, Linear())
     counted = halves[1].filter(pl.col("source") == "alternate")
     judged = evaluate.evaluate(counted, model.predict_proba(counted["title"]), model.classes(), seed=0)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from jobmajor.data import examples, onet, prepare, source
-from jobmajor.model.linear import fit
+from jobmajor.model import thresholds
 from jobmajor.settings import Linear, Split
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _made(folder: Path, rest: int) -> Path:
     occupations = starter.occupations.join(titles, on="onet_code", how="semi", maintain_order="left")
     parts = prepare.split(examples.build(replace(starter, titles=titles, occupations=occupations)), Split())
     folder.mkdir()
-    fit.fit(parts["train"], parts["validation"], Linear()).save(
+    thresholds.fit(parts["train"], parts["validation"], Linear()).save(
         folder, code_version="load", source={"release": "starter"}
     )
     return folder

@@ -26,7 +26,6 @@ from jobmajor.batch.journal import Journal
 from jobmajor.batch.threads import Ahead, Behind
 from jobmajor.errors import InputError
 from jobmajor.model.coder import REASONS, SOURCES
-from jobmajor.model.linear.model import LinearModel
 from jobmajor.registry import loading
 from jobmajor.tables import columns, formats
 
@@ -198,9 +197,9 @@ def _opened(job: Job, wanted: FileOptions, added: Added) -> Reader:
 def _context(classifier: Classifier, digest: str, coder: Coder, wanted: FileOptions) -> str:
     """All but the titles that an answer depends on."""
     own = wanted.overrides.codes if wanted.overrides else {}
-    recipe = "linear" if isinstance(classifier.scorer, LinearModel) else "transformer"
     names = hashlib.sha256(json.dumps({title: dict(codes) for title, codes in own.items()}).encode()).hexdigest()
-    return json.dumps([lineage.code_version(recipe), digest, coder.levels, coder.k, wanted.exact, names])
+    version = lineage.code_version(classifier.scorer.recipe)
+    return json.dumps([version, digest, coder.levels, coder.k, wanted.exact, names])
 
 
 class _Clock:

@@ -6,31 +6,26 @@ below what the stated precision needs, or the text is no title that the model ca
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
 from jobmajor import soc
 from jobmajor.model.rules import abstain, overrides
-from jobmajor.model.rules.listed import Listed
-from sagelocal.storage import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from jobmajor.model.rules.knowledge import Knowledge
+    from jobmajor.model.rules.listed import Listed
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.soc import Level
 
 EXACT = "exact"  # the source of an answer that training lists, beside those that `overrides` names
-DESCRIPTION, ARRAYS = "answers.json", "answers.safetensors"
 _SOURCE = np.dtype(f"<U{max(map(len, (EXACT, overrides.OVERRIDE, overrides.MODEL)))}")
 
 
@@ -58,41 +53,6 @@ class Coded:
     abstain: bool
     reason: str
     source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """What a model needs to know of its training and of itself to answer so.
-
-    Attributes:
-        thresholds: For each level the score from which on the best answer is taken: `abstain.choose` for 95 %
-            precision on validation's distinct titles, any listed code accepted. Without any, all answers are unsure.
-        listed: The titles of training.
-    """
-
-    thresholds: Mapping[Level, float] = field(default_factory=lambda: dict.fromkeys(soc.LEVELS, abstain.NEVER))
-    listed: Listed = field(default_factory=Listed.none)
-
-    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """Write both files."""
-        body = {"about": about, "precision": abstain.PRECISION, "thresholds": self.thresholds}
-        text = json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n"
-        publish.write_file(folder / DESCRIPTION, text.encode())
-        publish.write_file(folder / ARRAYS, save_arrays(self.listed.to_mapping()))
-
-
-def load(folder: Path, codes: int) -> tuple[Knowledge, dict[str, Any]]:
-    """What `Knowledge.save` wrote for a model of so many detailed codes, and what the model says of itself.
-
-    Raises:
-        OSError, ValueError, KeyError, TypeError, SafetensorError: A file is missing, damaged or doesn't fit.
-    """
-    body = json.loads((folder / DESCRIPTION).read_bytes())
-    thresholds: dict[Level, float] = {level: float(body["thresholds"][level]) for level in soc.LEVELS}
-    if not all(0 <= value <= abstain.NEVER for value in thresholds.values()):
-        raise ValueError(f"a threshold is no number from 0 to {abstain.NEVER:g}")
-    listed = Listed.from_mapping(load_arrays((folder / ARRAYS).read_bytes()), codes)
-    return Knowledge(thresholds, listed), dict(body["about"])
 
 
 @dataclass(frozen=True, slots=True)

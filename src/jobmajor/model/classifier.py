@@ -17,10 +17,12 @@ from jobmajor import soc
 from jobmajor.errors import ArtifactError, InputError
 from jobmajor.model import answers, columns, explain, frames, transformer
 from jobmajor.model import coder as coding
-from jobmajor.model.answers import Answer, Asked, Coded, Knowledge
+from jobmajor.model.answers import Answer, Asked, Coded
 from jobmajor.model.coder import Coder, Wanted
 from jobmajor.model.explain import Explanation
 from jobmajor.model.linear import model
+from jobmajor.model.rules import knowledge as rules
+from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.model.rules.listed import Listed
 from jobmajor.titles import normalise
 from sagelocal.storage import manifest
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobmajor.model.kernels.pipeline import Compiled
+    from jobmajor.model.kernels.shares import Kernel
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.model.scorer import Scorer
     from jobmajor.soc import Level
@@ -99,8 +102,8 @@ class Classifier:
             Shape (titles, codes of the level); each row sums to 1.
         """
         given = columns.held(titles)
-        if len(given) >= self._compiled_from and isinstance(self.scorer, model.LinearModel):
-            return self.scorer.compiled_shares(columns.packed(given), self._starts[level])
+        if len(given) >= self._compiled_from and self._kernel:
+            return self._kernel.shares(columns.packed(given), self._starts[level])
         texts = [_text(title) for title in columns.as_list(given)]
         if len(texts) <= _BATCH:
             return self.sum_up(self.scorer.shares(texts), level)
@@ -225,11 +228,21 @@ class Classifier:
     @cached_property
     def _compiled(self) -> Compiled | None:
         """Compiled code that answers, where the recipe has some."""
-        if not isinstance(self.scorer, model.LinearModel):
+        if self._kernel is None:
             return None
         from jobmajor.model.kernels.pipeline import Compiled  # noqa: PLC0415 - loads Numba
 
-        return Compiled(self.codes, self.knowledge, self.scorer.kernel)
+        return Compiled(self.codes, self.knowledge, self._kernel)
+
+    @cached_property
+    def _kernel(self) -> Kernel | None:
+        """Compiled code that scores, where the recipe has some."""
+        learned = self.scorer.learned
+        if learned is None:
+            return None
+        from jobmajor.model.kernels.shares import Kernel  # noqa: PLC0415 - loads Numba
+
+        return Kernel(learned)
 
     def _coded(self, titles: Packed, levels: Sequence[Level], k: int, *, exact: bool) -> list[list[Coded]]:
         """As `_answered`, by compiled code; one code more is asked for, which says whether the k-th is as good."""
@@ -251,7 +264,7 @@ class Classifier:
         found: list[Coded] = []
         for block in _blocks(given):
             texts = [_text(title) for title in given[block]]
-            shares, read = self.scorer.shares(texts), self.scorer.read(texts)
+            shares, read = self.scorer.scored(texts)
             asked = Asked(given[block], texts, read, level, k)
             found += answers.coded(asked, answers.sourced(texts, self.codes, shares, listed, overrides), self.knowledge)
         return found
@@ -262,7 +275,7 @@ class Classifier:
         best, text = found.answers[0], _text(title)
         column = self.classes(level).index(best.label)
         score, words = explain.by_word(text, lambda texts: self.predict_proba(texts, level)[:, column])
-        (read,) = self.scorer.read([text])
+        (read,) = self.scorer.scored([text])[1]
         return Explanation(best.label, best.name, score, found.source, read, words)
 
     def save(self, folder: Path, **lineage: Any) -> manifest.Manifest:
@@ -283,7 +296,7 @@ def load(folder: Path) -> Classifier:
     try:
         recipe = json.loads((folder / _MODEL).read_bytes()).get("recipe", model.RECIPE)  # format 1 names none
         scorer = _recipe(recipe)(folder)
-        knowledge, about = answers.load(folder, len(scorer.codes))
+        knowledge, about = rules.load(folder, len(scorer.codes))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise ArtifactError(f"{folder} is no model ({error}): train it again") from error
     return Classifier(scorer, about, knowledge)

@@ -19,8 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from jobmajor import settings, soc
 from jobmajor.data import examples, prepare
 from jobmajor.errors import DataError, InputError
-from jobmajor.model import columns
-from jobmajor.model.linear import fit as train
+from jobmajor.model import columns, thresholds
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class TitleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         level = _level(codes)
         rows = _rows(titles, [_representative(code) for code in codes])
         _log.info("%d of %d titles hold a word", len(rows), len(titles))
-        self.model_ = train.fit(*_parts(rows, split), how, {"split": {"seed": split.seed}})
+        self.model_ = thresholds.fit(*_parts(rows, split), how, {"split": {"seed": split.seed}})
         self.level_ = level
         self.classes_ = np.array(self.model_.classes(level))
         return self

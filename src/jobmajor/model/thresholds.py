@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,17 +12,47 @@ import polars as pl
 from jobmajor import soc
 from jobmajor.data import prepare
 from jobmajor.data.examples import COUNTED
-from jobmajor.model.answers import Knowledge
+from jobmajor.model import transformer
 from jobmajor.model.classifier import Classifier
+from jobmajor.model.linear import fit as linear
 from jobmajor.model.rules import abstain, listed
+from jobmajor.model.rules.knowledge import Knowledge
+from jobmajor.settings import Linear
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from jobmajor.model.scorer import Scorer
+    from jobmajor.settings import Transformer
     from jobmajor.soc import Level
 
 _log = logging.getLogger(__name__)
+
+
+def fit(
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    settings: Linear | Transformer,
+    about: Mapping[str, Any] | None = None,
+    *,
+    checkpoints: Path | None = None,
+) -> Classifier:
+    """Learn a classifier by the recipe that the settings are of.
+
+    Args:
+        train: Columns `text`, `code` and `source`, as `prepare` writes them.
+        validation: The same columns.
+        settings: Of the recipe.
+        about: What the model should say of its origin; "settings" among it replaces those it was fitted with.
+        checkpoints: As for `transformer.fit`; the linear recipe keeps none.
+    """
+    if isinstance(settings, Linear):
+        scorer: Scorer = linear.fit(train, validation, settings)
+    else:
+        scorer = transformer.fit(train, validation, settings, about, checkpoints)
+    origin = {"settings": asdict(settings), **(about or {}), "recipe": scorer.recipe}
+    return classifier(scorer, train, validation, origin)
 
 
 def classifier(

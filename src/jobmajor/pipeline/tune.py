@@ -18,7 +18,7 @@ from jobmajor.errors import ArtifactError, InputError, MissingExtra
 from jobmajor.evaluation import metrics
 from jobmajor.evaluation.judged import all_classes, headline, judge
 from jobmajor.lineage import code_version
-from jobmajor.model.linear import fit as recipes
+from jobmajor.model import thresholds
 from jobmajor.settings import Linear
 from sagelocal.storage import lock, publish
 
@@ -151,7 +151,7 @@ def check_output(path: Path) -> None:
 
 def score(train: pl.DataFrame, validation: pl.DataFrame, how: Linear) -> float:
     """The weighted F1 on validation's counted rows of what is learned with these settings."""
-    model = recipes.fit(train, validation, how)
+    model = thresholds.fit(train, validation, how)
     answers = model.predict_proba(validation["title"]), model.classes()
     judged = headline(judge(validation, answers, all_classes(validation, model.classes())))
     return float(metrics.weighted_f1(judged.matrix()))

@@ -24,9 +24,9 @@ from jobmajor.model.kernels.shares import Kernel
 from jobmajor.model.kernels.text import batch
 from jobmajor.model.kernels.workspace import Room
 from jobmajor.model.linear import features, spelling
+from jobmajor.model.linear.arrays import Learned, Tables
 from jobmajor.model.linear.features import BUCKETS, WORD_BUCKETS, Bags
 from jobmajor.model.linear.model import LinearModel
-from jobmajor.model.linear.scoring import Tables
 from jobmajor.tables.packed import Packed
 from jobmajor.titles import TITLES, WORDS, normalise, without_rank
 
@@ -66,7 +66,7 @@ def plainly(titles: Sequence[str]) -> Bags:
 
 
 def in_kernel(titles: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> Bags:
-    """The pieces of titles as people write them: what `spelling.pieces` finds in them once they are normalised."""
+    """The pieces of titles as people write them: what `spelling.read` finds in them once they are normalised."""
     found: list[list[NDArray[Any]]] = [[np.zeros(1, np.int64)], [], [np.zeros(1, np.int64)], [], []]
     known, room, raw = Known(tables.rows, tables.words, tables.checks, gains), Room.make(), batch(Packed.of(titles))
     first = 0
@@ -166,7 +166,7 @@ def model(classifier: Classifier) -> LinearModel:
 
 def kernel_of(one: LinearModel) -> Kernel:
     majors = np.unique([soc.ancestor(code, "major") for code in one.codes], return_inverse=True)[1]
-    return Kernel(one.arrays, one.arrays.tables(), one.blend, majors)
+    return Kernel(Learned(one.arrays, one.arrays.tables(), one.blend, majors))
 
 
 def starts_of(one: LinearModel, level: Level) -> NDArray[np.intp]:
@@ -186,7 +186,7 @@ def test_strange_words_are_read_as_the_plain_path_reads_them(classifier: Classif
 
     found = in_kernel(titles, arrays.gains, tables)
 
-    assert same(found, spelling.pieces(cleaned(titles), arrays.gains, tables))
+    assert same(found, spelling.read(cleaned(titles), arrays.gains, tables)[0])
 
 
 def test_slips_of_known_titles_are_mended_alike(classifier: Classifier, splits: Mapping[str, pl.DataFrame]) -> None:
@@ -194,7 +194,7 @@ def test_slips_of_known_titles_are_mended_alike(classifier: Classifier, splits: 
     tables = arrays.tables()
     words = sorted({word for text in splits["train"]["text"] for word in text.split() if len(word) > 4})[:150]
     titles = [f"senior {word[:2]}{word[3]}{word[2]}{word[4:]} ii" for word in words]
-    plain = spelling.pieces(titles, arrays.gains, tables)
+    plain = spelling.read(titles, arrays.gains, tables)[0]
     assert not same(plain, features.bags(titles))
 
     assert same(in_kernel(titles, arrays.gains, tables), plain)

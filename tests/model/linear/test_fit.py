@@ -18,10 +18,12 @@ from threadpoolctl import threadpool_limits
 from jobmajor import soc
 from jobmajor.data import source
 from jobmajor.errors import DataError
-from jobmajor.model.linear import fit, spelling, vectors
+from jobmajor.model import thresholds
+from jobmajor.model.linear import calibrate, spelling, vectors
+from jobmajor.model.linear.arrays import Blend
 from jobmajor.model.linear.features import WORD_BUCKETS, bags
 from jobmajor.model.linear.model import LinearModel
-from jobmajor.model.linear.scoring import Blend, blended, evidence, known
+from jobmajor.model.linear.scoring import blended, evidence, known
 from jobmajor.settings import Linear
 from sagelocal.storage import manifest
 
@@ -45,7 +47,7 @@ def frame(rows: Sequence[tuple[str, str]]) -> pl.DataFrame:
 
 
 def fitted(rows: Sequence[tuple[str, str]] = TOY, how: Linear | None = None) -> Classifier:
-    return fit.fit(frame(rows), frame(rows[::3]), how or Linear())
+    return thresholds.fit(frame(rows), frame(rows[::3]), how or Linear())
 
 
 def learned(model: Classifier) -> LinearModel:
@@ -174,7 +176,7 @@ def test_smaller_penalty_gives_smaller_weights() -> None:
 @settings(max_examples=5)
 @given(st.permutations(TOY))
 def test_order_of_the_rows_changes_nothing(rows: list[tuple[str, str]]) -> None:
-    one, other = (learned(fit.fit(frame(each), frame(TOY[::3]), SMALL)) for each in (TOY, rows))
+    one, other = (learned(thresholds.fit(frame(each), frame(TOY[::3]), SMALL)) for each in (TOY, rows))
 
     assert same(one, other)
 
@@ -184,7 +186,7 @@ def test_number_of_threads_changes_nothing(
     threads: int, classifier: Classifier, splits: Mapping[str, pl.DataFrame]
 ) -> None:
     with threadpool_limits(threads):
-        again = fit.fit(splits["train"], splits["validation"], Linear())
+        again = thresholds.fit(splits["train"], splits["validation"], Linear())
 
     assert same(learned(again), learned(classifier))
 
@@ -196,7 +198,7 @@ def losses(model: LinearModel, counted: pl.DataFrame, blend: Blend) -> tuple[flo
     """Log loss of the major groups and of the codes in their true groups, spelled out."""
     _, columns = np.unique([soc.ancestor(code, "major") for code in model.codes], return_inverse=True)
     tables = model.arrays.tables()
-    read = spelling.pieces(counted["text"].to_list(), model.arrays.gains, tables)
+    read = spelling.read(counted["text"].to_list(), model.arrays.gains, tables)[0]
     found = evidence(read, model.arrays, tables)
     shares = blended(found, blend, columns).astype(float)
     own = [np.array([code[:2] == wanted[:2] for code in model.codes]) for wanted in counted["code"]]
@@ -217,7 +219,7 @@ def test_no_change_of_one_weight_would_lower_the_log_loss(
     least_of_majors, least = losses(model, counted, model.blend)
 
     worst = 0.0
-    for name, (low, high) in fit._BOUNDS.items():
+    for name, (low, high) in calibrate._BOUNDS.items():
         place, loss = (0, least_of_majors) if name in {"linear", "shift", "counts", "network"} else (1, least)
         chosen = getattr(model.blend, name)
         values = [value for step in (0.02, 1.0) for value in (chosen - step, chosen + step) if low <= value <= high]
@@ -245,13 +247,13 @@ def test_code_that_training_never_saw_tells_of_the_major_groups_only(
     strange = rows.with_columns(code=pl.lit("11-2032"))
     assert "11-2032" not in classifier.codes
 
-    both = fit.calibrate(arrays, classifier.codes, pl.concat([strange, rows]))
+    both = calibrate.calibrate(arrays, classifier.codes, pl.concat([strange, rows]))
 
-    plain = fit.calibrate(arrays, classifier.codes, rows)
-    assert {name for name in fit._BOUNDS if getattr(both, name) != getattr(plain, name)} <= _OF_MAJORS
+    plain = calibrate.calibrate(arrays, classifier.codes, rows)
+    assert {name for name in calibrate._BOUNDS if getattr(both, name) != getattr(plain, name)} <= _OF_MAJORS
     assert both.linear != plain.linear
-    alone = fit.calibrate(arrays, classifier.codes, strange)
-    assert {name for name in fit._BOUNDS if getattr(alone, name) != getattr(Blend(), name)} <= _OF_MAJORS
+    alone = calibrate.calibrate(arrays, classifier.codes, strange)
+    assert {name for name in calibrate._BOUNDS if getattr(alone, name) != getattr(Blend(), name)} <= _OF_MAJORS
 
 
 def test_major_group_that_training_never_saw_does_not_calibrate(
@@ -261,9 +263,9 @@ def test_major_group_that_training_never_saw_does_not_calibrate(
     others = [code for code in model.codes if code[:2] != "55"]
     strange = rows.filter(pl.col("code").str.head(2) == "55")
     assert len(strange) > 0
-    few = fit.fit(splits["train"].filter(pl.col("code").is_in(others)), rows, SMALL)
+    few = thresholds.fit(splits["train"].filter(pl.col("code").is_in(others)), rows, SMALL)
 
-    assert fit.calibrate(learned(few).arrays, learned(few).codes, strange) == Blend()
+    assert calibrate.calibrate(learned(few).arrays, learned(few).codes, strange) == Blend()
 
 
 def test_phrase_of_a_description_teaches_a_word_and_is_no_title() -> None:
@@ -271,7 +273,7 @@ def test_phrase_of_a_description_teaches_a_word_and_is_no_title() -> None:
         frame([("zeppelin", DRIVER)]).with_columns(source=pl.lit("description")).select(frame(TOY).columns)
     )
 
-    plain, told = (fit.fit(rows, frame(TOY[::3]), SMALL) for rows in (frame(TOY), taught))
+    plain, told = (thresholds.fit(rows, frame(TOY[::3]), SMALL) for rows in (frame(TOY), taught))
 
     before, after = (model.predict_proba(["zeppelin"])[0] for model in (plain, told))
     column = told.classes().index(soc.ancestor(DRIVER, "major"))
@@ -282,7 +284,7 @@ def test_phrase_of_a_description_teaches_a_word_and_is_no_title() -> None:
 def test_only_counted_rows_calibrate(classifier: Classifier, splits: Mapping[str, pl.DataFrame]) -> None:
     derived = splits["train"].with_columns(source=pl.lit("occupation"))
 
-    again = fit.fit(splits["train"], pl.concat([splits["validation"], derived]), Linear())
+    again = thresholds.fit(splits["train"], pl.concat([splits["validation"], derived]), Linear())
 
     assert learned(again).blend == learned(classifier).blend
 
@@ -290,7 +292,7 @@ def test_only_counted_rows_calibrate(classifier: Classifier, splits: Mapping[str
 def test_model_says_where_it_comes_from() -> None:
     how = Linear(penalty=2.0)
 
-    model = fit.fit(frame(TOY), frame(TOY), how, {"source": {"release": "x"}})
+    model = thresholds.fit(frame(TOY), frame(TOY), how, {"source": {"release": "x"}})
 
     assert model.about == {"source": {"release": "x"}, "recipe": "linear", "settings": asdict(how)}
 

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobmajor.errors import ArtifactError
+from jobmajor.model.linear.arrays import Arrays, Blend
 from jobmajor.model.linear.features import BUCKETS, WORD_BUCKETS, bags
 from jobmajor.model.linear.network import PLACES, Network, read
 from jobmajor.model.linear.scoring import (
-    Arrays,
-    Blend,
     Evidence,
     blended,
     chances,

@@ -10,7 +10,7 @@ import pytest
 
 from jobmajor.model.linear.features import bags
 from jobmajor.model.linear.model import LinearModel
-from jobmajor.model.linear.spelling import edits, mended, pieces
+from jobmajor.model.linear.spelling import edits, read
 from jobmajor.titles import without_rank
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def read_as(classifier: Classifier) -> Callable[[str, str], bool]:
     tables = model.arrays.tables()
 
     def same(text: str, other: str) -> bool:
-        return np.array_equal(pieces([text], model.arrays.gains, tables).buckets, bags([other]).buckets)
+        return np.array_equal(read([text], model.arrays.gains, tables)[0].buckets, bags([other]).buckets)
 
     return same
 
@@ -76,11 +76,11 @@ def test_no_word_is_read_as_one_of_three_letters(classifier: Classifier) -> None
 
     # Every bucket is a known word's but the strange one's own; all candidates weigh the same, so the first is taken.
     everything[bags(["cpzs"]).words] = 0
-    read = mended(["cpzs", "nurse"], np.ones(2, np.float32), known)
+    _, texts = read(["cpzs", "nurse"], np.ones(2, np.float32), known)
 
-    assert list(read) == ["pczs", "nurse"]
+    assert list(texts) == ["pczs", "nurse"]
     everything[bags(["pczs", "czps", "cpsz"]).words] = 0
-    assert list(mended(["cpzs"], np.ones(2, np.float32), known)) == ["acpzs"]
+    assert list(read(["cpzs"], np.ones(2, np.float32), known)[1]) == ["acpzs"]
 
 
 def test_titles_beside_a_mended_one_keep_their_own_pieces(classifier: Classifier, learned: list[str]) -> None:

@@ -26,7 +26,7 @@ _MANTISSA, _ONE_BITS = np.int32(0x7FFFFF), np.int32(0x3F800000)
 
 
 class Factors(NamedTuple):
-    """`scoring.Blend`."""
+    """`arrays.Blend`."""
 
     linear: np.float32
     shift: np.float32

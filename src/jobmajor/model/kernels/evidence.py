@@ -13,7 +13,7 @@ from jobmajor.model.linear.features import WORD_BUCKETS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobmajor.model.linear.scoring import Arrays, Tables
+    from jobmajor.model.linear.arrays import Arrays, Tables
 
     Floats = NDArray[np.float32]
     Rows = NDArray[np.int32]
@@ -24,7 +24,7 @@ _ONE = _F(1)
 
 
 class Model(NamedTuple):
-    """As `scoring.Arrays` and `scoring.Tables`; `weights` has shape (rows, majors padded to lanes)."""
+    """As `arrays.Arrays` and `arrays.Tables`; `weights` has shape (rows, majors padded to lanes)."""
 
     rows: Rows
     gains: Floats
@@ -108,7 +108,7 @@ def _add(parts: NDArray[np.int8], scales: Floats, factor: Any, hidden: Floats) -
 
 @inner
 def _meaning(bucket: Any, check: Any, model: Model) -> Any:
-    """As `scoring.Tables.meanings`, of one word."""
+    """As `arrays.Tables.meanings`, of one word."""
     word = model.words[bucket - WORD_BUCKETS]
     return word if word >= 0 and model.checks[word] == check else np.int32(-1)
 

@@ -1,4 +1,4 @@
-"""Clean words → words as a model reads them, compiled: `titles.without_rank`, then what `spelling.mended` says.
+"""Clean words → words as a model reads them, compiled: `titles.without_rank`, then what `spelling.read` says.
 
 Those two stay the rule; a property test holds this file to them.
 """
@@ -39,7 +39,7 @@ _OF_WORD = 6  # its place in _KINDS; a run's is its length
 
 
 class Known(NamedTuple):
-    """Which buckets the model knows: `scoring.Tables`, and the gain of each row."""
+    """Which buckets the model knows: `arrays.Tables`, and the gain of each row."""
 
     rows: NDArray[np.int32]
     words: NDArray[np.int32]

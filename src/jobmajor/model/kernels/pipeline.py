@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.answers import Knowledge
     from jobmajor.model.kernels.judge import Signs
     from jobmajor.model.kernels.shares import Kernel, Rooms
     from jobmajor.model.kernels.text import Batch
     from jobmajor.model.kernels.workspace import Words
+    from jobmajor.model.rules.knowledge import Knowledge
     from jobmajor.soc import Level
     from jobmajor.tables.packed import Packed
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.linear.scoring import Arrays, Blend, Tables
+    from jobmajor.model.linear.arrays import Learned
     from jobmajor.tables.packed import Packed
 
     Floats = NDArray[np.float32]
@@ -51,12 +51,13 @@ class Rooms:
 class Kernel:
     """A model, ready to score raw titles; several threads may ask it at once."""
 
-    def __init__(self, arrays: Arrays, tables: Tables, factors: Blend, major_of: NDArray[np.int64]) -> None:
+    def __init__(self, learned: Learned) -> None:
+        arrays, tables = learned.arrays, learned.tables
         self._model = ordered(arrays, tables)
         self._known = Known(self._model.rows, tables.words, tables.checks, self._model.gains)
         self._outputs, self._output_bias = arrays.outputs, arrays.output_bias
-        self._factors = tuple(_F(getattr(factors, name)) for name in Factors._fields)
-        self._major_starts = np.searchsorted(major_of, np.arange(len(arrays.bias) + 1))
+        self._factors = tuple(_F(getattr(learned.blend, name)) for name in Factors._fields)
+        self._major_starts = np.searchsorted(learned.major_of, np.arange(len(arrays.bias) + 1))
         self._idle: list[Rooms] = []  # made when first needed, then used again: a single title takes less than that
 
     def shares(self, titles: Packed, starts: NDArray[np.int64]) -> Floats:

@@ -15,8 +15,9 @@ from safetensors.numpy import save as save_arrays
 
 from jobmajor import soc
 from jobmajor.errors import ArtifactError
-from jobmajor.model.linear.scoring import Arrays, Blend, Tables, blended, evidence
-from jobmajor.model.linear.spelling import mended, pieces
+from jobmajor.model.linear import spelling
+from jobmajor.model.linear.arrays import Arrays, Blend, Learned, Tables
+from jobmajor.model.linear.scoring import blended, evidence
 from sagelocal.storage import publish
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.kernels.shares import Kernel
-    from jobmajor.tables.packed import Packed
 
 RECIPE = "linear"
 _FORMAT = 3
@@ -38,10 +37,13 @@ class LinearModel:
     """Normalised titles in, shares of detailed codes out.
 
     Attributes:
+        recipe: The name of the recipe.
         arrays: What was learned.
         codes: The detailed codes that it can answer, in the order of its columns.
         blend: How the parts of the model make one score, fitted on validation.
     """
+
+    recipe = RECIPE
 
     def __init__(self, arrays: Arrays, codes: Sequence[str], blend: Blend) -> None:
         self.arrays, self.blend = arrays, blend
@@ -59,37 +61,27 @@ class LinearModel:
         return columns
 
     def shares(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The share of each code, shape (titles, codes); each row sums to 1.
+        """Return the share of each code, shape (titles, codes); each row sums to 1.
 
         Args:
             texts: As `titles.normalise` gives them; of an empty one, only the model's biases speak.
         """
-        found = np.empty((len(texts), len(self.codes)), np.float32)
+        return self.scored(texts)[0]
+
+    def scored(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[str]]:
+        """Return what `shares` says, and the texts with each word that is one slip from a known one read as that."""
+        shares, read = np.empty((len(texts), len(self.codes)), np.float32), list[str]()
         for start in range(0, len(texts), _BATCH):
-            read = pieces(texts[start : start + _BATCH], self.arrays.gains, self._tables)
-            part = evidence(read, self.arrays, self._tables)
-            found[start : start + _BATCH] = blended(part, self.blend, self._major_of)
-        return found
+            pieces, mended = spelling.read(texts[start : start + _BATCH], self.arrays.gains, self._tables)
+            part = evidence(pieces, self.arrays, self._tables)
+            shares[start : start + _BATCH] = blended(part, self.blend, self._major_of)
+            read += mended
+        return shares, read
 
-    def read(self, texts: Sequence[str]) -> Sequence[str]:
-        """The texts with each word that is one slip from a known one read as that, as `shares` reads them."""
-        return mended(texts, self.arrays.gains, self._tables)
-
-    @cached_property
-    def kernel(self) -> Kernel:
-        """Its compiled code, made when it is first asked for."""
-        from jobmajor.model.kernels.shares import Kernel  # noqa: PLC0415 - loads Numba
-
-        return Kernel(self.arrays, self._tables, self.blend, self._major_of)
-
-    def compiled_shares(self, titles: Packed, starts: NDArray[np.intp]) -> NDArray[np.float32]:
-        """What `shares` says of the same titles, cleaned and summed up by compiled code; equal within rounding.
-
-        Args:
-            titles: As people write them.
-            starts: Where each code's own detailed codes begin, shape (codes of a level,).
-        """
-        return self.kernel.shares(titles, starts)
+    @property
+    def learned(self) -> Learned:
+        """What compiled code scores with."""
+        return Learned(self.arrays, self._tables, self.blend, self._major_of)
 
     def save(self, folder: Path) -> None:
         """Write its files into a folder that has none of them."""

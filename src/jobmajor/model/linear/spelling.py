@@ -21,30 +21,30 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jobmajor.model.linear.arrays import Tables
     from jobmajor.model.linear.features import Bags
-    from jobmajor.model.linear.scoring import Tables
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SHORTEST, LONGEST = 4, 24  # letters, before and after; of shorter words too many are one edit apart
 
 
-def pieces(texts: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> Bags:
-    """The pieces of normalised titles, each unknown word read as the nearest of training's words, if one is near.
+def read(texts: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> tuple[Bags, Sequence[str]]:
+    """Read each unknown word as the nearest of training's words, if one is near.
 
     Args:
         texts: As `titles.normalise` gives them.
         gains: The model's, shape (rows,): the commonest word has the least.
         tables: The model's.
+
+    Returns:
+        The pieces of the texts as they are read, and these texts. A text with a mended word loses its words of rank.
     """
     found = bags(texts)
     strange = _strange(found, tables)
-    return bags(_mended(texts, found, strange, (gains, tables))) if strange.any() else found
-
-
-def mended(texts: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> Sequence[str]:
-    """The texts as `pieces` reads them; a title with a mended word loses its words of rank, too."""
-    found = bags(texts)
-    return _mended(texts, found, _strange(found, tables), (gains, tables))
+    if not strange.any():
+        return found, texts
+    mended = _mended(texts, found, strange, (gains, tables))
+    return bags(mended), mended
 
 
 def _mended(

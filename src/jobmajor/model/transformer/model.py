@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+RECIPE = "transformer"
 DESCRIPTION = "model.json"
 FILES = ("config.json", DESCRIPTION, "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 _FORMAT = "jobmajor-transformer-1"
@@ -47,7 +48,15 @@ class Description:
 
 
 class TransformerModel:
-    """Normalised titles in, shares of detailed codes out."""
+    """Normalised titles in, shares of detailed codes out.
+
+    Attributes:
+        recipe: The name of the recipe.
+        learned: None, since there is no compiled code for it.
+    """
+
+    recipe = RECIPE
+    learned = None
 
     def __init__(self, network: Any, tokenizer: Any, description: Description) -> None:
         self.network, self.tokenizer, self.description = network, tokenizer, description
@@ -76,17 +85,15 @@ class TransformerModel:
         found = logits(self.network, encoded, np.arange(len(texts)))
         return calibrate.shares(found, self._sizes, self.description.temperatures)
 
-    def read(self, texts: Sequence[str]) -> Sequence[str]:
-        """The same texts: its tokens are parts of words, and no spelling is mended."""
-        return texts
+    def scored(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[str]]:
+        """Return what `shares` says, and the same texts: its tokens are parts of words, and no spelling is mended."""
+        return self.shares(texts), texts
 
     def save(self, folder: Path) -> None:
         """Write `FILES` into an empty folder."""
         pretrained.write(folder, self.network, self.tokenizer)
         text = (
-            json.dumps(
-                {"format": _FORMAT, "recipe": "transformer", **asdict(self.description)}, indent=1, sort_keys=True
-            )
+            json.dumps({"format": _FORMAT, "recipe": RECIPE, **asdict(self.description)}, indent=1, sort_keys=True)
             + "\n"
         )
         publish.write_file(folder / DESCRIPTION, text.encode())

@@ -15,7 +15,7 @@ import torch
 from jobmajor.data import prepare
 from jobmajor.model.transformer import calibrate, loop, pretrained, targets
 from jobmajor.model.transformer.encode import encode
-from jobmajor.model.transformer.model import Description, TransformerModel
+from jobmajor.model.transformer.model import RECIPE, Description, TransformerModel
 from jobmajor.model.transformer.state import Keeper, Run
 from jobmajor.model.transformer.team import join
 from sagelocal.storage import manifest
@@ -54,7 +54,7 @@ def fit(
         run = Run(network.to(team.device).train(), settings, team)
         loop.train(run, data, Keeper(checkpoints, _key(targets.digest(lessons, trial), settings)))
         temperatures = _calibrated(run, data)
-    origin = {"recipe": "transformer", "settings": asdict(settings), **(about or {})}
+    origin = {"recipe": RECIPE, "settings": asdict(settings), **(about or {})}
     description = Description(lessons.codes, temperatures, settings.max_length, origin)
     return TransformerModel(network.eval(), tokenizer, description)
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from jobmajor.errors import ArtifactError, ChecksumMismatch, Error, InputError, NoChampion
 from jobmajor.model import classifier
-from jobmajor.model.linear import model as linear
 from jobmajor.registry import artifact
 from jobmajor.registry.loading import champion_folder
 from sagelocal.storage import manifest
@@ -97,7 +96,7 @@ class Source:
         if compiled:
             model.compile()
         lineage = {"source": dict(made.source), "settings": dict(made.settings), "code_version": made.code_version}
-        is_quick = compiled and isinstance(model.scorer, linear.LinearModel)
+        is_quick = compiled and model.scorer.learned is not None
         return Served(model, made.digest, mark, lineage, is_quick)
 
 
