@@ -1,4 +1,4 @@
-"""`jobmajor serve`: parses, starts the service."""
+"""`jobmajor serve`: parse the options and start the service."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ def add(app: typer.Typer) -> None:
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 is every one.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 is all of them.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
+        typer.Option(metavar="PATH", help="Serve this model instead of the champion: its folder or model.tar.gz."),
     ] = None,
-    level: Annotated[str, typer.Option(help="Unless a request says: major, minor, broad, detailed or all.")] = "major",
-    top: Annotated[int, typer.Option(min=1, max=100, help="How many codes for each title, unless a request says.")] = 5,
+    level: Annotated[str, typer.Option(help="Default level: major, minor, broad, detailed or all.")] = "major",
+    top: Annotated[int, typer.Option(min=1, max=100, help="Default number of codes for each title.")] = 5,
     keys: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Only those may ask whose key has its hash in here.")
+        Path | None, typer.Option(metavar="FILE", help="Require an API key whose hash is in this file.")
     ] = None,
     new_key: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Add a key to --keys, print it, and serve nothing.")
+        str | None, typer.Option(metavar="NAME", help="Add a key to --keys, print it, and exit.")
     ] = None,
     drain: Annotated[
-        float, typer.Option(min=0, max=300, help="Seconds after SIGTERM in which requests are still taken.")
+        float, typer.Option(min=0, max=300, help="Seconds after SIGTERM in which new requests are still answered.")
     ] = 1.0,
     poll: Annotated[
-        float, typer.Option(min=0.01, max=3600, help="Seconds between two looks for another champion.")
+        float, typer.Option(min=0.01, max=3600, help="Seconds between two checks for a new champion.")
     ] = 2.0,
     home: Annotated[
         Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")
     ] = None,
 ) -> None:
-    """Answer titles over HTTP, with the champion; another champion takes its place without a stop.
+    """Answer titles over HTTP with the champion. A new champion replaces it without a restart.
 
     Example: jobmajor serve --port 8080
     """
     from dataclasses import replace
 
-    from jobmajor import serve as room
+    from jobmajor import serve as package
     from jobmajor import settings
     from jobmajor.serve.service import champion, logs
     from jobmajor.serve.service import keys as key_file
@@ -55,7 +55,7 @@ def serve(
     if new_key is not None:
         typer.echo(key_file.add(_named(keys), new_key))
         return
-    room.require()
+    package.require()
     options = replace(_options(level, top, keys), poll_s=poll)
     source = champion.Source(settings.home(home), model)
     from jobmajor.serve import server
@@ -70,7 +70,7 @@ def _named(keys: Path | None) -> Path:
     from jobmajor.errors import InputError
 
     if keys is None:
-        raise InputError("--new-key needs --keys FILE, to which the new key's hash is added")
+        raise InputError("--new-key needs --keys FILE: the new key's hash is added to that file")
     return keys
 
 

@@ -1,7 +1,7 @@
-"""The HTTP service: titles in, codes out, under SageMaker's inference contract; also what the container's `serve` runs.
+"""The HTTP service: titles in, codes out, under SageMaker's inference contract.
 
-An extra: Starlette and uvicorn are imported by `app` and `server` alone, so that the command line can show its help
-without them.
+The command `jobmajor serve` and the container's `serve` both run it. It needs the extra `serve`. Only `app` and what it
+imports need Starlette and uvicorn, so that the command line shows its help without them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,6 @@ _PACKAGES = ("starlette", "httptools", "uvicorn")
 
 
 def require() -> None:
-    """MissingExtra where Starlette, httptools or uvicorn is not installed."""
+    """Raise MissingExtra if Starlette, httptools or uvicorn is not installed."""
     if any(importlib.util.find_spec(name) is None for name in _PACKAGES):
         raise MissingExtra("jobmajor serve", "serve")

@@ -1,8 +1,11 @@
-"""The container's `serve`: `/opt/ml/model` on port 8080 of all interfaces, as SageMaker's inference contract has it.
+"""The container's `serve`: serve `/opt/ml/model` on port 8080 of all interfaces, under SageMaker's inference contract.
 
-The environment says the rest: SAGEMAKER_BIND_TO_PORT another port, SAGEMAKER_BATCH a batch transform (more time for a
-body), JOBMAJOR_LEVEL, JOBMAJOR_TOP_K and JOBMAJOR_EXACT what a request gets that asks for nothing else. Where no
-container and no mount namespace is, SAGELOCAL_ML_ROOT names the folder that stands for `/opt/ml`.
+Environment variables set the rest:
+
+- SAGEMAKER_BIND_TO_PORT: another port.
+- SAGEMAKER_BATCH: "true" in a batch transform, which allows more time for an answer.
+- JOBMAJOR_LEVEL, JOBMAJOR_TOP_K, JOBMAJOR_EXACT: the defaults of a request's parameters.
+- SAGELOCAL_ML_ROOT: the folder to use for `/opt/ml`, outside a container.
 """
 
 from __future__ import annotations
@@ -18,13 +21,13 @@ from jobmajor.serve.messages.refusal import Refusal
 from jobmajor.serve.service import champion, logs
 from sagelocal.jobs.sandbox import ML_ROOT
 
-_HOST, _PORT = "0.0.0.0", 8080  # noqa: S104 - the contract: the host's network reaches the container
+_HOST, _PORT = "0.0.0.0", 8080  # noqa: S104 - the contract: requests come from outside the container
 _DRAIN_S = 5.0
 _log = logging.getLogger("jobmajor.serve")
 
 
 def main() -> int:
-    """The exit status: 0 after SIGTERM, 2 where something given can't be used, 1 for a model that is not whole."""
+    """Return the exit status: 0 after SIGTERM, 2 for invalid input, 1 for a model that is damaged."""
     logs.configure()
     try:
         serve.require()
@@ -36,8 +39,8 @@ def main() -> int:
 
 
 def _serve() -> None:
-    from jobmajor.serve import server  # noqa: PLC0415 - Starlette and uvicorn, which may not be there
-    from jobmajor.serve.service import service  # noqa: PLC0415 - Starlette and uvicorn, which may not be there
+    from jobmajor.serve import server  # noqa: PLC0415 - Starlette and uvicorn may not be installed
+    from jobmajor.serve.service import service  # noqa: PLC0415 - Starlette and uvicorn may not be installed
 
     root = Path(os.environ.get(ML_ROOT) or "/opt/ml")
     address = server.Address(_HOST, _port(os.environ.get("SAGEMAKER_BIND_TO_PORT")), _DRAIN_S)

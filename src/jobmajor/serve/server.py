@@ -1,9 +1,12 @@
-"""Runs the app: a socket, uvicorn, and an end without a lost request.
+"""Run the app with uvicorn, and shut down without losing a request.
 
-uvicorn closes its socket and all idle connections the moment that it is told to end: whoever the kernel has let in
-meanwhile is reset, and a request that is on its way into a connection is lost. So the end has three parts. For some
-seconds `/ping` says 503 and every answer closes its connection, while all that comes is still answered. Then nobody
-new is let in, and who is in, is answered. Then what is left idle is closed, and what is in work is finished.
+When uvicorn is told to exit, it closes its socket and all idle connections at once. Connections that the kernel has
+accepted meanwhile are reset, and a request that is on its way on an open connection is lost. So shutdown has three
+phases:
+
+1. Drain: for some seconds `/ping` answers 503 and every response closes its connection. Requests are still answered.
+2. Stop accepting: the kernel accepts no new connection. Those that it has accepted are answered.
+3. Close: idle connections are closed, and requests in progress are finished.
 """
 
 from __future__ import annotations
@@ -30,21 +33,19 @@ if TYPE_CHECKING:
 
     from jobmajor.serve.service.service import Service
 
-_KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that they are the ones to close
-_FINISH_S = 20  # for what is in work; SageMaker kills a container 30 s after SIGTERM
-_HEAD_S = 30.0  # for the head of a request, and for a closing client to take what is left
-_SHAKE_S = 0.25  # for a handshake that has begun: more than a packet needs around the world
-_ASK_S = 1.0  # for the first request of who has just come
+_KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that the balancer closes first
+_FINISH_S = 20  # for requests in progress; SageMaker kills a container 30 s after SIGTERM
+_HEAD_S = 30.0  # for the head of a request, and for a closing connection to be drained by its client
+_HANDSHAKE_S = 0.25  # for a TCP handshake that has begun: more than a packet needs around the world
+_FIRST_REQUEST_S = 1.0  # for the first request on a new connection
 _LOOK_S = 0.01
-_SWITCH_S = (
-    0.0001  # how long the scorer may keep the event loop waiting, which takes the interpreter several times a request
-)
+_SWITCH_S = 0.0001  # how long the batcher's thread may hold the interpreter while the event loop waits for it
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the service listens; port 0 takes a free one. `drain_s` is the first part of its end, in seconds."""
+    """Where the service listens; port 0 takes a free one. `drain_s` is how long its shutdown drains, in seconds."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -52,22 +53,22 @@ class Address:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, with an end in three parts, and without patience for heads that don't come."""
+    """uvicorn's server, with a shutdown in three phases and a time limit on request heads."""
 
     def __init__(self, service: Service, drain_s: float) -> None:
-        """`drain_s` is as in `Address`."""
+        """Create the server; `drain_s` is as in `Address`."""
         super().__init__(_config(service))
         self._service, self._drain_s = service, drain_s
         self._ends_at: float | None = None
-        self._told: list[str] = []  # signals that no line of the log tells of yet
+        self._signals: list[str] = []  # received, and not logged yet
         self._since: dict[Any, tuple[Any, float]] = {}
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """SIGTERM drains, a second one or SIGINT ends at once; what is in work is finished all the same.
+        """Drain on SIGTERM; end at once on a second one or on SIGINT. Requests in progress are finished either way.
 
-        It may interrupt a line of the log half-way, where no other line can be written: `on_tick` writes it.
+        A signal may interrupt a log call, where no other line can be written. So `on_tick` logs it.
         """
-        self._told.append(signal.Signals(sig).name)
+        self._signals.append(signal.Signals(sig).name)
         if sig == signal.SIGINT or self._service.is_draining:
             self.force_exit = self.should_exit
             self.should_exit = True
@@ -75,9 +76,9 @@ class Server(uvicorn.Server):
         self._ends_at = time.monotonic() + self._drain_s
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second."""
-        while self._told:
-            _log.info("told to end", extra={"event": {"signal": self._told.pop(0)}})
+        """Log signals, end the drain and close overdue connections; uvicorn calls this ten times a second."""
+        while self._signals:
+            _log.info("told to end", extra={"event": {"signal": self._signals.pop(0)}})
         if self._ends_at is not None and time.monotonic() >= self._ends_at:
             self.should_exit = True
         if counter % 10 == 0:
@@ -85,33 +86,33 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer; from here on signals are ours."""
+        """Start to answer, and log the address."""
         await super().startup(sockets)
         if sockets and self.started:
             event = {"url": _shown(sockets[0]), "model": self._service.champion.served.digest, "drain_s": self._drain_s}
             _log.info("listening", extra={"event": event})
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let nobody new in, answer who is in, then close."""
+        """Stop accepting connections, answer the accepted ones, then close."""
         listeners = sockets or []
         for each in listeners:
             shutdown.stop_accepting(each)
         began, calm = time.monotonic(), 0
-        least = min(self._drain_s, _SHAKE_S)
-        while calm < 2 and not self.force_exit and time.monotonic() - began < _ASK_S:
-            await asyncio.sleep(_LOOK_S)  # in which the loop takes and reads what is there
+        least = min(self._drain_s, _HANDSHAKE_S)
+        while calm < 2 and not self.force_exit and time.monotonic() - began < _FIRST_REQUEST_S:
+            await asyncio.sleep(_LOOK_S)  # meanwhile the loop accepts and reads what is there
             is_coming = shutdown.has_pending(listeners, [*self.server_state.connections])
             calm = 0 if is_coming or time.monotonic() - began < least else calm + 1
         await super().shutdown(sockets)
 
     def _sweep(self) -> None:
-        """Close connections that owe us something too long: a request's head, or taking what was sent before the end.
+        """Close connections that take too long to send a request's head, or to read the last response.
 
-        A connection that waits between two requests has uvicorn's own timer; one that has begun a head has none.
+        uvicorn has a timer for connections that wait between two requests, but none for a head that has begun.
         """
         now, since = time.monotonic(), self._since
         self._since = {}
-        connections: set[Any] = {*self.server_state.connections}  # of whichever protocol uvicorn has found
+        connections: set[Any] = {*self.server_state.connections}  # uvicorn doesn't say of which protocol class
         for each in connections:
             cycle, transport = each.cycle, each.transport
             is_idle = cycle is None or cycle.response_complete
@@ -137,13 +138,13 @@ def _config(service: Service) -> uvicorn.Config:
 
 
 def listen(address: Address) -> socket.socket:
-    """The bound socket.
+    """Return a bound and listening socket.
 
     Raises:
-        InputError: The address is taken, not allowed, or not this machine's.
+        InputError: The address is in use, not allowed, or not this machine's.
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    # Without the protocol's number, asyncio doesn't turn Nagle's algorithm off, and each answer takes 40 ms longer.
+    # Without the protocol's number, asyncio doesn't turn Nagle's algorithm off, and each response takes 40 ms longer.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -162,7 +163,7 @@ def _shown(bound: socket.socket) -> str:
 
 
 def run(service: Service, address: Address) -> None:
-    """Serve until SIGTERM or SIGINT, and return when what was in work is answered.
+    """Serve until SIGTERM or SIGINT, and return when the requests in progress are answered.
 
     Raises:
         InputError: As `listen`.
@@ -170,9 +171,9 @@ def run(service: Service, address: Address) -> None:
     bound = listen(address)
     host = bound.getsockname()[0]
     if host not in ("127.0.0.1", "::1") and not len(service.keys):
-        _log.warning("everybody who reaches this machine may ask: --keys names a file of keys")
+        _log.warning("anyone who reaches this machine can send requests: --keys FILE limits that to known keys")
     sys.setswitchinterval(_SWITCH_S)
-    gc.freeze()  # the model is there for good: no collection need look at it
-    with threadpool_limits(1):  # for a few titles, threads cost more than they save, and spin while they wait
+    gc.freeze()  # the model stays for good: no collection needs to look at it
+    with threadpool_limits(1):  # for a few titles, threads cost more than they save: they spin while they wait
         Server(service, address.drain_s).run(sockets=[bound])
     _log.info("ended")

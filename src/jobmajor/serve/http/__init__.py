@@ -1,1 +1,1 @@
-"""HTTP on the wire: connections, request bodies, what each request passes, an orderly end."""
+"""HTTP: the connection protocol, request bodies, the middleware of every request, and shutdown."""

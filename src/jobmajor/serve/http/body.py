@@ -1,4 +1,4 @@
-"""Reads a request's body within its limits: of size, of silence, and of time."""
+"""Read a request's body within limits on its size, on silence and on time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 async def read(receive: Receive, headers: Mapping[str, str], permit: Permit, limits: Limits) -> bytes:
-    """The whole body; its bytes are counted on the permit, those that are announced before they come.
+    """Return the whole body. Its bytes are counted on the permit; an announced length is counted in advance.
 
     Raises:
-        Refusal: 413 too large, 408 too slow, 400 cut off, 503 with all others too large.
+        Refusal: 413 too large, 408 too slow, 400 cut off, 503 if all bodies together are too large.
     """
     announced = _announced(headers, limits)
     permit.take_bytes(announced)
@@ -36,7 +36,7 @@ async def read(receive: Receive, headers: Mapping[str, str], permit: Permit, lim
 
 def _announced(headers: Mapping[str, str], limits: Limits) -> int:
     text = headers.get("content-length", "0")
-    if not (text.isascii() and text.isdigit()):  # a server in front of the app has refused this before
+    if not (text.isascii() and text.isdigit()):  # uvicorn refuses this before the app sees it
         raise Refusal(400, "Content-Length is no number", field="Content-Length")
     if len(text) > 18 or int(text) > limits.body_bytes:
         raise _too_large(limits, "Content-Length")
@@ -48,7 +48,7 @@ def _too_large(limits: Limits, field: str) -> Refusal:
 
 
 async def _more(receive: Receive, found: bytearray, limits: Limits) -> bool:
-    """Take the next piece; whether there is another one."""
+    """Read the next part; return whether there is another one."""
     async with asyncio.timeout(limits.stall_s):
         message = await receive()
     if message["type"] == "http.disconnect":

@@ -1,1 +1,1 @@
-"""Request bodies to titles, and answers to bodies: JSON, JSON lines, CSV."""
+"""Request bodies to titles, and answers to response bodies, as JSON, JSON lines or CSV."""

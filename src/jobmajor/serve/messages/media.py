@@ -1,7 +1,9 @@
-"""Which of the three formats a body has and an answer gets: what Content-Type and Accept say.
+"""The format of a request's body and of its response, from Content-Type and Accept.
 
-Source: RFC 9110, sections 8.3 and 12.5.1; `header=absent` of text/csv is RFC 4180's, and what a batch transform that
-splits a file into lines needs, since only its first part has the header.
+`header=absent` of text/csv says that the body has no header line. A batch transform that splits a file into lines needs
+it, since only the first part has the header.
+
+Source: RFC 9110, sections 8.3 and 12.5.1; RFC 4180, section 3.
 """
 
 from __future__ import annotations
@@ -38,10 +40,10 @@ class Media:
 
 
 def of_request(headers: Mapping[str, str]) -> Media:
-    """The format of a request's body.
+    """Return the format of a request's body.
 
     Raises:
-        Refusal: 415 for another format, character set or any compression.
+        Refusal: 415 for another format, another character set or a compressed body.
     """
     encoding = headers.get("content-encoding", "identity")
     if encoding.strip().lower() != "identity":
@@ -59,20 +61,20 @@ def of_request(headers: Mapping[str, str]) -> Media:
 
 
 def of_answer(accept: str | None, given: str) -> str:
-    """The format to answer in: the one that the client likes best, and its body's own among equals.
+    """Return the format to answer in: the one that the client prefers; among equals, that of its body.
 
     Raises:
         Refusal: 406 where it accepts none of the three.
     """
-    likes = {kind: _liking(accept or "*/*", kind) for kind in KINDS}
-    best = max(KINDS, key=lambda kind: (likes[kind], kind == given))
-    if likes[best] <= 0:
+    qualities = {kind: _quality(accept or "*/*", kind) for kind in KINDS}
+    best = max(KINDS, key=lambda kind: (qualities[kind], kind == given))
+    if qualities[best] <= 0:
         raise Refusal(406, f"Accept is {shown(accept or '')}: {_EXPECTED}", field="Accept")
     return best
 
 
-def _liking(accept: str, kind: str) -> float:
-    """The quality value of the most specific range that a kind falls under, 0 to 1."""
+def _quality(accept: str, kind: str) -> float:
+    """Return the quality value of the most specific range that a kind falls under, 0 to 1."""
     found = [(range_.count("*"), -quality) for range_, quality in _ranges(accept) if _falls(kind, range_)]
     return -min(found)[1] if found else 0.0
 
@@ -92,7 +94,7 @@ def _falls(kind: str, range_: str) -> bool:
 
 
 def _parted(value: str) -> tuple[str, dict[str, str]]:
-    """A media type and its parameters, in lower case."""
+    """Return a media type and its parameters, in lower case."""
     name, *rest = value.lower().split(";")
     pairs = (part.partition("=") for part in rest)
     return name.strip(), {key.strip(): text.strip().strip('"') for key, _, text in pairs}

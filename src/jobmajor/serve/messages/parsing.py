@@ -1,7 +1,7 @@
-"""A request's body → its titles: JSON, JSON lines or CSV, each title in its place and none left out.
+"""Parse a request's body into its titles: JSON, JSON lines or CSV, in order and none left out.
 
-Whatever is wrong is a 422 that names the place: a body that can be half understood is refused whole, since an answer
-to part of it would shift the rest.
+Any fault is a 422 that names where it is. A body that can be read only in part is refused whole: answers to a part
+of it would no longer line up with the rows that were sent.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def titles(body: bytes, media: Media) -> tuple[list[str], Mapping[str, Any]]:
-    """The titles in order, an empty text where null stands; and what a JSON body's `parameters` say.
+    """Return the titles in order, with an empty text for null, and the `parameters` of a JSON body.
 
     Raises:
-        Refusal: 422 for a body that is not what its Content-Type says, or has no title where one is expected.
+        Refusal: 422 for a body that does not fit its Content-Type, or lacks a title.
     """
     text = _decoded(body)
     if media.kind == JSON:
@@ -37,7 +37,7 @@ def titles(body: bytes, media: Media) -> tuple[list[str], Mapping[str, Any]]:
 
 
 def title(body: bytes) -> tuple[str, Mapping[str, Any]]:
-    """The one title of `{"title": …}`, and its `parameters`.
+    """Return the title of `{"title": …}`, and its `parameters`.
 
     Raises:
         Refusal: 422, as `titles`.
@@ -81,7 +81,7 @@ def _json(text: str) -> tuple[list[str], Mapping[str, Any]]:
 
 
 def _lines(text: str) -> list[str]:
-    rows = text.split("\n")  # and at nothing else: JSON may hold U+2028 as it is
+    rows = text.split("\n")  # not splitlines: JSON may contain U+2028 unescaped
     if rows[-1].strip() == "":
         rows.pop()
     return [_title(_loaded(row, f"line {number}"), f"line {number}") for number, row in enumerate(rows, 1)]
@@ -94,7 +94,7 @@ def _loaded(text: str, where: str) -> Any:
     except json.JSONDecodeError as error:
         sentence = f"{where} is no JSON ({error.msg.lower()} at character {error.pos})"
         raise Refusal(422, f"{sentence}: send valid JSON", field=field) from error
-    except (ValueError, RecursionError) as error:  # a number that JSON doesn't have or too long, or lists too deep
+    except (ValueError, RecursionError) as error:  # NaN, a number that is too long, or nesting too deep
         raise Refusal(422, f"{where} holds a number or a nesting that can't be read", field=field) from error
 
 
@@ -103,7 +103,7 @@ def _no_number(name: str) -> float:
 
 
 def _title(value: Any, where: str) -> str:
-    """A title as it was sent; `where` is its place in the body."""
+    """Return a title as it was sent; `where` names it in a refusal."""
     if isinstance(value, dict):
         if TITLE not in value:
             raise Refusal(422, f"{where} has no {TITLE!r}: expected a text or an object with that key", field=where)
@@ -140,7 +140,7 @@ def _column(head: list[str]) -> int:
 
 
 def _cell(row: list[str], column: int, head: list[str], line: int) -> str:
-    """The title of a row; an empty line is an empty title where there is no other column."""
+    """Return the title of a row. An empty line is an empty title if there is no other column."""
     if not row and len(head) <= 1:
         return ""
     if len(row) != len(head):

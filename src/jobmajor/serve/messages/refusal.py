@@ -1,4 +1,4 @@
-"""What a client is told when its request can't be answered: a status, one sentence, and the field that it is about."""
+"""The refusal of a request: a status, one sentence, and the field that the sentence is about."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 class Refusal(Exception):
-    """A request that is not answered; `field` is the part of it that the sentence is about, empty for the whole.
+    """A request that is refused; `field` is the part of it that the sentence is about, empty for the whole request.
 
-    The sentence never holds what the client sent as a title: it is logged, and may be no text that can be encoded.
+    The sentence never contains a title that the client sent: a title may be private, or no text that can be encoded.
     """
 
     def __init__(
@@ -22,10 +22,10 @@ class Refusal(Exception):
         super().__init__(sentence)
 
     def to_bytes(self) -> bytes:
-        """The JSON body."""
+        """Return the response's JSON body."""
         return json.dumps({"detail": self.sentence, "field": self.field}).encode()
 
 
 def shown(text: str) -> str:
-    """A client's word, short and printable, for a sentence about it; only for names and media types, never titles."""
+    """Return a client's word in short ASCII, to quote it in a sentence. For names and media types, never for titles."""
     return ascii(text if len(text) <= 60 else text[:59] + "…")

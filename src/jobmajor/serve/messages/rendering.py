@@ -1,4 +1,4 @@
-"""Answers → bytes, in each of the three formats; made in slices, as they are scored."""
+"""Render answers as response bodies in each of the three formats, slice by slice as they are scored."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from jobmajor.model.answers import Coded
     from jobmajor.serve.messages.parameters import RequestParameters
 
-CHUNK_BYTES = 2**18  # bytes of an answer that are sent at a time, so that one nobody takes doesn't fill memory
-_DIGITS = 6  # of a score: more than the model knows, fewer than a 32-bit number is printed with
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)  # json.dumps makes one a call
+CHUNK_BYTES = 2**18  # sent at a time, so that a response that nobody reads doesn't fill memory
+_DIGITS = 6  # of a score: more than are significant, fewer than a 32-bit float prints
+# json.dumps would create one for each call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _ONCE, _RANKED = ("level", "abstain", "reason", "source"), ("label", "name", "score")
 
 
 def rows(answers: Sequence[Sequence[Coded]], parameters: RequestParameters, kind: str, model: str) -> bytes:
-    """The answers to some titles of a request; `answers` has for each level of `parameters` one to each title."""
+    """Return the rendered answers to some titles of a request; `answers` has a list for each level of `parameters`."""
     by_title = list(zip(*answers, strict=True))
     if kind == CSV:
         return _written([_cells(each, parameters) for each in by_title])
@@ -33,7 +34,7 @@ def rows(answers: Sequence[Sequence[Coded]], parameters: RequestParameters, kind
 
 
 def framed(parts: Sequence[bytes], parameters: RequestParameters, kind: str, *, model: str, has_header: bool) -> bytes:
-    """The whole body of an answer."""
+    """Return the whole body of a response."""
     if kind == JSON:
         return b'{"predictions":[' + b",".join(parts) + b'],"model":' + _dumped(model) + b"}"
     head = [_written([columns(parameters)])] if kind == CSV and has_header else []
@@ -41,7 +42,7 @@ def framed(parts: Sequence[bytes], parameters: RequestParameters, kind: str, *, 
 
 
 def columns(parameters: RequestParameters) -> list[str]:
-    """The columns of a CSV answer: a rank from the second on, and a level where there are several, in the name.
+    """Return the columns of a CSV response. The second code and later ones have a rank, several levels a prefix each.
 
     >>> columns(RequestParameters(top_k=2))
     ['label', 'name', 'score', 'level', 'abstain', 'reason', 'source', 'label_2', 'name_2', 'score_2']
@@ -90,6 +91,6 @@ def _dumped(value: Any) -> bytes:
 
 
 async def chunks(whole: bytes) -> AsyncIterator[bytes]:
-    """A large answer, bit by bit."""
+    """Yield a large response in chunks."""
     for start in range(0, len(whole), CHUNK_BYTES):
         yield whole[start : start + CHUNK_BYTES]

@@ -1,1 +1,1 @@
-"""The web page at `/` and the API documentation."""
+"""The web page at `/` and the API's documentation."""

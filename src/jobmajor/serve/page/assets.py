@@ -1,7 +1,7 @@
-"""The page's files: what is served under which path, and what the browser is told of it.
+"""The page's files: their paths, media types and response headers.
 
-Everything comes from this package and is as it stands there: no build step, nothing from elsewhere. The policy makes
-the browser hold us to that.
+All files come from this package and are served unchanged: there is no build step, and nothing comes from elsewhere. The
+content security policy makes the browser enforce that.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _POLICY = "; ".join(
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file's bytes, and the headers that it is sent with; `tag` is its digest, quoted as an ETag is."""
+    """A file's bytes and response headers; `tag` is its ETag, a quoted digest."""
 
     content: bytes
     tag: str
@@ -59,10 +59,10 @@ class Asset:
 
 @cache
 def read(path: str) -> Asset:
-    """The file that is served under one of `PATHS`.
+    """Return the file that is served under one of `PATHS`.
 
-    It is asked for anew each time, and sent only if it changed: a new version of the package never meets half of an
-    old page.
+    A browser asks for it on each visit, and it is sent only if it changed. So a page never mixes files of two versions
+    of the package.
     """
     name = PATHS[path]
     content = resources.files(__package__).joinpath(_FOLDER, name).read_bytes()
@@ -80,7 +80,7 @@ def read(path: str) -> Asset:
 
 
 def is_cached(tag: str, if_none_match: str) -> bool:
-    """Whether a browser has the file already, by its header; a weak tag says so as well (RFC 9110, section 13.1.2).
+    """Return whether If-None-Match names the file; a weak tag counts as well (RFC 9110, section 13.1.2).
 
     >>> is_cached('"1f"', 'W/"1f", "2e"')
     True

@@ -1,7 +1,7 @@
-"""/docs and /redoc: the OpenAPI as one page of our own, since the usual ones load their scripts from elsewhere.
+"""/docs and /redoc: the OpenAPI document as one HTML page.
 
-The usual script is larger than all of this service and comes from a CDN; a service without the internet would show
-an empty page. This one needs no script, but for the box to try a request in.
+Swagger UI and ReDoc load a large script from a CDN, so that a service without internet access would show an empty page.
+This page loads nothing. Its only script, which is inline, sends the requests of the "Try it" form.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ form?.addEventListener("submit", async (event) => {
     const answer = await fetch("invocations?" + query, {method: "POST", headers, body: form.body.value});
     const text = await answer.text();
     let shown = text;
-    try { shown = JSON.stringify(JSON.parse(text), null, 1); } catch { /* lines or CSV: as they are */ }
+    try { shown = JSON.stringify(JSON.parse(text), null, 1); } catch { /* lines or CSV: shown as they are */ }
     out.textContent = answer.status + "\\n" + shown;
   } catch (error) { out.textContent = "no answer: " + error.message; }
 });
@@ -66,7 +66,7 @@ def _pretty(value: Any) -> str:
 
 
 def render(schema: dict[str, Any], *, is_live: bool) -> str:
-    """The page; with a box to try a request in where it `is_live`."""
+    """Return the page; `is_live` adds a form that sends a request."""
     operations = [
         {"method": method.upper(), "path": path, **operation}
         for path, methods in schema["paths"].items()

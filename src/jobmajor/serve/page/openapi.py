@@ -14,11 +14,11 @@ from jobmajor.serve.page.schemas import ALWAYS, REFUSALS, option, refusal
 
 _DESCRIPTION = """Job titles in, Standard Occupational Classification (SOC) 2018 codes out.
 
-Each title gets a list of codes, best first. `score` is a share, 0 to 1. Where `abstain` is true a person should look:
-`reason` says why. `source` says where the answer comes from: `exact` is what training lists for that very title,
-`model` is what the model makes of its words.
+Each title gets a list of codes, best first. `score` is a probability, 0 to 1. If `abstain` is true, a person should
+review the answer: `reason` says why. `source` says where the answer comes from: `exact` is a code that the training
+data lists for exactly this title, `model` is the model's prediction.
 
-Where keys are in use, send `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
+If the service requires keys, send `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
 
 
 def document(version: str) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _success(example: dict[str, Any]) -> dict[str, Any]:
 _INVOCATIONS = {
     "tags": ["titles"],
     "summary": "Invocations",
-    "description": "Give titles their SOC codes, best first, with how sure each is and whether a person should look.",
+    "description": "Return the SOC codes of titles, best first, with scores and whether a person should review them.",
     "operationId": "invocations_invocations_post",
     "responses": {"200": schemas.ANSWER, **REFUSALS},
     "requestBody": schemas.TITLES_BODY,
@@ -54,7 +54,7 @@ _INVOCATIONS = {
 _EXECUTION_PARAMETERS = {
     "tags": ["titles"],
     "summary": "Execution Parameters",
-    "description": "What a SageMaker batch transform may send: how large, and how many at once.",
+    "description": "Return what a SageMaker batch transform may send: a request's size, and how many at a time.",
     "operationId": "execution_parameters_execution_parameters_get",
     "responses": {
         "200": _success({"MaxConcurrentTransforms": 1, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}),
@@ -64,12 +64,12 @@ _EXECUTION_PARAMETERS = {
 _EXPLAIN = {
     "tags": ["titles"],
     "summary": "Explained",
-    "description": "Say what each word of a title is worth to its code: how much the code's score falls without the "
-    "word.",
+    "description": "Return how much each word of a title contributes to its code: how far the code's score falls "
+    "without the word.",
     "operationId": "explained_explain_post",
     "responses": {
         "200": {
-            "description": "What the words are worth",
+            "description": "The contribution of each word",
             "content": {JSON: {"schema": schemas.EXPLANATION_SCHEMA, "example": schemas.EXPLANATION}},
         },
         **{status: each for status, each in REFUSALS.items() if status != "406"},
@@ -80,37 +80,37 @@ _EXPLAIN = {
 _TABLES = {
     "tags": ["tables"],
     "summary": "Table",
-    "description": "Turn a sheet of an .xlsx workbook into CSV, as it stands: nothing is kept.",
+    "description": "Convert a sheet of an .xlsx workbook to CSV. The service stores nothing.",
     "operationId": "table_tables_post",
     "responses": {
         "200": {
-            "description": "The sheet; the header X-Jobmajor-Sheets names it and all others, as JSON",
+            "description": "The sheet. The header X-Jobmajor-Sheets has its name and those of all sheets, as JSON",
             "content": {CSV: {"schema": {"type": "string"}, "example": "id,title\n007,licensed practical nurse\n"}},
         },
         **{status: each for status, each in REFUSALS.items() if status not in ("406", "415", "422")},
-        "415": refusal("Another format", f"Content-Type is another format: expected {WORKBOOK}", "Content-Type"),
-        "422": refusal("No workbook that can be read", "the workbook: found plain text, expected an .xlsx …", "body"),
+        "415": refusal("Unsupported format", f"Content-Type is another format: expected {WORKBOOK}", "Content-Type"),
+        "422": refusal("Not a readable workbook", "the workbook: found plain text, expected an .xlsx …", "body"),
     },
     "requestBody": {
         "required": True,
         "content": {WORKBOOK: {"schema": {"type": "string", "format": "binary"}, "example": "(an .xlsx file)"}},
     },
-    "parameters": [option("sheet", {"type": "string"}, "Its name; the first one where it is left out.")],
+    "parameters": [option("sheet", {"type": "string"}, "The sheet's name. The default is the first sheet.")],
 }
 _PING = {
     "tags": ["health"],
     "summary": "Ping",
-    "description": "Whether requests should be sent here: 503 from the moment that the service is told to end.",
+    "description": "Return whether to send requests here: 503 as soon as the service begins to shut down.",
     "operationId": "ping_ping_get",
     "responses": {
         "200": _success({"status": "ok"}),
-        "503": {"description": "About to end", "content": {JSON: {"example": {"status": "draining"}}}},
+        "503": {"description": "Shutting down", "content": {JSON: {"example": {"status": "draining"}}}},
     },
 }
 _VERSION = {
     "tags": ["health"],
     "summary": "Version",
-    "description": "The package's version, and which model answers.",
+    "description": "Return the package's version, and the model that answers.",
     "operationId": "version_version_get",
     "responses": {
         "200": _success(
@@ -127,7 +127,7 @@ _VERSION = {
 _METRICS = {
     "tags": ["health"],
     "summary": "Counts",
-    "description": "Counts for Prometheus.",
+    "description": "Return metrics for Prometheus.",
     "operationId": "counts_metrics_get",
     "responses": {
         "200": {

@@ -26,7 +26,7 @@ _ITEM_SCHEMA = {
         "name": {"type": "string", "description": "Its official title."},
         "score": {"type": "number", "minimum": 0, "maximum": 1},
         "level": {"type": "string", "enum": list(soc.LEVELS)},
-        "abstain": {"type": "boolean", "description": "Whether a person should look at this level's answer."},
+        "abstain": {"type": "boolean", "description": "Whether a person should review this level's answer."},
         "reason": {"type": "string", "enum": ["", "unsure", "not a title", "unknown language"]},
         "source": {"type": "string", "enum": ["exact", "model"]},
     },
@@ -34,7 +34,7 @@ _ITEM_SCHEMA = {
 _ITEMS_SCHEMA = {"type": "array", "items": _ITEM_SCHEMA}
 _TITLE_SCHEMA = {
     "anyOf": [
-        {"type": ["string", "null"], "description": "A title; null counts as an empty one."},
+        {"type": ["string", "null"], "description": "A title. null counts as an empty one."},
         {"type": "object", "required": ["title"], "properties": {"title": {"type": ["string", "null"]}}},
     ]
 }
@@ -42,8 +42,8 @@ _ANSWER_SCHEMA = {
     "type": "object",
     "required": ["predictions", "model"],
     "properties": {
-        "predictions": {"type": "array", "items": _ITEMS_SCHEMA, "description": "One list to each title, in order."},
-        "model": {"type": "string", "description": "The model's digest: one model answers a whole request."},
+        "predictions": {"type": "array", "items": _ITEMS_SCHEMA, "description": "One list for each title, in order."},
+        "model": {"type": "string", "description": "The digest of the model. One model answers the whole request."},
     },
 }
 _PARAMETERS_SCHEMA = {
@@ -82,7 +82,7 @@ _REFUSAL_SCHEMA = {
     "required": ["detail", "field"],
     "properties": {
         "detail": {"type": "string", "description": "One sentence: what was found, what was expected."},
-        "field": {"type": "string", "description": "What it is about; empty: the request as a whole."},
+        "field": {"type": "string", "description": "What it is about; empty for the request as a whole."},
     },
 }
 
@@ -94,18 +94,22 @@ def refusal(text: str, detail: str, field: str) -> dict[str, Any]:
 
 
 UNKNOWN_KEY = refusal("No key, or an unknown one", "the request's key is unknown: ask for a new one", "Authorization")
-_BUSY = refusal("Busy; Retry-After says when", "the service is busy: try again in a second", "")
-_TOO_MANY = refusal("A key's share is used up", "this key has too many requests open: wait for their answers", "")
+_BUSY = refusal("Busy. Retry-After says when to try again", "the service is busy: try again in a second", "")
+_TOO_MANY = refusal(
+    "The key has too many requests open", "this key has too many requests open: wait for their answers", ""
+)
 ALWAYS = {"401": UNKNOWN_KEY, "429": _TOO_MANY, "503": _BUSY}
 REFUSALS = {
     "400": refusal("The body was cut off", "the body ended before its announced end: send it again", "body"),
-    "406": refusal("None of our formats", f"Accept is 'text/html': expected {JSON}, {LINES} or {CSV}", "Accept"),
+    "406": refusal(
+        "None of the supported formats", f"Accept is 'text/html': expected {JSON}, {LINES} or {CSV}", "Accept"
+    ),
     "408": refusal("Too slow", "the body did not come within 60 s, or stopped for 10 s: send it again", "body"),
     "413": refusal("Too large", "the body is larger than 6,291,456 bytes: split it", "Content-Length"),
     "415": refusal(
-        "Another format", f"Content-Type is 'text/plain': expected {JSON}, {LINES} or {CSV}", "Content-Type"
+        "Unsupported format", f"Content-Type is 'text/plain': expected {JSON}, {LINES} or {CSV}", "Content-Type"
     ),
-    "422": refusal("Not as described", "instances[3] is a number: expected text", "instances[3]"),
+    "422": refusal("Invalid body or parameter", "instances[3] is a number: expected text", "instances[3]"),
     **ALWAYS,
 }
 
@@ -116,19 +120,21 @@ def option(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 OPTIONS = [
-    option("level", {"type": "string", "enum": [*soc.LEVELS, ALL]}, "Of the codes; `all` answers at all four."),
-    option("top_k", {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K}, "How many codes to each title and level."),
-    option("exact", {"type": "boolean"}, "Whether a title that training lists is answered by what it lists."),
+    option("level", {"type": "string", "enum": [*soc.LEVELS, ALL]}, "Level of the codes; `all` answers at all four."),
+    option(
+        "top_k", {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K}, "How many codes for each title and level."
+    ),
+    option("exact", {"type": "boolean"}, "Whether a title that the training data lists gets the codes listed for it."),
     {
         "name": ATTRIBUTES_HEADER,
         "in": "header",
         "required": False,
         "schema": {"type": "string"},
-        "description": "The same through InvokeEndpoint, which passes no query on: `level=detailed,top_k=3`.",
+        "description": "The same parameters for InvokeEndpoint, which passes no query on: `level=detailed,top_k=3`.",
     },
 ]
 ANSWER = {
-    "description": "The answers, in the format that Accept asks for, else in the body's own",
+    "description": "The answers, in the format that Accept asks for; by default in the body's format",
     "content": {
         JSON: {"schema": _ANSWER_SCHEMA, "example": {"predictions": [[_ITEM]], "model": DIGEST}},
         LINES: {
@@ -174,13 +180,13 @@ EXPLANATION_SCHEMA = {
         "read": {"type": "string", "description": "The title as the model reads it."},
         "levels": {
             "type": "array",
-            "description": "One to each level asked for: the code that /invocations puts first, its share by the model "
-            "alone, and for each word how much of that share is lost without it (negative: won).",
+            "description": "One item for each level asked for: the code that /invocations puts first, the model's "
+            "probability for it, and for each word how far that falls without the word (negative if it rises).",
             "items": {"type": "object"},
         },
         "similar": {
             "type": "array",
-            "description": "Of the starter titles, which the package carries; they change no answer.",
+            "description": "Similar titles from the package's starter data. They don't change any answer.",
             "items": {"type": "object"},
         },
         "model": {"type": "string", "description": "The model's digest."},

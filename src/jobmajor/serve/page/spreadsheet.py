@@ -1,8 +1,8 @@
-"""Convert a workbook to CSV in a process of its own: `python -m jobmajor.serve.page.spreadsheet`.
+"""Convert a workbook to CSV in a separate process: `python -m jobmajor.serve.page.spreadsheet`.
 
-The bounds of `tables.workbook` were made for files that somebody chose. What comes over HTTP may be made to get past
-them: one text of 200 KB, named by a million cells, is a small file. So the reader may take only so much memory and
-time, and whatever it dies of is the workbook's fault and one request's.
+The limits in `tables.workbook` protect a user from a damaged file. A file that comes over HTTP may be made to get
+past them: one text of 200 KB that a million cells refer to is a small file. So the process has limits on
+memory and time, and if it dies, only this request fails.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from jobmajor.serve.messages.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_MEMORY_BYTES = 2**30  # of address space; a table of 100,000 rows takes a quarter
-_SECONDS = 30  # the largest workbook that is let in takes 6
+_MEMORY_BYTES = 2**30  # of address space; a table of 100,000 rows takes a quarter of it
+_SECONDS = 30  # the largest workbook within the limits takes 6
 _ANSWER_BYTES = 64 * 2**20
-_WRONG = 3  # the process's status for a workbook that it can tell the fault of
+_WRONG = 3  # the exit status for a workbook with a fault that it can name
 _DO = "correct it, or save the sheet as CSV"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A sheet as CSV (UTF-8, comma, a line to each row, blank ones too), and the names of all sheets."""
+    """A sheet as CSV (UTF-8, commas, one line to each row, blank ones included), and the names of all sheets."""
 
     sheet: str
     sheets: tuple[str, ...]
@@ -41,10 +41,10 @@ class Table:
 
 
 def to_csv(body: bytes, sheet: str | None, seconds: float = _SECONDS) -> Table:
-    """The sheet of that name, or the first one.
+    """Convert the sheet of that name, or the first one.
 
     Raises:
-        Refusal: 422 for what is no workbook, has no such sheet, or needs more memory or time than it may take.
+        Refusal: 422 if the body is no workbook, has no such sheet, or exceeds the limits on memory or time.
     """
     words = [sys.executable, "-P", "-m", __name__, *([] if sheet is None else [json.dumps(sheet)])]
     try:
@@ -65,7 +65,7 @@ def _refusal(found: str) -> Refusal:
 
 
 def main(words: Sequence[str]) -> int:
-    """Standard input's workbook to standard output: a line of JSON, then the table."""
+    """Convert standard input's workbook; write a line of JSON, then the table, to standard output."""
     _bound()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "workbook.xlsx"
@@ -88,7 +88,7 @@ def _bound() -> None:
 
 
 def _read(path: Path, sheet: str | None) -> tuple[dict[str, object], bytes]:
-    from jobmajor.tables import workbook  # noqa: PLC0415 - the reader's library, which the service itself needs not
+    from jobmajor.tables import workbook  # noqa: PLC0415 - the reader's library, which the service itself does not need
 
     found = workbook.sheet(path, sheet)
     target = io.StringIO()
@@ -101,7 +101,7 @@ def _read(path: Path, sheet: str | None) -> tuple[dict[str, object], bytes]:
 
 
 def _shown(cells: Sequence[object]) -> Iterator[str]:
-    """Cells as a spreadsheet shows them: whole numbers without a point, times without a T."""
+    """Yield cells as a spreadsheet shows them: whole numbers without a decimal point, times without a T."""
     for cell in cells:
         if isinstance(cell, bool):
             yield str(cell).upper()

@@ -1,1 +1,1 @@
-"""What the service holds while it runs: model, scorer, admission, keys, metrics, log."""
+"""The state of a running service: model, batcher, admission, API keys, metrics and log."""

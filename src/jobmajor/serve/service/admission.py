@@ -1,7 +1,7 @@
-"""How much work is let in: more than can be answered soon is refused at once, so that what is let in stays fast.
+"""Admission control: refuse at once what can't be answered soon, so that admitted requests stay fast.
 
-It stands in the app, since a limit in the server would refuse `/ping` as well, and an orchestrator would then kill a
-container that is merely busy.
+The limits are the app's and not uvicorn's: a limit in the server would also refuse `/ping`, and an orchestrator would
+then kill a container that is only busy.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from jobmajor.serve.messages.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RETRY = {"Retry-After": "1"}  # seconds; what is let in is answered sooner
+_RETRY = {"Retry-After": "1"}  # seconds; admitted requests are answered sooner
 BUSY = Refusal(503, "the service is busy: try again in a second", headers=_RETRY)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may ask for, and all together.
+    """The limits of one request, and of all requests together.
 
     Attributes:
-        body_bytes: Of one body; SageMaker's own limit for an invocation.
-        titles: Of one request; a body of that size holds some 250,000 usual ones, or millions of empty ones.
-        answers: Titles × levels × top_k of one request: some 100 bytes each.
-        requests: Being read, waiting or answered at once.
-        all_bytes: Of all bodies at once.
-        all_answers: Of all requests at once.
+        body_bytes: Bytes of one body; SageMaker's own limit for an invocation.
+        titles: Titles of one request. A body of that size has some 250,000 usual ones, or millions of empty ones.
+        answers: Titles times levels times top_k of one request. Each takes some 100 bytes.
+        requests: Requests in progress: being read, waiting or answered.
+        all_bytes: Bytes of all bodies in progress.
+        all_answers: Titles times levels times top_k of all requests in progress.
         stall_s: Seconds without a byte of a body, after which it is given up.
         body_s: Seconds for a whole body.
-        answer_s: Seconds for the scores; SageMaker gives up after 60, a batch transform after 600.
-        send_s: Seconds in which a client must have taken its answer.
+        answer_s: Seconds for scoring. SageMaker gives up after 60, a batch transform after 600.
+        send_s: Seconds for a client to take each part of its response.
     """
 
     body_bytes: int = 6_291_456
@@ -50,25 +50,25 @@ class Limits:
 
 
 def _busy() -> Refusal:
-    """A new one each time: an exception that is raised keeps where it came from."""
+    """Return a new refusal for each use: a raised exception keeps its traceback."""
     return Refusal(BUSY.status, BUSY.sentence, headers=BUSY.headers)
 
 
 class Permit:
-    """What one request that was let in holds of the whole."""
+    """What one admitted request takes of the limits of all."""
 
     def __init__(self, admission: Admission) -> None:
         self._admission, self.size_bytes, self.answers = admission, 0, 0
 
     def take_bytes(self, count: int) -> None:
-        """Refusal 503 where all bodies together are too large now."""
+        """Count bytes of the body; raise Refusal 503 if all bodies together are too large now."""
         if self._admission.size_bytes + count > self._admission.limits.all_bytes:
             raise _busy()
         self.size_bytes += count
         self._admission.size_bytes += count
 
     def take_answers(self, titles: int, each: int) -> None:
-        """Refusal 413 for more than one request may ask, 503 where all together ask too much now."""
+        """Count answers; raise Refusal 413 above the limit of one request, 503 above that of all together."""
         limits, count = self._admission.limits, titles * each
         if titles > limits.titles:
             found = f"the body holds {titles:,} titles: at most {limits.titles:,} are answered at once"
@@ -83,25 +83,25 @@ class Permit:
 
 
 class Admission:
-    """Counts what is being worked on. Used from the event loop alone, so it needs no lock."""
+    """Count the requests in progress. Only the event loop uses it, so it needs no lock."""
 
     def __init__(self, limits: Limits, share: int | None = None) -> None:
-        """`share` is how many requests of one client may be in work at once; None: as many as of all."""
+        """`share` is how many requests of one client may be in progress; None sets no limit below that of all."""
         self.limits, self._share = limits, share or limits.requests
         self.requests, self.size_bytes, self.answers = 0, 0, 0
         self._of: Counter[str] = Counter()
 
     @property
     def is_full(self) -> bool:
-        """Whether no further request is let in now."""
+        """Whether no further request is admitted now."""
         return self.requests >= self.limits.requests
 
     @contextmanager
     def entered(self, client: str) -> Iterator[Permit]:
-        """A place for one request of a client, until it is answered.
+        """Hold a permit for one request of a client, until it is answered.
 
         Raises:
-            Refusal: 503 where all places are taken, 429 where the client holds its share of them.
+            Refusal: 503 if no permit is free, 429 if the client holds its share of them.
         """
         if self.is_full:
             raise _busy()

@@ -1,11 +1,11 @@
-"""Scores titles: requests that wait are answered together, long ones in slices, all in turn.
+"""Score the titles of requests in batches: waiting requests together, long ones in slices.
 
-To score the first title of a call costs much more than each further one, so what piles up while a batch is scored makes
-the next one; nothing ever waits for company. A long request is cut, so that a short one behind it waits for a slice and
-not for the whole.
+The first title of a call costs much more than each further one. So the requests that arrive while a batch is scored
+make up the next batch; no request waits for others to arrive. A long request is cut into slices, so that a short one
+behind it waits for one slice only.
 
-A thread scores, so that the event loop stays free for `/ping`. But few titles of a quick model are scored by the loop
-itself: they take less time than two threads need to hand a request, and the interpreter, to each other and back.
+A thread scores, so that the event loop stays free for `/ping`. But a fast model's few titles are scored in the event
+loop: that takes less time than handing the request to another thread and back.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from jobmajor.serve.service.champion import Served
 
 SLICE = 256  # titles scored at a time: some 10 ms
-_FEW = 24  # titles times levels of a request that the loop scores itself
-_CHARACTERS = 2000  # of all of them
-_TURN_S = 0.03  # of a turn of the loop that go to them
-_TOGETHER = 64  # of those requests at a time: some 3 ms
-_Answers = list[list["Coded"]]  # for each level, one to each title
+_FEW = 24  # titles times levels of a request that the event loop scores
+_FEW_CHARACTERS = 2000  # of all its titles
+_LOOP_S = 0.03  # that scoring may take of one iteration of the event loop
+_SHORT_SLICE = 64  # titles scored at a time in the event loop: some 3 ms
+_Answers = list[list["Coded"]]  # for each level, an answer to each title
 
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """One request's titles, how far they are scored, and their answers so far, in bytes."""
+    """One request's titles, how many are scored, and the rendered answers so far; `notify` is called at the end."""
 
     titles: Sequence[str]
     parameters: RequestParameters
@@ -47,7 +47,7 @@ class Job:
     scored: int = 0
     error: Exception | None = None
     abandoned: bool = False
-    tell: Callable[[], None] = lambda: None
+    notify: Callable[[], None] = lambda: None
 
     @property
     def is_finished(self) -> bool:
@@ -56,9 +56,9 @@ class Job:
 
     @property
     def is_short(self) -> bool:
-        """Whether it is scored in the time of a system call or two."""
+        """Whether scoring takes no longer than a system call or two."""
         count = len(self.titles) * len(self.parameters.levels)
-        return self.served.is_quick and count <= _FEW and sum(map(len, self.titles)) <= _CHARACTERS
+        return self.served.is_quick and count <= _FEW and sum(map(len, self.titles)) <= _FEW_CHARACTERS
 
     def goes_with(self, other: Job) -> bool:
         """Whether both can be scored in one call."""
@@ -66,39 +66,39 @@ class Job:
 
 
 class RequestBatcher:
-    """Scores jobs in the order of their coming, slice by slice."""
+    """Scores jobs in order of arrival, slice by slice."""
 
     def __init__(self, observe: Callable[[_Answers], None] = lambda _: None) -> None:
-        """`observe` is shown the answers of each batch, in the scorer's own thread."""
+        """`observe` is called with the answers of each batch, in the thread that scored it."""
         self._observe = observe
         self._jobs: deque[Job] = deque()
-        self._short: deque[Job] = deque()  # the loop's own
-        self._scoring = threading.Lock()  # a model is never asked by two at once
+        self._short: deque[Job] = deque()  # scored in the event loop
+        self._scoring = threading.Lock()  # a model never scores two batches at once
         self._changed = threading.Condition()
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="scorer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Score what is there, and end."""
+        """Score the jobs that wait, and end the thread."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
         self._thread.join()
 
     async def score(self, job: Job) -> list[bytes]:
-        """The job's answers in bytes, slice by slice; when the caller is cancelled, the rest is not scored."""
+        """Return the job's rendered answers, slice by slice. If the caller is cancelled, the rest is not scored."""
         loop, finished = asyncio.get_running_loop(), asyncio.Event()
         if job.is_short:
-            job.tell = finished.set
+            job.notify = finished.set
             if not self._short:
                 loop.call_soon(self._score_short, loop)
             self._short.append(job)
         else:
-            job.tell = lambda: _call(loop, finished.set)
+            job.notify = lambda: _call(loop, finished.set)
             self._append([job])
         try:
             await finished.wait()
@@ -114,20 +114,20 @@ class RequestBatcher:
             self._changed.notify()
 
     def _score_short(self, loop: asyncio.AbstractEventLoop) -> None:
-        """In the loop: what came in this turn of it, for a while; the rest comes after what is to be read and sent.
+        """Score short jobs in the event loop for a limited time; the rest follow after pending reads and writes.
 
-        Were it less than a while, a full service would spend most of each turn on saying no.
+        With a shorter time, a full service would spend most of each loop iteration on refusals.
         """
-        if not self._scoring.acquire(blocking=False):  # a slice of a long one is in work: the thread takes them with it
+        if not self._scoring.acquire(blocking=False):  # the thread scores a slice: it takes these jobs next
             for job in self._short:
-                job.tell = partial(_call, loop, job.tell)
+                job.notify = partial(_call, loop, job.notify)
             self._append(self._short)
             self._short.clear()
             return
-        end = time.perf_counter() + _TURN_S
+        end = time.perf_counter() + _LOOP_S
         try:
             while self._short and time.perf_counter() < end:
-                self._score(_gathered(self._short, _TOGETHER, whole=True))
+                self._score(_take_batch(self._short, _SHORT_SLICE, whole=True))
         finally:
             self._scoring.release()
         if self._short:
@@ -139,24 +139,24 @@ class RequestBatcher:
                 self._score(batch)
 
     def _score(self, batch: Sequence[tuple[Job, int]]) -> None:
-        if not batch:  # all that waited was given up meanwhile
+        if not batch:  # all waiting jobs were abandoned meanwhile
             return
         try:
             self._answer(batch)
-        except Exception as error:  # whatever it is, the request must learn of it
+        except Exception as error:  # whatever it is, its request must fail with it
             self._isolate_fault(batch, error)
         rest = [job for job, _ in batch if not job.is_finished]
         if rest:
             self._append(rest)
         for job, _ in batch:
             if job.is_finished:
-                job.tell()
+                job.notify()
 
     def _next(self) -> list[tuple[Job, int]] | None:
-        """Jobs to score together, each with how many of its titles; None when it is time to end."""
+        """Wait for the next batch: jobs, each with how many of its titles to score. None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._jobs or self._stopped)
-            return _gathered(self._jobs, SLICE) if self._jobs else None
+            return _take_batch(self._jobs, SLICE) if self._jobs else None
 
     def _answer(self, batch: Sequence[tuple[Job, int]]) -> None:
         titles = [title for job, count in batch for title in job.titles[job.scored : job.scored + count]]
@@ -173,36 +173,36 @@ class RequestBatcher:
         self._observe(answers)
 
     def _isolate_fault(self, batch: Sequence[tuple[Job, int]], error: Exception) -> None:
-        """After a fault: one job's fault is its own, so of several each is scored alone."""
+        """Score each job of a failed batch alone, so that only the job that causes the fault fails."""
         if len(batch) == 1:
             batch[0][0].error = error
             return
         for job, count in batch:
             try:
                 self._answer([(job, count)])
-            except Exception as own:  # as above
-                job.error = own
+            except Exception as fault:  # as above
+                job.error = fault
 
 
-def _gathered(jobs: deque[Job], room: int, *, whole: bool = False) -> list[tuple[Job, int]]:
-    """Those at the head of a line that can be scored together, taken out of it, each with how many of its titles.
+def _take_batch(jobs: deque[Job], size: int, *, whole: bool = False) -> list[tuple[Job, int]]:
+    """Take jobs that can be scored together from the head of a queue, each with how many of its titles to score.
 
-    With `whole`, none is cut that isn't the only one.
+    A batch has at most `size` titles. With `whole`, only a batch's single job may be cut into slices.
     """
     batch: list[tuple[Job, int]] = []
-    while jobs and room and (not batch or jobs[0].goes_with(batch[0][0])):
-        if whole and batch and len(jobs[0].titles) > room:
+    while jobs and size and (not batch or jobs[0].goes_with(batch[0][0])):
+        if whole and batch and len(jobs[0].titles) > size:
             break
         job = jobs.popleft()
         if not job.abandoned:
-            count = min(len(job.titles) - job.scored, room)
-            room -= count
+            count = min(len(job.titles) - job.scored, size)
+            size -= count
             batch.append((job, count))
     return batch
 
 
 def _call(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
-    """Have a loop call something, unless it is closed: then nobody waits any more."""
+    """Call something in an event loop, unless it is closed: then nobody waits any more."""
     try:
         loop.call_soon_threadsafe(what)
     except RuntimeError:

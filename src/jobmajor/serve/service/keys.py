@@ -1,7 +1,7 @@
-"""API keys: who may ask, kept as hashes, so that the file that holds them opens nothing.
+"""API keys, stored as hashes, so that whoever reads the file of keys gains no access.
 
-A key has 256 random bits: a plain SHA-256 of it can't be guessed backwards, and costs a request nothing. All hashes
-are compared in constant time, whichever fits.
+A key has 256 random bits. So a plain SHA-256 of it can't be reversed by guessing, and takes no time.
+All hashes are compared in constant time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _EXPECTED = "expected 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
 
 
 class Keys:
-    """The keys that are known, by name; without any, everybody may ask."""
+    """The hashes of the known keys, by name. Without any, no request needs a key."""
 
     def __init__(self, hashes: Mapping[str, str]) -> None:
         self._hashes = {name: bytes.fromhex(text) for name, text in hashes.items()}
@@ -35,7 +35,7 @@ class Keys:
         return len(self._hashes)
 
     def name(self, headers: Mapping[bytes, bytes]) -> str:
-        """Whose key a request has; empty where none is needed.
+        """Return the name of a request's key; empty if none is needed.
 
         Raises:
             Refusal: 401 without a key or with an unknown one.
@@ -46,7 +46,7 @@ class Keys:
         if not given:
             raise _unknown(f"the request has no key: {_EXPECTED}")
         found, digest = "", hashlib.sha256(given).digest()
-        for name, known in self._hashes.items():  # all of them, so that time tells nothing
+        for name, known in self._hashes.items():  # compare all of them, so that the time reveals nothing
             if hmac.compare_digest(known, digest):
                 found = name
         if not found:
@@ -64,10 +64,10 @@ def _given(headers: Mapping[bytes, bytes]) -> bytes:
 
 
 def read(path: Path) -> Keys:
-    """The keys in a file: a name and the key's SHA-256 on each line, empty lines and those from `#` on left out.
+    """Read a file of keys: a name and the key's SHA-256 on each line. Empty lines and lines with `#` first are skipped.
 
     Raises:
-        DataError: It can't be read, is empty, or a line is something else; its content is not shown.
+        DataError: It can't be read, has no key, or has another line. The message never quotes its content.
     """
     expected, do = "lines of a name and a SHA-256", "make one with `jobmajor serve --keys FILE --new-key NAME`"
     try:
@@ -83,16 +83,16 @@ def read(path: Path) -> Keys:
         if not fits or fits[1] in hashes:
             raise DataError(f"{path}, line {number}", "another line or a name again", expected, do)
         hashes[fits[1]] = fits[2]
-    if not hashes:  # it would let everybody in
+    if not hashes:  # without keys, every request would be let in
         raise DataError(path, "no key", expected, do)
     return Keys(hashes)
 
 
 def add(path: Path, name: str) -> str:
-    """A new key, its hash added to the file, which is made where there is none. The key itself is kept nowhere.
+    """Return a new key, and add its hash to the file, which is created if missing. The key itself is stored nowhere.
 
     Raises:
-        InputError: The name has other signs than letters, digits and `._-`, or has a key already.
+        InputError: The name has characters other than letters, digits and `._-`, or already has a key.
     """
     if not _NAME.fullmatch(name):
         raise InputError(f"--new-key {name!r}: expected 1 to 64 letters, digits or ._-")

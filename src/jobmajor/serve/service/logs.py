@@ -1,6 +1,6 @@
-"""The service's log: one JSON object a line, and never a title, a query, a header or a key in it.
+"""The service's log: one JSON object to a line. It never contains a title, a query, a header or a key.
 
-A fault is told by its type and the places in our code that it came through, without its text: that may quote what a
+A fault is logged by its type and the lines of code that it passed through, without its message, which may quote what a
 client sent.
 """
 
@@ -16,11 +16,11 @@ from pathlib import Path
 _ENCODER = json.JSONEncoder(default=str)
 
 
-class Lines(logging.Formatter):
-    """A record as a JSON object; the values of its `event` stand beside the message."""
+class JsonFormatter(logging.Formatter):
+    """Formats a record as a JSON object, with the values of its `event` beside the message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return the record as one line."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         body: dict[str, object] = {"time": time, "level": record.levelname.lower(), "message": record.getMessage()}
         body |= getattr(record, "event", {})
@@ -30,17 +30,17 @@ class Lines(logging.Formatter):
 
 
 def fault(error: BaseException) -> dict[str, object]:
-    """An error's type and the places it came through, innermost last."""
+    """Return an error's type and its last twelve stack frames, innermost last."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
     return {"fault": type(error).__name__, "places": places[-12:]}
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Write all logs to standard error in this form; uvicorn's own line of each request is left out."""
+    """Write all logs to standard error in this form, without uvicorn's own access log."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("jobmajor").setLevel(level)
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line shows them
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no log line shows them
     logging.getLogger("uvicorn.access").disabled = True

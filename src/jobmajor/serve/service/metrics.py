@@ -1,4 +1,4 @@
-"""What the service counts, as Prometheus reads it: a few lines of text, so no library is needed for them.
+"""The service's metrics in Prometheus's text format: few enough lines to need no library.
 
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4).
 """
@@ -21,7 +21,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """Counts since the start. Requests are counted by the event loop, titles by the scorer: each by one thread."""
+    """Counts since the start. The event loop counts requests, and the batcher counts titles."""
 
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, int]] = Counter()
@@ -32,14 +32,14 @@ class Metrics:
         self._batches = 0
 
     def request(self, route: str, status: int, seconds: float) -> None:
-        """Count an answered request; `route` is one of the app's own or "other", so the series stay few."""
+        """Count an answered request; `route` is one of the app's paths or "other", so that the series stay few."""
         self._requests[route, status] += 1
         if route == "/invocations" and status == 200:
             self._durations[bisect_left(_SECONDS, seconds)] += 1
             self._seconds += seconds
 
     def batch(self, answers: Sequence[Sequence[Coded]]) -> None:
-        """Count the titles of a batch; for several levels, the last and finest says whether it abstained."""
+        """Count the titles of a batch. Of several levels, the last and finest says whether the model abstained."""
         self._batches += 1
         for each in answers[-1]:
             self._titles[each.source] += 1
@@ -47,7 +47,7 @@ class Metrics:
                 self._abstained[each.reason] += 1
 
     def text(self, champion: Champion, admission: Admission) -> str:
-        """All of it, with what stands at this moment."""
+        """Return all counts, and the state of the model and the admission now."""
         return "\n".join([*self._counted(), *self._histogram(), *_now(champion, admission)]) + "\n"
 
     def _counted(self) -> Iterator[str]:
@@ -57,14 +57,14 @@ class Metrics:
         yield from _head("jobmajor_titles_total", "counter", "Titles scored, by where the answer comes from.")
         for source, count in sorted(self._titles.copy().items()):
             yield f'jobmajor_titles_total{{source="{source}"}} {count}'
-        yield from _head("jobmajor_abstained_total", "counter", "Titles that a person should look at, by reason.")
+        yield from _head("jobmajor_abstained_total", "counter", "Titles that a person should review, by reason.")
         for reason, count in sorted(self._abstained.copy().items()):
             yield f'jobmajor_abstained_total{{reason="{reason}"}} {count}'
         yield from _one("jobmajor_batches_total", "counter", "Calls of the model.", self._batches)
 
     def _histogram(self) -> Iterator[str]:
         name, total = "jobmajor_invocation_seconds", 0
-        yield from _head(name, "histogram", "Time from a request's head to its answer, of answered invocations.")
+        yield from _head(name, "histogram", "Time from a request's head to its response, of answered invocations.")
         for bound, count in zip([*map(str, _SECONDS), "+Inf"], self._durations, strict=True):
             total += count
             yield f'{name}_bucket{{le="{bound}"}} {total}'
@@ -73,10 +73,10 @@ class Metrics:
 
 
 def _now(champion: Champion, admission: Admission) -> Iterator[str]:
-    yield from _one("jobmajor_requests_in_work", "gauge", "Requests that were let in.", admission.requests)
+    yield from _one("jobmajor_requests_in_work", "gauge", "Requests in progress.", admission.requests)
     yield from _one("jobmajor_bytes_in_work", "gauge", "Bytes of their bodies.", admission.size_bytes)
-    yield from _one("jobmajor_model_swaps_total", "counter", "Models that took another's place.", champion.swaps)
-    yield from _one("jobmajor_model_swap_failures_total", "counter", "Tries that failed.", champion.failures)
+    yield from _one("jobmajor_model_swaps_total", "counter", "Models that replaced another.", champion.swaps)
+    yield from _one("jobmajor_model_swap_failures_total", "counter", "Model swaps that failed.", champion.failures)
     yield from _head("jobmajor_model_info", "gauge", "The model that answers.")
     yield f'jobmajor_model_info{{digest="{champion.served.digest}"}} 1'
 

@@ -1,4 +1,4 @@
-"""What the app holds while it runs: the model, the scorer, the limits, the keys, the counts."""
+"""The service behind the app: its model, batcher, limits, keys and metrics, and its options."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _EVERY = 100  # refusals of a busy service: one is logged
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """How a service answers.
+    """How a service answers requests.
 
     Attributes:
-        defaults: What a client gets that asks for nothing else.
-        limits: What is let in.
-        keys: Who may ask; none: everybody.
-        poll_s: Seconds between two looks for another champion.
+        defaults: The parameters of a request that names none.
+        limits: How much work is admitted.
+        keys: The API keys; without any, no request needs one.
+        poll_s: Seconds between two checks for a new champion.
     """
 
     defaults: RequestParameters = field(default_factory=RequestParameters)
@@ -41,7 +41,7 @@ class ServiceOptions:
 
 
 class Service:
-    """One model's service; `is_draining` is set when it is told to end."""
+    """The service of one model; `is_draining` is set when it begins to shut down."""
 
     def __init__(self, champion: Champion, options: ServiceOptions | None = None) -> None:
         self.champion, self.options = champion, options or ServiceOptions()
@@ -53,25 +53,25 @@ class Service:
         self._refusals = 0
 
     def is_hundredth_refusal(self) -> bool:
-        """Whether this refusal is one to log: the first, and each hundredth from there."""
+        """Count a refusal, and return whether to log it: the first one, and every hundredth from there."""
         self._refusals += 1
         return self._refusals % _EVERY == 1
 
     async def watch(self) -> None:
-        """Look for another champion until cancelled; it is loaded beside the event loop."""
+        """Check for a new champion until cancelled. It is loaded in a thread, so that the event loop stays free."""
         while True:
             await asyncio.sleep(self.options.poll_s)
             try:
                 await asyncio.to_thread(self.champion.refresh)
-            except Exception as error:  # the next look may go well, and without this there would be none
+            except Exception as error:  # the next check may succeed; without this there would be none
                 _log.error("fault", extra={"event": {"where": "champion"}}, exc_info=error)
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> ServiceOptions:
-    """What an image's environment says: JOBMAJOR_LEVEL, JOBMAJOR_TOP_K, JOBMAJOR_EXACT, and SAGEMAKER_BATCH.
+    """Return the options from JOBMAJOR_LEVEL, JOBMAJOR_TOP_K, JOBMAJOR_EXACT and SAGEMAKER_BATCH.
 
     Raises:
-        Refusal: One of them is no such value.
+        Refusal: One of them has an invalid value.
     """
     given = os.environ if environment is None else environment
     names = {"JOBMAJOR_LEVEL": "level", "JOBMAJOR_TOP_K": "top_k", "JOBMAJOR_EXACT": "exact"}
