@@ -111,7 +111,7 @@ class Engine:
         def score(first: int) -> None:
             rows: NDArray[Any] = match.firsts[first : first + _SLICE]
             codes = self._coder.code(picked(block.titles, rows))
-            self._added.packed(codes, fresh[first : first + _SLICE])
+            self._added.store(codes, fresh[first : first + _SLICE])
 
         for _ in self._pool.map(score, range(0, len(fresh), _SLICE)):
             pass  # an error of a thread is raised here

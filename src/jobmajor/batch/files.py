@@ -27,7 +27,8 @@ from jobmajor.batch.threads import Ahead, Behind
 from jobmajor.errors import InputError
 from jobmajor.model.coder import REASONS, SOURCES
 from jobmajor.registry import loading
-from jobmajor.tables import columns, formats
+from jobmajor.tables import formats
+from jobmajor.tables.block import check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -187,7 +188,7 @@ def _coder(classifier: Classifier, wanted: FileOptions) -> Coder:
 def _opened(job: Job, wanted: FileOptions, added: Added) -> Reader:
     reader = formats.reader(job.source, wanted.column, job.made, added.names)
     try:
-        columns.check_room(job.source, reader.head().names, added.names)
+        check_names(job.source, reader.head().names, added.names)
     except BaseException:
         reader.close()
         raise
@@ -237,9 +238,9 @@ class _Run:
         made, side = self.folder / "output", self.folder / "bad"
         for left in (made, side):  # of a run that was killed
             left.unlink(missing_ok=True)
-        writer = formats.writer(made, self.job.made, reader.head(), added, safe_cells=safe_cells)
+        writer = formats.writer(made, self.job.made, reader.head(), added.columns, safe_cells=safe_cells)
         with closing(writer):
-            bad = self._fill(reader, writer, BadRows(side))
+            bad = self._fill(reader, writer, added, BadRows(side))
         if bad:
             staging.publish_file(side, self.job.bad)
         else:
@@ -247,11 +248,11 @@ class _Run:
         staging.publish_file(made, self.job.target)
         return bad
 
-    def _fill(self, reader: Reader, writer: Writer, bad: BadRows) -> bool:
+    def _fill(self, reader: Reader, writer: Writer, added: Added, bad: BadRows) -> bool:
         def write(done: tuple[Block, Answers]) -> None:
             block, answers = done
             bad.write(block.bad)
-            writer.write(block, answers)
+            writer.write(block, added.values(answers))
 
         behind = Behind(write)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jobmajor.errors import DataError
-from jobmajor.tables import sniff
+from jobmajor.tables import archive
 from jobmajor.tables.archive import first_bytes
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def rows(path: Path) -> Iterator[tuple[int, Sequence[object]]]:
         DataError: The file is empty, too large, of another kind, no UTF-8, or a line has more or
             fewer fields than the header.
     """
-    found = sniff.kind(first_bytes(path, expected=_EXPECTED))
+    found = archive.kind(first_bytes(path, expected=_EXPECTED))
     size = path.stat().st_size
-    if found != sniff.TEXT:
+    if found != archive.TEXT:
         raise DataError(path, found, _EXPECTED, "fetch the file again, or save it in that format")
     if size > _MAX_BYTES:
         raise DataError(path, f"{size} bytes", f"at most {_MAX_BYTES}", "give the file as O*NET has it")

@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from jobmajor.data import outbound, releases
 from jobmajor.errors import DataError
-from jobmajor.tables import sniff
+from jobmajor.tables import archive
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
@@ -106,11 +106,11 @@ def _check_answer(item: Item, response: BaseHTTPResponse) -> None:
     if status not in (200, 206):
         raise DataError(item.address, f"status {status}", "the file", _BY_HAND)
     if response.headers.get("Content-Type", "").lower().startswith("text/html"):
-        raise _other(item, sniff.HTML)
+        raise _other(item, archive.HTML)
 
 
 def _other(item: Item, kind: str) -> DataError:
-    way_out = f"sign in to your network, or {_BY_HAND}" if kind == sniff.HTML else _BY_HAND
+    way_out = f"sign in to your network, or {_BY_HAND}" if kind == archive.HTML else _BY_HAND
     return DataError(item.address, f"{kind} instead of the file", f"the file {item.name}", way_out)
 
 
@@ -191,8 +191,8 @@ class _Transfer:
     def check_content(self, *, resumed: bool) -> None:
         """A resumed file may have been begun from another one and gets a fresh try; a fresh is refused."""
         with self.part.open("rb") as file:
-            kind = sniff.kind(file.read(sniff.HEAD_BYTES))
-        if kind != sniff.ZIP:
+            kind = archive.kind(file.read(archive.HEAD_BYTES))
+        if kind != archive.ZIP:
             forget(self.part)
             raise _other(self.item, kind)
         wanted, found = self.item.sha256, manifest.hash_file(self.part)

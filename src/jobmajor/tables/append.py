@@ -1,4 +1,4 @@
-"""Rows of delimited text, copied as they are with cells behind each: compiled."""
+"""Rows of delimited text, copied as they are with the added cells behind each: compiled."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from typing import Any
 import numpy as np
 
 from jobmajor.jit import entry, inner
+from jobmajor.tables.block import DIGITS as _DIGITS
+from jobmajor.tables.block import MILLION as _MILLION
 
 _QUOTE, _LF, _CR, _ZERO, _DOT, _APOSTROPHE = np.frombuffer(b"\"\n\r0.'", np.uint8)
 _EQUALS, _PLUS, _MINUS, _AT, _TAB = np.frombuffer(b"=+-@\t", np.uint8)
-_DIGITS = 6
-_LARGEST = 10**_DIGITS
+NUMBER_BYTES = 3 + _DIGITS  # a separator, one digit, a point and the decimals
 
 
 @inner
-def _put(pieces: Any, place: int, out: Any, at: int) -> Any:
-    data, starts = pieces
-    for source in range(starts[place], starts[place + 1]):
+def _put_text(texts: Any, index: int, out: Any, at: int) -> Any:
+    data, starts = texts
+    for source in range(starts[index], starts[index + 1]):
         out[at] = data[source]
         at += 1
     return at
 
 
 @inner
-def _put_score(millionths: int, separator: np.uint8, out: Any, at: int) -> Any:
+def _put_number(millionths: int, separator: np.uint8, out: Any, at: int) -> Any:
     out[at] = separator
-    out[at + 1] = _ZERO + np.uint8(millionths >= _LARGEST)
+    if millionths < 0:
+        return at + 1
+    out[at + 1] = _ZERO + np.uint8(millionths >= _MILLION)
     out[at + 2] = _DOT
-    left = millionths % _LARGEST
+    left = millionths % _MILLION
     for digit in range(_DIGITS):
         out[at + 2 + _DIGITS - digit] = _ZERO + np.uint8(left % 10)
         left //= 10
@@ -43,18 +46,18 @@ def _is_formula(sign: np.uint8) -> Any:
 @inner
 def _put_safe(text: Any, begin: int, end: int, separator: np.uint8, out: Any, at: int) -> Any:
     """Copy a row with an apostrophe before every cell that would be a formula."""
-    is_first, is_quoted, place = True, False, begin
-    while place < end:
-        sign = text[place]
-        place += 1
+    is_first, is_quoted, read = True, False, begin
+    while read < end:
+        sign = text[read]
+        read += 1
         if is_first and sign == _QUOTE:
             is_quoted = True
             out[at] = sign
             at += 1
-            if place == end:
+            if read == end:
                 break
-            sign = text[place]
-            place += 1
+            sign = text[read]
+            read += 1
             if sign != _QUOTE and _is_formula(sign):
                 out[at] = _APOSTROPHE
                 at += 1
@@ -62,10 +65,10 @@ def _put_safe(text: Any, begin: int, end: int, separator: np.uint8, out: Any, at
             out[at] = _APOSTROPHE
             at += 1
         if is_quoted and sign == _QUOTE:
-            if place < end and text[place] == _QUOTE:
+            if read < end and text[read] == _QUOTE:
                 out[at] = sign
                 at += 1
-                place += 1
+                read += 1
             else:
                 is_quoted = False
         out[at] = sign
@@ -76,48 +79,39 @@ def _put_safe(text: Any, begin: int, end: int, separator: np.uint8, out: Any, at
 
 @inner
 def _copy(text: Any, begin: int, end: int, out: Any, at: int) -> Any:
-    for place in range(begin, end):
-        out[at] = text[place]
+    for source in range(begin, end):
+        out[at] = text[source]
         at += 1
     return at
 
 
 @inner
-def _put_answers(row: int, answers: Any, pieces: Any, tables: Any, separator: np.uint8, out: Any, at: int) -> Any:
-    labels, scores, reasons, sources = answers
-    of_label, of_reason, of_source = tables
-    for level in range(labels.shape[1]):
-        for rank in range(labels.shape[2]):
-            label = labels[row, level, rank]
-            at = _put(pieces, of_label[level, label], out, at)
-            if label >= 0:
-                at = _put_score(scores[row, level, rank], separator, out, at)
-            else:
-                out[at] = separator
-                at += 1
-            if rank == 0:
-                at = _put(pieces, of_reason[level, reasons[row, level], sources[row]], out, at)
-    return _put(pieces, of_source[sources[row]], out, at)
+def _put_cells(row: int, cells: Any, firsts: Any, texts: Any, separator: np.uint8, out: Any, at: int) -> Any:
+    for column in range(len(cells)):
+        value, first = cells[column, row], firsts[column]
+        is_number = first < 0
+        at = _put_number(value, separator, out, at) if is_number else _put_text(texts, first + value, out, at)
+    return at
 
 
 @entry
-def append(text: Any, rows: Any, answers: Any, pieces: Any, tables: Any, asked: Any, out: Any) -> int:
-    """The bytes that were written to `out`: each row, the cells of its answers, and its line's end.
+def append(text: Any, rows: Any, cells: Any, firsts: Any, texts: Any, options: Any, out: Any) -> int:
+    """Write each row, its added cells and its line end to `out`; return how many bytes were written.
 
     Args:
-        text: What the rows are of.
+        text: The bytes that the rows are part of.
         rows: Shape (rows, 3 or more): where each begins and ends, and where the next one begins.
-        answers: Labels and millionths of scores, shape (rows, levels, k), reasons (rows, levels), sources (rows,).
-        pieces: Texts as bytes, and where each begins.
-        tables: Which piece stands for a label, a reason and a source (see `added.Pieces`).
-        asked: The separator, and whether the rows' own cells are made safe.
-        out: Long enough.
+        cells: int32, shape (columns, rows): the index of a text, -1 for none; of a number its millionths, -1 for none.
+        firsts: Shape (columns,): where a column's texts begin in `texts`, behind its empty one; -1 for a number.
+        texts: All texts as bytes, each with the separator in front, and where each begins.
+        options: The separator, and whether the rows' own cells are made safe.
+        out: Long enough for all.
     """
-    separator, is_safe = asked
+    separator, is_safe = options
     at = 0
     for row in range(len(rows)):
         begin, end, following = rows[row, 0], rows[row, 1], rows[row, 2]
         at = _put_safe(text, begin, end, separator, out, at) if is_safe else _copy(text, begin, end, out, at)
-        at = _put_answers(row, answers, pieces, tables, separator, out, at)
+        at = _put_cells(row, cells, firsts, texts, separator, out, at)
         at = _copy(text, end, following, out, at)
     return at

@@ -1,8 +1,11 @@
-"""Zip archives from outside, opened within bounds.
+"""Files from outside: what kind they are, and zip archives opened within bounds.
 
-What an archive declares about itself may be a lie, and a few kilobytes can unfold to gigabytes. So
-the number of entries is bounded before the directory is read, every declared size before an entry
-is opened, and the real size while it is read.
+The kind is told from a file's first bytes: a sign-in page saved as a workbook, or a spreadsheet renamed to `.txt`,
+would otherwise end in a parser's error that doesn't say what to do.
+
+What an archive declares about itself may be false, and a few kilobytes can unpack to gigabytes. So the number of
+entries is bounded before the directory is read, every declared size before an entry is opened, and the real size
+while it is read.
 """
 
 from __future__ import annotations
@@ -17,12 +20,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobmajor.errors import DataError
-from jobmajor.tables import sniff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+HEAD_BYTES = 512  # what `kind` needs to see
+ZIP = "a zip archive or workbook"
+TEXT = "plain text"
+HTML = "an HTML page"
+_MAGIC = (
+    (b"PK\x03\x04", ZIP),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"\xd0\xcf\x11\xe0", "an encrypted workbook or one of the old .xls kind"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"%PDF", "a PDF document"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"\xff\xfe", "text in UTF-16"),
+    (b"\xfe\xff", "text in UTF-16"),
+)
 _CHUNK_BYTES = 2**18
 _ENTRY_SIGNATURE = re.compile(rb"PK\x01\x02")
 _PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # bzip2 and LZMA take memory of their own
@@ -45,7 +62,7 @@ _DAMAGED = (
 class Limits:
     """What an archive may have at most.
 
-    `ratio` is unfolded to stored size, looked at from 1 MiB on; `total_bytes` is unfolded.
+    `ratio` is the unpacked size over the stored size, checked from 1 MiB on; `total_bytes` counts unpacked bytes.
     """
 
     file_bytes: int
@@ -54,15 +71,32 @@ class Limits:
     ratio: int = 200
 
 
+def kind(head: bytes) -> str:
+    """Return a few words for the kind of a file that begins with `head` (`HEAD_BYTES` of it, or all if it is smaller).
+
+    >>> kind(b"<!DOCTYPE html><title>Sign in</title>")
+    'an HTML page'
+    """
+    for magic, words in _MAGIC:
+        if head.startswith(magic):
+            return words
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<script")):
+        return HTML
+    if not head:
+        return "an empty file"
+    return "binary data" if b"\x00" in head else TEXT
+
+
 def first_bytes(path: Path, *, expected: str) -> bytes:
-    """The file's beginning, for `sniff.kind`.
+    """Return the file's first bytes, for `kind`.
 
     Raises:
         DataError: The file is empty or can't be read.
     """
     try:
         with path.open("rb") as file:
-            head = file.read(sniff.HEAD_BYTES)
+            head = file.read(HEAD_BYTES)
     except OSError as error:
         raise DataError(path, f"{error.strerror}", expected, "give a file that can be read") from error
     if not head:
@@ -71,8 +105,8 @@ def first_bytes(path: Path, *, expected: str) -> bytes:
 
 
 def _check_file(path: Path, limits: Limits, expected: str) -> None:
-    found = sniff.kind(first_bytes(path, expected=expected))
-    if found != sniff.ZIP:
+    found = kind(first_bytes(path, expected=expected))
+    if found != ZIP:
         raise DataError(path, found, expected, "fetch the file again, or save it in that format")
     size = path.stat().st_size
     if size > limits.file_bytes:
@@ -118,11 +152,10 @@ def _check_entries(path: Path, archive: zipfile.ZipFile, limits: Limits) -> None
 
 @contextmanager
 def opened(path: Path, limits: Limits, *, expected: str) -> Iterator[zipfile.ZipFile]:
-    """The archive, after its size, kind, and all that it declares were found within `limits`.
+    """Open the archive, after its size, its kind and all that it declares were checked against `limits`.
 
     Raises:
-        DataError: It is no zip archive (`expected` says what it should be), damaged, or beyond the
-            limits.
+        DataError: It is no zip archive (`expected` says what it should be), damaged, or beyond the limits.
     """
     _check_file(path, limits, expected)
     try:
@@ -135,10 +168,10 @@ def opened(path: Path, limits: Limits, *, expected: str) -> Iterator[zipfile.Zip
 
 
 def check(path: Path, limits: Limits, *, expected: str) -> None:
-    """Nothing, once every entry was read to its end and its checksum found right.
+    """Read every entry to its end and check its checksum.
 
     Raises:
-        DataError: As `opened` and `chunks` have it.
+        DataError: As `opened` and `chunks` raise it.
     """
     with opened(path, limits, expected=expected) as archive:
         for name in archive.namelist():
@@ -147,15 +180,15 @@ def check(path: Path, limits: Limits, *, expected: str) -> None:
 
 
 def damaged(path: Path, expected: str) -> DataError:
-    """The error for an archive that breaks off or contradicts itself."""
+    """Return the error for an archive that breaks off or contradicts itself."""
     return DataError(path, "a truncated or damaged zip archive", expected, "fetch it again")
 
 
 def chunks(path: Path, archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    """An entry's content in pieces of at most 256 KiB; never more than it declares.
+    """Yield an entry's content in pieces of at most 256 KiB; never more bytes than it declares.
 
     Raises:
-        DataError: The entry is damaged or goes on after its declared size.
+        DataError: The entry is damaged or longer than it declares.
     """
     left = archive.getinfo(name).file_size
     try:

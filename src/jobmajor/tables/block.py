@@ -1,25 +1,36 @@
-"""What passes from a table's reader to a writer: some rows, with their titles where the scorer can see them."""
+"""The values that pass from a table's reader to a writer: blocks of rows with their titles, and columns to add."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import numpy as np
+
+from jobmajor.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    from jobmajor.batch.added import Answers
+    from numpy.typing import NDArray
+
     from jobmajor.tables.cells import Kind
     from jobmajor.tables.packed import Packed
 
-MAX_LINE_BYTES: Final = 2**20  # of one row of text: more is no row of a table
-BLOCK_BYTES: Final = 4 * MAX_LINE_BYTES  # of rows that are in work together, about
-SHOWN_BYTES: Final = 1000  # of a row that is longer, beside its reason
+    Values = Sequence[NDArray[Any]]  # one array for each added column, as `Column` describes them
+
+MAX_LINE_BYTES: Final = 2**20  # the longest row of text; a longer one is a bad row
+BLOCK_BYTES: Final = 4 * MAX_LINE_BYTES  # about what a block of rows takes
+SHOWN_BYTES: Final = 1000  # what the side file shows of a row that is too long
+DIGITS: Final = 6  # decimals of a number in text, as the service prints them
+MILLION: Final = 10**DIGITS
+_SHOWN_NAMES, _SHOWN_CHARACTERS = 20, 40
 
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A row that can't be used: the line in which it begins, why, and as it was (of a longer one the beginning)."""
+    """A row that can't be used: the line where it begins, the reason, and its bytes (the first ones if it is long)."""
 
     line: int
     reason: str
@@ -30,19 +41,19 @@ class Rows(Protocol):
     """The rows of a block in their own format."""
 
     def columns(self) -> list[list[Any]]:
-        """The cells of the table's columns as plain values (see `cells`), column by column."""
+        """Return the cells as plain values (see `cells`), column by column."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some rows.
+    """Consecutive rows of a table.
 
     Attributes:
         titles: The title of each row.
         rows: The whole rows.
-        bad: Those between them that can't be used, and are left out.
-        share: How much of the table was read up to here, 0 to 1.
+        bad: The rows among them that can't be used; `titles` and `rows` leave them out.
+        share: How much of the table has been read by the end of the block, 0 to 1.
     """
 
     titles: Packed
@@ -56,26 +67,67 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A table's columns in order, and what each holds; `details` is what only its own format knows of them."""
+    """A table's columns in order, and the kind of each; `details` holds what only the format itself understands."""
 
     names: tuple[str, ...]
     kinds: Sequence[Kind]
     details: Any = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that a writer adds behind the columns of its input.
+
+    A writer gets the column's values as an array, shape (rows,): float32 for a number, NaN where there is none; bool
+    for a truth value; integers for text, each the index of a text in `texts`, -1 where there is none.
+
+    Attributes:
+        name: What it is called.
+        kind: "text", "number" or "truth".
+        texts: All texts that a column of text can hold.
+        is_encoded: Whether parquet gives a column of text the type of a dictionary instead of a string.
+    """
+
+    name: str
+    kind: Kind
+    texts: tuple[str, ...] = ()
+    is_encoded: bool = True
+
+    def cells(self, values: NDArray[Any]) -> list[Any]:
+        """Return plain values: the texts themselves ("" for none), numbers of six decimals, truth values.
+
+        >>> Column("code", "text", ("11", "13")).cells(np.array([1, -1]))
+        ['13', '']
+        >>> Column("score", "number").cells(np.array([0.25, np.nan], np.float32))
+        [0.25, None]
+        """
+        if self.kind == "text":
+            texts = (*self.texts, "")
+            return [texts[index] for index in values.tolist()]
+        if self.kind == "number":
+            return [None if value < 0 else value / MILLION for value in millionths(values).tolist()]
+        return list(values.tolist())
+
+
+def millionths(values: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return numbers from 0 on in whole millionths, as every text format prints them; -1 stands for NaN."""
+    found = np.rint(values.astype(np.float64) * MILLION)
+    return np.where(np.isnan(found), -1, found).astype(np.int32)
+
+
 class Reader(Protocol):
     """A table that is read once, from its beginning."""
 
     def head(self) -> Head:
-        """Its columns; may read the whole table where its format has no head.
+        """Return its columns; reads the whole table where the format has no head.
 
         Raises:
-            InputError: It has no column of titles, which is named.
+            InputError: It has no column of titles; names the columns that it has.
         """
         ...
 
     def blocks(self, most: int) -> Iterator[Block]:
-        """All rows, in blocks of so many at most: the same file always gives the same blocks."""
+        """Yield all rows in blocks of at most `most`; the same file always gives the same blocks."""
         ...
 
     def close(self) -> None:
@@ -86,10 +138,53 @@ class Reader(Protocol):
 class Writer(Protocol):
     """A table that is being written."""
 
-    def write(self, block: Block, answers: Answers) -> None:
-        """Write the block's rows with their answers, shape (rows,)."""
+    def write(self, block: Block, values: Values) -> None:
+        """Write the block's rows with the values of the added columns."""
         ...
 
     def close(self) -> None:
-        """Write what is left, and wait until it is on its way to the disk."""
+        """Write what is left and close the file."""
         ...
+
+
+def find_column(path: Path | str, names: Sequence[str], wanted: str) -> int:
+    """Return the index of a column by its name.
+
+    Where no name is equal, a single one that differs only in case or surrounding blanks counts.
+
+    Raises:
+        DataError: There is no such column, or several; the error lists the names.
+
+    >>> find_column("x.csv", ["id", "Title "], "title")
+    1
+    """
+    exact = [index for index, name in enumerate(names) if name == wanted]
+    close = exact or [index for index, name in enumerate(names) if _plain(name) == _plain(wanted)]
+    if len(close) == 1:
+        return close[0]
+    if close:
+        found = f"the column {wanted!r} {len(close)} times"
+        raise DataError(path, found, "it once", "rename the others")
+    raise DataError(path, f"the columns {shown(names)}", f"a column {wanted!r}", "name the column with --column")
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
+def shown(names: Sequence[str]) -> str:
+    """Return the names for an error message: at most 20, each cut after 40 characters."""
+    few = ", ".join(repr(name[:_SHOWN_CHARACTERS]) for name in names[:_SHOWN_NAMES])
+    return f"{few} and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else few
+
+
+def check_names(path: Path | str, names: Sequence[str], added: Sequence[str]) -> None:
+    """Check that no column of the input has the name of an added one.
+
+    Raises:
+        DataError: One has; the error names it.
+    """
+    taken = [name for name in added if name in set(names)]
+    if taken:
+        found = f"a column {taken[0]!r}, where an answer would go"
+        raise DataError(path, found, "another name for it", "rename it, or put --prefix before ours")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
 
 from jobmajor.errors import DataError, MissingExtra
-from jobmajor.tables import sniff
+from jobmajor.tables import archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,9 +53,9 @@ class Source:
 
     def _check(self) -> None:
         with self._faults():
-            head = self._stream.peek(sniff.HEAD_BYTES)[: sniff.HEAD_BYTES]
-        found = sniff.kind(head.replace(b"\0", b" "))  # a row may hold one, and is a bad one then
-        if found != sniff.TEXT:
+            head = self._stream.peek(archive.HEAD_BYTES)[: archive.HEAD_BYTES]
+        found = archive.kind(head.replace(b"\0", b" "))  # a row may hold one, and is a bad one then
+        if found != archive.TEXT:
             raise DataError(self._path, found, _TEXT, "save it as that, or name it as what it is")
 
     def _unpacked(self) -> Any:

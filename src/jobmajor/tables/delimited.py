@@ -1,7 +1,7 @@
-"""Comma- and tab-separated text: each row is copied as it stands, with cells behind it.
+"""Comma- and tab-separated text: each row is copied unchanged, with the added cells behind it.
 
-Quotes, line ends, a byte order mark, an id like 007 and whatever else stands in a row come out as they went in, since
-nothing is parsed but the title and where the row ends.
+Only the title and the row's end are parsed. So quotes, line ends, a byte order mark, an id like 007 and everything
+else in a row come out as they went in.
 """
 
 from __future__ import annotations
@@ -14,22 +14,31 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from jobmajor.batch.added import DIGITS, Pieces, millionths, pieces
 from jobmajor.errors import DataError
 from jobmajor.tables import cells, scan
-from jobmajor.tables.append import append
-from jobmajor.tables.block import BLOCK_BYTES, MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
-from jobmajor.tables.columns import found_column
+from jobmajor.tables.append import NUMBER_BYTES, append
+from jobmajor.tables.block import (
+    BLOCK_BYTES,
+    DIGITS,
+    MAX_LINE_BYTES,
+    SHOWN_BYTES,
+    Bad,
+    Block,
+    Column,
+    Head,
+    find_column,
+    millionths,
+)
 from jobmajor.tables.packed import Packed
 from jobmajor.tables.scan import BEGIN, END, FAULT, FIELDS, FINE, LINE, NEXT, PLACE, WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from jobmajor.batch.added import Added, Answers
+    from jobmajor.tables.block import Values
     from jobmajor.tables.compression import Source
 
 Kind = Literal["csv", "tsv"]
@@ -148,7 +157,7 @@ class DelimitedReader:
         else:
             separator = _SEPARATORS[self._kind][0]
         first, names = self._first_row(separator)
-        place = found_column(self._path, names, self._column)
+        place = find_column(self._path, names, self._column)
         self._separator, self._asked = first.separator, (np.uint8(ord(first.separator)), place, len(names))
         return Head(tuple(names), cells.all_text(len(names)), first)
 
@@ -212,28 +221,55 @@ def _row() -> NDArray[np.int64]:
     return np.empty(8, np.int64)
 
 
-class DelimitedWriter:
-    """Rows of a delimited table as they are; of any other, its cells as text."""
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """The texts of all added columns as bytes, as `append` takes them; `firsts` and `longest` are for its rows."""
 
-    def __init__(self, file: IO[bytes], head: Head, added: Added, kind: Kind, *, safe_cells: bool) -> None:
+    data: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    firsts: NDArray[np.int64]
+    longest: int  # bytes that the added cells of a row take at most
+
+    @classmethod
+    def of(cls, columns: Sequence[Column], joined: Callable[[Sequence[str]], bytes]) -> _Texts:
+        """Put the texts together; `joined` makes one text of some cells, a separator before each."""
+        texts: list[bytes] = []
+        firsts, longest = [], 0
+        for column in columns:
+            found = [joined([""]), *(joined([text]) for text in _shown_texts(column))]
+            firsts.append(-1 if column.kind == "number" else len(texts) + 1)
+            texts += found
+            longest += NUMBER_BYTES if column.kind == "number" else max(map(len, found))
+        starts = np.cumsum([0, *map(len, texts)])
+        return cls(np.frombuffer(b"".join(texts), np.uint8), starts, np.array(firsts, np.int64), longest)
+
+
+def _shown_texts(column: Column) -> Sequence[str]:
+    return ("false", "true") if column.kind == "truth" else column.texts
+
+
+class DelimitedWriter:
+    """Writes rows of a delimited table as they are, and the cells of any other table as text."""
+
+    def __init__(self, file: IO[bytes], head: Head, added: Sequence[Column], kind: Kind, *, safe_cells: bool) -> None:
         self._file, self._added, self._is_safe = file, added, safe_cells
         first = head.details if isinstance(head.details, FirstLine) and head.details.kind == kind else None
         self._separator = first.separator if first else _SEPARATORS[kind][0]
-        self._pieces = pieces(added, self._joined)
-        self._rows = max(1, _OUT_BYTES // self._pieces.longest)
-        names = [self._own(name) for name in head.names]
+        self._texts = _Texts.of(added, self._joined)
+        self._rows = max(1, _OUT_BYTES // max(1, self._texts.longest))
+        names, more = [self._safe(name) for name in head.names], [column.name for column in added]
         if first is None:
-            self._write_cells([[name] for name in (*names, *added.names)])
+            self._write_cells([[name] for name in (*names, *more)])
         else:
             bom = _BOM if first.raw.startswith(_BOM) else b""
             raw = first.raw if names == list(head.names) else bom + self._joined(names)[1:]
-            file.write(raw + self._joined(added.names) + first.end)
+            file.write(raw + self._joined(more) + first.end)
 
-    def _own(self, text: str) -> str:
+    def _safe(self, text: str) -> str:
         return cells.safe(text) if self._is_safe else text
 
     def _joined(self, texts: Sequence[str]) -> bytes:
-        """The cells, a separator before each."""
+        """Return the cells with a separator before each."""
         return "".join(self._separator + self._quoted(text) for text in texts).encode()
 
     def _quoted(self, text: str) -> str:
@@ -241,36 +277,30 @@ class DelimitedWriter:
             return '"' + text.replace('"', '""') + '"'
         return text
 
-    def write(self, block: Block, answers: Answers) -> None:
+    def write(self, block: Block, values: Values) -> None:
         """Copy the rows, or write their cells."""
         rows = block.rows
         if isinstance(rows, DelimitedRows) and rows.separator == self._separator:
-            self._write_raw(rows, answers)
+            self._write_raw(rows, _as_integers(self._added, values, len(block)))
             return
-        given = [[self._own(cells.text(value)) for value in column] for column in rows.columns()]
-        mine = [[_shown(value) for value in column] for column in self._added.columns(answers)]
-        self._write_cells([*given, *mine])
+        given = [[self._safe(cells.text(value)) for value in column] for column in rows.columns()]
+        more = [map(_text, column.cells(each)) for column, each in zip(self._added, values, strict=True)]
+        self._write_cells([*given, *more])
 
-    def _write_cells(self, columns: Sequence[Sequence[str]]) -> None:
+    def _write_cells(self, columns: Sequence[Iterable[str]]) -> None:
         target = io.StringIO()
         csv.writer(target, delimiter=self._separator, lineterminator="\n").writerows(zip(*columns, strict=True))
         self._file.write(target.getvalue().encode())
 
-    def _write_raw(self, rows: DelimitedRows, answers: Answers) -> None:
-        for first in range(0, len(answers), self._rows):
-            part = slice(first, first + self._rows)
-            spans = rows.spans[part]
+    def _write_raw(self, rows: DelimitedRows, added: NDArray[np.int32]) -> None:
+        texts = self._texts
+        for first in range(0, len(rows.spans), self._rows):
+            spans = rows.spans[first : first + self._rows]
             size = int((spans[:, NEXT] - spans[:, BEGIN]).sum()) * (1 + self._is_safe)
-            out = np.empty(size + len(spans) * self._pieces.longest, np.uint8)
-            count = append(
-                rows.text,
-                spans,
-                _taken(answers[part]),
-                (self._pieces.data, self._pieces.starts),
-                _tables(self._pieces),
-                (np.uint8(ord(self._separator)), self._is_safe),
-                out,
-            )
+            out = np.empty(size + len(spans) * texts.longest, np.uint8)
+            part = np.ascontiguousarray(added[:, first : first + self._rows])
+            options = np.uint8(ord(self._separator)), self._is_safe
+            count = append(rows.text, spans, part, texts.firsts, (texts.data, texts.starts), options, out)
             self._file.write(out.data[:count])
 
     def close(self) -> None:
@@ -278,13 +308,13 @@ class DelimitedWriter:
         self._file.close()
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     return f"{value:.{DIGITS}f}" if isinstance(value, float) else cells.text(value)
 
 
-def _taken(answers: Answers) -> tuple[NDArray[Any], ...]:
-    return answers["labels"], millionths(answers["scores"]), answers["reasons"], answers["source"]
-
-
-def _tables(made: Pieces) -> tuple[NDArray[np.int64], ...]:
-    return made.of_label, made.of_reason, made.of_source
+def _as_integers(added: Sequence[Column], values: Values, rows: int) -> NDArray[np.int32]:
+    """Return the values, shape (columns, rows), as `append` takes them."""
+    found = np.empty((len(added), rows), np.int32)
+    for index, (column, each) in enumerate(zip(added, values, strict=True)):
+        found[index] = millionths(each) if column.kind == "number" else each
+    return found

@@ -1,4 +1,4 @@
-"""From a file's name to what reads or writes it."""
+"""The reader and the writer that belong to a file's name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from jobmajor.batch.added import Added
-    from jobmajor.tables.block import Head, Reader, Writer
+    from jobmajor.tables.block import Column, Head, Reader, Writer
 
 Kind = Literal["csv", "tsv", "jsonl", "parquet", "xlsx"]
 _KINDS: Final[dict[str, Kind]] = {
@@ -78,7 +77,7 @@ def reader(path: Path, column: str, target: Format, reserved: Sequence[str] = ()
     return DelimitedReader(path, sources[0], column, found.kind)
 
 
-def writer(path: Path, made: Format, head: Head, added: Added, *, safe_cells: bool) -> Writer:
+def writer(path: Path, made: Format, head: Head, added: Sequence[Column], *, safe_cells: bool) -> Writer:
     """What writes a new file.
 
     Raises:

@@ -1,4 +1,4 @@
-"""JSON lines: each line is kept as it stands, with keys before its last brace."""
+"""JSON lines: each line is kept unchanged, with the added keys before its last brace."""
 
 from __future__ import annotations
 
@@ -9,16 +9,25 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from jobmajor.errors import DataError
 from jobmajor.tables import cells
-from jobmajor.tables.block import BLOCK_BYTES, MAX_LINE_BYTES, SHOWN_BYTES, Bad, Block, Head
+from jobmajor.tables.block import (
+    BLOCK_BYTES,
+    MAX_LINE_BYTES,
+    SHOWN_BYTES,
+    Bad,
+    Block,
+    Head,
+    check_names,
+    find_column,
+    shown,
+)
 from jobmajor.tables.cells import jsonable
-from jobmajor.tables.columns import check_room, found_column, shown
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from jobmajor.batch.added import Added, Answers
+    from jobmajor.tables.block import Column, Values
     from jobmajor.tables.cells import Kind
     from jobmajor.tables.compression import Source
 
@@ -133,8 +142,8 @@ class JsonReader:
             value = _parsed(raw)
             if is_first:
                 where, keys = f"{self._path}, line {number}", list(value)
-                self._key = keys[found_column(where, keys, self._column)]
-                check_room(where, keys, sorted(self._reserved))
+                self._key = keys[find_column(where, keys, self._column)]
+                check_names(where, keys, sorted(self._reserved))
             return _Line(raw, value, self._title(value))
         except _Fault as fault:
             return Bad(number, str(fault), raw[:SHOWN_BYTES] if len(raw) > MAX_LINE_BYTES else raw.rstrip(b"\r\n"))
@@ -191,15 +200,16 @@ def _lines(source: Source, before: int = 0) -> Iterator[tuple[int, bytes]]:
 
 
 class JsonWriter:
-    """Lines as they are; of a table, each row as an object."""
+    """Writes JSON lines as they are, and each row of any other table as an object."""
 
-    def __init__(self, file: IO[bytes], head: Head, added: Added) -> None:
+    def __init__(self, file: IO[bytes], head: Head, added: Sequence[Column]) -> None:
         self._file, self._names, self._added = file, head.names, added
 
-    def write(self, block: Block, answers: Answers) -> None:
+    def write(self, block: Block, values: Values) -> None:
         """Write the lines."""
-        mine = zip(*self._added.columns(answers), strict=True)
-        objects = [_dumped(dict(zip(self._added.names, row, strict=True))) for row in mine]
+        cells_of = (column.cells(each) for column, each in zip(self._added, values, strict=True))
+        names = [column.name for column in self._added]
+        objects = [_dumped(dict(zip(names, row, strict=True))) for row in zip(*cells_of, strict=True)]
         rows = block.rows
         if isinstance(rows, JsonRows):
             pairs = zip(rows.lines, objects, strict=True)

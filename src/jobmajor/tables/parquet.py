@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobmajor.errors import DataError
-from jobmajor.model.coder import REASONS, SOURCES
 from jobmajor.tables import cells
-from jobmajor.tables.block import BLOCK_BYTES, Bad, Block, Head
-from jobmajor.tables.columns import found_column
+from jobmajor.tables.block import BLOCK_BYTES, Bad, Block, Column, Head, find_column
 from jobmajor.tables.compression import required
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from jobmajor.batch.added import Added, Answers
+    from jobmajor.tables.block import Values
 
 _BUFFER_BYTES = 2**20  # of a column that is read at a time, however large its part of the file
 _GROUP_ROWS, _GROUP_BYTES = 2**17, 2**23  # from which on a row group is written
@@ -65,7 +63,7 @@ class ParquetReader:
     def head(self) -> Head:
         """The columns; `details` is Arrow's schema."""
         schema = self._file.schema_arrow
-        place = found_column(self._path, schema.names, self._column)
+        place = find_column(self._path, schema.names, self._column)
         if not self._is_text(schema.types[place]):
             found = f"a column {schema.names[place]!r} of {schema.types[place]}"
             raise DataError(self._path, found, "titles as text", "name another with --column")
@@ -80,7 +78,7 @@ class ParquetReader:
 
     def blocks(self, most: int) -> Iterator[Block]:
         """All rows; a title that is no UTF-8 makes its row a bad one."""
-        place = found_column(self._path, self._file.schema_arrow.names, self._column)
+        place = find_column(self._path, self._file.schema_arrow.names, self._column)
         rows, done = max(self._file.metadata.num_rows, 1), 0
         size = sum(self._file.metadata.row_group(group).total_byte_size for group in range(self._file.num_row_groups))
         most = max(1, min(most, BLOCK_BYTES * rows // max(size, 1)))
@@ -133,39 +131,36 @@ def _is_utf8(value: bytes) -> bool:
 
 
 class ParquetWriter:
-    """Row groups of half a million rows, or what memory allows."""
+    """Writes row groups of at most 131,072 rows, or fewer where the rows are long."""
 
-    def __init__(self, path: Path, head: Head, added: Added) -> None:
+    def __init__(self, path: Path, head: Head, added: Sequence[Column]) -> None:
         arrow = required("a .parquet file")
         from pyarrow import parquet  # noqa: PLC0415 - an extra
 
         self._arrow, self._head, self._added = arrow, head, added
-        self._schema = self._with_added(_schema(arrow, head))
-        # Of other columns a dictionary would be tried in vain, which takes a third of the time: ids, nearly all titles.
+        self._schema = _schema(arrow, head)
+        for column in added:
+            self._schema = self._schema.append(arrow.field(column.name, self._type(column)))
+        # A dictionary helps only columns of few texts; trying one for ids or titles takes a third of the time.
         few = [field.name for field in self._schema if arrow.types.is_dictionary(field.type)]
+        few += [column.name for column in added if column.texts and not column.is_encoded]
         self._file = parquet.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=few)
         self._waiting: list[Any] = []
 
-    def _with_added(self, schema: Any) -> Any:
-        for name in self._added.names:
-            schema = schema.append(self._arrow.field(name, self._type(name)))
-        return schema
-
-    def _type(self, name: str) -> Any:
-        before, _, rank = name.rpartition("_")
-        name = before if rank.isdigit() else name
-        if name.endswith("score"):
+    def _type(self, column: Column) -> Any:
+        if column.kind == "number":
             return self._arrow.float32()
-        if name.endswith("abstain"):
+        if column.kind == "truth":
             return self._arrow.bool_()
-        return self._arrow.dictionary(self._arrow.int16(), self._arrow.string())
+        text = self._arrow.string()
+        return self._arrow.dictionary(self._arrow.int16(), text) if column.is_encoded else text
 
-    def write(self, block: Block, answers: Answers) -> None:
-        """Take the rows, and write them once there are enough."""
+    def write(self, block: Block, values: Values) -> None:
+        """Take the rows, and write a row group once there are enough."""
         rows = block.rows
         given = rows.batch.columns if isinstance(rows, ArrowRows) else self._given(rows.columns())
-        mine = self._columns(answers)
-        self._waiting.append(self._arrow.RecordBatch.from_arrays([*given, *mine], schema=self._schema))
+        more = [self._array(column, each) for column, each in zip(self._added, values, strict=True)]
+        self._waiting.append(self._arrow.RecordBatch.from_arrays([*given, *more], schema=self._schema))
         if sum(map(len, self._waiting)) >= _GROUP_ROWS or sum(each.nbytes for each in self._waiting) >= _GROUP_BYTES:
             self._write_group()
 
@@ -175,29 +170,15 @@ class ParquetWriter:
             self._arrow.array([cells.of_kind(value, kind) for value in column], made) for column, kind, made in kinds
         ]
 
-    def _columns(self, answers: Answers) -> list[Any]:
-        found = []
-        levels = self._added.levels
-        for place, level in enumerate(levels):
-            reasons = answers["reasons"][:, place]
-            once = [self._arrow.array(reasons != 0), self._texts(reasons, REASONS)]
-            if len(levels) == 1:
-                constant = np.zeros(len(answers), np.int16)
-                once = [self._texts(constant, (level,)), *once, self._texts(answers["source"], SOURCES)]
-            ranked = [self._ranked(answers, place, rank) for rank in range(self._added.k)]
-            found += [*ranked[0], *once, *(column for each in ranked[1:] for column in each)]
-        return found if len(levels) == 1 else [*found, self._texts(answers["source"], SOURCES)]
-
-    def _ranked(self, answers: Answers, level: int, rank: int) -> list[Any]:
-        codes, names = self._added.texts(level)
-        labels = answers["labels"][:, level, rank]
-        is_none = labels < 0
-        scores = self._arrow.array(np.ascontiguousarray(answers["scores"][:, level, rank]), mask=is_none)
-        return [self._texts(labels, codes[:-1], is_none), self._texts(labels, names[:-1], is_none), scores]
-
-    def _texts(self, places: NDArray[Any], texts: Any, is_none: NDArray[np.bool_] | None = None) -> Any:
-        indices = self._arrow.array(places.astype(np.int16), mask=is_none)
-        return self._arrow.DictionaryArray.from_arrays(indices, self._arrow.array(list(texts), self._arrow.string()))
+    def _array(self, column: Column, values: NDArray[Any]) -> Any:
+        arrow = self._arrow
+        if column.kind == "number":
+            return arrow.array(values, mask=np.isnan(values))
+        if column.kind == "truth":
+            return arrow.array(values)
+        indices = arrow.array(values.astype(np.int16), mask=values < 0)
+        texts = arrow.array(list(column.texts), arrow.string())
+        return arrow.DictionaryArray.from_arrays(indices, texts) if column.is_encoded else texts.take(indices)
 
     def _write_group(self) -> None:
         if self._waiting:

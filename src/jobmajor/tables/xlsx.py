@@ -1,6 +1,6 @@
-"""Workbooks: read within bounds, since their format can't be streamed; written row by row.
+"""Workbooks as tables: read whole within bounds, since the format can't be streamed; written row by row.
 
-Values are kept, and neither formulas nor formats: a formula's cell gives what the spreadsheet last saw in it.
+Values are kept; formulas and formats are not. A cell with a formula gives the value that the spreadsheet last saved.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.errors import DataError, InputError, MissingExtra
 from jobmajor.tables import cells, workbook
-from jobmajor.tables.block import Bad, Block, Head
-from jobmajor.tables.columns import found_column
+from jobmajor.tables.block import Bad, Block, Head, find_column
 from jobmajor.tables.compression import EXTRA
 from jobmajor.tables.packed import Packed
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from jobmajor.batch.added import Added, Answers
+    from jobmajor.tables.block import Column, Values
     from jobmajor.tables.cells import Kind
 
 SHEET_ROWS: Final = 1_048_576  # of any workbook
@@ -64,7 +63,7 @@ class WorkbookReader:
         names = [cells.text(value) for value in self._rows[0][1]]
         while names and not names[-1] and all(row[len(names) - 1] is None for _, row in self._rows[1:]):
             names.pop()
-        found_column(self._path, names, self._column)
+        find_column(self._path, names, self._column)
         kinds: list[Kind] = []
         for place in range(len(names)):
             kind = cells.widened(None, (row[place] for _, row in self._rows[1:]))
@@ -74,7 +73,7 @@ class WorkbookReader:
     def blocks(self, most: int) -> Iterator[Block]:
         """All rows but blank ones."""
         head = self.head()
-        width, place = len(head.names), found_column(self._path, head.names, self._column)
+        width, place = len(head.names), find_column(self._path, head.names, self._column)
         for first in range(1, len(self._rows), most):
             part = self._rows[first : first + most]
             fine = [row[:width] for _, row in part if isinstance(row[place], str | None)]
@@ -103,7 +102,7 @@ def _value(cell: object) -> Any:
 class WorkbookWriter:
     """A sheet, written row by row; always the same bytes for the same rows."""
 
-    def __init__(self, path: Path, head: Head, added: Added, *, safe_cells: bool) -> None:
+    def __init__(self, path: Path, head: Head, added: Sequence[Column], *, safe_cells: bool) -> None:
         try:
             import xlsxwriter  # noqa: PLC0415 - an extra
         except ImportError as error:
@@ -117,19 +116,20 @@ class WorkbookWriter:
         self._moment = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._time = self._book.add_format({"num_format": "hh:mm:ss"})
         self._added, self._is_safe, self._count = added, safe_cells, 0
-        self._put_row([*(self._own(name) for name in head.names), *added.names])
+        self._put_row([*(self._safe(name) for name in head.names), *(column.name for column in added)])
 
-    def _own(self, value: Any) -> Any:
+    def _safe(self, value: Any) -> Any:
         return cells.safe(value) if self._is_safe and isinstance(value, str) else value
 
-    def write(self, block: Block, answers: Answers) -> None:
+    def write(self, block: Block, values: Values) -> None:
         """Write the rows.
 
         Raises:
             InputError: They are more than a sheet has, or a cell is longer than one can be.
         """
-        given = [[self._own(value) for value in column] for column in block.rows.columns()]
-        for row in zip(*given, *self._added.columns(answers), strict=True):
+        given = [[self._safe(value) for value in column] for column in block.rows.columns()]
+        more = [column.cells(each) for column, each in zip(self._added, values, strict=True)]
+        for row in zip(*given, *more, strict=True):
             self._put_row(row)
 
     def _put_row(self, row: Sequence[Any]) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from jobmajor import soc
 from jobmajor.errors import DataError, InputError
-from jobmajor.tables import sniff
+from jobmajor.tables import archive
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _decoded(path: Path) -> str:
         raise DataError(path, f"what can't be read ({reason})", _EXPECTED, "name a file of titles") from error
     if len(data) > MAX_BYTES:
         raise DataError(path, f"more than {MAX_BYTES:,} bytes", "at most so many", "leave some titles out")
-    if (kind := sniff.kind(data[: sniff.HEAD_BYTES])) != sniff.TEXT:
+    if (kind := archive.kind(data[: archive.HEAD_BYTES])) != archive.TEXT:
         raise DataError(path, kind, _EXPECTED, "save it as CSV in UTF-8")
     try:
         return data.decode("utf-8-sig")
