@@ -152,7 +152,8 @@ def _scores(answers: Answers, level: int, rank: int) -> NDArray[np.float32]:
 
 
 def _abstains(answers: Answers, level: int) -> NDArray[np.bool_]:
-    return _reasons(answers, level) != 0
+    found: NDArray[np.bool_] = _reasons(answers, level) != 0
+    return found
 
 
 def _reasons(answers: Answers, level: int) -> NDArray[np.uint8]:
