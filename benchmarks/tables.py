@@ -19,7 +19,7 @@ _NONE = "–"
 _LONG = {
     "tutorial": "the tutorial's: its own split and labels, faults included",
     "row": "by row: labels right, a text may stand in training too",
-    "family": "by family: no form of a title in training (the house's split)",
+    "family": "by family: no form of a title in training (the split of a run)",
     "occupation": "by occupation: nobody of it, and no form of its titles, in training",
 }
 _HEADS = {

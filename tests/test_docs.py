@@ -207,26 +207,83 @@ def test_readmes_pasted_run_has_the_steps_of_the_definition() -> None:
     assert sorted(steps) == sorted(definition.order(parsed))
 
 
-def test_readmes_tree_names_every_file_of_the_packages() -> None:
-    tree = next(block for block in fences("text") if block.startswith("src/jobmajor/"))
-    named: list[str] = []
-    parents = [""]
-    for line in tree.splitlines():
-        indent, word = re.match(r"( *)(\S+)", line).groups()  # type: ignore[union-attr]  # no line is blank
-        parents[len(indent) // 2 :] = [f"{parents[len(indent) // 2 - 1] if indent else ''}{word}"]
-        named.append(parents[-1])
+def plain(printed: str) -> list[str]:
+    """Lines that a program printed, without what differs from run to run: times, rates, ids, digests, "(cached)".
 
-    data = (
-        "src/jobmajor/onet/starter/",
-        "src/jobmajor/aws/seed/",
-    )  # folders of data: their files are their own business
-    real = {
-        path.relative_to(ROOT).as_posix() for path in (ROOT / "src").rglob("*.*") if "__pycache__" not in path.parts
-    }
-    files = {name for name in named if name.startswith("src/") and not name.endswith("/")}
-    assert files == {name for name in real if not name.startswith(data)}
-    assert all((ROOT / name).exists() for name in named)
-    assert len(named) == len(set(named))
+    The last digits of a score depend on the processor, so scores keep three.
+    """
+    text = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", printed)
+    text = re.sub(r"(runs?[ /])[a-z0-9]{12}\b", r"\1ID", text)
+    text = re.sub(r"\b\d+\.\d s\b", "TIME", text).replace(" (cached)", "")
+    text = re.sub(r"\([\d,]+ a second\)", "(RATE a second)", text)
+    text = re.sub(r"\b[01]\.\d{5,}\b", lambda score: f"{float(score[0]):.3f}", text)
+    return [" ".join(line.split()) for line in text.strip().splitlines()]
+
+
+def test_what_differs_from_run_to_run_is_all_that_is_left_out() -> None:
+    first = "train  Succeeded (cached)  0.1 s\nrun 1b3uq60womac: in 2.8 s (runs/1b3uq60womac)\n0.995268,0.8985\n"
+    second = "train  Succeeded           14.2 s\nrun wlowwnlhs47b: in 23.1 s (runs/wlowwnlhs47b)\n0.995269,0.8985\n"
+
+    assert plain(first) == plain(second) == ["train Succeeded TIME", "run ID: in TIME (runs/ID)", "0.995,0.8985"]
+    assert plain(second.replace("0.8985", "0.8986")) != plain(second)
+    assert plain(second.replace("Succeeded", "Failed")) != plain(second)
+
+
+def pasted(page: Path) -> Iterator[tuple[str, str]]:
+    """Each command that a page shows with its output, which is empty where it prints nothing to standard output."""
+    for name, block in FENCE.findall(page.read_text("utf-8")):
+        if name == "console":
+            for part in block.removeprefix("$ ").split("\n$ "):
+                command, _, output = part.partition("\n")
+                yield command, output
+
+
+@pytest.mark.slow
+def test_readmes_output_is_what_its_commands_print(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workspace.rename(tmp_path / settings.HOME)
+    monkeypatch.chdir(tmp_path)
+    shown = list(pasted(ROOT / "README.md"))
+    files = {command.removeprefix("cat "): output for command, output in shown if command.startswith("cat ")}
+    Path("titles.csv").write_text(files["titles.csv"], "utf-8")
+
+    printed = []
+    for command, _ in shown:
+        program, *words = shlex.split(command)
+        if program == "jobmajor":
+            assert main.main(words) == 0
+        text = Path(words[0]).read_text("utf-8") if program == "cat" else capfd.readouterr().out
+        printed.append((command, plain(text)))
+
+    assert printed == [(command, plain(output)) for command, output in shown]
+    assert len(printed) == 5
+
+
+@pytest.mark.slow
+def test_readmes_python_prints_what_stands_behind_it(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = [body for name, body in FENCE.findall((ROOT / "README.md").read_text("utf-8")) if name == "python"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOBMAJOR_HOME", str(finished))
+
+    exec(compile(block, "example", "exec"), {})  # noqa: S102 - our own page
+
+    assert capsys.readouterr().out.splitlines() == re.findall(r"  # (.*)", block)
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 130
+
+
+def test_readmes_map_has_every_package() -> None:
+    tree = next(block for block in fences("text") if block.startswith("src/jobmajor/"))
+    first, _, second = tree.partition("src/sagelocal/")
+
+    for name, part in (("jobmajor", first.removeprefix("src/jobmajor/")), ("sagelocal", second)):
+        packages = {path.parent.name for path in (ROOT / "src" / name).glob("*/__init__.py")}
+        assert set(re.findall(r"^ +(\w+)", part, re.MULTILINE)) == packages
 
 
 def test_python_examples_compile_and_use_public_names() -> None:
