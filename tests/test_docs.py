@@ -321,5 +321,5 @@ def test_settings_in_the_documentation_can_be_used() -> None:
 def test_example_definition_can_run() -> None:
     parsed = definition.parse(COUNT.read_bytes())
 
-    assert executor.ready(parsed, {}) == {"InputUrl": "s3://demo/input"}
+    assert executor.validate(parsed, {}) == {"InputUrl": "s3://demo/input"}
     assert json.loads(COUNT.read_bytes())["Version"] == "2020-12-01"

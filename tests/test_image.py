@@ -19,8 +19,7 @@ import httpx
 import pytest
 
 from jobmajor.model import classifier as classifiers
-from sagelocal.jobs import contracts, sandbox
-from sagelocal.jobs import job as jobs
+from sagelocal.jobs import container, contracts, sandbox
 from sagelocal.jobs.environment import Environment
 from sagelocal.storage import manifest
 from sagelocal.storage.store import FolderStore
@@ -252,7 +251,9 @@ def test_image_s_own_train_runs_in_a_real_opt_ml(training: Path, image: Environm
     job = contracts.job("Training", request(), "one", "train")
 
     contents = {item.name: store.listing(item.uri) for item in job.inputs}
-    done = jobs.run(job, jobs.Bench("train", store, image, tmp_path / "job", tmp_path / "log", lock), contents)
+    done = container.run(
+        job, container.JobContext("train", store, image, tmp_path / "job", tmp_path / "log", lock), contents
+    )
 
     assert job.argv[0] == ""  # the image's own program
     assert [sorted(files) for files in done.outputs.values()] == [["model.tar.gz"]]

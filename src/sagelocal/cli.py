@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sagelocal.definition.steps import Definition
     from sagelocal.jobs.environment import Environment
-    from sagelocal.run.executor import Options
+    from sagelocal.run.executor import RunOptions
     from sagelocal.run.records import Execution, StepRecord
 
 app = typer.Typer(
@@ -87,7 +87,7 @@ def run(
     """
     from sagelocal.run import executor, handlers
 
-    options = executor.Options(
+    options = executor.RunOptions(
         parameters=pairs(parameter, "--parameter"),
         handlers={name: handlers.load(text) for name, text in pairs(handler, "--handler").items()},
         images={uri: _environment(path) for uri, path in pairs(image, "--image").items()},
@@ -114,7 +114,7 @@ def _selected(definition: Definition, begin: str | None, only: str | None) -> Se
     return [] if only is None else [name.strip() for name in only.split(",")]
 
 
-def _watched(definition: Definition, home: Path, options: Options) -> Execution:
+def _watched(definition: Definition, home: Path, options: RunOptions) -> Execution:
     import time
 
     from sagelocal.run import executor
@@ -144,7 +144,7 @@ def validate(
 
     try:
         parsed = _read(definition)
-        values = executor.ready(parsed, pairs(parameter, "--parameter"), pairs(handler, "--handler"))
+        values = executor.validate(parsed, pairs(parameter, "--parameter"), pairs(handler, "--handler"))
     except DefinitionError as error:
         for problem in () if as_json else error.problems:
             typer.echo(problem)

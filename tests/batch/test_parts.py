@@ -15,8 +15,7 @@ from jobmajor import steps
 from jobmajor.batch import parts
 from jobmajor.batch.parts import Work
 from jobmajor.errors import InputError
-from sagelocal.jobs import contracts
-from sagelocal.jobs import job as jobs
+from sagelocal.jobs import container, contracts
 from sagelocal.jobs.environment import current
 from sagelocal.storage import archive, publish
 from sagelocal.storage.store import FolderStore
@@ -232,8 +231,8 @@ def test_sharded_job_of_two_instances_scores_every_part_once(root: Path, tmp_pat
 
     contents = {item.name: store.listing(item.uri) for item in job.inputs}
     with (tmp_path / "lock").open("w") as lock:
-        bench = jobs.Bench("score", store, current(), tmp_path / "job", tmp_path / "log.txt", lock.fileno())
-        jobs.run(job, bench, contents)
+        context = container.JobContext("score", store, current(), tmp_path / "job", tmp_path / "log.txt", lock.fileno())
+        container.run(job, context, contents)
 
     found = set(store.listing("s3://bkt/scored"))
     assert {name for name in found if parts.is_part(name)} == {"a.parquet", "b.csv", "deep/c.jsonl"}

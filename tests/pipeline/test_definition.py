@@ -134,7 +134,7 @@ def test_same_settings_give_the_same_bytes_in_a_fresh_process() -> None:
 def test_definition_is_taken_by_the_parser_the_service_s_shapes_and_this_machine() -> None:
     definition = parsed()
 
-    values = executor.ready(definition, {})
+    values = executor.validate(definition, {})
 
     assert values["TestScoreThreshold"] == 0.75
     assert set(values) == set(definition.parameters)
@@ -306,7 +306,7 @@ def test_linear_definition_asks_for_nothing_of_a_transformer() -> None:
 def test_transformer_s_definition_is_taken_and_brings_its_checkpoint_as_a_channel() -> None:
     definition = definitions.parse(pipeline.to_bytes(TRANSFORMER))
 
-    values = executor.ready(definition, {})
+    values = executor.validate(definition, {})
 
     arguments = training(TRANSFORMER)
     assert values["CheckpointUrl"] == "s3://jobmajor-local/job-major-clf/checkpoint"
@@ -364,7 +364,7 @@ def jobs_of(settings: Settings, tuning: requests.Tuning | None = None) -> dict[s
 def test_definition_is_taken_with_every_choice_of_network_keys_and_spot(recipe: str, chosen: Jobs) -> None:
     definition = definitions.parse(pipeline.to_bytes(Settings(train=Train(recipe), jobs=chosen)))
 
-    assert executor.ready(definition, {}).keys() == definition.parameters.keys()
+    assert executor.validate(definition, {}).keys() == definition.parameters.keys()
 
 
 def test_jobs_are_cut_off_encrypted_between_each_other_and_tagged_whatever_is_chosen() -> None:
@@ -438,7 +438,7 @@ def searching() -> definitions.Definition:
 def test_search_as_a_step_is_taken_by_the_service_s_shapes_and_this_machine() -> None:
     definition = searching()
 
-    assert executor.ready(definition, {}).keys() == definition.parameters.keys()
+    assert executor.validate(definition, {}).keys() == definition.parameters.keys()
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_json_of_a_run_and_of_its_record_agree(tmp_path: Path, home: str, capsys
 def test_runs_lists_the_oldest_first(tmp_path: Path, home: str, capsys: pytest.CaptureFixture[str]) -> None:
     definition = definitions.parse(json.dumps(pipeline()).encode())
     made = [
-        executor.run(definition, Path(home), executor.Options(now=lambda at=at: at)).id  # type: ignore[misc]  # bound now
+        executor.run(definition, Path(home), executor.RunOptions(now=lambda at=at: at)).id  # type: ignore[misc]  # bound now
         for at in (2.0, 1.0)
     ]
 

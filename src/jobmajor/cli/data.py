@@ -140,7 +140,7 @@ def validate(settings_file: SettingsFile = None, as_json: Json = False) -> None:
     from sagelocal.run import executor
 
     parsed = parse.parse(definition.to_bytes(settings.read(settings_file)))
-    values = executor.ready(parsed, {})
+    values = executor.validate(parsed, {})
     order = graph.order(parsed)
     if as_json:
         dump({"valid": True, "digest": parsed.digest, "parameters": values, "steps": order})

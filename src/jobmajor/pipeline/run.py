@@ -196,10 +196,10 @@ def _threshold(options: Options, source: Source) -> float:
     return thresholds.starter if source.release == folders.STARTER else thresholds.onet
 
 
-def _executor_options(options: Options, parameters: Mapping[str, Any], handler: _Registration) -> executor.Options:
+def _executor_options(options: Options, parameters: Mapping[str, Any], handler: _Registration) -> executor.RunOptions:
     current = environment.current()
     ours = executor.Environment(current.prefix, code_version(options.settings.train.recipe), honours_root=True)
-    return executor.Options(
+    return executor.RunOptions(
         parameters=parameters,
         environment=ours,
         register=handler,

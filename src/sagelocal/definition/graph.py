@@ -52,14 +52,14 @@ def _dependencies(steps: Iterable[Step]) -> dict[str, frozenset[str]]:
 
 def order(definition: Definition) -> tuple[str, ...]:
     """All step names, each after those it waits for, otherwise in the order of the definition."""
-    turns, done = Turns(dependencies(definition)), []
-    while name := turns.next():
+    order, done = TopologicalOrder(dependencies(definition)), []
+    while name := order.next():
         done.append(name)
-        turns.done(name)
+        order.done(name)
     return tuple(done)
 
 
-class Turns:
+class TopologicalOrder:
     """Whose turn it is: steps whose waits are over, in the order of the definition."""
 
     def __init__(self, waits: Mapping[str, Collection[str]]) -> None:

@@ -53,7 +53,7 @@ class Job:
     `arguments` are the step's, resolved. `files` are the JSON files it finds, by path relative to
     /opt/ml. An empty `argv[0]` is the image's own `train`. `reason_file` is where it may say why it
     failed. `packed` says that the outputs' folders become `model.tar.gz` and `output.tar.gz`. `metrics`
-    are (name, regular expression) to find in its log. `hosts` names its instances. `counted` is what of the
+    are (name, regular expression) to find in its log. `hosts` names its instances. `key_arguments` is what of the
     arguments a cache looks at, where that isn't all but the usual.
     """
 
@@ -72,7 +72,7 @@ class Job:
     checkpoints: Transfer | None = None
     metrics: tuple[tuple[str, str], ...] = ()
     hosts: tuple[str, ...] = (FIRST,)
-    counted: Mapping[str, Any] | None = None
+    key_arguments: Mapping[str, Any] | None = None
 
     def files_of(self, host: str) -> dict[str, Any]:
         """The JSON files that one instance finds: in resourceconfig.json its own name stands."""

@@ -15,10 +15,10 @@ _QUOTED: Final = r"'[^']*'|\"[^\"]*\""
 _NUMBER: Final = r"-?\d{0,6}:-?\d{0,6}|-?\d{1,6}"
 _PART: Final = re.compile(
     rf"\.(?P<name>[\w-]+)|\[\s*(?P<names>(?:{_QUOTED})(?:\s*,\s*(?:{_QUOTED}))*)\s*\]"
-    rf"|\[\s*(?P<places>(?:{_NUMBER})(?:\s*,\s*(?:{_NUMBER}))*)\s*\]"
+    rf"|\[\s*(?P<indices>(?:{_NUMBER})(?:\s*,\s*(?:{_NUMBER}))*)\s*\]"
 )
-_Place = int | tuple[int | None, int | None]
-_Part = tuple[tuple[str, ...], tuple[_Place, ...]]  # names of members, or else places in a list
+_Index = int | tuple[int | None, int | None]
+_Part = tuple[tuple[str, ...], tuple[_Index, ...]]  # names of members, or else places in a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ def _part(match: re.Match[str]) -> _Part:
         return (match["name"],), ()
     if match["names"]:
         return tuple(word[1:-1] for word in re.findall(_QUOTED, match["names"])), ()
-    return (), tuple(_place(word.strip()) for word in match["places"].split(","))
+    return (), tuple(_index(word.strip()) for word in match["indices"].split(","))
 
 
-def _place(word: str) -> _Place:
+def _index(word: str) -> _Index:
     if ":" not in word:
         return int(word)
     first, last = word.split(":")
@@ -81,14 +81,14 @@ def _place(word: str) -> _Place:
 
 
 def _taken(value: Any, part: _Part) -> Any:
-    names, places = part
+    names, indices = part
     if names:
         return _members(value, names)
     if not isinstance(value, list):
         raise TypeError(f"found {type(value).__name__}, expected a list")
-    if len(places) == 1 and isinstance(places[0], int):
-        return value[places[0]]
-    return [item for place in places for item in _items(value, place)]
+    if len(indices) == 1 and isinstance(indices[0], int):
+        return value[indices[0]]
+    return [item for index in indices for item in _items(value, index)]
 
 
 def _members(value: Any, names: tuple[str, ...]) -> Any:
@@ -97,5 +97,5 @@ def _members(value: Any, names: tuple[str, ...]) -> Any:
     return value[names[0]] if len(names) == 1 else {name: value[name] for name in names}
 
 
-def _items(value: list[Any], place: _Place) -> list[Any]:
-    return value[slice(*place)] if isinstance(place, tuple) else [value[place]]
+def _items(value: list[Any], index: _Index) -> list[Any]:
+    return value[slice(*index)] if isinstance(index, tuple) else [value[index]]

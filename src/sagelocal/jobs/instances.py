@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """Where one instance works: `folder` is its own, and `ml` in it its /opt/ml."""
+class Host:
+    """One instance of a job: its host name, its folder and its log."""
 
-    host: str
+    name: str
     folder: Path
     log: Path
 
@@ -38,21 +38,24 @@ class Site:
         return self.folder / "ml"
 
 
-def sites(hosts: Sequence[str], folder: Path, log: Path) -> tuple[Site, ...]:
-    """One for each instance; the first one's log is `log`, and a job of one instance has all of `folder`."""
-    if len(hosts) == 1:
-        return (Site(hosts[0], folder, log),)
-    logs = [log, *(log.with_name(f"{log.stem}-{host}{log.suffix}") for host in hosts[1:])]
-    return tuple(Site(host, folder / host, own) for host, own in zip(hosts, logs, strict=True))
+def hosts(names: Sequence[str], folder: Path, log: Path) -> tuple[Host, ...]:
+    """Return the instances of a job by their names; the first one writes to `log`.
+
+    A job of one instance uses `folder` itself, otherwise each instance has a folder in it.
+    """
+    if len(names) == 1:
+        return (Host(names[0], folder, log),)
+    logs = [log, *(log.with_name(f"{log.stem}-{name}{log.suffix}") for name in names[1:])]
+    return tuple(Host(name, folder / name, path) for name, path in zip(names, logs, strict=True))
 
 
-def addresses(hosts: Sequence[str]) -> dict[str, str]:
-    """The loopback address of each instance.
+def addresses(names: Sequence[str]) -> dict[str, str]:
+    """Return the loopback address of each instance by its host name.
 
     >>> addresses(("algo-1", "algo-2"))
     {'algo-1': '127.0.0.1', 'algo-2': '127.0.0.2'}
     """
-    return {host: f"127.0.{number // 254}.{number % 254 + 1}" for number, host in enumerate(hosts)}
+    return {name: f"127.0.{number // 254}.{number % 254 + 1}" for number, name in enumerate(names)}
 
 
 def spread(folders: Sequence[Path], names: Mapping[str, FileRecord]) -> None:

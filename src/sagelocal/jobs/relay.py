@@ -1,4 +1,4 @@
-"""The door into a job's own network: what connects to a Unix socket reaches port 8080 of the loopback in it.
+"""The entrance into a job's own network: what connects to a Unix socket reaches port 8080 of the loopback in it.
 
 A model server listens on a fixed port. In a network of its own it never meets another one, and nothing outside
 of this machine's own file system can reach it. `supervise` starts this file there as a program (standard library
@@ -22,11 +22,11 @@ def main() -> None:
     folder, name = os.path.split(sys.argv[1])
     os.chdir(folder)  # the path of a Unix socket has at most 107 bytes
     os.umask(0o177)
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(name)
-        door.listen(64)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(name)
+        listener.listen(64)
         while True:
-            client, _ = door.accept()
+            client, _ = listener.accept()
             threading.Thread(target=_serve, args=(client,), daemon=True).start()
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self, cast
 
-from sagelocal.jobs.halt import Halt
+from sagelocal.jobs.stop import StopSignal
 from sagelocal.storage import lock
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ class Command:
 
     `folder` is the job's own: `ml` in it is what the job sees as /opt/ml, `work` is its working folder
     and HOME. With `mounted`, /opt/ml is real; without, the job learns the place from SAGELOCAL_ML_ROOT.
-    `lock` is an open file that the supervisor holds until the job's last process is gone; `halt` ends the
+    `lock` is an open file that the supervisor holds until the job's last process is gone; `stop` ends the
     job from another thread. `hosts` are addresses by the name that a mounted job finds in its /etc/hosts.
-    With `door`, the path of a Unix socket to make, the job has a network of its own, and who connects there
+    With `socket_path`, the path of a Unix socket to make, the job has a network of its own, and who connects there
     reaches port 8080 in it; nobody else reaches anything in it, nor it anything outside.
     """
 
@@ -54,9 +54,9 @@ class Command:
     lock: int
     max_runtime_s: float
     grace_s: float
-    halt: Halt = field(default_factory=Halt)
+    stop: StopSignal = field(default_factory=StopSignal)
     hosts: Mapping[str, str] = field(default_factory=lambda: {"algo-1": "127.0.0.1"})
-    door: Path | None = None
+    socket_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Running:
         with self._held:
             self._held.callback(self._end)
             self._tell(order)
-            self._held.enter_context(command.halt.closing(self._to))
+            self._held.enter_context(command.stop.closing(self._to))
             self._held = self._held.pop_all()
 
     def __enter__(self) -> Self:
@@ -158,7 +158,7 @@ def _order(command: Command) -> dict[str, object]:
         "log": str(command.log),
         "mount": str(command.folder / "ml") if command.mounted else None,
         "hosts": str(hosts),
-        "door": str(command.door) if command.door else None,
+        "socket": str(command.socket_path) if command.socket_path else None,
         "lock": command.lock,
         "max_runtime_s": command.max_runtime_s,
         "grace_s": command.grace_s,

@@ -18,15 +18,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sagelocal.errors import StepFailed
-from sagelocal.jobs import job as jobs
-from sagelocal.jobs import sandbox
+from sagelocal.jobs import container, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from sagelocal.jobs.container import JobContext
     from sagelocal.jobs.contracts import Job
-    from sagelocal.jobs.job import Bench
 
 _PORT: Final = 8080
 _HEALTHY_S: Final = 240.0  # from start to the first good answer to a ping; one ping may take 2 s
@@ -36,7 +35,7 @@ _GRACE_S: Final = 30.0
 _LOOPBACK: Final = "127.0.0.1"
 
 
-class Refused(Exception):
+class InvocationError(Exception):
     """The server did not answer, or not well; `is_final` says that asking the same again makes no sense."""
 
     def __init__(self, text: str, *, is_final: bool = False) -> None:
@@ -45,19 +44,19 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """A server that runs; `door` is its Unix socket, or None where it listens on `port` of this machine."""
+class ModelServer:
+    """A server that runs; `socket_path` is its Unix socket, or None where it listens on `port` of this machine."""
 
-    bench: Bench
+    context: JobContext
     running: sandbox.Running
-    door: Path | None
+    socket_path: Path | None
     port: int
 
     def parameters(self) -> dict[str, Any]:
         """What it says of how it wants to be asked; nothing where it doesn't say."""
         try:
             found = json.loads(self.ask("GET", "/execution-parameters", timeout_s=_PING_S))
-        except (Refused, ValueError):
+        except (InvocationError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -73,10 +72,12 @@ class Server:
         """The body of its answer.
 
         Raises:
-            Refused: There was none, or its status is not 200.
+            InvocationError: There was none, or its status is not 200.
         """
         connection = (
-            _Door(self.door, timeout_s) if self.door else http.client.HTTPConnection(_LOOPBACK, self.port, timeout_s)
+            _UnixConnection(self.socket_path, timeout_s)
+            if self.socket_path
+            else http.client.HTTPConnection(_LOOPBACK, self.port, timeout_s)
         )
         try:
             chunked = "Transfer-Encoding" in (headers or {})
@@ -85,21 +86,21 @@ class Server:
             answer = connection.getresponse()
             found = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise Refused(f"{method} {path}: no answer ({error or type(error).__name__})") from error
+            raise InvocationError(f"{method} {path}: no answer ({error or type(error).__name__})") from error
         finally:
             connection.close()
         if answer.status != http.client.OK:
             said = found.decode(errors="replace").strip()[:200]
             text = f"{method} {path}: status {answer.status}, expected 200; it says: {said or '(nothing)'}"
-            raise Refused(text, is_final=answer.status < http.client.INTERNAL_SERVER_ERROR)
+            raise InvocationError(text, is_final=answer.status < http.client.INTERNAL_SERVER_ERROR)
         return found
 
     def fail(self, why: str) -> StepFailed:
         """The failure to raise, with the end of the server's log."""
         return StepFailed(
-            self.bench.step,
-            f"{why}; its log ends with: {jobs.last_line(self.bench.log) or '(nothing)'}",
-            self.bench.log,
+            self.context.step,
+            f"{why}; its log ends with: {container.last_line(self.context.log) or '(nothing)'}",
+            self.context.log,
         )
 
     def await_health(self) -> None:
@@ -112,7 +113,7 @@ class Server:
         while True:
             try:
                 self.ask("GET", "/ping", timeout_s=_PING_S)
-            except Refused as error:
+            except InvocationError as error:
                 if self.running.ends_within(_PAUSE_S):
                     raise self.fail("the model's server ended before it answered GET /ping") from error
                 if time.monotonic() > deadline:
@@ -122,23 +123,23 @@ class Server:
 
 
 @contextmanager
-def started(job: Job, bench: Bench, *, own_network: bool) -> Iterator[Server]:
+def started(job: Job, context: JobContext, *, own_network: bool) -> Iterator[ModelServer]:
     """The server of a job's image, well; it is stopped when the block ends.
 
     Raises:
         StepFailed: The image has none, or it did not start.
     """
-    path = jobs.program(job, bench, "serve", "a transform asks the model's own server")
-    mounted = not bench.environment.honours_root
+    path = container.program(job, context, "serve", "a transform asks the model's own server")
+    mounted = not context.environment.honours_root
     if mounted and (why := sandbox.refusal()):
-        raise StepFailed(bench.step, jobs.NO_NAMESPACE.format(why=why))
-    door, port = (bench.folder / "door", _PORT) if own_network else (None, _free_port())
-    command = jobs.command(job, bench, (path,), mounted=mounted)
+        raise StepFailed(context.step, container.NO_NAMESPACE.format(why=why))
+    socket_path, port = (context.folder / "socket", _PORT) if own_network else (None, _free_port())
+    command = container.command(job, context, (path,), mounted=mounted)
     variables = {**command.variables, "SAGEMAKER_BIND_TO_PORT": str(port)}
-    grace_s = min(bench.grace_s, _GRACE_S)
-    command = dataclasses.replace(command, variables=variables, door=door, grace_s=grace_s)
+    grace_s = min(context.grace_s, _GRACE_S)
+    command = dataclasses.replace(command, variables=variables, socket_path=socket_path, grace_s=grace_s)
     with sandbox.Running(command) as running:
-        server = Server(bench, running, door, port)
+        server = ModelServer(context, running, socket_path, port)
         server.await_health()
         yield server
         running.stop()
@@ -151,19 +152,19 @@ def _free_port() -> int:
     return port
 
 
-class _Door(http.client.HTTPConnection):
+class _UnixConnection(http.client.HTTPConnection):
     """A connection through a Unix socket, whatever the length of its path."""
 
-    def __init__(self, door: Path, timeout_s: float) -> None:
+    def __init__(self, socket_path: Path, timeout_s: float) -> None:
         super().__init__("localhost", _PORT, timeout=timeout_s)
-        self._door = door
+        self._socket_path = socket_path
 
     def connect(self) -> None:
         """Open it."""
-        folder = os.open(self._door.parent, os.O_RDONLY | os.O_DIRECTORY)
+        folder = os.open(self._socket_path.parent, os.O_RDONLY | os.O_DIRECTORY)
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         try:
-            self.sock.connect(f"/proc/self/fd/{folder}/{self._door.name}")
+            self.sock.connect(f"/proc/self/fd/{folder}/{self._socket_path.name}")
         finally:
             os.close(folder)

@@ -41,10 +41,10 @@ def main() -> None:
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    if spec["door"]:
+    if spec["socket"]:
         try:
             enter_network()
-            _open_door(spec["door"])
+            _start_relay(spec["socket"])
         except OSError as error:
             _answer({"code": 1, "timed_out": False}, f"namespace: {error}")
             return
@@ -185,7 +185,7 @@ def enter_network() -> None:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, name + up + bytes(22))
 
 
-def _open_door(path: str) -> None:
+def _start_relay(path: str) -> None:
     """Start the program that passes on what comes to the Unix socket `path`."""
     supervisor = os.getpid()
     if os.fork() == 0:

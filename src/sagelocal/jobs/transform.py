@@ -12,21 +12,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sagelocal.errors import Error, StepFailed
-from sagelocal.jobs import job as jobs
-from sagelocal.jobs import payloads, sandbox
-from sagelocal.jobs import server as servers
+from sagelocal.jobs import container, payloads, sandbox
+from sagelocal.jobs import server as model_server
 from sagelocal.jobs.contracts import ARN, Job, Transfer
-from sagelocal.jobs.server import Refused
+from sagelocal.jobs.server import InvocationError
 from sagelocal.storage import archive, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sagelocal.jobs.job import Bench, Result
+    from sagelocal.jobs.container import JobContext, Result
     from sagelocal.jobs.models import Model
     from sagelocal.jobs.payloads import Processing
-    from sagelocal.jobs.server import Server
+    from sagelocal.jobs.server import ModelServer
     from sagelocal.storage.manifest import FileRecord
 
 _LONGEST_S: Final = 28 * 86400.0  # the service's limit for a transform
@@ -39,7 +38,7 @@ _VARIABLES: Final = {
     "MaxPayloadInMB": "SAGEMAKER_MAX_PAYLOAD_IN_MB",
     "MaxConcurrentTransforms": "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
 }
-_COUNTED: Final = ("BatchStrategy", "MaxPayloadInMB", "DataProcessing", "Environment")
+_KEY_ARGUMENTS: Final = ("BatchStrategy", "MaxPayloadInMB", "DataProcessing", "Environment")
 
 
 def job(arguments: Mapping[str, Any], name: str, model: Model) -> Job:
@@ -61,8 +60,8 @@ def job(arguments: Mapping[str, Any], name: str, model: Model) -> Job:
         files={},
         max_runtime_s=_LONGEST_S,
         reason_file="output/failure",
-        counted={
-            **{key: arguments[key] for key in _COUNTED if key in arguments},
+        key_arguments={
+            **{key: arguments[key] for key in _KEY_ARGUMENTS if key in arguments},
             "input": {key: value for key, value in source.items() if key != "DataSource"},
             "output": {key: value for key, value in target.items() if key in {"Accept", "AssembleWith"}},
             "model": {"image": model.image, "variables": dict(model.variables)},
@@ -83,12 +82,12 @@ def describe(done: Job, times: tuple[str, str]) -> dict[str, Any]:
     }
 
 
-def run(job: Job, bench: Bench, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:
+def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:
     """Run the job and publish what it made.
 
     Args:
         job: What to run.
-        bench: Where.
+        context: Where.
         contents: The objects of every input by its name, as they were when it was decided to run.
 
     Raises:
@@ -98,27 +97,27 @@ def run(job: Job, bench: Bench, contents: Mapping[str, Mapping[str, FileRecord]]
     """
     processing = payloads.processing(dict(job.arguments))
     for item in job.inputs:
-        jobs.fetch(item, bench, bench.folder / item.name, contents[item.name])
-    _unpack(job, bench)
-    out = bench.folder / "out"
+        container.fetch(item, context, context.folder / item.name, contents[item.name])
+    _unpack(job, context)
+    out = context.folder / "out"
     out.mkdir()
-    with servers.started(job, bench, own_network=sandbox.refusal() is None) as server:
-        course = _Course(server, processing, _settings(job, server), job.arguments)
-        files = transfer.regular_files(bench.folder / "data")
-        with ThreadPoolExecutor(int(course.settings["MaxConcurrentTransforms"])) as pool:
-            waiting = [pool.submit(partial(course.one, name, path, out)) for name, path in files]
+    with model_server.started(job, context, own_network=sandbox.refusal() is None) as server:
+        batch = _BatchTransform(server, processing, _settings(job, server), job.arguments)
+        files = transfer.regular_files(context.folder / "data")
+        with ThreadPoolExecutor(int(batch.settings["MaxConcurrentTransforms"])) as pool:
+            waiting = [pool.submit(partial(batch.one, name, path, out)) for name, path in files]
             try:
                 for done in waiting:
                     done.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-    return jobs.Result({item.uri: bench.store.publish(item.uri, out) for item in job.outputs})
+    return container.Result({item.uri: context.store.publish(item.uri, out) for item in job.outputs})
 
 
-def _unpack(job: Job, bench: Bench) -> None:
+def _unpack(job: Job, context: JobContext) -> None:
     """Put the model where the server looks for it."""
-    target, artifact = bench.folder / "ml" / "model", bench.folder / "model"
+    target, artifact = context.folder / "ml" / "model", context.folder / "model"
     target.parent.mkdir(parents=True)
     if not any(item.folder == _PACKED for item in job.inputs):
         artifact.mkdir(exist_ok=True)
@@ -128,7 +127,7 @@ def _unpack(job: Job, bench: Bench) -> None:
         archive.unpack(path, target)
 
 
-def _settings(job: Job, server: Server) -> dict[str, Any]:
+def _settings(job: Job, server: ModelServer) -> dict[str, Any]:
     said = server.parameters()
     said["BatchStrategy"] = _STRATEGIES.get(str(said.get("BatchStrategy")), _DEFAULTS["BatchStrategy"])
     asked = {**_DEFAULTS, **{key: said[key] for key in _DEFAULTS if key in said}}
@@ -140,10 +139,10 @@ def _settings(job: Job, server: Server) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Course:
+class _BatchTransform:
     """One transform on its way."""
 
-    server: Server
+    server: ModelServer
     processing: Processing
     settings: Mapping[str, Any]
     arguments: Mapping[str, Any]
@@ -159,12 +158,12 @@ class _Course:
                     file.write(part)
                     if ends_lines and not part.endswith(b"\n"):
                         file.write(b"\n")
-        except Refused as error:
+        except InvocationError as error:
             raise self.server.fail(f"{name}: {error}") from error
         except StepFailed:
             raise
         except Error as error:
-            raise StepFailed(self.server.bench.step, f"{name}: {error}", self.server.bench.log) from error
+            raise StepFailed(self.server.context.step, f"{name}: {error}", self.server.context.log) from error
 
     def _parts(self, path: Path) -> Iterator[bytes]:
         source = self.arguments["TransformInput"]
@@ -182,7 +181,7 @@ class _Course:
             try:
                 timeout_s = client.get("InvocationsTimeoutInSeconds", 600)
                 return self.server.ask("POST", "/invocations", body, self._headers(), timeout_s=timeout_s)
-            except Refused as error:
+            except InvocationError as error:
                 if error.is_final or tries == 0 or self.server.running.ends_within(0):
                     raise
                 tries -= 1

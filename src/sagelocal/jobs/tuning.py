@@ -18,15 +18,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sagelocal.errors import StepFailed
-from sagelocal.jobs import contracts
-from sagelocal.jobs import job as jobs
+from sagelocal.jobs import container, contracts
 from sagelocal.jobs.contracts import ARN, Job
 from sagelocal.storage import transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sagelocal.jobs.job import Bench, Result
+    from sagelocal.jobs.container import JobContext, Result
     from sagelocal.storage.manifest import FileRecord
 
     Published = Mapping[str, Mapping[str, FileRecord]]
@@ -53,12 +52,14 @@ def job(arguments: Mapping[str, Any], name: str) -> Job:
         {key: value for key, value in item.items() if key != "DataSource"}
         for item in definition.get("InputDataConfig", ())
     ]
-    counted = {
+    key_arguments = {
         "config": arguments["HyperParameterTuningJobConfig"],
         "training": {key: value for key, value in definition.items() if key not in _ADDRESSES},
         "channels": channels,
     }
-    return dataclasses.replace(one, kind="Tuning", arguments=arguments, outputs=(), checkpoints=None, counted=counted)
+    return dataclasses.replace(
+        one, kind="Tuning", arguments=arguments, outputs=(), checkpoints=None, key_arguments=key_arguments
+    )
 
 
 def draws(config: Mapping[str, Any]) -> Iterator[dict[str, str]]:
@@ -93,18 +94,18 @@ def _whole(item: Mapping[str, Any], rng: random.Random) -> int:
     return rng.randint(low, high)
 
 
-def run(job: Job, bench: Bench, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:
+def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:
     """Run the trainings; what they published, and the best value.
 
     Args:
         job: What to run.
-        bench: Where; each training's log stands beside `bench.log`.
+        context: Where; each training's log stands beside `context.log`.
         contents: The objects of every input by its name, as they were when it was decided to run.
 
     Raises:
         StepFailed: No training ended well with a value of the objective.
     """
-    search, done, outputs = _Search(job, bench, contents), list[Trial](), dict[str, "Mapping[str, FileRecord]"]()
+    search, done, outputs = _Search(job, context, contents), list[Trial](), dict[str, "Mapping[str, FileRecord]"]()
     began = time.monotonic()
     for number, tried in enumerate(itertools.islice(draws(search.config), search.most), start=1):
         if done and time.monotonic() - began > search.max_runtime_s:
@@ -118,14 +119,16 @@ def run(job: Job, bench: Bench, contents: Mapping[str, Mapping[str, FileRecord]]
     best = search.ranked(done)
     if not best or best[0].value is None:
         first = next((trial.failure for trial in done if trial.failure), f"no value of {search.metric!r} in any log")
-        raise StepFailed(bench.step, f"none of {len(done)} trainings gave the objective; the first: {first}", bench.log)
-    return jobs.Result(outputs, {search.metric: best[0].value}, told=search.summary(best))
+        raise StepFailed(
+            context.step, f"none of {len(done)} trainings gave the objective; the first: {first}", context.log
+        )
+    return container.Result(outputs, {search.metric: best[0].value}, told=search.summary(best))
 
 
 @dataclass(frozen=True, slots=True)
 class _Search:
     job: Job
-    bench: Bench
+    context: JobContext
     contents: Mapping[str, Mapping[str, FileRecord]]
 
     @property
@@ -158,11 +161,11 @@ class _Search:
         if training.checkpoints:
             own = dataclasses.replace(training.checkpoints, uri=f"{training.checkpoints.uri.rstrip('/')}/{name}")
             training = dataclasses.replace(training, checkpoints=own)
-        folder, log = self.bench.folder / name, self.bench.log.with_name(f"{name}.txt")
+        folder, log = self.context.folder / name, self.context.log.with_name(f"{name}.txt")
         try:
-            result = jobs.run(training, dataclasses.replace(self.bench, folder=folder, log=log), self.contents)
+            result = container.run(training, dataclasses.replace(self.context, folder=folder, log=log), self.contents)
         except StepFailed as error:
-            if self.bench.halt.asked:
+            if self.context.stop.is_requested:
                 raise
             return Trial(name, tried, failure=error.reason), {}
         finally:
@@ -172,7 +175,7 @@ class _Search:
     def note(self, trial: Trial) -> None:
         """One line for each training in the step's own log."""
         told = f"{self.metric}={trial.value}" if trial.failure is None else f"failed: {trial.failure}"
-        with self.bench.log.open("a", encoding="utf-8") as log:
+        with self.context.log.open("a", encoding="utf-8") as log:
             log.write(f"{trial.name} {dict(trial.tried)} {told}\n")
 
     def reaches_target(self, trial: Trial) -> bool:

@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sagelocal.definition.steps import Step
-    from sagelocal.jobs.halt import Halt
+    from sagelocal.jobs.stop import StopSignal
 
-    Tell = Callable[[StepRecord], None]
+    Report = Callable[[StepRecord], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
     """How the steps of a run are tried: `logs` holds a folder for each step, `wait` is given seconds."""
 
-    halt: Halt
+    stop: StopSignal
     now: Callable[[], float]
     wait: Callable[[float], None]
     logs: Path
 
-    def decide(self, step: Step, carry_out: Callable[[], StepRecord], tell: Tell) -> StepRecord:
+    def decide(self, step: Step, carry_out: Callable[[], StepRecord], report: Report) -> StepRecord:
         """The step's last record; one that waits for its next try is told."""
         began, started = time.monotonic(), self.now()
         tries = retries.Retries(step.retries, started)
@@ -41,15 +41,15 @@ class Attempts:
             record, exception_type = _attempt(step, carry_out)
             record = dataclasses.replace(record, started=iso(started), attempts=attempt)
             pause = tries.pause_s(exception_type, self.now())
-            if pause is None or self.halt.ending():
+            if pause is None or self.stop.is_draining():
                 break
             waiting = f"{record.reason} ({exception_type}): tried again after {pause:g} s"
-            tell(dataclasses.replace(record, status=records.EXECUTING, reason=waiting))
+            report(dataclasses.replace(record, status=records.EXECUTING, reason=waiting))
             self.wait(pause)
-            if self.halt.ending():
+            if self.stop.is_draining():
                 break
             self._set_aside(step, attempt)
-            tell(dataclasses.replace(record, status=records.EXECUTING, reason=None, attempts=attempt + 1))
+            report(dataclasses.replace(record, status=records.EXECUTING, reason=None, attempts=attempt + 1))
         return dataclasses.replace(record, seconds=round(time.monotonic() - began, 3))
 
     def _set_aside(self, step: Step, attempt: int) -> None:

@@ -51,7 +51,7 @@ def key(job: Job, contents: Mapping[str, Mapping[str, FileRecord]], environment:
         contents: The objects of every input, by the input's name.
         environment: The digest of the code that runs.
     """
-    asked = {name: value for name, value in (job.counted or job.arguments).items() if name not in _LEFT_OUT}
+    asked = {name: value for name, value in (job.key_arguments or job.arguments).items() if name not in _LEFT_OUT}
     body = {
         "format": _FORMAT,
         "arguments": asked,

@@ -1,6 +1,6 @@
 """One execution on its way: each step decided when its turn comes, and its record on disk before the next one begins.
 
-One thread decides and writes; others only follow jobs (`crew`). What a step needs of the others is given to it when it
+One thread decides and writes; others only follow jobs (`pool`). What a step needs of the others is given to it when it
 begins, so nothing here is locked.
 """
 
@@ -13,16 +13,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sagelocal.definition.graph import Turns
+from sagelocal.definition.graph import TopologicalOrder
 from sagelocal.definition.language import Scope, holds, resolve
 from sagelocal.errors import ArtifactError, StepFailed
-from sagelocal.jobs import contracts, models
-from sagelocal.jobs import job as jobs
+from sagelocal.jobs import container, contracts, models
 from sagelocal.jobs.contracts import ARN
-from sagelocal.jobs.halt import Halt
+from sagelocal.jobs.stop import StopSignal
 from sagelocal.run import cache, handlers, records, step_types
 from sagelocal.run.attempts import Attempts, iso
-from sagelocal.run.crew import Crew
+from sagelocal.run.pool import StepPool
 from sagelocal.run.records import Execution, StepRecord
 from sagelocal.run.register import RegisterRequest
 from sagelocal.storage import transfer
@@ -48,7 +47,7 @@ _AT_ONCE: Final = ("Condition", "Fail", "RegisterModel", "Model")
 
 
 @dataclass(slots=True)
-class Course:
+class Runner:
     """What an execution knows so far; `waits` holds, by step, the steps that it waits for.
 
     `taken` are records of steps that don't run, by name; None for one that neither runs nor is needed.
@@ -68,7 +67,7 @@ class Course:
     taken: Mapping[str, StepRecord | None] = field(default_factory=dict)
     handlers: Mapping[str, Handler] = field(default_factory=dict)
     wait: Callable[[float], None] | None = None
-    halt: Halt = field(default_factory=Halt)
+    stop: StopSignal = field(default_factory=StopSignal)
     done: dict[str, StepRecord] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
@@ -76,8 +75,8 @@ class Course:
         """Decide the steps, at most `at_once` of them at the same time, until one fails; what runs then may end."""
         self._save()
         try:
-            with Crew(at_once, self.halt) as crew:
-                failure = self._decide_all(crew)
+            with StepPool(at_once, self.stop) as pool:
+                failure = self._decide_all(pool)
         except KeyboardInterrupt:
             for name, record in self.done.items():
                 if record.status == records.EXECUTING:
@@ -86,31 +85,31 @@ class Course:
             raise
         return self._save("Failed" if failure else "Succeeded", failure)
 
-    def _decide_all(self, crew: Crew) -> str | None:
+    def _decide_all(self, pool: StepPool) -> str | None:
         """Why the execution failed, None where it did not."""
-        turns, failure = Turns(self.waits), None
+        order, failure = TopologicalOrder(self.waits), None
         while True:
-            while failure is None and crew.has_room and (name := turns.next()):
-                record = self._begin(self.steps[name], crew)
+            while failure is None and pool.has_capacity and (name := order.next()):
+                record = self._begin(self.steps[name], pool)
                 if record is None or record.status != records.EXECUTING:
-                    turns.done(name)
+                    order.done(name)
                     failure = self._failure(record)
-            if not crew.size:
+            if not pool.active:
                 return failure
-            record = crew.next()
+            record = pool.next()
             self._note(record)
             if record.status != records.EXECUTING:
-                turns.done(record.name)
+                order.done(record.name)
                 failure = failure or self._failure(record)
 
     def _failure(self, record: StepRecord | None) -> str | None:
         if record is None or record.status != "Failed":
             return None
-        self.halt.begin_nothing_new()
+        self.stop.drain()
         return f"step {record.name!r} failed: {record.reason}"
 
-    def _begin(self, step: Step, crew: Crew) -> StepRecord | None:
-        """The step's record, `Executing` where the crew follows it from here on; None where it is passed over."""
+    def _begin(self, step: Step, pool: StepPool) -> StepRecord | None:
+        """The step's record, `Executing` where the pool follows it from here on; None where it is passed over."""
         if step.name in self.taken:
             taken = self.taken[step.name]
             if taken:
@@ -122,14 +121,14 @@ class Course:
             self._note(record)
             decide = partial(self._attempts().decide, step, partial(self._carry_out, step, self._scope()))
             if step.type not in _AT_ONCE:
-                crew.start(step.name, decide)
+                pool.start(step.name, decide)
                 return record
             record = decide(self._note)
         self._note(record)
         return record
 
     def _attempts(self) -> Attempts:
-        return Attempts(self.halt, self.now, self.wait or self.halt.wait, self.execution.folder / "steps")
+        return Attempts(self.stop, self.now, self.wait or self.stop.wait, self.execution.folder / "steps")
 
     def _inherited(self, step: Step) -> StepRecord | None:
         """The record of a step that waits for one in a branch that was not taken."""
@@ -217,10 +216,12 @@ class Course:
         log.parent.mkdir(parents=True, exist_ok=True)
         folder = self.workspace / "jobs" / job.name
         environment = self.environment_of(job.image)
-        bench = jobs.Bench(step.name, self.store, environment, folder, log, self.lock, self.grace_s, self.halt)
+        context = container.JobContext(
+            step.name, self.store, environment, folder, log, self.lock, self.grace_s, self.stop
+        )
         started = self.now()
         try:
-            result = step_types.run(job, bench, contents)
+            result = step_types.run(job, context, contents)
         finally:
             transfer.remove(folder)
         ended = self.now()

@@ -17,15 +17,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sagelocal.definition import graph
-from sagelocal.definition import parse as definitions
 from sagelocal.definition.expressions import EXECUTION
 from sagelocal.definition.language import Scope
+from sagelocal.definition.parse import bind, check
 from sagelocal.errors import DefinitionError, InputError, PipelineError
-from sagelocal.jobs import environment as environments
+from sagelocal.jobs import environment
 from sagelocal.jobs.environment import Environment
 from sagelocal.run import limits, records, selective
 from sagelocal.run.attempts import iso
-from sagelocal.run.execution import Course
+from sagelocal.run.execution import Runner
 from sagelocal.run.records import Execution, StepRecord
 from sagelocal.run.register import FolderRegistry, RegisterHandler, RegisterRequest
 from sagelocal.storage import lock, publish, transfer
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Environment",
     "Execution",
-    "Options",
     "RegisterHandler",
     "RegisterRequest",
+    "RunOptions",
     "StepRecord",
     "hold",
-    "ready",
     "run",
+    "validate",
 ]
 
 _PIPELINE_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}")
@@ -58,7 +58,7 @@ _ID = string.ascii_lowercase + string.digits
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RunOptions:
     """How a definition is run.
 
     `parameters` come before the definition's defaults. `images` maps image URIs to environments; every
@@ -91,7 +91,7 @@ class Options:
     wait: Callable[[float], None] | None = None
 
 
-def run(definition: Definition, workspace: Path, options: Options | None = None) -> Execution:
+def run(definition: Definition, workspace: Path, options: RunOptions | None = None) -> Execution:
     """Run the definition to its end; an execution that fails is returned like one that succeeds.
 
     Steps run side by side where none waits for the other. When one fails, those that run then may end, and no other
@@ -107,19 +107,19 @@ def run(definition: Definition, workspace: Path, options: Options | None = None)
         InputError: A parameter can't be used, or the definition can't run here (DefinitionError); nothing
         ran. Busy: Another run holds the workspace. PipelineError: The workspace can't be written.
     """
-    options = options or Options()
+    options = options or RunOptions()
     if not _PIPELINE_NAME.fullmatch(options.pipeline_name):
         raise InputError(f"found pipeline name {options.pipeline_name!r}, expected 1 to 256 letters, digits and -")
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"found {options.jobs} jobs at once, expected 1 or more")
-    values = ready(definition, options.parameters, options.handlers)
+    values = validate(definition, options.parameters, options.handlers)
     workspace = workspace.absolute()
     chosen = _chosen(definition, workspace, options)
     with nullcontext(options.lock) if options.lock is not None else hold(workspace) as held:
         return _run(definition, workspace, options, (values, chosen), held)
 
 
-def _chosen(definition: Definition, workspace: Path, options: Options) -> _Chosen:
+def _chosen(definition: Definition, workspace: Path, options: RunOptions) -> _Chosen:
     if not options.only:
         if options.source is not None:
             raise InputError(f"run {options.source!r} was named as a source, and every step is to run: select some")
@@ -128,15 +128,15 @@ def _chosen(definition: Definition, workspace: Path, options: Options) -> _Chose
     return only, selective.others(definition, only, workspace, (options.pipeline_name, options.source))
 
 
-def ready(definition: Definition, parameters: Mapping[str, Any], handled: Collection[str] = ()) -> dict[str, Any]:
+def validate(definition: Definition, parameters: Mapping[str, Any], handled: Collection[str] = ()) -> dict[str, Any]:
     """Every parameter's value, if the definition could run with these and the handlers of these names here and now.
 
     Raises:
         InputError: A parameter can't be used.
         DefinitionError: The service would not take the definition, or this machine can't run it.
     """
-    values = definitions.bind(definition.parameters, parameters)
-    definitions.check(definition, values)
+    values = bind(definition.parameters, parameters)
+    check(definition, values)
     sample = dict.fromkeys(EXECUTION, "unknown")  # stands in an address where the execution's own word will
     nothing = Scope(values, sample, {}, lambda _step, _file: None)
     faults = limits.faults(definition, nothing, handled)
@@ -146,7 +146,7 @@ def ready(definition: Definition, parameters: Mapping[str, Any], handled: Collec
 
 
 def _run(
-    definition: Definition, workspace: Path, options: Options, given: tuple[Mapping[str, Any], _Chosen], held: int
+    definition: Definition, workspace: Path, options: RunOptions, given: tuple[Mapping[str, Any], _Chosen], held: int
 ) -> Execution:
     values, (selected, taken) = given
     _sweep(workspace)
@@ -163,7 +163,7 @@ def _run(
             started=iso(options.now()),
             selected=selected,
         )
-        course = Course(
+        runner = Runner(
             workspace=workspace,
             store=options.store or FolderStore(workspace / "s3"),
             environment_of=_environments(options),
@@ -179,7 +179,7 @@ def _run(
             handlers=options.handlers,
             wait=options.wait,
         )
-        return course.run(options.jobs or _cores())
+        return runner.run(options.jobs or _cores())
 
 
 def _cores() -> int:
@@ -187,12 +187,12 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _environments(options: Options) -> Callable[[str], Environment]:
+def _environments(options: RunOptions) -> Callable[[str], Environment]:
     """Image URI to environment; the default one is looked at once, and only if an image needs it."""
 
     @functools.cache
     def default() -> Environment:
-        return options.environment or environments.current()
+        return options.environment or environment.current()
 
     return lambda image: options.images.get(image) or default()
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sagelocal.jobs import contracts, models, transform, tuning
-from sagelocal.jobs import job as jobs
+from sagelocal.jobs import container, contracts, models, transform, tuning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sagelocal.jobs.container import JobContext, Result
     from sagelocal.jobs.contracts import Job
-    from sagelocal.jobs.job import Bench, Result
     from sagelocal.storage.manifest import FileRecord
 
 
@@ -31,10 +30,10 @@ def job(step_type: str, arguments: Mapping[str, Any], step: str, execution_id: s
     return contracts.job(step_type, arguments, execution_id, step)
 
 
-def run(job: Job, bench: Bench, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:
-    """Run the job and publish what it made; see `jobs.run`."""
-    carry_out = {"Transform": transform.run, "Tuning": tuning.run}.get(job.kind, jobs.run)
-    return carry_out(job, bench, contents)
+def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:
+    """Run the job and publish what it made; see `container.run`."""
+    carry_out = {"Transform": transform.run, "Tuning": tuning.run}.get(job.kind, container.run)
+    return carry_out(job, context, contents)
 
 
 def describe(done: Job, result: Result, times: tuple[str, str]) -> dict[str, Any]:

@@ -37,10 +37,10 @@ def arrows(definition: Definition) -> tuple[Arrow, ...]:
 def _ancestors(waits: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
     """All steps that must be done before each one."""
     found: dict[str, set[str]] = {}
-    turns = graph.Turns(waits)
-    while name := turns.next():
+    order = graph.TopologicalOrder(waits)
+    while name := order.next():
         found[name] = set(waits[name]).union(*(found[needed] for needed in waits[name]))
-        turns.done(name)
+        order.done(name)
     return found
 
 

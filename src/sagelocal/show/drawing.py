@@ -1,7 +1,7 @@
 """A pipeline as an SVG picture: steps in layers, each below those it waits for. No program or font is needed.
 
 Source of the method: Sugiyama, K., Tagawa, S. and Toda, M. (1981), IEEE Trans. Systems, Man, and Cybernetics 11(2),
-109-125: layers by longest path, order within a layer by the mean place of the neighbours.
+109-125: layers by longest path, order within a layer by the mean node of the neighbours.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ _TIP: Final = (
 
 
 @dataclass(slots=True)
-class _Place:
-    """Of a step, or of an arrow on its way through a layer (`step` is None): the middle of its top edge."""
+class _Node:
+    """Of a step, or of an arrow on its route through a layer (`step` is None): the middle of its top edge."""
 
     layer: int
     width: float
     step: Step | None = None
     x: float = 0.0
-    above: list[_Place] = field(default_factory=list)
-    below: list[_Place] = field(default_factory=list)
+    above: list[_Node] = field(default_factory=list)
+    below: list[_Node] = field(default_factory=list)
 
     @property
     def y(self) -> float:
@@ -73,22 +73,22 @@ class _Place:
 def svg(definition: Definition, title: str) -> str:
     """The picture; light or dark as whoever looks at it prefers. The same definition gives the same bytes."""
     arrows = diagram.arrows(definition)
-    places = {
-        step.name: _Place(0, max(_LEAST, len(step.name) * _CHARACTER + 32), step)
+    nodes = {
+        step.name: _Node(0, max(_LEAST, len(step.name) * _CHARACTER + 32), step)
         for step, _ in graph.flatten(definition.steps)
     }
-    _put_in_layers(places, arrows)
-    ways = [(arrow, _way(places[arrow.source], places[arrow.target])) for arrow in arrows]
-    layers = _layers([*places.values(), *(place for _, way in ways for place in way[1:-1])])
+    _put_in_layers(nodes, arrows)
+    routes = [(arrow, _route(nodes[arrow.source], nodes[arrow.target])) for arrow in arrows]
+    layers = _layers([*nodes.values(), *(node for _, route in routes for node in route[1:-1])])
     _order(layers)
     _spread(layers)
-    every = [place for layer in layers for place in layer]
-    left = min(place.x - place.width / 2 for place in every) - _MARGIN
-    width = max(place.x + place.width / 2 for place in every) + _MARGIN - left
-    height = max(place.y for place in every) + _HEIGHT + _MARGIN
+    every = [node for layer in layers for node in layer]
+    left = min(node.x - node.width / 2 for node in every) - _MARGIN
+    width = max(node.x + node.width / 2 for node in every) + _MARGIN - left
+    height = max(node.y for node in every) + _HEIGHT + _MARGIN
     size = f'width="{width:.0f}" height="{height:.0f}"'
     box = f"{left:.0f} 0 {width:.0f} {height:.0f}"
-    steps = ", ".join(f"{name} ({place.step.type})" for name, place in places.items() if place.step)
+    steps = ", ".join(f"{name} ({node.step.type})" for name, node in nodes.items() if node.step)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="{box}" {size}>',
         f"<title>{escape(title)}</title>",
@@ -96,85 +96,85 @@ def svg(definition: Definition, title: str) -> str:
         f"<style>{_STYLE}</style>",
         _TIP,
         f'<rect class="ground" x="{left:.0f}" {size}/>',
-        *(_line(way) for _, way in ways),
-        *(_box(place) for place in places.values()),
-        *(_label(arrow, way) for arrow, way in ways if arrow.label),
+        *(_line(route) for _, route in routes),
+        *(_box(node) for node in nodes.values()),
+        *(_label(arrow, route) for arrow, route in routes if arrow.label),
         "</svg>",
     ]
     return "\n".join([*lines, ""])
 
 
-def _put_in_layers(places: Mapping[str, _Place], arrows: Sequence[Arrow]) -> None:
+def _put_in_layers(nodes: Mapping[str, _Node], arrows: Sequence[Arrow]) -> None:
     """Each step one layer below the lowest that it waits for."""
-    waits = {name: [arrow.source for arrow in arrows if arrow.target == name] for name in places}
-    turns = graph.Turns(waits)
-    while name := turns.next():
-        places[name].layer = 1 + max((places[needed].layer for needed in waits[name]), default=-1)
-        turns.done(name)
+    waits = {name: [arrow.source for arrow in arrows if arrow.target == name] for name in nodes}
+    order = graph.TopologicalOrder(waits)
+    while name := order.next():
+        nodes[name].layer = 1 + max((nodes[needed].layer for needed in waits[name]), default=-1)
+        order.done(name)
 
 
-def _way(source: _Place, target: _Place) -> list[_Place]:
-    """From one step to the other, with a place in each layer between, and each joined to the next."""
-    between = [_Place(layer, 12.0) for layer in range(source.layer + 1, target.layer)]
-    way = [source, *between, target]
-    for upper, lower in pairwise(way):
+def _route(source: _Node, target: _Node) -> list[_Node]:
+    """From one step to the other, with a node in each layer between, and each joined to the next."""
+    between = [_Node(layer, 12.0) for layer in range(source.layer + 1, target.layer)]
+    route = [source, *between, target]
+    for upper, lower in pairwise(route):
         upper.below.append(lower)
         lower.above.append(upper)
-    return way
+    return route
 
 
-def _layers(places: Iterable[_Place]) -> list[list[_Place]]:
-    found: dict[int, list[_Place]] = {}
-    for place in places:
-        found.setdefault(place.layer, []).append(place)
+def _layers(nodes: Iterable[_Node]) -> list[list[_Node]]:
+    found: dict[int, list[_Node]] = {}
+    for node in nodes:
+        found.setdefault(node.layer, []).append(node)
     return [found[number] for number in sorted(found)]
 
 
-def _order(layers: list[list[_Place]]) -> None:
-    """Sort each layer so that few arrows cross: down and up again, by the mean place of the neighbours."""
+def _order(layers: list[list[_Node]]) -> None:
+    """Sort each layer so that few arrows cross: down and up again, by the mean node of the neighbours."""
     for layer in layers:
         _number(layer)
     for sweep in range(_SWEEPS):
         downwards = sweep % 2 == 0
         for layer in layers if downwards else reversed(layers):
-            layer.sort(key=lambda place: _mean(place.above if downwards else place.below, place.x))
+            layer.sort(key=lambda node: _mean(node.above if downwards else node.below, node.x))
             _number(layer)
 
 
-def _number(layer: list[_Place]) -> None:
-    for number, place in enumerate(layer):
-        place.x = float(number) - (len(layer) - 1) / 2
+def _number(layer: list[_Node]) -> None:
+    for number, node in enumerate(layer):
+        node.x = float(number) - (len(layer) - 1) / 2
 
 
-def _mean(neighbours: list[_Place], otherwise: float) -> float:
-    return fmean(place.x for place in neighbours) if neighbours else otherwise
+def _mean(neighbours: list[_Node], otherwise: float) -> float:
+    return fmean(node.x for node in neighbours) if neighbours else otherwise
 
 
-def _spread(layers: list[list[_Place]]) -> None:
-    """From places in an order to pixels: as near to the neighbours as the widths allow."""
+def _spread(layers: list[list[_Node]]) -> None:
+    """From nodes in an order to pixels: as near to the neighbours as the widths allow."""
     for layer in layers:
         _settle(layer, [0.0] * len(layer))
     for sweep in range(_SWEEPS):
         for layer in layers if sweep % 2 == 0 else reversed(layers):
-            _settle(layer, [_mean([*place.above, *place.below], place.x) for place in layer])
+            _settle(layer, [_mean([*node.above, *node.below], node.x) for node in layer])
 
 
-def _settle(layer: list[_Place], wanted: list[float]) -> None:
-    """Put a layer's places where they want to be, in order and apart; what is too near gives way to both sides."""
+def _settle(layer: list[_Node], wanted: list[float]) -> None:
+    """Put a layer's nodes where they want to be, in order and apart; what is too near gives route to both sides."""
     placed: list[float] = []
-    for number, (place, x) in enumerate(zip(layer, wanted, strict=True)):
+    for number, (node, x) in enumerate(zip(layer, wanted, strict=True)):
         if number:
             before = layer[number - 1]
-            x = max(x, placed[-1] + (before.width + place.width) / 2 + _GAP)  # noqa: PLW2901 - moved right
+            x = max(x, placed[-1] + (before.width + node.width) / 2 + _GAP)  # noqa: PLW2901 - moved right
         placed.append(x)
     shift = fmean(x - found for x, found in zip(wanted, placed, strict=True))
-    for place, x in zip(layer, placed, strict=True):
-        place.x = x + shift
+    for node, x in zip(layer, placed, strict=True):
+        node.x = x + shift
 
 
-def _line(way: list[_Place]) -> str:
-    start, end = way[0], way[-1]
-    points = [(start.x, start.y + _HEIGHT), *((place.x, place.y + _HEIGHT / 2) for place in way[1:-1]), (end.x, end.y)]
+def _line(route: list[_Node]) -> str:
+    start, end = route[0], route[-1]
+    points = [(start.x, start.y + _HEIGHT), *((node.x, node.y + _HEIGHT / 2) for node in route[1:-1]), (end.x, end.y)]
     path = [f"M{points[0][0]:.1f},{points[0][1]:.1f}"]
     for (x, y), (to_x, to_y) in pairwise(points):
         half = (y + to_y) / 2
@@ -182,10 +182,10 @@ def _line(way: list[_Place]) -> str:
     return f'<path class="arrow" marker-end="url(#tip)" d="{" ".join(path)}"/>'
 
 
-def _box(place: _Place) -> str:
-    half, (named, kind) = place.width / 2, (place.step.name, place.step.type) if place.step else ("", "")
+def _box(node: _Node) -> str:
+    half, (named, kind) = node.width / 2, (node.step.name, node.step.type) if node.step else ("", "")
     colour = f'style="stroke: var(--{_KINDS.get(kind, "other")})"'
-    x, y = place.x - half, place.y
+    x, y = node.x - half, node.y
     if kind == "Condition":
         corners = (
             (x, 24),
@@ -199,13 +199,13 @@ def _box(place: _Place) -> str:
         shape = f'<polygon class="box" {colour} points="{points}"/>'
     else:
         round_ = 24 if kind == "Fail" else 6
-        size = f'width="{place.width:.1f}" height="{_HEIGHT:.0f}" rx="{round_}"'
+        size = f'width="{node.width:.1f}" height="{_HEIGHT:.0f}" rx="{round_}"'
         shape = f'<rect class="box" {colour} x="{x:.1f}" y="{y:.1f}" {size}/>'
-    name = f'<text class="name" x="{place.x:.1f}" y="{y + 21:.1f}">{escape(named)}</text>'
-    return f'{shape}{name}<text class="type" x="{place.x:.1f}" y="{y + 38:.1f}">{escape(kind)}</text>'
+    name = f'<text class="name" x="{node.x:.1f}" y="{y + 21:.1f}">{escape(named)}</text>'
+    return f'{shape}{name}<text class="type" x="{node.x:.1f}" y="{y + 38:.1f}">{escape(kind)}</text>'
 
 
-def _label(arrow: Arrow, way: list[_Place]) -> str:
-    start, end = way[0], way[1]
+def _label(arrow: Arrow, route: list[_Node]) -> str:
+    start, end = route[0], route[1]
     x, y = (start.x + 2 * end.x) / 3, start.y + _HEIGHT + (_LAYER - _HEIGHT) * 0.6
     return f'<text class="label" x="{x:.1f}" y="{y:.1f}">{arrow.label}</text>'

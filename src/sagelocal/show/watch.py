@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sagelocal.definition import graph
-from sagelocal.definition import parse as definitions
+from sagelocal.definition.parse import parse
 from sagelocal.errors import ArtifactError, Error, InputError
 from sagelocal.run import records
 from sagelocal.show.terminal import one_line
@@ -120,7 +120,7 @@ def rows(execution: Execution, now: float) -> list[Row]:
 def _planned(execution: Execution) -> list[tuple[str, str]]:
     """Name and type of the steps that run unless a choice is against them."""
     try:
-        parsed = definitions.parse((execution.folder / records.DEFINITION).read_bytes())
+        parsed = parse((execution.folder / records.DEFINITION).read_bytes())
     except (OSError, InputError, ArtifactError):
         return []
     kinds = {step.name: step.type for step, _ in graph.flatten(parsed.steps)}

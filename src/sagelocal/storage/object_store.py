@@ -225,7 +225,7 @@ def _together(work: Callable[[Any], T], items: Iterable[Any]) -> list[T]:
 
 @contextmanager
 def _told(uri: str) -> Iterator[None]:
-    """Turns what boto3 raises in the block into our own errors, with the address that it was about."""
+    """TopologicalOrder what boto3 raises in the block into our own errors, with the address that it was about."""
     try:
         yield
     except ClientError as error:

@@ -87,7 +87,7 @@ def join(uri: str, name: str) -> str:
     return f"{uri.rstrip('/')}/{name}"
 
 
-class _Gate:
+class _ReadWriteLock:
     """Readers together, a replacement alone: between its renames the objects that stay would seem to be gone.
 
     A replacement that waits goes before readers that come after it, else readers without a pause would keep it out.
@@ -109,7 +109,7 @@ class _Gate:
                 self._free.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         with self._free:
             self._waiting += 1
             try:
@@ -129,7 +129,7 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._publishing, self._gate = threading.Lock(), _Gate()
+        self._publishing, self._access = threading.Lock(), _ReadWriteLock()
 
     def path(self, uri: str) -> Path:
         """Where the object or prefix stands or would stand.
@@ -148,12 +148,12 @@ class FolderStore:
 
     def listing(self, uri: str) -> dict[str, FileRecord]:
         """See `Store.listing`."""
-        with self._gate.reading():
+        with self._access.reading():
             return {name: FileRecord(hash_file(path), path.stat().st_size) for name, path in self._objects(uri).items()}
 
     def download(self, uri: str, folder: Path) -> dict[str, FileRecord]:
         """See `Store.download`."""
-        with self._gate.reading():
+        with self._access.reading():
             return {name: copy(path, folder / name) for name, path in self._objects(uri).items()}
 
     def read(self, uri: str, max_bytes: int) -> bytes:
@@ -200,7 +200,7 @@ class FolderStore:
                     link(path, staging / name)
             self._own(uri, owned | records.keys())
         if fresh != target:
-            with self._gate.alone():
+            with self._access.writing():
                 self._swap(fresh, target)
         self._own(uri, records.keys())
         return records

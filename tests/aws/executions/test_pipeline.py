@@ -630,7 +630,7 @@ def test_bytes_captured_from_an_upsert_run_here_to_a_registered_version(
     store = FolderStore(home / "s3")
     source = sources.resolve("starter", home)
     current = environment.current()
-    options = executor.Options(
+    options = executor.RunOptions(
         parameters={
             "InputDataUrl": inputs.data(source, store, settings),
             "ChampionModelUrl": inputs.champion(open_registry(home), "key", store, settings),

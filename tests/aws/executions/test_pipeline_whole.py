@@ -178,10 +178,10 @@ def image(root: Path) -> Path:
     return root
 
 
-def options(home: Path, names: Names) -> executor.Options:
+def options(home: Path, names: Names) -> executor.RunOptions:
     """What a run on this machine sets: data, what to compare with, the data's own threshold."""
     settings, store = Settings(), FolderStore(home / "s3")
-    return executor.Options(
+    return executor.RunOptions(
         parameters={
             "InputDataUrl": inputs.data(sources.resolve("starter", home), store, settings),
             "ChampionModelUrl": inputs.champion(open_registry(home), "key", store, settings),

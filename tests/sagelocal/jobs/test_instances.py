@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sagelocal.errors import PipelineError, StepFailed
-from sagelocal.jobs import contracts, instances, sandbox
-from sagelocal.jobs import job as jobs
+from sagelocal.jobs import container, contracts, instances, sandbox
 from sagelocal.jobs.environment import Environment
 from sagelocal.storage.store import FolderStore
 
@@ -78,7 +77,7 @@ def training(program: str, **more: Any) -> dict[str, Any]:
 
 
 class Place:
-    """A store with five rows in it, and a bench to run one job on."""
+    """A store with five rows in it, and a context to run one job on."""
 
     def __init__(self, root: Path, lock: int) -> None:
         self.root, self.lock, self.log = root, lock, root / "log.txt"
@@ -87,12 +86,12 @@ class Place:
         for name in ("a", "b", "c", "deep/d", "e"):
             (root / "s3" / "bkt" / "rows" / name).write_text(name)
 
-    def run(self, arguments: dict[str, Any]) -> jobs.Result:
+    def run(self, arguments: dict[str, Any]) -> container.Result:
         kind = "Training" if "AlgorithmSpecification" in arguments else "Processing"
         job = contracts.job(kind, arguments, "one", "step")
         contents = {item.name: self.store.listing(item.uri) for item in job.inputs}
-        bench = jobs.Bench("step", self.store, HERE, self.root / "job", self.log, self.lock, grace_s=60)
-        return jobs.run(job, bench, contents)
+        context = container.JobContext("step", self.store, HERE, self.root / "job", self.log, self.lock, grace_s=60)
+        return container.run(job, context, contents)
 
     def made(self, uri: str) -> dict[str, str]:
         return {name: self.store.path(f"{uri}/{name}").read_text() for name in self.store.listing(uri)}

@@ -16,7 +16,7 @@ import pytest
 from sagelocal.definition import parse as definitions
 from sagelocal.jobs import environment, sandbox
 from sagelocal.run import executor
-from sagelocal.run.executor import Options
+from sagelocal.run.executor import RunOptions
 from sagelocal.storage import archive
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def run(home: Path, toolkit: Environment, arguments: dict[str, Any]) -> executor
     (home / "s3" / "bkt" / "rows" / "rows.txt").write_text("a b")
     steps = [{"Name": "train", "Type": "Training", "Arguments": arguments}]
     definition = definitions.parse(json.dumps({"Version": "2020-12-01", "Steps": steps}).encode())
-    return executor.run(definition, home, Options(environment=toolkit))
+    return executor.run(definition, home, RunOptions(environment=toolkit))
 
 
 @pytest.mark.parametrize("count", [1, 2])

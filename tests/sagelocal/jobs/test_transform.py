@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 
 from sagelocal.definition import parse as definitions
 from sagelocal.errors import DefinitionError, InputError, PipelineError
-from sagelocal.jobs import filters, models, payloads, sandbox, transform
-from sagelocal.jobs import job as jobs
+from sagelocal.jobs import container, filters, models, payloads, sandbox, transform
 from sagelocal.jobs import server as servers
 from sagelocal.jobs.environment import Environment
 from sagelocal.run import executor
-from sagelocal.run.executor import Options
+from sagelocal.run.executor import RunOptions
 from sagelocal.storage import archive
 from sagelocal.storage.store import FolderStore
 
@@ -76,7 +75,7 @@ class Place:
     """A workspace with two objects to score and a model, and the image's environment."""
 
     def __init__(self, root: Path) -> None:
-        self.home, self.options = root / "home", Options(environment=image(root / "image"), grace_s=5)
+        self.home, self.options = root / "home", RunOptions(environment=image(root / "image"), grace_s=5)
         self.bucket = self.home / "s3" / "bkt"
         (self.bucket / "in" / "deep").mkdir(parents=True)
         (self.bucket / "in" / "a.csv").write_text("nurse,1\nwelder,2\n")
@@ -244,9 +243,11 @@ def test_server_gets_a_free_port_by_its_variable_where_it_can_have_no_network_of
     (tmp_path / "job" / "ml").mkdir(parents=True)
     with (tmp_path / "lock").open("w") as lock:
         here = image(tmp_path / "rooted", honours_root=True)
-        bench = jobs.Bench("s", FolderStore(tmp_path), here, tmp_path / "job", tmp_path / "log", lock.fileno(), 5)
+        context = container.JobContext(
+            "s", FolderStore(tmp_path), here, tmp_path / "job", tmp_path / "log", lock.fileno(), 5
+        )
 
-        with servers.started(job, bench, own_network=False) as server:
+        with servers.started(job, context, own_network=False) as server:
             answer = server.ask("POST", "/invocations", b"cook", timeout_s=60)
 
     assert answer == b"COOK"
@@ -290,7 +291,7 @@ def test_model_of_an_earlier_run_serves_by_its_name(place: Place) -> None:
 )
 def test_what_a_transform_can_not_do_here_is_refused_by_name(change: dict[str, Any], fault: str) -> None:
     with pytest.raises(DefinitionError) as caught:
-        executor.ready(parse(pipeline(**change)), {})
+        executor.validate(parse(pipeline(**change)), {})
 
     assert len(caught.value.problems) == 1
     assert fault in caught.value.problems[0]
@@ -302,7 +303,7 @@ def test_transform_of_a_model_with_two_containers_is_refused() -> None:
     model["Containers"] = [model.pop("PrimaryContainer")] * 2
 
     with pytest.raises(DefinitionError, match="found 2; requests go to one container here"):
-        executor.ready(parse(body), {})
+        executor.validate(parse(body), {})
 
 
 @given(st.lists(st.binary(max_size=6), max_size=20), st.integers(6, 20), st.booleans())

@@ -16,7 +16,7 @@ from sagelocal.errors import DefinitionError
 from sagelocal.jobs import sandbox, tuning
 from sagelocal.jobs.environment import Environment
 from sagelocal.run import executor
-from sagelocal.run.executor import Options
+from sagelocal.run.executor import RunOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +134,7 @@ class Place:
         (root / "image" / "train.py").write_text(TRAIN)
         program.write_text(f"#!/bin/sh\nexec {sys.executable} {root / 'image' / 'train.py'}\n")
         program.chmod(0o755)
-        self.options = Options(environment=Environment(root / "image", "digest"))
+        self.options = RunOptions(environment=Environment(root / "image", "digest"))
 
     def run(self, arguments: dict[str, Any]) -> Execution:
         return executor.run(parse(pipeline(arguments)), self.home, self.options)
@@ -273,7 +273,7 @@ def test_what_a_search_can_not_do_here_is_refused_by_name(place: str, value: Any
         arguments[CONFIG]["ResourceLimits"]["MaxNumberOfTrainingJobs"] = 3
 
     with pytest.raises(DefinitionError) as caught:
-        executor.ready(parse(pipeline(arguments)), {})
+        executor.validate(parse(pipeline(arguments)), {})
 
     assert len(caught.value.problems) == 1
     assert caught.value.problems[0].startswith(f"steps[search].Arguments.{place}")
@@ -283,4 +283,4 @@ def test_random_search_without_an_end_is_refused() -> None:
     arguments = search(["1"], Strategy="Bayesian")
 
     with pytest.raises(DefinitionError, match="MaxNumberOfTrainingJobs: is missing"):
-        executor.ready(parse(pipeline(arguments)), {})
+        executor.validate(parse(pipeline(arguments)), {})

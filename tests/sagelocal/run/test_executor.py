@@ -19,7 +19,7 @@ from sagelocal.definition import parse as definitions
 from sagelocal.errors import Busy, DefinitionError, InputError
 from sagelocal.jobs import sandbox
 from sagelocal.run import executor, records
-from sagelocal.run.executor import Options
+from sagelocal.run.executor import RunOptions
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def test_time_and_address_of_an_input_do_not_count(home: Path) -> None:
     (bucket / "data").rename(bucket / "moved")
     os.utime(bucket / "moved" / "rows.txt", (0, 0))
 
-    execution = executor.run(definition, home, Options(parameters={"Data": "s3://bkt/moved"}))
+    execution = executor.run(definition, home, RunOptions(parameters={"Data": "s3://bkt/moved"}))
 
     assert statuses(execution) == {**CACHED, **ENDS}
 
@@ -279,7 +279,7 @@ def test_damaged_output_is_made_again(home: Path) -> None:
 def test_missed_threshold_fails_the_run_with_the_fail_steps_message(home: Path) -> None:
     executor.run(parse(pipeline()), home)
 
-    execution = executor.run(parse(pipeline()), home, Options(parameters={"Threshold": "1.5"}))
+    execution = executor.run(parse(pipeline()), home, RunOptions(parameters={"Threshold": "1.5"}))
 
     assert execution.status == "Failed"
     assert execution.step("fail").reason == "f1 <= 1.5"
@@ -303,7 +303,7 @@ def test_job_that_fails_gives_its_own_reason_and_ends_the_run(home: Path) -> Non
 
 
 def test_missing_input_fails_its_step_by_name(home: Path) -> None:
-    execution = executor.run(parse(pipeline()), home, Options(parameters={"Data": "s3://bkt/nothing"}))
+    execution = executor.run(parse(pipeline()), home, RunOptions(parameters={"Data": "s3://bkt/nothing"}))
 
     assert execution.status == "Failed"
     assert "no objects below s3://bkt/nothing" in str(execution.step("prepare").reason)
@@ -339,7 +339,7 @@ def test_what_cannot_run_is_refused_before_anything_is_written(
     tmp_path: Path, parameters: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(InputError) as caught:
-        executor.run(parse(pipeline()), tmp_path / "home", Options(parameters=parameters))
+        executor.run(parse(pipeline()), tmp_path / "home", RunOptions(parameters=parameters))
 
     assert named in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -368,10 +368,10 @@ def test_step_without_a_cache_setting_runs_every_time(home: Path) -> None:
 
 def test_expired_entry_runs_again(home: Path) -> None:
     definition, day_s = parse(pipeline()), 86400.0
-    executor.run(definition, home, Options(now=lambda: 0.0))
+    executor.run(definition, home, RunOptions(now=lambda: 0.0))
 
-    fresh = executor.run(definition, home, Options(now=lambda: 29 * day_s))
-    expired = executor.run(definition, home, Options(now=lambda: 31 * day_s))
+    fresh = executor.run(definition, home, RunOptions(now=lambda: 29 * day_s))
+    expired = executor.run(definition, home, RunOptions(now=lambda: 31 * day_s))
 
     assert statuses(fresh) == {**CACHED, **ENDS}
     assert statuses(expired) == {**FRESH, **ENDS}
@@ -384,7 +384,7 @@ def test_given_handler_registers_instead_of_the_folder(home: Path) -> None:
         asked.append(request)
         return {"ModelPackageArn": "arn", "ModelPackageVersion": 7}
 
-    execution = executor.run(parse(pipeline()), home, Options(register=register, pipeline_name="own"))
+    execution = executor.run(parse(pipeline()), home, RunOptions(register=register, pipeline_name="own"))
 
     assert execution.step("register").properties["ModelPackageVersion"] == 7
     assert asked[0].arguments["ModelPackageGroupName"] == "group"
@@ -404,7 +404,7 @@ def test_environment_that_honours_the_root_finds_it_in_the_variable(home: Path) 
     application["ContainerEntrypoint"] = ["python3", str(home / "own.py")]
     own = executor.Environment(Path(sys.prefix), "digest", honours_root=True)
 
-    execution = executor.run(parse(body), home, Options(images={IMAGE: own}))
+    execution = executor.run(parse(body), home, RunOptions(images={IMAGE: own}))
 
     assert execution.failure is None
     assert (home / "s3" / "bkt" / "train" / "train.txt").read_text() == "a\nb\nc\nd"
@@ -414,10 +414,10 @@ def test_other_code_in_an_environment_misses_the_cache(home: Path) -> None:
     body = pipeline()
     body["Steps"] = body["Steps"][:1]
     one = executor.Environment(Path(sys.prefix), "one")
-    executor.run(parse(body), home, Options(environment=one))
+    executor.run(parse(body), home, RunOptions(environment=one))
 
-    same = executor.run(parse(body), home, Options(environment=one))
-    other = executor.run(parse(body), home, Options(images={IMAGE: dataclasses.replace(one, digest="two")}))
+    same = executor.run(parse(body), home, RunOptions(environment=one))
+    other = executor.run(parse(body), home, RunOptions(images={IMAGE: dataclasses.replace(one, digest="two")}))
 
     assert (same.step("prepare").cached, other.step("prepare").cached) == (True, False)
 
@@ -442,7 +442,7 @@ def test_second_run_in_one_workspace_is_told_that_it_is_busy(home: Path) -> None
             with pytest.raises(Busy):
                 executor.run(definition, home)
 
-    execution = executor.run(definition, home, Options(on_event=meanwhile))
+    execution = executor.run(definition, home, RunOptions(on_event=meanwhile))
 
     assert execution.status == "Succeeded"
     assert seen == ["Executing"] * 5

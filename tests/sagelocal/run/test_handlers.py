@@ -12,7 +12,7 @@ from sagelocal import cli
 from sagelocal.definition import parse as definitions
 from sagelocal.errors import DefinitionError, InputError
 from sagelocal.run import executor, handlers
-from sagelocal.run.executor import Options
+from sagelocal.run.executor import RunOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def parse(body: dict[str, Any]) -> definitions.Definition:
 
 
 def run(home: Path, body: dict[str, Any], handler: Handler, name: str = "ask") -> Execution:
-    return executor.run(parse(body), home, Options(handlers={name: handler}))
+    return executor.run(parse(body), home, RunOptions(handlers={name: handler}))
 
 
 def test_lambda_gets_its_arguments_as_the_event_and_its_members_are_the_outputs(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_output_of_another_type_is_refused(tmp_path: Path, output_type: str, ans
 
 def test_step_without_a_handler_is_refused_before_anything_runs_with_what_to_do() -> None:
     with pytest.raises(DefinitionError, match="--handler ask=module:function") as caught:
-        executor.ready(parse(pipeline(step("Lambda", {"count": "Integer"}))), {})
+        executor.validate(parse(pipeline(step("Lambda", {"count": "Integer"}))), {})
 
     assert len(caught.value.problems) == 1
 
@@ -133,18 +133,18 @@ def test_step_that_asks_nothing_is_refused() -> None:
     del asking["SqsQueueUrl"]
 
     with pytest.raises(DefinitionError, match="SqsQueueUrl: is missing"):
-        executor.ready(parse(pipeline(asking)), {}, ["ask"])
+        executor.validate(parse(pipeline(asking)), {}, ["ask"])
 
 
 def test_reference_to_an_output_that_is_not_declared_or_to_anything_else_is_refused() -> None:
     asking = step("Lambda", {"count": "Integer"})
 
     with pytest.raises(DefinitionError, match="has no output 'counts', did you mean 'count'"):
-        executor.ready(parse(pipeline(asking, left="counts")), {}, ["ask"])
+        executor.validate(parse(pipeline(asking, left="counts")), {}, ["ask"])
     body = pipeline(asking)
     body["Steps"][1]["Arguments"]["Conditions"][0]["LeftValue"] = {"Get": "Steps.ask.StatusCode"}
     with pytest.raises(DefinitionError, match="OutputParameters"):
-        executor.ready(parse(body), {}, ["ask"])
+        executor.validate(parse(body), {}, ["ask"])
 
 
 @pytest.mark.parametrize(
@@ -203,4 +203,4 @@ def test_step_that_runs_in_the_service_alone_is_refused_by_name_with_the_reason(
     body = {"Version": "2020-12-01", "Steps": [{"Name": "check", "Type": kind, "Arguments": {}}]}
 
     with pytest.raises(DefinitionError, match=rf"steps\[check\]\.Type: {kind} steps don't run here, \w+"):
-        executor.ready(parse(body), {})
+        executor.validate(parse(body), {})

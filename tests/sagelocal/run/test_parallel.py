@@ -19,7 +19,7 @@ from sagelocal.definition import parse as definitions
 from sagelocal.errors import InputError
 from sagelocal.jobs import sandbox
 from sagelocal.run import executor, records
-from sagelocal.run.executor import Options
+from sagelocal.run.executor import RunOptions
 from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def test_independent_steps_run_at_the_same_time(tmp_path: Path, pipes: tuple[str
     one, two = pipes
     both = pipeline(step("left", MEET, one, two, "first"), step("right", MEET, two, one, "second"))
 
-    execution = executor.run(both, tmp_path / "home", Options(jobs=2))
+    execution = executor.run(both, tmp_path / "home", RunOptions(jobs=2))
 
     assert execution.failure is None
     assert statuses(execution) == {"left": "Succeeded", "right": "Succeeded"}
@@ -107,7 +107,7 @@ def test_no_more_steps_run_at_once_than_allowed(tmp_path: Path, at_once: int) ->
         most.append(len(running))
 
     executor.run(
-        pipeline(*(step(name, WRITE) for name in "abcd")), tmp_path / "home", Options(jobs=at_once, on_event=count)
+        pipeline(*(step(name, WRITE) for name in "abcd")), tmp_path / "home", RunOptions(jobs=at_once, on_event=count)
     )
 
     assert max(most) == at_once
@@ -120,7 +120,7 @@ def test_events_come_in_the_callers_thread(tmp_path: Path) -> None:
     executor.run(
         pipeline(step("a", WRITE), step("b", WRITE)),
         tmp_path / "home",
-        Options(jobs=2, on_event=lambda _record: seen.add(threading.get_ident())),
+        RunOptions(jobs=2, on_event=lambda _record: seen.add(threading.get_ident())),
     )
 
     assert seen == {threading.get_ident()}
@@ -139,7 +139,7 @@ def test_branch_that_runs_when_another_fails_may_end_and_nothing_new_begins(
         if record.status == "Failed":
             Path(one).write_text("go")
 
-    execution = executor.run(body, tmp_path / "home", Options(jobs=2, on_event=let_go))
+    execution = executor.run(body, tmp_path / "home", RunOptions(jobs=2, on_event=let_go))
     again = executor.run(pipeline(slow), tmp_path / "home")
 
     assert statuses(execution) == {"slow": "Succeeded", "bad": "Failed"}
@@ -152,8 +152,8 @@ def test_branch_that_runs_when_another_fails_may_end_and_nothing_new_begins(
 def test_jobs_at_once_change_no_result(tmp_path: Path) -> None:
     waits = {"a": (), "b": (), "c": ("a", "b"), "d": ("a",)}
     steps = [step(name, WRITE, name, after=after) for name, after in waits.items()]
-    alone = executor.run(pipeline(*steps), tmp_path / "one", Options(jobs=1))
-    together = executor.run(pipeline(*steps), tmp_path / "four", Options(jobs=4))
+    alone = executor.run(pipeline(*steps), tmp_path / "one", RunOptions(jobs=1))
+    together = executor.run(pipeline(*steps), tmp_path / "four", RunOptions(jobs=4))
 
     assert [record.name for record in alone.steps] == ["a", "b", "c", "d"]
     assert statuses(together) == statuses(alone)
@@ -165,7 +165,7 @@ def test_jobs_at_once_change_no_result(tmp_path: Path) -> None:
 @pytest.mark.parametrize("jobs", [0, -1])
 def test_fewer_than_one_job_at_once_is_refused_before_anything_is_written(tmp_path: Path, jobs: int) -> None:
     with pytest.raises(InputError, match=f"found {jobs} jobs at once"):
-        executor.run(pipeline(step("a", WRITE)), tmp_path / "home", Options(jobs=jobs))
+        executor.run(pipeline(step("a", WRITE)), tmp_path / "home", RunOptions(jobs=jobs))
 
     assert list(tmp_path.iterdir()) == []
 
@@ -182,7 +182,7 @@ def test_bug_in_a_handler_ends_the_other_branch_and_keeps_its_traceback(tmp_path
         executor.run(
             pipeline(endless, step("quick", WRITE)),
             tmp_path / "home",
-            Options(jobs=2, on_event=broken),
+            RunOptions(jobs=2, on_event=broken),
         )
 
     # The lock is free: no job is left that holds it.
@@ -195,7 +195,7 @@ from pathlib import Path
 from sagelocal.definition import parse as definition
 from sagelocal.run import executor
 parsed = definition.parse(Path(sys.argv[1]).read_bytes())
-executor.run(parsed, Path(sys.argv[2]), executor.Options(jobs=2))
+executor.run(parsed, Path(sys.argv[2]), executor.RunOptions(jobs=2))
 """
 TAKE = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX)"
 
@@ -259,7 +259,7 @@ def count(event, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 parsed = definition.parse(Path(sys.argv[1]).read_bytes())
 sys.addaudithook(count)
-executor.run(parsed, Path(sys.argv[2]), executor.Options(jobs=3))
+executor.run(parsed, Path(sys.argv[2]), executor.RunOptions(jobs=3))
 """
 
 
@@ -278,7 +278,7 @@ def test_run_of_branches_that_was_killed_is_finished_by_the_next_one(tmp_path: P
     )
     finished = len(list((home / "cache").glob("*.json")))
 
-    execution = executor.run(body, home, Options(jobs=3))
+    execution = executor.run(body, home, RunOptions(jobs=3))
 
     assert killed.returncode == -signal.SIGKILL
     assert set(statuses(execution).values()) == {"Succeeded"}
@@ -288,13 +288,13 @@ def test_run_of_branches_that_was_killed_is_finished_by_the_next_one(tmp_path: P
 
 
 def test_turns_come_in_the_order_of_the_definition_as_waits_end() -> None:
-    turns = graph.Turns({"a": [], "b": ["c"], "c": [], "d": ["a"]})
+    order = graph.TopologicalOrder({"a": [], "b": ["c"], "c": [], "d": ["a"]})
 
-    given = [turns.next(), turns.next(), turns.next()]
-    turns.done("c")
-    given.append(turns.next())
-    turns.done("a")
-    given += [turns.next(), turns.next()]
+    given = [order.next(), order.next(), order.next()]
+    order.done("c")
+    given.append(order.next())
+    order.done("a")
+    given += [order.next(), order.next()]
 
     assert given == ["a", "c", None, "b", "d", None]
 

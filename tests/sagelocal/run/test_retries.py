@@ -17,7 +17,7 @@ from sagelocal.errors import THROTTLING, ArtifactError, DefinitionError, InputEr
 from sagelocal.jobs import sandbox
 from sagelocal.jobs.sandbox import Exit
 from sagelocal.run import executor
-from sagelocal.run.executor import Options
+from sagelocal.run.executor import RunOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,7 @@ def counted(tmp_path: Path, enough: int, how: str = "kill", **policy: Any) -> tu
     marks, waits = tmp_path / "marks", list[float]()
     marks.touch()
     definition = body(step("work", COUNT, str(marks), str(enough), how, policies=[{**POLICY, **policy}]))
-    execution = executor.run(definition, tmp_path / "home", Options(wait=waits.append))
+    execution = executor.run(definition, tmp_path / "home", RunOptions(wait=waits.append))
     return execution, waits, marks.stat().st_size
 
 
@@ -111,7 +111,7 @@ def test_waiting_step_is_told_with_the_reason_and_the_time(tmp_path: Path) -> No
     executor.run(
         definition,
         tmp_path / "home",
-        Options(
+        RunOptions(
             wait=lambda _s: None,
             on_event=lambda record: told.append(record.reason) if record.status == "Executing" else None,
         ),
@@ -137,7 +137,7 @@ def test_wait_ends_as_soon_as_another_step_fails(tmp_path: Path) -> None:
         if record.status == "Executing" and record.reason:
             pipe.write_text("go")
 
-    execution = executor.run(definition, tmp_path / "home", Options(jobs=2, on_event=let_fail))
+    execution = executor.run(definition, tmp_path / "home", RunOptions(jobs=2, on_event=let_fail))
 
     assert marks.stat().st_size == 1
     assert {record.status for record in execution.steps} == {"Failed"}
@@ -163,7 +163,7 @@ def test_registration_whose_registry_is_throttled_is_tried_again(tmp_path: Path)
     policy = {"ExceptionType": ["Step.THROTTLING", "Step.SERVICE_FAULT"]}
     definition = body({"Name": "r", "Type": "RegisterModel", "Arguments": arguments, "RetryPolicies": [policy]})
 
-    execution = executor.run(definition, tmp_path / "home", Options(register=register, wait=waits.append))
+    execution = executor.run(definition, tmp_path / "home", RunOptions(register=register, wait=waits.append))
 
     assert (execution.status, asked, waits) == ("Succeeded", ["r"] * 3, [1.0, 2.0])  # the service's defaults
 

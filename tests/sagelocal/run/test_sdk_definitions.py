@@ -12,7 +12,7 @@ import pytest
 from sagelocal.definition import parse as definitions
 from sagelocal.jobs import sandbox
 from sagelocal.run import executor
-from sagelocal.run.executor import Options
+from sagelocal.run.executor import RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def test_definition_of_an_sdk_runs_unchanged_and_a_second_time_from_the_cache(tm
         code = tmp_path / "home/s3/bkt/job-major-clf/input/code"
         code.mkdir()
         (code / "preprocess.py").write_text(PREPROCESS)
-    options = Options(environment=image(tmp_path / "image"))
+    options = RunOptions(environment=image(tmp_path / "image"))
 
     first = executor.run(definition, tmp_path / "home", options)
     second = executor.run(definition, tmp_path / "home", options)
@@ -107,7 +107,7 @@ def test_definition_of_an_sdk_runs_unchanged_and_a_second_time_from_the_cache(tm
     assert first.step("train").metrics == {"eval_f1": 0.75}
     assert [step.cached for step in second.steps] == [True, True, True, False, False, False]
     missed = executor.run(
-        definition, tmp_path / "home", Options({"TestScoreThreshold": 0.8}, environment=options.environment)
+        definition, tmp_path / "home", RunOptions({"TestScoreThreshold": 0.8}, environment=options.environment)
     )
     assert missed.status == "Failed"
     assert str(missed.step("fail").reason).endswith("<= 0.8")

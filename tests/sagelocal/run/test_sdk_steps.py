@@ -15,7 +15,7 @@ from sagelocal.errors import DefinitionError
 from sagelocal.jobs import models, sandbox
 from sagelocal.jobs.environment import Environment
 from sagelocal.run import executor
-from sagelocal.run.executor import Options
+from sagelocal.run.executor import RunOptions
 from sagelocal.run.register import FolderRegistry
 from sagelocal.storage import archive
 
@@ -72,7 +72,7 @@ def run(home: Path, image: Environment, name: str) -> executor.Execution:
         return {"share": str(message["arguments"]["count"] / 4)}
 
     definition = definitions.parse((TESTS / "definitions" / f"{name}.json").read_bytes())
-    return executor.run(definition, home, Options(environment=image, handlers={"look": look, "ask": ask}))
+    return executor.run(definition, home, RunOptions(environment=image, handlers={"look": look, "ask": ask}))
 
 
 def test_search_of_sdk_v2_trains_on_two_instances_and_its_best_model_scores(home: Path, image: Environment) -> None:
@@ -174,7 +174,7 @@ def run_wide(home: Path, image: Environment, name: str, **parameters: float) -> 
         return {"answer": f"yes to {message['arguments']['limit']}"}
 
     definition = definitions.parse((TESTS / "definitions" / f"{name}.json").read_bytes())
-    options = Options(parameters, environment=image, handlers={"look-up": look, "ask": ask})
+    options = RunOptions(parameters, environment=image, handlers={"look-up": look, "ask": ask})
     return executor.run(definition, home, options)
 
 
@@ -223,8 +223,8 @@ def test_check_of_the_services_own_is_refused_by_name_before_anything_of_the_def
     handlers: dict[str, Any] = {"look-up": lambda *_: {}, "ask": lambda *_: {}}
 
     with pytest.raises(DefinitionError, match=r"steps\[drift\]\.Type: QualityCheck steps don't run here"):
-        executor.run(parsed, wide_home, Options(environment=wide_image, handlers=handlers))
+        executor.run(parsed, wide_home, RunOptions(environment=wide_image, handlers=handlers))
     with pytest.raises(DefinitionError, match=r"steps\[look-up\]\.Type: a Lambda step .* --handler look-up="):
-        executor.run(parsed, wide_home, Options(environment=wide_image))
+        executor.run(parsed, wide_home, RunOptions(environment=wide_image))
 
     assert not (wide_home / "s3/bkt/wide/prepare").exists()

@@ -12,7 +12,7 @@ from sagelocal.definition import parse as definitions
 from sagelocal.errors import InputError
 from sagelocal.jobs import sandbox
 from sagelocal.run import executor, records, selective
-from sagelocal.run.executor import Options
+from sagelocal.run.executor import RunOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +111,7 @@ def word(home: Path, execution: executor.Execution, name: str) -> str:
 def test_selected_steps_run_on_what_an_earlier_run_left(home: Path) -> None:
     first = executor.run(pipeline(), home)
 
-    execution = executor.run(pipeline(), home, Options(only=["left", "join"]))
+    execution = executor.run(pipeline(), home, RunOptions(only=["left", "join"]))
 
     assert execution.failure is None
     assert {record.name: record.taken_from for record in execution.steps} == {
@@ -130,7 +130,7 @@ def test_selected_steps_run_on_what_an_earlier_run_left(home: Path) -> None:
 def test_run_from_a_step_runs_all_that_waits_for_it_branches_included(home: Path) -> None:
     executor.run(pipeline(), home)
 
-    execution = executor.run(pipeline(), home, Options(only=selective.after(pipeline(), "join")))
+    execution = executor.run(pipeline(), home, RunOptions(only=selective.after(pipeline(), "join")))
 
     ran = [record.name for record in execution.steps if record.taken_from is None]
     assert ran == ["join", "check", "unfair", "publish"]
@@ -139,13 +139,13 @@ def test_run_from_a_step_runs_all_that_waits_for_it_branches_included(home: Path
 
 @needs_namespaces
 def test_failed_run_is_a_source_for_what_it_finished_and_the_newest_counts(home: Path) -> None:
-    whole = executor.run(pipeline(), home, Options(now=lambda: 1.0))
-    failed = executor.run(pipeline(), home, Options(now=lambda: 2.0, parameters={"Fair": False}))
-    executor.run(pipeline(), home, Options(now=lambda: 3.0, pipeline_name="other"))
+    whole = executor.run(pipeline(), home, RunOptions(now=lambda: 1.0))
+    failed = executor.run(pipeline(), home, RunOptions(now=lambda: 2.0, parameters={"Fair": False}))
+    executor.run(pipeline(), home, RunOptions(now=lambda: 3.0, pipeline_name="other"))
 
-    newest = executor.run(pipeline(), home, Options(only=["join"]))
-    named = executor.run(pipeline(), home, Options(only=["join"], source=whole.id))
-    of_a_selection = executor.run(pipeline(), home, Options(only=["join"], source=named.id))
+    newest = executor.run(pipeline(), home, RunOptions(only=["join"]))
+    named = executor.run(pipeline(), home, RunOptions(only=["join"], source=whole.id))
+    of_a_selection = executor.run(pipeline(), home, RunOptions(only=["join"], source=named.id))
 
     assert failed.status == "Failed"
     assert [run.step("left").taken_from for run in (newest, named, of_a_selection)] == [failed.id, whole.id, whole.id]
@@ -153,19 +153,19 @@ def test_failed_run_is_a_source_for_what_it_finished_and_the_newest_counts(home:
 
 def test_step_without_an_earlier_run_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no earlier run of 'pipeline' in .* has the outputs of 'left', 'right'"):
-        executor.run(pipeline(), tmp_path / "home", Options(only=["join"]))
+        executor.run(pipeline(), tmp_path / "home", RunOptions(only=["join"]))
 
     assert list(tmp_path.iterdir()) == []
 
 
 @needs_namespaces
 def test_run_that_was_named_and_has_not_what_is_needed_is_refused_by_step(home: Path) -> None:
-    source = executor.run(pipeline(), home, Options(only=["prepare"]))
+    source = executor.run(pipeline(), home, RunOptions(only=["prepare"]))
 
     with pytest.raises(InputError, match=f"run {source.id} has no outputs of step 'left'"):
-        executor.run(pipeline(), home, Options(only=["join"], source=source.id))
+        executor.run(pipeline(), home, RunOptions(only=["join"], source=source.id))
     with pytest.raises(InputError, match="no run 'nothing'"):
-        executor.run(pipeline(), home, Options(only=["join"], source="nothing"))
+        executor.run(pipeline(), home, RunOptions(only=["join"], source="nothing"))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_choice_is_selected_with_its_branches_and_order_is_the_definitions() -> 
 
 def test_source_without_a_selection_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="every step is to run: select some"):
-        executor.run(pipeline(), tmp_path / "home", Options(source="x"))
+        executor.run(pipeline(), tmp_path / "home", RunOptions(source="x"))
 
 
 @needs_namespaces

@@ -132,8 +132,8 @@ def test_newest_run_is_the_one_that_is_watched(tmp_path: Path) -> None:
     definition = definitions.parse(json.dumps(fails("fail")).encode())
     with pytest.raises(InputError, match="has no run to watch"):
         watch.latest(tmp_path)
-    executor.run(definition, tmp_path, executor.Options(now=lambda: 1.0))
-    second = executor.run(definition, tmp_path, executor.Options(now=lambda: 2.0))
+    executor.run(definition, tmp_path, executor.RunOptions(now=lambda: 1.0))
+    second = executor.run(definition, tmp_path, executor.RunOptions(now=lambda: 2.0))
 
     assert watch.latest(tmp_path).id == second.id
     assert watch.newest_folder(tmp_path, 0.0) is not None

@@ -23,7 +23,7 @@ from sagelocal.definition import parse as definitions
 from sagelocal.errors import ArtifactError, InputError, ServiceFault
 from sagelocal.jobs import sandbox
 from sagelocal.run import cache, executor
-from sagelocal.run.executor import Options
+from sagelocal.run.executor import RunOptions
 from sagelocal.storage import object_store
 from sagelocal.storage.object_store import S3Store
 from sagelocal.storage.store import FolderStore
@@ -304,7 +304,7 @@ def test_connection_lost_while_publishing_is_tried_again_and_ends_whole(client: 
     store = S3Store(client)
     definition = definitions.parse(json.dumps(job(WRITE)).encode())
 
-    execution = executor.run(definition, tmp_path / "home", Options(store=store, wait=waits.append))
+    execution = executor.run(definition, tmp_path / "home", RunOptions(store=store, wait=waits.append))
 
     assert (execution.status, execution.step("work").attempts, waits) == ("Succeeded", 2, [7.0])
     assert list(store.listing("s3://bkt/out")) == ["a", "b", "c"]
@@ -333,7 +333,7 @@ def test_whole_pipeline_runs_with_s3_itself_and_a_second_run_takes_every_step_fr
     s3.publish(pipeline.local_uri(settings, "input"), STARTER_FOLDER)
     s3.publish(pipeline.local_uri(settings, pipeline.NO_CHAMPION), folder(tmp_path / "none", none="nothing yet"))
     ours = executor.Environment(Path(sys.prefix), code_version(settings.train.recipe), honours_root=True)
-    options = Options(environment=ours, store=s3, parameters={"TestScoreThreshold": settings.thresholds.starter})
+    options = RunOptions(environment=ours, store=s3, parameters={"TestScoreThreshold": settings.thresholds.starter})
     definition = definitions.parse(pipeline.to_bytes(settings))
 
     execution = executor.run(definition, tmp_path / "home", options)

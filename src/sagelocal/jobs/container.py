@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sagelocal.definition import retries
 from sagelocal.errors import InputError, StepFailed
 from sagelocal.jobs import contracts, instances, sandbox
-from sagelocal.jobs.halt import Halt
+from sagelocal.jobs.stop import StopSignal
 from sagelocal.storage import archive, transfer
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sagelocal.jobs.contracts import Job, Transfer
     from sagelocal.jobs.environment import Environment
-    from sagelocal.jobs.instances import Site
+    from sagelocal.jobs.instances import Host
     from sagelocal.storage.manifest import FileRecord
     from sagelocal.storage.store import Store
 
@@ -37,7 +37,7 @@ NO_NAMESPACE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class JobContext:
     """Where one job works: `folder` is its own, `log` stays after it; `lock` as in `sandbox.Command`."""
 
     step: str
@@ -47,7 +47,7 @@ class Bench:
     log: Path
     lock: int
     grace_s: float = 120.0
-    halt: Halt = field(default_factory=Halt)
+    stop: StopSignal = field(default_factory=StopSignal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,12 @@ class Result:
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run(job: Job, bench: Bench, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:
+def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:
     """Run the job and publish what it made.
 
     Args:
         job: What to run.
-        bench: Where.
+        context: Where.
         contents: The objects of every input by its name, as they were when it was decided to run.
 
     Raises:
@@ -76,66 +76,68 @@ def run(job: Job, bench: Bench, contents: Mapping[str, Mapping[str, FileRecord]]
         InputError: An input has no objects.
     """
     patterns = _patterns(job)
-    sites = instances.sites(job.hosts, bench.folder, bench.log)
-    for site in sites:
-        _lay_out(job, site)
+    hosts = instances.hosts(job.hosts, context.folder, context.log)
+    for host in hosts:
+        _lay_out(job, host)
     for item in job.inputs:
-        _bring(item, bench, [site.ml / item.folder for site in sites], contents[item.name])
-    with _checkpoints(job, bench, sites):
-        place, ended = instances.run([_command(job, bench, site) for site in sites])
+        _bring(item, context, [host.ml / item.folder for host in hosts], contents[item.name])
+    with _checkpoints(job, context, hosts):
+        place, ended = instances.run([_command(job, context, host) for host in hosts])
     if ended.failed:
         kind = retries.after_exit(ended.code, ended.fault, timed_out=ended.timed_out)
-        raise StepFailed(bench.step, _reason(job, bench, sites[place], ended), bench.log, kind)
-    outputs = {item.uri: bench.store.publish(item.uri, _made(job, item, bench, sites)) for item in job.outputs}
-    found = {name: value for site in reversed(sites) for name, value in _metrics(patterns, site.log)}
-    message = next(filter(None, (text_of(site.ml / "output" / "message") for site in sites)), "")
+        raise StepFailed(context.step, _reason(job, context, hosts[place], ended), context.log, kind)
+    outputs = {item.uri: context.store.publish(item.uri, _made(job, item, context, hosts)) for item in job.outputs}
+    found = {name: value for host in reversed(hosts) for name, value in _metrics(patterns, host.log)}
+    message = next(filter(None, (text_of(host.ml / "output" / "message") for host in hosts)), "")
     return Result(outputs, found, message)
 
 
 @contextmanager
-def _checkpoints(job: Job, bench: Bench, sites: Sequence[Site]) -> Iterator[None]:
+def _checkpoints(job: Job, context: JobContext, hosts: Sequence[Host]) -> Iterator[None]:
     """What earlier jobs kept, and what this one keeps, however it ends."""
     if job.checkpoints is None:
         yield
         return
-    uri, folders = job.checkpoints.uri, [site.ml / job.checkpoints.folder for site in sites]
+    uri, folders = job.checkpoints.uri, [host.ml / job.checkpoints.folder for host in hosts]
     for folder in folders:
-        bench.store.download(uri, folder)
+        context.store.download(uri, folder)
     try:
         yield
     finally:
-        bench.store.publish(uri, instances.gather(folders, bench.folder / "kept", strict=False))
+        context.store.publish(uri, instances.gather(folders, context.folder / "kept", strict=False))
 
 
-def _lay_out(job: Job, site: Site) -> None:
+def _lay_out(job: Job, host: Host) -> None:
     folders = [item.folder for item in (*job.inputs, *job.outputs)]
     for name in ("input/config", "input/data", "model", "output/data", "checkpoints", "config", *folders):
-        (site.ml / name).mkdir(parents=True, exist_ok=True)
-    for name, body in job.files_of(site.host).items():
-        (site.ml / name).write_text(json.dumps(body, indent=1), encoding="utf-8")
+        (host.ml / name).mkdir(parents=True, exist_ok=True)
+    for name, body in job.files_of(host.name).items():
+        (host.ml / name).write_text(json.dumps(body, indent=1), encoding="utf-8")
 
 
-def _bring(item: Transfer, bench: Bench, folders: Sequence[Path], expected: Mapping[str, FileRecord]) -> None:
+def _bring(item: Transfer, context: JobContext, folders: Sequence[Path], expected: Mapping[str, FileRecord]) -> None:
     if item.folder == contracts.CODE:
-        _bring_code(item, bench, folders, expected)
+        _bring_code(item, context, folders, expected)
         return
     for folder in folders[:1] if item.sharded else folders:
-        fetch(item, bench, folder, expected)
+        fetch(item, context, folder, expected)
     if item.sharded:
         instances.spread(folders, expected)
 
 
-def _bring_code(item: Transfer, bench: Bench, folders: Sequence[Path], expected: Mapping[str, FileRecord]) -> None:
+def _bring_code(
+    item: Transfer, context: JobContext, folders: Sequence[Path], expected: Mapping[str, FileRecord]
+) -> None:
     """Unpack scripts where the image's own program would, so that it asks no account; none is no fault here."""
-    kept = bench.folder / "scripts"
+    kept = context.folder / "scripts"
     if expected:
-        fetch(item, bench, kept, expected)
+        fetch(item, context, kept, expected)
     for _, path in transfer.regular_files(kept):
         for folder in folders if tarfile.is_tarfile(path) else ():
             archive.unpack(path, folder)
 
 
-def fetch(item: Transfer, bench: Bench, folder: Path, expected: Mapping[str, FileRecord]) -> None:
+def fetch(item: Transfer, context: JobContext, folder: Path, expected: Mapping[str, FileRecord]) -> None:
     """Copy an input's objects into the folder.
 
     Raises:
@@ -143,87 +145,89 @@ def fetch(item: Transfer, bench: Bench, folder: Path, expected: Mapping[str, Fil
     """
     if not expected:
         raise InputError(f"input {item.name!r}: no objects below {item.uri}, expected some: put them there")
-    if bench.store.download(item.uri, folder) != expected:
-        raise StepFailed(bench.step, f"input {item.name!r} ({item.uri}) changed while it was read: run again")
+    if context.store.download(item.uri, folder) != expected:
+        raise StepFailed(context.step, f"input {item.name!r} ({item.uri}) changed while it was read: run again")
 
 
-def _command(job: Job, bench: Bench, site: Site) -> sandbox.Command:
+def _command(job: Job, context: JobContext, host: Host) -> sandbox.Command:
     argv = job.argv
     if not argv[0]:
-        argv = (program(job, bench, "train", "the step names no ContainerEntrypoint"), *argv[1:])
+        argv = (program(job, context, "train", "the step names no ContainerEntrypoint"), *argv[1:])
     # Instances find each other by names in a file that only a mounted job has for itself.
-    mounted = not bench.environment.honours_root or len(job.hosts) > 1
+    mounted = not context.environment.honours_root or len(job.hosts) > 1
     if mounted and (why := sandbox.refusal()):
-        raise StepFailed(bench.step, NO_NAMESPACE.format(why=why))
+        raise StepFailed(context.step, NO_NAMESPACE.format(why=why))
     return dataclasses.replace(
-        command(job, bench, argv, mounted=mounted),
-        folder=site.folder,
-        log=site.log,
+        command(job, context, argv, mounted=mounted),
+        folder=host.folder,
+        log=host.log,
         hosts=instances.addresses(job.hosts),
     )
 
 
-def program(job: Job, bench: Bench, name: str, why: str) -> str:
+def program(job: Job, context: JobContext, name: str, why: str) -> str:
     """The path of an image's own program.
 
     Raises:
         StepFailed: The environment has none.
     """
-    path = bench.environment.prefix / "bin" / name
+    path = context.environment.prefix / "bin" / name
     if not os.access(path, os.X_OK):
         fault = f"{why}, and {path}, the image's own program, is missing"
-        raise StepFailed(bench.step, f"{fault}: map {job.image} to an environment that has it")
+        raise StepFailed(context.step, f"{fault}: map {job.image} to an environment that has it")
     return str(path)
 
 
-def command(job: Job, bench: Bench, argv: tuple[str, ...], *, mounted: bool) -> sandbox.Command:
+def command(job: Job, context: JobContext, argv: tuple[str, ...], *, mounted: bool) -> sandbox.Command:
     """What to run for a job of one instance."""
     return sandbox.Command(
         argv=argv,
-        variables={**bench.environment.variables, **job.variables},
-        prefix=bench.environment.prefix,
-        folder=bench.folder,
-        log=bench.log,
+        variables={**context.environment.variables, **job.variables},
+        prefix=context.environment.prefix,
+        folder=context.folder,
+        log=context.log,
         mounted=mounted,
-        lock=bench.lock,
+        lock=context.lock,
         max_runtime_s=job.max_runtime_s,
-        grace_s=bench.grace_s,
-        halt=bench.halt,
+        grace_s=context.grace_s,
+        stop=context.stop,
     )
 
 
-def _made(job: Job, item: Transfer, bench: Bench, sites: Sequence[Site]) -> Path:
+def _made(job: Job, item: Transfer, context: JobContext, hosts: Sequence[Host]) -> Path:
     """The folder to publish for an output."""
-    for site in sites:
-        folder = site.ml / item.folder
-        if folder.resolve() != site.ml.resolve() / item.folder:
+    for host in hosts:
+        folder = host.ml / item.folder
+        if folder.resolve() != host.ml.resolve() / item.folder:
             fault = f"/opt/ml/{item.folder} became a link: write into the folder itself"
-            raise StepFailed(bench.step, fault, bench.log)
-    made = instances.gather([site.ml / item.folder for site in sites], bench.folder / "made" / item.folder)
+            raise StepFailed(context.step, fault, context.log)
+    made = instances.gather([host.ml / item.folder for host in hosts], context.folder / "made" / item.folder)
     if not job.packed:
         return made
-    upload = bench.folder / "upload"
+    upload = context.folder / "upload"
     archive.pack(made, upload / "model.tar.gz")
-    data = instances.gather([site.ml / "output" / "data" for site in sites], bench.folder / "made" / "output" / "data")
+    data = instances.gather(
+        [host.ml / "output" / "data" for host in hosts], context.folder / "made" / "output" / "data"
+    )
     if any(transfer.regular_files(data)):
         archive.pack(data, upload / "output.tar.gz")
     return upload
 
 
-def _reason(job: Job, bench: Bench, site: Site, ended: sandbox.Exit) -> str:
-    whose = f"{site.host}: " if len(job.hosts) > 1 else ""
+def _reason(job: Job, context: JobContext, host: Host, ended: sandbox.Exit) -> str:
+    whose = f"{host.name}: " if len(job.hosts) > 1 else ""
     if ended.fault or ended.timed_out:
-        return f"{whose}{never_ran(job, bench, ended)}"
-    given = text_of(site.ml / job.reason_file)
-    return f"{whose}{given}" if given else f"{whose}{ended}; its log ends with: {last_line(site.log) or '(nothing)'}"
+        return f"{whose}{never_ran(job, context, ended)}"
+    given = text_of(host.ml / job.reason_file)
+    return f"{whose}{given}" if given else f"{whose}{ended}; its log ends with: {last_line(host.log) or '(nothing)'}"
 
 
-def never_ran(job: Job, bench: Bench, ended: sandbox.Exit) -> str:
+def never_ran(job: Job, context: JobContext, ended: sandbox.Exit) -> str:
     """Why a job that did not end by itself failed."""
     if ended.fault.startswith("namespace"):
         return NO_NAMESPACE.format(why=ended.fault)
     if ended.fault:
-        return f"can't start {job.argv[0] or 'train'!r} in {bench.environment.prefix} ({ended.fault})"
+        return f"can't start {job.argv[0] or 'train'!r} in {context.environment.prefix} ({ended.fault})"
     limit = f"StoppingCondition.MaxRuntimeInSeconds is {job.max_runtime_s:g}"
     return f"MaxRuntimeExceeded: {limit}, and the job had not ended by then"
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sagelocal.errors import InputError, StepFailed
-from sagelocal.jobs import contracts, sandbox
-from sagelocal.jobs import job as jobs
+from sagelocal.jobs import container, contracts, sandbox
 from sagelocal.jobs.environment import Environment
 from sagelocal.storage import archive
 from sagelocal.storage.store import FolderStore
@@ -74,7 +73,7 @@ def training(program: str, **more: Any) -> dict[str, Any]:
 
 
 class Place:
-    """A store with two rows in it, and a bench to run one job on."""
+    """A store with two rows in it, and a context to run one job on."""
 
     def __init__(self, root: Path, lock: int) -> None:
         self.root, self.lock = root, lock
@@ -84,12 +83,14 @@ class Place:
         (root / "s3" / "bkt" / "rows" / "deep" / "b.txt").write_text("2")
         self.log = root / "log.txt"
 
-    def run(self, arguments: dict[str, Any], environment: Environment = HERE) -> jobs.Result:
+    def run(self, arguments: dict[str, Any], environment: Environment = HERE) -> container.Result:
         kind = "Training" if "AlgorithmSpecification" in arguments else "Processing"
         job = contracts.job(kind, arguments, "one", "step")
         contents = {item.name: self.store.listing(item.uri) for item in job.inputs}
-        bench = jobs.Bench("step", self.store, environment, self.root / "job", self.log, self.lock, grace_s=0.1)
-        return jobs.run(job, bench, contents)
+        context = container.JobContext(
+            "step", self.store, environment, self.root / "job", self.log, self.lock, grace_s=0.1
+        )
+        return container.run(job, context, contents)
 
     def made(self, uri: str) -> dict[str, str]:
         return {name: self.store.path(f"{uri}/{name}").read_text() for name in self.store.listing(uri)}
@@ -339,11 +340,11 @@ os.rmdir(out); os.symlink("/etc", out)
 def test_input_that_changed_since_it_was_hashed_is_refused(place: Place) -> None:
     job = contracts.job("Processing", processing(""), "one", "step")
     contents = {"rows": place.store.listing("s3://bkt/rows")}
-    bench = jobs.Bench("step", place.store, ROOTED, place.root / "job", place.log, place.lock)
+    context = container.JobContext("step", place.store, ROOTED, place.root / "job", place.log, place.lock)
     (place.root / "s3" / "bkt" / "rows" / "a.txt").write_text("x")
 
     with pytest.raises(StepFailed, match="changed while it was read"):
-        jobs.run(job, bench, contents)
+        container.run(job, context, contents)
 
 
 def test_input_without_objects_is_refused(place: Place) -> None:

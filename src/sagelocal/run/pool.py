@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from sagelocal.jobs.halt import Halt
-    from sagelocal.run.attempts import Tell
+    from sagelocal.jobs.stop import StopSignal
+    from sagelocal.run.attempts import Report
     from sagelocal.run.records import StepRecord
 
 
-class Crew:
+class StepPool:
     """At most `size` steps at once; leaving the block ends those that still run, whatever the reason."""
 
-    def __init__(self, size: int, halt: Halt) -> None:
-        self._size, self._halt = size, halt
+    def __init__(self, size: int, stop: StopSignal) -> None:
+        self._size, self._stop = size, stop
         self._threads: dict[str, threading.Thread] = {}
-        self._told: SimpleQueue[StepRecord | BaseException] = SimpleQueue()
+        self._reports: SimpleQueue[StepRecord | BaseException] = SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
@@ -36,28 +36,28 @@ class Crew:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._threads:
-            self._halt.ask()
+            self._stop.request()
         for thread in self._threads.values():
             thread.join()
 
     @property
-    def size(self) -> int:
+    def active(self) -> int:
         """How many steps run now."""
         return len(self._threads)
 
     @property
-    def has_room(self) -> bool:
+    def has_capacity(self) -> bool:
         """Whether another step may begin."""
         return len(self._threads) < self._size
 
-    def start(self, name: str, work: Callable[[Tell], StepRecord]) -> None:
+    def start(self, name: str, work: Callable[[Report], StepRecord]) -> None:
         """Begin the step of that name; `work` gets the function that tells its records on the way."""
 
         def follow() -> None:
             try:
-                self._told.put(work(self._told.put))
+                self._reports.put(work(self._reports.put))
             except BaseException as error:  # it is raised again in the thread that waits for it
-                self._told.put(error)
+                self._reports.put(error)
 
         thread = threading.Thread(target=follow, name=f"step {name}", daemon=True)  # a second interrupt need not wait
         self._threads[name] = thread
@@ -68,7 +68,7 @@ class Crew:
 
         Whatever else its work raised is raised here.
         """
-        found = self._told.get()
+        found = self._reports.get()
         if isinstance(found, BaseException):
             raise found
         if found.status != EXECUTING:
