@@ -243,6 +243,7 @@ dist.destroy_process_group()
 
 
 @pytest.mark.slow
+@pytest.mark.long  # 9 s: torch is loaded by four processes; the other tests here cover how instances find each other
 @needs_namespaces
 def test_torchrun_joins_the_processes_of_two_instances(place: Place) -> None:
     pytest.importorskip("torch", reason="needs the extra 'transformer'")

@@ -325,6 +325,7 @@ def test_command_line_runs_with_the_store_at_an_address(
 
 
 @pytest.mark.slow
+@pytest.mark.long  # 20 s: trains on all starter titles; the other tests here cover jobs, cache and retries on S3
 def test_whole_pipeline_runs_with_s3_itself_and_a_second_run_takes_every_step_from_the_cache(
     s3: S3Store, client: Any, tmp_path: Path, command: Callable[..., Any]
 ) -> None:
