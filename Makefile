@@ -17,17 +17,24 @@ LINTERS ?= .venv-lint
 # More words for the trials under load: make soak LOAD="--trials ends --ends 50".
 LOAD ?=
 
-.PHONY: run serve test test-slow coverage check soak first-five-minutes bench clean lock lint-stack
+# Where `make wheel-check` installs the wheel.
+WHEELED ?= .venv-wheel
 
-run: $(VENV)/run.stamp
+.DEFAULT_GOAL := help
+.PHONY: help run serve test test-slow coverage check soak first-five-minutes bench clean lock lint-stack wheel wheel-check
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s%s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/run.stamp ## Set up .venv and run the pipeline to a registered model
 	$(BIN)/jobmajor run $(ARGS)
 
 # The service with its page; without a champion it makes one first, as `make run` does.
-serve: $(VENV)/serve.stamp
+serve: $(VENV)/serve.stamp ## Start the HTTP service and its page; trains a model first if there is none
 	@$(BIN)/python -c 'import sys; from jobmajor import registry, settings; sys.exit(registry.champion_folder(settings.home()) is None)' || $(BIN)/jobmajor run
 	$(BIN)/jobmajor serve $(ARGS)
 
-test: $(TESTED)
+test: $(TESTED) ## Run every check and every test that is not long
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -35,15 +42,15 @@ test: $(TESTED)
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not long" $(ARGS)
 
 # The rest: rare faults by the hundred, kills at random moments, whole trainings, Spark, the notebook.
-test-slow: $(TESTED)
+test-slow: $(TESTED) ## Run the long tests
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m long $(ARGS)
 
 # The same tests, slower, and which lines none of them runs.
-coverage: $(TESTED)
+coverage: $(TESTED) ## Run all tests and list the lines that none of them runs
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
 # The fast gate, for every change: what takes more than a few seconds is left out.
-check: $(TESTED)
+check: $(TESTED) ## Run every check and the quick tests, in about a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -52,19 +59,19 @@ check: $(TESTED)
 
 # What takes hours on two cores, where `make test` takes minutes: a hundred kills at random moments, a hundred thousand
 # requests that are nearly right, and the service's goals under load, judged.
-soak: $(TESTED)
+soak: $(TESTED) ## Try faults and load for hours
 	JOBMAJOR_KILLS=100 $(BIN)/python -m pytest tests/faults tests/bulk/test_resume.py $(ARGS)
 	JOBMAJOR_MUTATIONS=100000 $(BIN)/python -m pytest tests/serve/test_mutations.py $(ARGS)
 	$(BIN)/python -m tools.load --json $(VENV)/load.json $(LOAD)
 
 # Clone, environment, model, service, page: what a newcomer waits for. Needs Chromium.
-first-five-minutes: $(TESTED)
+first-five-minutes: $(TESTED) ## Measure what a newcomer waits for
 	$(BIN)/python tools/first_five_minutes.py $(ARGS)
 
 # What the stacks' templates and the printed policies allow, by three linters; an environment each, since checkov pins
 # boto3. Their versions are pinned, so that a new rule comes when somebody renews them, not when it is released.
 TEMPLATES := $(addprefix src/jobmajor/aws/project/,stack.yaml schedule.yaml project.yaml)
-lint-stack: $(TESTED) $(LINTERS)/stamp
+lint-stack: $(TESTED) $(LINTERS)/stamp ## Lint the AWS templates and policies
 	$(BIN)/cfn-lint $(TEMPLATES)
 	$(LINTERS)/checkov/bin/checkov --framework cloudformation --compact --quiet --skip-download -f $(TEMPLATES)
 	rm -rf $(LINTERS)/policies && $(BIN)/python tools/stack_policies.py $(LINTERS)/policies $(TEMPLATES)
@@ -79,7 +86,7 @@ $(LINTERS)/stamp: tools/checkov.txt tools/parliament.txt
 	touch $@
 
 # Ours beside its peers, in an environment of their own; FINAL=1 looks at the tests, SLOW=1 adds the transformer.
-bench: $(BENCH)/$(if $(SLOW),slow,bench).stamp
+bench: $(BENCH)/$(if $(SLOW),slow,bench).stamp ## Compare with other systems
 	$(BENCH)/bin/python -m benchmarks $(if $(FINAL),--final) $(if $(SLOW),--slow) $(ARGS)
 
 $(BENCH)/bench.stamp: requirements.lock requirements-image.lock benchmarks/requirements.txt pyproject.toml
@@ -114,8 +121,20 @@ $(VENV)/test-$(TORCH).stamp: $(VENV)/test.stamp
 	$(PIP) install '$(TORCH)'
 	touch $@
 
+wheel: $(VENV)/run.stamp ## Build the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build -t wheel
+
+# As a user gets it: installed without extras into an empty environment, and used outside the checkout.
+wheel-check: wheel ## Install the wheel into an empty environment and use it
+	rm -rf $(WHEELED) && $(PYTHON) -m venv $(WHEELED)
+	$(WHEELED)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r requirements.lock
+	$(WHEELED)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-index dist/*.whl
+	cd $(WHEELED) && bin/jobmajor --version && bin/python -m jobmajor run --release starter --home home \
+		&& bin/jobmajor classify --home home "registered nurse" && bin/sagelocal runs --home home
+
 # Needs uv; the exported files hold hashes and no index addresses, uv.lock itself stays out of git.
-lock:
+lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	uv lock --upgrade
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --group build -o requirements.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --all-groups -o requirements-dev.lock
@@ -123,5 +142,5 @@ lock:
 	uv export --quiet --no-header --no-annotate --no-emit-project --only-group build -o requirements-build.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra aws --group build -o requirements-ci.lock
 
-clean:
-	rm -rf $(VENV) $(BENCH) $(LINTERS) .jobmajor .sagelocal dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+clean: ## Remove the environments, the workspace and all caches
+	rm -rf $(VENV) $(BENCH) $(LINTERS) $(WHEELED) .jobmajor .sagelocal dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jobmajor.registry.loading import load
     from jobmajor.titles import normalise
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Answer",
     "Classifier",

@@ -1,0 +1,80 @@
+"""The wheel holds what a user needs, and nothing else. `make wheel-check` installs it and uses it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import jobmajor
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (built,) = folder.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        return message_from_bytes(archive.read(f"jobmajor-{jobmajor.__version__}.dist-info/METADATA"))
+
+
+def test_wheel_has_every_file_of_both_packages_and_no_other(names: set[str]) -> None:
+    sources = (path for path in (ROOT / "src").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    expected = {path.relative_to(ROOT / "src").as_posix() for path in sources if ".egg-info" not in path.as_posix()}
+
+    assert {name for name in names if ".dist-info/" not in name} == expected
+    assert len(expected) > 250
+
+
+def test_wheel_says_that_its_packages_are_typed(names: set[str]) -> None:
+    assert {"jobmajor/py.typed", "sagelocal/py.typed"} <= names
+
+
+def test_wheel_carries_the_licence_and_the_programs(wheel: Path, names: set[str]) -> None:
+    folder = f"jobmajor-{jobmajor.__version__}.dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        programs = archive.read(f"{folder}/entry_points.txt").decode()
+
+    assert f"{folder}/licenses/LICENSE" in names
+    assert "jobmajor = jobmajor.cli.main:main\n" in programs
+    assert "sagelocal = sagelocal.cli:main\n" in programs
+
+
+def test_wheel_says_where_the_project_is_and_which_pythons_it_supports(metadata: Message) -> None:
+    urls = {line.partition(",")[0] for line in metadata.get_all("Project-URL", [])}
+    versions = {line.rpartition(" ")[2] for line in metadata.get_all("Classifier", []) if "Python :: 3." in line}
+
+    assert {"Homepage", "Documentation", "Changelog", "Issues"} <= urls
+    assert versions == {"3.11", "3.12", "3.13", "3.14"}
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["License-Expression"] == "MIT"
+
+
+def test_wheel_asks_for_no_extra_unless_it_is_named(metadata: Message) -> None:
+    needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
+
+    assert not [line for line in needed if line.startswith(("boto3", "torch", "starlette", "uvicorn", "pyspark"))]
+    assert any(line.startswith("polars") for line in needed)
