@@ -1,15 +1,15 @@
-"""What several rooms' tests need, made once: a small release, its splits, a small model, and the way to real data."""
+"""Fixtures for the tests of several packages, each made once: a small release, a small model, a finished workspace."""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import shutil
 import subprocess
 import sys
-import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from jobmajor.data.onet import Tables
     from jobmajor.model.classifier import Classifier
 
-_EVERY = 17  # of each major group's starter titles: 420 in all
+_EVERY = 17  # takes every 17th starter title of each major group: 420 in all
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """No test asks the network or a workspace of the user, nor fails because the machine is busy."""
+    """Keep every test off the network and out of the user's workspace, and free of deadlines on a busy machine."""
     os.environ["JOBMAJOR_OFFLINE"] = "1"
-    os.environ["MLFLOW_CONFIGURE_LOGGING"] = "false"  # as our commands set it: a test that imports MLflow comes first
+    # The commands set this before they import MLflow. A test may import MLflow first.
+    os.environ["MLFLOW_CONFIGURE_LOGGING"] = "false"
     for name in ("JOBMAJOR_HOME", "JOBMAJOR_DATA", "SAGELOCAL_ML_ROOT"):
         os.environ.pop(name, None)
     hypothesis.settings.register_profile("untimed", deadline=None)
@@ -42,9 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_teardown() -> None:
-    """No test writes to the log of another's: what a command or a server set up for its process goes with it."""
+    """Remove the log handlers that a command or a server installed, so that no test writes to another's log."""
     root = logging.getLogger()
-    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:  # pytest's own are others
+    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:  # keeps pytest's handlers
         root.removeHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger("jobmajor").setLevel(logging.NOTSET)
@@ -52,7 +53,7 @@ def pytest_runtest_teardown() -> None:
 
 @pytest.fixture(scope="session")
 def shared() -> Callable[[str], Path]:
-    """From a path below `../shared` to the real thing; the test is skipped where that isn't at hand."""
+    """Return a function that finds a path below `../shared`, and skips the test where the path is missing."""
 
     def find(name: str) -> Path:
         path = Path(__file__).resolve().parents[2] / "shared" / name
@@ -65,25 +66,25 @@ def shared() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def starter() -> Tables:
-    """All bundled titles."""
+    """Return all bundled titles."""
     return onet_tables.read(source.STARTER_FOLDER)
 
 
 @pytest.fixture(scope="session")
 def starter_splits(starter: Tables) -> Mapping[str, pl.DataFrame]:
-    """Their splits."""
+    """Return the bundled titles as train, validation and test."""
     return prepare.split(examples.build(starter), Split())
 
 
 @pytest.fixture(scope="session")
 def starter_classifier(starter_splits: Mapping[str, pl.DataFrame]) -> Classifier:
-    """What is learned of them in some seconds; a test that asks for it is slow."""
+    """Return a classifier trained on `starter_splits`. This takes some seconds: mark a test that uses it `slow`."""
     return thresholds.fit(starter_splits["train"], starter_splits["validation"], Linear())
 
 
 @pytest.fixture(scope="session")
 def tables(starter: Tables) -> Tables:
-    """Some 400 starter titles over all 23 major groups, and the occupations that they are of."""
+    """Return some 400 starter titles over all 23 major groups, with their occupations."""
     group = pl.col("onet_code").str.head(2)
     titles = starter.titles.filter(pl.int_range(pl.len()).over(group) % _EVERY == 0)
     occupations = starter.occupations.join(titles, on="onet_code", how="semi", maintain_order="left")
@@ -92,26 +93,26 @@ def tables(starter: Tables) -> Tables:
 
 @pytest.fixture(scope="session")
 def splits(tables: Tables) -> Mapping[str, pl.DataFrame]:
-    """`tables` as train, validation and test."""
+    """Return `tables` as train, validation and test."""
     return prepare.split(examples.build(tables), Split())
 
 
 @pytest.fixture(scope="session")
 def classifier(splits: Mapping[str, pl.DataFrame]) -> Classifier:
-    """What is learned of `splits` in a blink: of the right form, and not good."""
+    """Return a classifier trained on `splits`: of the right form, but not accurate."""
     return thresholds.fit(splits["train"], splits["validation"], Linear())
 
 
 @pytest.fixture(scope="session")
 def model_folder(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`classifier` as it is saved; copy it before you change it."""
+    """Return the folder that `classifier` is saved in. Copy it before you change it."""
     folder = tmp_path_factory.mktemp("model")
     classifier.save(folder, code_version="test", source={"release": "starter"})
     return folder
 
 
 def _command(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess[bytes]:
-    """The installed `jobmajor`, as a shell would start it; what the tests' environment names counts for it too."""
+    """Run the installed `jobmajor` in the environment of the tests."""
     program = Path(sys.executable).with_name("jobmajor")
     words = [str(program), *map(str, arguments)]
     return subprocess.run(words, check=False, capture_output=True, timeout=600, **more)
@@ -119,34 +120,59 @@ def _command(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess
 
 @pytest.fixture(scope="session")
 def command() -> Callable[..., subprocess.CompletedProcess[bytes]]:
-    """Runs the installed program to its end; keyword arguments are those of `subprocess.run`."""
+    """Return a function that runs the installed program to its end. Its keywords are those of `subprocess.run`."""
     return _command
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace after one run on the starter titles, made once for all workers; `workspace` gives a copy to change.
+@dataclass(frozen=True, slots=True)
+class FirstRun:
+    """A plain `jobmajor run` by a user who has nothing: no network, no data, no workspace.
 
-    Beside it, `finished.json` has what `jobmajor run --json` printed, and `finished.seconds` how long that took.
+    `folder` is the working folder, `user` the home folder, `environment` all of the run's variables. `out` and `err`
+    are what the run printed. `again` is what `jobmajor run --json` printed next in the same folder.
     """
+
+    folder: Path
+    user: Path
+    environment: Mapping[str, str]
+    out: str
+    err: str
+    again: Mapping[str, Any]
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    """Return a first run on the starter titles. One worker makes it, the others wait for it. Change nothing in it."""
     root = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        root = root.parent
-    home, answer = root / "finished", root / "finished.json"
-    with (root / "finished.lock").open("wb") as lock:
+    root = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "first-run"
+    folder, user = root / "work", root / "user"
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    environment = {**kept, "HOME": str(user), "JOBMAJOR_OFFLINE": "1"}
+    root.mkdir(exist_ok=True)
+    with (root / "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not answer.is_file():
-            began = time.monotonic()
-            done = _command("run", "--release", "starter", "--home", home, "--json")
-            assert done.returncode == 0, done.stderr.decode()
-            (root / "finished.seconds").write_text(f"{time.monotonic() - began:.3f}", encoding="ascii")
-            answer.write_bytes(done.stdout)
-    return home
+        if not (root / "again.json").is_file():
+            folder.mkdir()
+            user.mkdir()
+            first = _command("run", cwd=folder, env=environment)
+            assert first.returncode == 0, first.stderr.decode()
+            again = _command("run", "--json", cwd=folder, env=environment)
+            assert again.returncode == 0, again.stderr.decode()
+            for name, data in (("out", first.stdout), ("err", first.stderr), ("again.json", again.stdout)):
+                (root / name).write_bytes(data)
+    said = {name: (root / name).read_text("utf-8") for name in ("out", "err", "again.json")}
+    return FirstRun(folder, user, environment, said["out"], said["err"], json.loads(said["again.json"]))
+
+
+@pytest.fixture(scope="session")
+def finished(first_run: FirstRun) -> Path:
+    """Return the workspace of `first_run`: one version, which is the champion. Change nothing in it."""
+    return first_run.folder / ".jobmajor"
 
 
 @pytest.fixture
 def workspace(finished: Path, tmp_path: Path) -> Path:
-    """A copy of `finished` elsewhere: nothing in a workspace may depend on where it stands."""
+    """Return a copy of `finished` in another folder, which a test may change."""
     home = tmp_path / "home"
     shutil.copytree(finished, home)
     return home

@@ -217,6 +217,7 @@ class serving:  # noqa: N801 - used as a word of a with statement
         assert self._process.wait(LIMIT_S) == 0
 
 
+@pytest.mark.slow
 def test_step_runs_a_step_by_its_name(tmp_path: Path) -> None:
     done = subprocess.run(
         [PROGRAMS / "step", "evaluate", "--help"], env=environment(tmp_path), check=False, capture_output=True
@@ -301,7 +302,7 @@ def build(lines: Sequence[Line], folder: Path, python: Path, *, only_local: bool
     return target
 
 
-@pytest.mark.slow
+@pytest.mark.long  # builds a wheel and an environment
 @pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("pip", "hatchling")), reason="needs pip and hatchling"
 )
@@ -324,7 +325,7 @@ def test_build_makes_a_wheel_of_what_is_copied_and_installs_it_without_an_index(
     assert not (target / "bin" / "pip").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long  # builds an environment from the index
 @pytest.mark.skipif("JOBMAJOR_INDEX" not in os.environ, reason="asks a package index: JOBMAJOR_INDEX=1 lets it")
 def test_locked_packages_are_all_that_train_and_serve_need(lines: list[Line], training: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"

@@ -116,39 +116,40 @@ def shown(outputs: list[Any]) -> str:
     return "".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs)
 
 
-@pytest.mark.slow
+# `long`, as all below: the whole notebook is run, which takes two minutes.
+@pytest.mark.long
 def test_it_runs_from_top_to_bottom_to_a_registered_version(printed: Mapping[str, str]) -> None:
     assert re.search(r"^1 +PendingManualApproval +passed +0\.[89]\d+ ", printed["registry-code"], re.MULTILINE)
     assert printed["run"].endswith("'Succeeded'")
     assert printed["approve"] == "'Approved'"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_upload_sends_nothing_the_second_time(printed: Mapping[str, str]) -> None:
     assert "(3 sent, 0 there" in printed["upload-code"]
     assert "0 sent, 3 were there: s3://" in printed["upload-again"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_second_candidate_takes_the_data_from_the_cache_and_is_compared(printed: Mapping[str, str]) -> None:
     assert re.search(r"^preprocess-data +Processing +Succeeded +cached$", printed["run-again"], re.MULTILINE)
     assert re.search(r"^train +Training +Succeeded +[\d.]+ s$", printed["run-again"], re.MULTILINE)
     assert re.search(r"on the same [\d,]+ rows|the gate refused", printed["compare"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_served_model_answers_as_a_sound_one(printed: Mapping[str, str]) -> None:
     assert re.search(r"^licensed practical nurse +29-0000 ", printed["ask"], re.MULTILINE)
     assert re.search(r"^Sr\. Welder +51-0000 ", printed["ask"], re.MULTILINE)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_needs_an_account_is_only_printed(printed: Mapping[str, str]) -> None:
     for cell in ("project-create", "deploy-run"):
         assert re.search(r"^requests that would be sent: \d+; nothing was\.$", printed[cell], re.MULTILINE)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_stand_in_of_aws_ends_with_the_notebook(printed: Mapping[str, str]) -> None:
     assert printed["stand-in"].startswith("AWS is simulated at http://127.0.0.1:")
     assert printed["end-code"] == "the stand-in ended with status 0\n"

@@ -20,9 +20,12 @@ from jobmajor.cli import main
 from jobmajor.data.source import STARTER_FOLDER
 from jobmajor.pipeline import definition
 from jobmajor.registry.loading import open_registry
+from sagelocal.run import executor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from tests.conftest import FirstRun
 
     Command = Callable[..., subprocess.CompletedProcess[bytes]]
     Spoil = Callable[[Path], None]
@@ -201,8 +204,8 @@ def test_json_is_all_that_stands_on_standard_output(
 
 
 @pytest.mark.slow
-def test_json_of_a_run_has_its_figures_with_their_intervals(finished: Path) -> None:
-    answer = json.loads(finished.with_suffix(".json").read_bytes())
+def test_json_of_a_run_has_its_figures_with_their_intervals(first_run: FirstRun) -> None:
+    answer = first_run.again
 
     figures = answer["classification_metrics"]
     interval = figures["intervals"]["test_f1"]
@@ -465,6 +468,16 @@ def test_home_that_can_t_be_written_is_one_line(tmp_path: Path, refuse: Callable
     (tmp_path / "file").touch()
 
     assert f"{tmp_path / 'file'}" in refuse("run", "--release", "starter", "--home", tmp_path / "file", status=1)
+
+
+def test_workspace_that_another_run_holds_is_refused_in_one_line(tmp_path: Path, refuse: Callable[..., str]) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+
+    with executor.hold(home):
+        said = refuse("run", "--release", "starter", "--home", home, status=1)
+
+    assert said == f"error: another run holds {home}: wait for it to end, or name another folder with --home\n"
 
 
 # Tune

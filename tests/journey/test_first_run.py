@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,30 +17,23 @@ from sagelocal.storage import manifest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.conftest import FirstRun
+
     Command = Callable[..., subprocess.CompletedProcess[bytes]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("first run")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The working folder of someone whose home is empty, after a plain `jobmajor run`."""
-    folder = tmp_path_factory.mktemp("machine")
-    (folder / "user").mkdir()
-    (folder / "work").mkdir()
-    return folder / "work"
+def place(first_run: FirstRun) -> Path:
+    """Return the user's working folder."""
+    return first_run.folder
 
 
 @pytest.fixture(scope="module")
-def here(place: Path) -> dict[str, Any]:
-    """How a program is started there."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-    return {"cwd": place, "env": {**kept, "HOME": str(place.parent / "user"), "JOBMAJOR_OFFLINE": "1"}}
-
-
-@pytest.fixture(scope="module")
-def first(here: dict[str, Any], command: Command) -> subprocess.CompletedProcess[bytes]:
-    return command("run", **here)
+def here(first_run: FirstRun) -> dict[str, Any]:
+    """Return how the user starts a program there, as keywords of `subprocess.run`."""
+    return {"cwd": first_run.folder, "env": first_run.environment}
 
 
 def evaluation(home: Path) -> dict[str, Any]:
@@ -50,18 +42,17 @@ def evaluation(home: Path) -> dict[str, Any]:
     return found
 
 
-def test_run_goes_on_with_the_starter_titles_and_says_so(first: subprocess.CompletedProcess[bytes]) -> None:
-    assert first.returncode == 0
-    (notice,) = first.stderr.decode().splitlines()
+def test_run_goes_on_with_the_starter_titles_and_says_so(first_run: FirstRun) -> None:
+    (notice,) = first_run.err.splitlines()
     assert notice.startswith("notice: O*NET 28.1 is not at hand")
     assert "going on with the bundled starter titles" in notice
-    out = first.stdout.decode()
+    out = first_run.out
     assert "data: starter titles (starter)" in out
     assert "more than 0.8 is asked" in out
     assert "version 1: Approved, champion" in out
 
 
-def test_what_was_used_is_recorded_everywhere(first: subprocess.CompletedProcess[bytes], place: Path) -> None:
+def test_what_was_used_is_recorded_everywhere(place: Path) -> None:
     home = place / ".jobmajor"
     champion = champion_folder(home)
     assert champion
@@ -73,12 +64,12 @@ def test_what_was_used_is_recorded_everywhere(first: subprocess.CompletedProcess
     assert "starter" in card.read_text("utf-8")
 
 
-def test_nothing_is_written_but_the_workspace(first: subprocess.CompletedProcess[bytes], place: Path) -> None:
-    assert [path.name for path in place.iterdir()] == [".jobmajor"]
-    assert list((place.parent / "user").rglob("*")) == []
+def test_nothing_is_written_but_the_workspace(first_run: FirstRun) -> None:
+    assert [path.name for path in first_run.folder.iterdir()] == [".jobmajor"]
+    assert list(first_run.user.rglob("*")) == []
 
 
-def test_report_is_one_page_that_needs_nothing_else(first: subprocess.CompletedProcess[bytes], place: Path) -> None:
+def test_report_is_one_page_that_needs_nothing_else(place: Path) -> None:
     (path,) = place.glob(".jobmajor/s3/**/report.html")
     page = path.read_text("utf-8")
 
@@ -86,9 +77,7 @@ def test_report_is_one_page_that_needs_nothing_else(first: subprocess.CompletedP
     assert not [mark for mark in ('src="http', "src='http", '<link rel="stylesheet" href', "@import") if mark in page]
 
 
-def test_champion_answers_from_the_command_line(
-    first: subprocess.CompletedProcess[bytes], here: dict[str, Any], command: Command
-) -> None:
+def test_champion_answers_from_the_command_line(here: dict[str, Any], command: Command) -> None:
     done = command("classify", "licensed practical nurse", "truck driver", **here)
 
     rows = done.stdout.decode().splitlines()[1:]
@@ -96,9 +85,7 @@ def test_champion_answers_from_the_command_line(
     assert ["29-0000" in rows[0], "53-0000" in rows[1]] == [True, True]
 
 
-def test_champion_answers_in_python_in_three_lines(
-    first: subprocess.CompletedProcess[bytes], here: dict[str, Any]
-) -> None:
+def test_champion_answers_in_python_in_three_lines(here: dict[str, Any]) -> None:
     code = "import jobmajor\nmodel = jobmajor.load()\nprint(model.predict(['licensed practical nurse']).tolist())"
 
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, **here)
@@ -107,7 +94,7 @@ def test_champion_answers_in_python_in_three_lines(
 
 
 def test_bytes_that_ran_are_those_that_are_shown_under_the_same_digest(
-    first: subprocess.CompletedProcess[bytes], place: Path, here: dict[str, Any], command: Command
+    place: Path, here: dict[str, Any], command: Command
 ) -> None:
     shown = command("pipeline", "show", **here).stdout
     checked = json.loads(command("pipeline", "validate", "--json", **here).stdout)
@@ -120,19 +107,13 @@ def test_bytes_that_ran_are_those_that_are_shown_under_the_same_digest(
     assert (checked["digest"], lineage["definition_digest"]) == (digest, digest)
 
 
-def test_second_run_does_nothing_again(
-    first: subprocess.CompletedProcess[bytes], here: dict[str, Any], command: Command
-) -> None:
-    answer = json.loads(command("run", "--json", **here).stdout)
-
-    cached = [step["name"] for step in answer["steps"] if step["cached"]]
+def test_second_run_does_nothing_again(first_run: FirstRun) -> None:
+    cached = [step["name"] for step in first_run.again["steps"] if step["cached"]]
     assert cached == ["preprocess-data", "train", "evaluate-model"]
-    assert (answer["version"], answer["champion"]) == (1, 1)
+    assert (first_run.again["version"], first_run.again["champion"]) == (1, 1)
 
 
-def test_runs_can_be_listed_with_the_other_program(
-    first: subprocess.CompletedProcess[bytes], place: Path, here: dict[str, Any]
-) -> None:
+def test_runs_can_be_listed_with_the_other_program(place: Path, here: dict[str, Any]) -> None:
     program = Path(sys.executable).with_name("sagelocal")
 
     done = subprocess.run([program, "runs", "--home", ".jobmajor", "--json"], check=True, capture_output=True, **here)
@@ -143,9 +124,7 @@ def test_runs_can_be_listed_with_the_other_program(
     assert [step["metrics"]["validation_f1"] > 0.8 for step in found[0]["steps"] if step["name"] == "train"] == [True]
 
 
-def test_no_place_of_this_machine_is_in_what_the_steps_left(
-    first: subprocess.CompletedProcess[bytes], place: Path
-) -> None:
+def test_no_place_of_this_machine_is_in_what_the_steps_left(place: Path) -> None:
     """What is published may be read anywhere: by the cache of a moved workspace, or by S3."""
     bad = str(place.parent).encode()
     home = place / ".jobmajor"

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     Command = Callable[..., subprocess.CompletedProcess[bytes]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("28.1")]
+# `long`: training on all of O*NET 28.1 takes a minute. The journey on the starter titles is in `make test`.
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.xdist_group("28.1")]
 
 JOBS = ["preprocess-data", "train", "evaluate-model"]
 FIGURE = re.compile(

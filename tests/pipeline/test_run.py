@@ -86,7 +86,7 @@ def test_threshold_belongs_to_the_data_unless_one_is_given(workspace: Path) -> N
     assert dict(given.execution.parameters)["TestScoreThreshold"] == 0.5
 
 
-@pytest.mark.slow
+@pytest.mark.long  # a whole run of three jobs; test_inputs has the address of the data
 def test_other_data_has_the_threshold_of_onet_and_its_own_address(tmp_path: Path) -> None:
     outcome = run.run(tmp_path / "home", Options(data=release(tmp_path / "data", 60)))
 
@@ -166,7 +166,7 @@ def test_changed_setting_is_a_new_version_that_waits_is_promoted_and_stays_rolle
     assert numbers(workspace) == [1, 2]
 
 
-@pytest.mark.slow
+@pytest.mark.long  # a whole run of three jobs
 def test_champion_of_another_split_is_not_compared_with(workspace: Path) -> None:
     outcome = run.run(workspace, replace(STARTER, settings=Settings(split=Split(seed=7)), promote=False))
 
@@ -187,7 +187,7 @@ def test_run_of_a_workspace_that_is_held_changes_nothing_in_it(tmp_path: Path) -
         assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.slow
+@pytest.mark.long  # a whole run; that a held workspace is refused is tested above and in tests/cli
 def test_two_launches_at_once_are_one_run_and_one_refusal(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("jobmajor")
     words = [str(program), "run", "--release", "starter", "--home", str(tmp_path / "home"), "--json"]
@@ -230,7 +230,7 @@ def test_lost_output_is_made_again_and_gives_the_same_model(workspace: Path) -> 
     assert [version.digest for version in open_registry(workspace).versions()] == [digest]
 
 
-@pytest.mark.slow
+@pytest.mark.long  # a whole run of three jobs; one lost output is tested above
 def test_workspace_whose_buckets_were_removed_or_damaged_is_healed_by_a_plain_run(workspace: Path) -> None:
     shutil.rmtree(workspace / "s3")
     after_loss = run.run(workspace, STARTER)

@@ -154,7 +154,7 @@ tune.run(home, *halves, tune.Options(trials=5))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long  # a search in a process of its own, killed, then done again: a quarter of a minute
 def test_search_that_was_killed_in_a_trial_keeps_the_finished_ones_and_tries_that_one_again(
     halves: Tables, tmp_path: Path, five: tuple[Result, list[Progress]]
 ) -> None:

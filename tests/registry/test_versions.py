@@ -614,7 +614,8 @@ print(points)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [3])
+# Every 31st write shows each part of the work once. `long`: a kill at every third write takes a minute.
+@pytest.mark.parametrize("step", [31, pytest.param(3, marks=pytest.mark.long)])
 def test_kill_at_any_write_then_a_plain_retry_gives_exactly_one_version(
     home: Path, fill: Callable[[int], Registry], step: int
 ) -> None:
@@ -643,7 +644,8 @@ open_registry(home)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", [1, 60, 200, 400])
+# `long`: each start of MLflow from nothing takes seconds; one kill amid the statements is kept.
+@pytest.mark.parametrize("point", [200, *(pytest.param(point, marks=pytest.mark.long) for point in (1, 60, 400))])
 def test_kill_while_the_database_is_made_leaves_none_and_a_retry_makes_it(tmp_path: Path, point: int) -> None:
     home = tmp_path / "home"
 
@@ -672,27 +674,32 @@ for turn in range(count):
 
 
 @pytest.mark.slow
-def test_four_processes_from_nothing_number_without_gaps_and_leave_one_champion(tmp_path: Path) -> None:
+# `long`: four processes need each other's time; two show the race, four that it has no bound.
+@pytest.mark.parametrize(("names", "turns"), [("ab", 5), pytest.param("abcd", 10, marks=pytest.mark.long)])
+def test_processes_from_nothing_number_without_gaps_and_leave_one_champion(
+    tmp_path: Path, names: str, turns: int
+) -> None:
+    every = list(range(1, len(names) * turns + 2))
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", RACE, str(tmp_path), name, "10"],
+            [sys.executable, "-c", RACE, str(tmp_path), name, str(turns)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=child_environment(),
         )
-        for name in ("a", "b", "c", "d")
+        for name in names
     ]
 
     ended = [process.communicate() for process in started]
 
-    assert [error for _, error in ended] == [""] * 4
+    assert [error for _, error in ended] == [""] * len(names)
     given = [[int(number) for number in output.split()] for output, _ in ended]
     assert len({numbers[0] for numbers in given}) == 1
     own = [number for numbers in given for number in numbers[1:]]
-    assert sorted({given[0][0], *own}) == list(range(1, 42))
+    assert sorted({given[0][0], *own}) == every
     opened = open_registry(tmp_path / "home")
-    assert [version.number for version in opened.versions()] == list(range(1, 42))
+    assert [version.number for version in opened.versions()] == every
     assert [version.number for version in opened.versions() if version.aliases] == [
         version.number for version in [opened.champion()] if version
     ]
