@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from jobmajor.data.onet import Tables
     from jobmajor.model.classifier import Classifier
 
+# Each of these takes seconds to make: a test that uses one is `slow`, without a mark of its own.
+_SLOW_FIXTURES = frozenset(
+    {"first_run", "starter_classifier", "browser", "halves", "blank", "exported", "tiny", "fitted"}
+)
 _EVERY = 17  # takes every 17th starter title of each major group: 420 in all
 
 
@@ -40,6 +44,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name, None)
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use a slow fixture."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not _SLOW_FIXTURES.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_runtest_teardown() -> None:

@@ -341,6 +341,7 @@ def test_a_system_that_is_not_installed_is_said_to_be_missing() -> None:
     assert NURSES.missing() is None
 
 
+@pytest.mark.slow
 def test_an_unknown_system_is_refused_in_one_line() -> None:
     words = [sys.executable, "-m", "benchmarks", "accuracy", "--systems", "oracle"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])

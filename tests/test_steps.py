@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 import pytest
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     Done = subprocess.CompletedProcess[str]
 
+Answer = TypeVar("Answer")
 pytestmark = pytest.mark.xdist_group("steps")  # one chain of steps for all of them
 
 GROUPS = ("15", "29", "53")  # enough codes for a model, few enough for a second
@@ -76,21 +77,21 @@ def evaluation(root: Path, prepared: Path, trained: Path, champion: Path | None 
     return root
 
 
-def chain(folder: Path) -> dict[str, Done]:
-    """All three steps, each in a root of its own name."""
+def chain(folder: Path, start: Callable[..., Answer]) -> dict[str, Answer]:
+    """Start all three steps one after the other, each with a root folder that has its name."""
     release(folder / "prepare" / "processing" / "input")
-    done = {"prepare": run(folder / "prepare", "prepare")}
+    done = {"prepare": start(folder / "prepare", "prepare")}
     training(folder / "train", folder / "prepare")
-    done["train"] = run(folder / "train", "train")
+    done["train"] = start(folder / "train", "train")
     evaluation(folder / "evaluate", folder / "prepare", folder / "train")
-    done["evaluate"] = run(folder / "evaluate", "evaluate")
+    done["evaluate"] = start(folder / "evaluate", "evaluate")
     return done
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Done]]:
     folder = tmp_path_factory.mktemp("steps")
-    return folder, chain(folder)
+    return folder, chain(folder, run)
 
 
 @pytest.fixture
@@ -107,6 +108,17 @@ def outputs(folder: Path) -> dict[str, Path]:
     """Every folder that a step leaves, by its name."""
     found = [*folder.glob("prepare/processing/output/*"), *folder.glob("evaluate/processing/output/*")]
     return {path.name: path for path in (*found, folder / "train" / "model")}
+
+
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Return a function that runs a step in this process and returns its status: a new process costs two seconds."""
+
+    def start(root: Path, *words: str) -> int:
+        monkeypatch.setenv("SAGELOCAL_ML_ROOT", str(root))
+        return steps.main(list(words))
+
+    return start
 
 
 @pytest.fixture
@@ -183,8 +195,10 @@ def test_evaluation_names_the_model_and_the_data_it_looked_at(done: tuple[Path, 
 
 
 @pytest.mark.slow
-def test_same_input_gives_the_same_bytes_again(done: tuple[Path, dict[str, Done]], tmp_path: Path) -> None:
-    chain(tmp_path)
+def test_same_input_gives_the_same_bytes_again(
+    done: tuple[Path, dict[str, Done]], tmp_path: Path, inside: Callable[..., int]
+) -> None:
+    assert set(chain(tmp_path, inside).values()) == {0}
 
     first, second = outputs(done[0]), outputs(tmp_path)
     assert {name: manifest.hash_folder(path) for name, path in second.items()} == {
@@ -193,12 +207,12 @@ def test_same_input_gives_the_same_bytes_again(done: tuple[Path, dict[str, Done]
 
 
 @pytest.mark.slow
-def test_other_seed_gives_another_split(prepared: Path, tmp_path: Path) -> None:
+def test_other_seed_gives_another_split(prepared: Path, tmp_path: Path, inside: Callable[..., int]) -> None:
     release(tmp_path / "processing" / "input")
 
-    answer = run(tmp_path, "prepare", "--seed", "7", "--validation", "0.2")
+    status = inside(tmp_path, "prepare", "--seed", "7", "--validation", "0.2")
 
-    assert answer.returncode == 0
+    assert status == 0
     own, other = (manifest.read(root / "processing" / "output" / "test") for root in (prepared, tmp_path))
     assert other.settings == {"seed": 7, "validation": 0.2, "test": 0.1}
     assert own.files["data.parquet"] != other.files["data.parquet"]
@@ -308,10 +322,12 @@ def found_champion(root: Path) -> dict[str, Any] | None:
 
 
 @pytest.mark.slow
-def test_model_compared_with_itself_neither_wins_nor_loses(prepared: Path, trained: Path, tmp_path: Path) -> None:
+def test_model_compared_with_itself_neither_wins_nor_loses(
+    prepared: Path, trained: Path, tmp_path: Path, inside: Callable[..., int]
+) -> None:
     evaluation(tmp_path, prepared, trained, champion=trained / "model")
 
-    assert run(tmp_path, "evaluate").returncode == 0
+    assert inside(tmp_path, "evaluate") == 0
 
     champion = found_champion(tmp_path)
     assert champion is not None
