@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.slow
+@pytest.mark.long  # starts two services; only `make bench` needs it
 def test_both_services_are_measured_by_the_same_requests(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "SECONDS", 0.3)
     told: list[str] = []

@@ -1,6 +1,6 @@
-"""The service holds under load what can be counted, and each trial catches the fault that it is there for.
+"""The service meets its goals under load as far as they can be counted, and each trial catches a planted fault.
 
-Times and rates are not asserted: the machine is shared. They are printed, and `python -m tools.load` judges them.
+Times and rates are not asserted, as the machine is shared. They are printed, and `python -m tools.load` judges them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from tools.load.trials import Figures
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("load")]  # one after the other: each wants the machine
+# Together they take over a minute and want the machine alone. `make test` has a short test of each: a busy service in
+# http/test_limits.py, swaps in service/test_swaps.py, SIGTERM under load in http/test_programs.py.
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("load")]
 SHORT = Sizes(steady_s=3, overload_s=2, swaps=6, ends=3, measure_s=0.9, warm_s=0.5)
 FAILING = """
 from jobmajor.serve.service import batcher

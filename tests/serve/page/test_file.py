@@ -370,6 +370,7 @@ def test_repeated_titles_are_asked_once_and_shown_once_uncertain_ones_first(page
     assert page.locator("#chart tbody .number:nth-child(3)").all_inner_texts()[0] == "50"
 
 
+@pytest.mark.long  # codes 100,000 rows in a browser: up to half a minute; others here code 6,000
 def test_hundred_thousand_dropped_rows_are_coded_while_the_page_answers_to_every_key(
     visit: Callable[..., Page], model_folder: Path, tmp_path: Path
 ) -> None:
