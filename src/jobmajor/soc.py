@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Level = Literal["major", "minor", "broad", "detailed"]
+ALL_LEVELS = "all"
 LEVELS: tuple[Level, ...] = get_args(Level)  # from coarse to fine: 23, 98, 459 and 867 codes
 
 
@@ -62,6 +63,34 @@ def parse(text: str) -> SocCode:
 
 
 @cache
+def parse_level(text: str) -> Level:
+    """Return the level of that name.
+
+    Raises:
+        InputError: There is none.
+    """
+    for level in LEVELS:
+        if level == text:
+            return level
+    raise InputError(f"level {text!r}: expected one of {', '.join(LEVELS)}")
+
+
+def parse_levels(text: str) -> tuple[Level, ...]:
+    """Return the level of that name, or all four levels for "all".
+
+    Raises:
+        InputError: There is none.
+
+    >>> parse_levels("minor"), len(parse_levels("all"))
+    (('minor',), 4)
+    """
+    if text == ALL_LEVELS:
+        return LEVELS
+    if text in LEVELS:
+        return (parse_level(text),)
+    raise InputError(f"level {text!r}: expected one of {', '.join((*LEVELS, ALL_LEVELS))}")
+
+
 def ancestor(code: str, level: Level) -> str:
     """The code at `level` that contains `code`, or `code` itself where it stands at that level.
 

@@ -160,7 +160,7 @@ def run_score(root: Path, level: str, workers: int | None) -> None:
     inputs, target = root / "processing", _new(root / "processing" / "output" / "scored")
     with tempfile.TemporaryDirectory() as folder:
         artifact.unpack(inputs / "model" / artifact.MODEL, Path(folder))
-        work = batch.Work(inputs / "parts", target, Path(folder), batch.level(level))
+        work = batch.Work(inputs / "parts", target, Path(folder), soc.parse_level(level))
         _log.info("scored_rows=%d", sum(batch.score(work, workers).values()))
 
 
@@ -224,7 +224,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluating.add_argument("--seed", type=int, default=settings.Split().seed)
     scoring = commands.add_parser("score", help="a model and tables of titles into the same tables with codes")
     scoring.add_argument("--level", choices=soc.LEVELS, default=soc.LEVELS[0])
-    scoring.add_argument("--workers", type=int, help="processes; one for each processor where it is left out")
+    scoring.add_argument("--workers", type=int, help="threads that score; one for each processor where it is left out")
     return parser
 
 

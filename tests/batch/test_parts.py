@@ -47,7 +47,7 @@ def read(folder: Path) -> list[pl.DataFrame]:
 
 
 def test_every_part_keeps_its_rows_and_gets_what_the_classifier_answers(work: Work, classifier: Classifier) -> None:
-    done = parts.score(work, workers=1)
+    done = parts.score(work, threads=1)
 
     assert done == {"a.parquet": 4, "b.csv": 4, "deep/c.jsonl": 4}
     answers = classifier.answer(TITLES)
@@ -60,18 +60,18 @@ def test_every_part_keeps_its_rows_and_gets_what_the_classifier_answers(work: Wo
 
 
 def test_finished_parts_are_left_alone_and_changed_or_damaged_ones_done_again(work: Work) -> None:
-    parts.score(work, workers=1)
-    assert parts.score(work, workers=1) == {}
+    parts.score(work, threads=1)
+    assert parts.score(work, threads=1) == {}
     (work.target / "a.parquet").write_bytes(b"half")
     ROWS.head(2).write_csv(work.source / "b.csv")
 
-    assert parts.score(work, workers=1) == {"a.parquet": 4, "b.csv": 2}
+    assert parts.score(work, threads=1) == {"a.parquet": 4, "b.csv": 2}
 
 
 def test_other_level_is_another_answer(work: Work) -> None:
-    parts.score(work, workers=1)
+    parts.score(work, threads=1)
 
-    done = parts.score(Work(work.source, work.target, work.model, "detailed"), workers=1)
+    done = parts.score(Work(work.source, work.target, work.model, "detailed"), threads=1)
 
     assert len(done) == 3
     assert {len(code) for frame in read(work.target) for code in frame["code"]} == {7}
@@ -79,17 +79,17 @@ def test_other_level_is_another_answer(work: Work) -> None:
 
 def test_part_without_its_record_counts_for_nothing(work: Work) -> None:
     """As a kill between the two leaves it."""
-    parts.score(work, workers=1)
+    parts.score(work, threads=1)
     (work.target / parts.RECORDS / "b.csv.json").unlink()
 
-    assert list(parts.score(work, workers=1)) == ["b.csv"]
+    assert list(parts.score(work, threads=1)) == ["b.csv"]
 
 
 def test_failed_part_is_named_leaves_nothing_and_keeps_the_others(work: Work) -> None:
     ROWS.rename({"title": "job"}).write_csv(work.source / "b.csv")
 
     with pytest.raises(InputError, match=r"b\.csv: found only id, job, expected a column 'title' of text"):
-        parts.score(work, workers=1)
+        parts.score(work, threads=1)
 
     assert sorted(path.name for path in work.target.iterdir()) == [parts.RECORDS, "a.parquet"]
 
@@ -101,13 +101,11 @@ def test_failed_part_is_named_leaves_nothing_and_keeps_the_others(work: Work) ->
         ({"title": 7}, "expected a column 'title' of text"),
     ],
 )
-def test_table_that_has_no_place_for_answers_is_refused(
-    work: Work, classifier: Classifier, change: dict[str, Any], words: str
-) -> None:
+def test_table_that_has_no_place_for_answers_is_refused(change: dict[str, Any], words: str) -> None:
     frame = ROWS.with_columns(**{name: pl.lit(value) for name, value in change.items()})
 
     with pytest.raises(InputError, match=words):
-        parts.scored(frame, classifier, "major")
+        parts.check(frame)
 
 
 @pytest.mark.parametrize(("name", "data"), [("x.xlsx", b""), ("x.parquet", b"no"), ("x.csv", b"\xff\xfe\x00")])
@@ -115,23 +113,23 @@ def test_file_that_is_no_part_is_refused_by_its_name(work: Work, name: str, data
     (work.source / name).write_bytes(data)
 
     with pytest.raises(InputError, match=r"^x\."):
-        parts.score(work, workers=1)
+        parts.score(work, threads=1)
 
 
 def test_empty_part_and_empty_folder_are_fine(work: Work, tmp_path: Path) -> None:
     ROWS.clear().write_parquet(work.source / "a.parquet")
     (tmp_path / "none").mkdir()
 
-    assert parts.score(work, workers=1)["a.parquet"] == 0
+    assert parts.score(work, threads=1)["a.parquet"] == 0
     assert pl.read_parquet(work.target / "a.parquet").schema == {**ROWS.schema, **parts.COLUMNS}
     assert parts.score(Work(tmp_path / "none", tmp_path / "out", work.model)) == {}
 
 
 @pytest.mark.slow
-def test_several_processes_give_the_same_bytes_as_one(work: Work, tmp_path: Path) -> None:
-    parts.score(work, workers=1)
+def test_several_threads_give_the_same_bytes_as_one(work: Work, tmp_path: Path) -> None:
+    parts.score(work, threads=1)
 
-    parts.score(Work(work.source, tmp_path / "two", work.model), workers=2)
+    parts.score(Work(work.source, tmp_path / "two", work.model), threads=2)
 
     for path in (path for path in work.target.rglob("*") if path.is_file()):
         assert (tmp_path / "two" / path.relative_to(work.target)).read_bytes() == path.read_bytes()
@@ -149,13 +147,13 @@ def test_killed_run_leaves_whole_parts_only_and_the_next_one_does_the_rest(work:
         "    done.append(path)\n"
         "    len(done) < 2 or os._exit(9)\n"
         "batch._write = killed\n"
-        "batch.score(batch.Work(*map(pathlib.Path, sys.argv[1:])), workers=1)\n"
+        "batch.score(batch.Work(*map(pathlib.Path, sys.argv[1:])), threads=1)\n"
     )
     words = [sys.executable, "-c", program, str(work.source), str(work.target), str(work.model)]
     assert subprocess.run(words, check=False, capture_output=True, timeout=120).returncode == 9
 
     there = {path.name for path in work.target.iterdir()}
-    done = parts.score(work, workers=1)
+    done = parts.score(work, threads=1)
 
     assert there == {"a.parquet", parts.RECORDS, f"{publish.STAGING}b.csv"}
     assert list(done) == ["b.csv", "deep/c.jsonl"]

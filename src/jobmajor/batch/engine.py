@@ -63,7 +63,9 @@ class Tally:
 class Engine:
     """Gives blocks their answers; use it in a `with`, from one thread."""
 
-    def __init__(self, coder: Coder, added: Added, journal: Journal, *, threads: int | None, memo_bytes: int) -> None:
+    def __init__(
+        self, coder: Coder, added: Added, journal: Journal | None, *, threads: int | None, memo_bytes: int
+    ) -> None:
         self._coder, self._added, self._journal = coder, added, journal
         self._memo = Memo(added.words, memo_bytes)
         self._pool = ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "score")
@@ -96,12 +98,13 @@ class Engine:
         count = len(match.firsts)
         if count == 0:
             return np.empty((0, self._added.words), np.uint64)
-        stored = self._journal.find(match, self._added.words)
+        stored = self._journal.find(match, self._added.words) if self._journal else None
         if stored is not None:
             self.tally.stored += count
             return stored
         fresh = self._scored(block, match)
-        self._journal.keep(match, fresh)
+        if self._journal:
+            self._journal.keep(match, fresh)
         self.tally.scored += count
         return fresh
 

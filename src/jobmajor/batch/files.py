@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
     from jobmajor.tables.block import Block, Reader, Writer
 
-ALL = "all"
 _EVERY_S = 0.2  # between two words on how far it is
 
 
@@ -91,10 +90,7 @@ class FileOptions:
         Raises:
             InputError: There is none of that name.
         """
-        found = soc.LEVELS if self.level == ALL else tuple(each for each in soc.LEVELS if each == self.level)
-        if not found:
-            raise InputError(f"level {self.level!r}: expected one of {', '.join((*soc.LEVELS, ALL))}")
-        return found
+        return soc.parse_levels(self.level)
 
 
 @dataclass(frozen=True, slots=True)

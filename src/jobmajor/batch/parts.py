@@ -1,43 +1,41 @@
-"""Titles by the folder: tables in, the same tables with codes out, part by part, however often it is interrupted.
+"""A folder of parts: each part gets codes beside its rows and is published whole, with a record of its origin.
 
-Where titles are counted in billions a job is killed some day. So each part is published whole, with a record of what
-it was made from, and whoever starts again does only what no record vouches for.
+The step `score` runs this in a container, where a job over very many titles may be stopped at any moment. Whoever
+starts it again scores only the parts that no record covers. `files` codes files of a user and has other rules; both
+score by the same engine (docs/decisions/0016-parts-by-polars.md says why reading and writing differ).
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
-import os
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
-from threadpoolctl import threadpool_limits
 
-from jobmajor import soc
+from jobmajor.batch.added import Added
+from jobmajor.batch.engine import MEMO_BYTES, Engine
+from jobmajor.batch.threads import Ahead, Behind
 from jobmajor.errors import InputError
 from jobmajor.model import classifier, columns
+from jobmajor.tables.block import Block
+from jobmajor.tables.packed import Packed
 from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from jobmajor.model.classifier import Classifier
     from jobmajor.soc import Level
 
 TITLE: Final = "title"
 COLUMNS: Final = {"code": pl.String, "name": pl.String, "score": pl.Float32, "abstain": pl.Boolean}
-RECORDS: Final = "_records"  # a folder that Spark, Athena and we don't read as data
+RECORDS: Final = "_records"  # Spark, Athena and `parts` read no data from a folder whose name begins so
 _READERS: Final[dict[str, Callable[[Path], pl.DataFrame]]] = {
     ".parquet": pl.read_parquet,
-    # All columns but the title go through as they are: as text, 007 stays 007.
+    # All columns but the title stay as they are: as text, 007 remains 007.
     ".csv": lambda path: pl.read_csv(path, infer_schema=False),
     ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
 }
@@ -57,7 +55,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Folders and what is asked: `source` with parts, `target` for theirs, a model's folder and a level."""
+    """What is to be scored: the folder of parts, the folder for theirs, a model's folder, and the level of codes."""
 
     source: Path
     target: Path
@@ -66,7 +64,7 @@ class Work:
 
 
 def parts(folder: Path) -> tuple[str, ...]:
-    """The parts below a folder as sorted paths; names that begin with a dot or an underscore are no data.
+    """Return the parts below a folder as sorted relative paths.
 
     Raises:
         InputError: A file is none of the kinds that are read.
@@ -82,7 +80,7 @@ def parts(folder: Path) -> tuple[str, ...]:
 
 
 def is_part(name: str) -> bool:
-    """Whether a path, relative to the folder, is of data.
+    """Return whether a path, relative to the folder, names data: no part of it begins with a dot or an underscore.
 
     >>> is_part("2024/part-0.csv"), is_part("_SUCCESS"), is_part("_records/part-0.csv.json")
     (True, False, False)
@@ -90,130 +88,101 @@ def is_part(name: str) -> bool:
     return not any(word.startswith((".", "_")) for word in name.split("/"))
 
 
-def scored(frame: pl.DataFrame, model: Classifier, wanted: Level) -> pl.DataFrame:
-    """The rows with `COLUMNS`, the best answer of each title; an answer to abstain from is there all the same.
+def check(frame: pl.DataFrame) -> None:
+    """Check that a table has titles, and no column where an answer would go.
 
     Raises:
-        InputError: There is no column of titles, it is no text, or one of ours is there already.
+        InputError: There is no column of titles, it is no text, or a column has the name of an added one.
     """
     if frame.schema.get(TITLE) not in (pl.String, pl.Null):
         found = frame.schema.get(TITLE, f"only {', '.join(frame.columns[:20])}")
         raise InputError(f"found {found}, expected a column {TITLE!r} of text")
     if taken := [name for name in COLUMNS if name in frame.columns]:
         raise InputError(f"there is a column {taken[0]!r} already, where the answer would go: rename it")
-    coded = best(frame[TITLE], model, wanted)
-    texts = (pl.Series(each, dtype=pl.String).gather(coded.places) for each in (coded.codes, coded.names))
-    values: Any = zip(COLUMNS.items(), (*texts, coded.scores, coded.abstains), strict=True)
-    return frame.with_columns(pl.Series(name, column, kind) for (name, kind), column in values)
 
 
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The best answer of each title.
-
-    Attributes:
-        codes: Of a level.
-        names: Of these.
-        places: Which of them each title has.
-        scores: Shares, 0 to 1.
-        abstains: Whether a person should look at it.
-    """
-
-    codes: tuple[str, ...]
-    names: tuple[str, ...]
-    places: NDArray[np.int16]
-    scores: NDArray[np.float32]
-    abstains: NDArray[np.bool_]
-
-
-def best(titles: Any, model: Classifier, wanted: Level) -> Best:
-    """The best answers to a column of titles, as arrays."""
-    packed, coder = columns.packed(titles), model.coder((wanted,))
-    with threadpool_limits(1):  # each processor has a process of its own: a product's threads would fight them
-        found = coder.code(packed)
-    (codes,) = coder.classes
-    places, scores = found.labels[:, 0, 0], found.scores[:, 0, 0]
-    return Best(codes, tuple(map(soc.name, codes)), places, scores, found.reasons[:, 0] != 0)
-
-
-def level(text: str) -> Level:
-    """The level of that name.
-
-    Raises:
-        InputError: There is none.
-    """
-    for each in soc.LEVELS:
-        if each == text:
-            return each
-    raise InputError(f"level {text!r}: expected one of {', '.join(soc.LEVELS)}")
-
-
-def score(work: Work, workers: int | None = None) -> dict[str, int]:
-    """The rows of each part that was scored now; finished ones are left alone.
+def score(work: Work, threads: int | None = None) -> dict[str, int]:
+    """Score the parts that are left, and return the number of rows of each.
 
     Args:
         work: What to do.
-        workers: Processes, each with a model of its own; one for each processor when None.
+        threads: Threads that score; one for each processor when None.
 
     Raises:
-        InputError: A part can't be used, which is named; those before it may be done.
+        InputError: A part can't be used; the error names it. Parts before it may be done.
     """
-    made = manifest.read(work.model).digest
+    digest = manifest.read(work.model).digest
     names = parts(work.source)
-    left = [name for name in names if not _is_finished(work, name, made)]
+    left = [name for name in names if not _is_finished(work, name, digest)]
     _log.info("parts=%d finished=%d", len(names), len(names) - len(left))
-    count = min(len(left), workers or len(os.sched_getaffinity(0)))
-    found = {}
-    for name, rows in _all(work, left, count):
-        found[name] = rows
-        _log.info("scored part=%s rows=%d", name, rows)
+    found: dict[str, int] = {}
+    if not left:
+        return found
+    coder = classifier.load(work.model).coder((work.level,))
+    added = Added(coder.levels, coder.k, coder.classes, only=tuple(COLUMNS))
+
+    def publish_part(part: tuple[str, pl.DataFrame]) -> None:
+        name, frame = part
+        _publish(work, name, frame, digest)
+        found[name] = len(frame)
+        _log.info("scored part=%s rows=%d", name, len(frame))
+
+    behind = Behind(publish_part)
+    with Engine(coder, added, None, threads=threads, memo_bytes=MEMO_BYTES) as engine:
+        try:
+            with closing(Ahead(_frames(work, left))) as frames:
+                for name, frame in frames:
+                    behind.put((name, _scored(frame, engine, added)))
+            behind.finish()
+        finally:
+            behind.stop()
     return found
 
 
+def _frames(work: Work, names: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame]]:
+    for name in names:
+        path = work.source / name
+        try:
+            frame = _READERS[path.suffix](path)
+            check(frame)
+        except (pl.exceptions.PolarsError, InputError, OSError) as error:
+            raise InputError(f"{name}: {str(error).partition(chr(10))[0]}: mend that part and start again") from None
+        yield name, frame
+
+
+def _scored(frame: pl.DataFrame, engine: Engine, added: Added) -> pl.DataFrame:
+    """Return the rows with `COLUMNS`; the best code is there even where the answer abstains."""
+    titles, step = columns.packed(frame[TITLE]), engine.block_rows
+    pieces = []
+    for first in range(0, len(frame), step):
+        rows = frame.slice(first, step)
+        block = Block(Packed(titles.data, titles.starts[first : first + len(rows) + 1]), _Frame(rows))
+        values = added.values(engine.answers(block))
+        series = [
+            _series(column.texts, each).alias(column.name) for column, each in zip(added.columns, values, strict=True)
+        ]
+        pieces.append(pl.DataFrame(series))
+    return frame.hstack(pl.concat(pieces).rechunk() if pieces else pl.DataFrame(schema=COLUMNS))
+
+
+def _series(texts: tuple[str, ...], values: Any) -> pl.Series:
+    return pl.Series(texts, dtype=pl.String).gather(values) if texts else pl.Series(values)
+
+
 @dataclass(frozen=True, slots=True)
-class _Bench:
-    """What a process works with: a model takes a second to load, so each does so once."""
+class _Frame:
+    """The rows of a block as polars has them."""
 
-    work: Work
-    model: Classifier
-    digest: str
+    rows: pl.DataFrame
 
-    @classmethod
-    def of(cls, work: Work) -> _Bench:
-        return cls(work, classifier.load(work.model), manifest.read(work.model).digest)
+    def columns(self) -> list[list[Any]]:
+        """Return the cells, column by column."""
+        return [column.to_list() for column in self.rows.get_columns()]
 
 
-def _all(work: Work, names: Sequence[str], workers: int) -> Iterator[tuple[str, int]]:
-    if not names:
-        return
-    if workers <= 1:
-        bench = _Bench.of(work)
-        yield from ((name, _part(bench, name)) for name in names)
-        return
-    started = multiprocessing.get_context("spawn")  # after a fork, polars' threads would be missing
-    with ProcessPoolExecutor(workers, started, _begin, (work,)) as pool:
-        yield from zip(names, pool.map(_next_part, names), strict=True)
-
-
-_of_worker: dict[str, _Bench] = {}  # of a worker process, which is given nothing but names
-
-
-def _begin(work: Work) -> None:
-    _of_worker["bench"] = _Bench.of(work)
-
-
-def _next_part(name: str) -> int:
-    return _part(_of_worker["bench"], name)
-
-
-def _part(bench: _Bench, name: str) -> int:
-    """Score one part and publish it, the record last; its rows."""
-    work = bench.work
+def _publish(work: Work, name: str, frame: pl.DataFrame, digest: str) -> None:
+    """Write a part under a temporary name, give it its own once it is safe on disk, and write its record last."""
     source, target = work.source / name, work.target / name
-    try:
-        frame = scored(_READERS[source.suffix](source), bench.model, work.level)
-    except (pl.exceptions.PolarsError, InputError, OSError) as error:
-        raise InputError(f"{name}: {str(error).partition(chr(10))[0]}: mend that part and start again") from None
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = target.with_name(f"{publish.STAGING}{target.name}")
     try:
@@ -223,9 +192,8 @@ def _part(bench: _Bench, name: str) -> int:
         publish.flush(target.parent)
     finally:
         staging.unlink(missing_ok=True)
-    record = Record(manifest.hash_file(source), bench.digest, work.level, len(frame), manifest.hash_file(target))
+    record = Record(manifest.hash_file(source), digest, work.level, len(frame), manifest.hash_file(target))
     publish.write_file(_record(work, name), (json.dumps(asdict(record), indent=1) + "\n").encode())
-    return len(frame)
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
@@ -242,11 +210,11 @@ def _record(work: Work, name: str) -> Path:
     return work.target / RECORDS / f"{name}.json"
 
 
-def _is_finished(work: Work, name: str, model: str) -> bool:
-    """Whether the part is there, made of this source by this model."""
+def _is_finished(work: Work, name: str, digest: str) -> bool:
+    """Return whether the part is there, made of this source by this model."""
     try:
         there = Record(**json.loads(_record(work, name).read_bytes()))
-        wanted = (manifest.hash_file(work.source / name), model, work.level)
+        wanted = (manifest.hash_file(work.source / name), digest, work.level)
         is_whole = there.sha256 == manifest.hash_file(work.target / name)
     except (OSError, ValueError, TypeError):
         return False

@@ -1,7 +1,7 @@
-"""Codes for titles that live in a lake: a Spark data frame in, the same with codes out, nothing copied in between.
+"""Codes for titles in a data lake: a Spark data frame in, the same rows with codes out, without a copy in between.
 
-Each of Spark's Python workers loads the model once and scores whole Arrow batches; the model's folder has to be
-readable on every machine under the same path, and jobmajor installed there.
+Each of Spark's Python workers loads the model once and scores whole Arrow batches. The model's folder must be readable
+under the same path on every machine, and jobmajor must be installed there.
 """
 
 from __future__ import annotations
@@ -11,37 +11,43 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor.batch import parts
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from jobmajor import soc
+from jobmajor.batch.added import Added
 from jobmajor.errors import InputError, MissingExtra
-from jobmajor.model import classifier
+from jobmajor.model import classifier, columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from jobmajor.model.classifier import Classifier
+    from jobmajor.model.coder import Coder
     from jobmajor.soc import Level
 
 COLUMNS: Final = {"code": "string", "name": "string", "score": "float", "abstain": "boolean"}
 
 
 def score(frame: Any, column: str, model_folder: Path | str, level: Level = "major") -> Any:
-    """The rows with four more columns, lazily: code, name, score (0 to 1) and abstain of each title's best answer.
+    """Return the rows, lazily, with four more columns for each title's best answer.
+
+    The columns are code, name, score (0 to 1) and abstain.
 
     Args:
         frame: A data frame of Spark, 3.4 or later.
-        column: Of text: the titles; null counts as an empty one.
-        model_folder: A model's, on every machine.
-        level: Of the codes.
+        column: The column of titles, of text; null counts as an empty title.
+        model_folder: The folder of a model, the same on every machine.
+        level: The level of the codes.
 
     Raises:
-        InputError: There is no such column, it is no text, one of ours is there already, or no such level.
-        MissingExtra: pyspark isn't installed.
+        InputError: There is no such column, it is no text, a column has the name of an added one, or no such level.
+        MissingExtra: pyspark is not installed.
     """
     if importlib.util.find_spec("pyspark") is None:
         raise MissingExtra("jobmajor.batch.spark", "spark")
     from pyspark.sql import types  # noqa: PLC0415 - heavy, and only here
 
-    parts.level(level)
+    soc.parse_level(level)
     if column not in frame.columns or not isinstance(frame.schema[column].dataType, types.StringType):
         raise InputError(f"found no column {column!r} of text in {', '.join(frame.columns)}")
     if taken := [name for name in COLUMNS if name in frame.columns]:
@@ -53,30 +59,31 @@ def score(frame: Any, column: str, model_folder: Path | str, level: Level = "maj
 
 
 def _mapper(column: str, folder: str, level: Level) -> Callable[[Iterable[Any]], Iterator[Any]]:
-    """What a worker does with its batches."""
+    """Return the function that a worker applies to its batches."""
 
     def score_batches(batches: Iterable[Any]) -> Iterator[Any]:
-        model = _model(folder)
+        coder = _coder(folder, level)
         for each in batches:
-            yield _scored(each, column, model, level)
+            yield _scored(each, column, coder)
 
     return score_batches
 
 
 @functools.cache
-def _model(folder: str) -> Classifier:
-    """Once in a worker, which Spark keeps for many partitions."""
-    return classifier.load(Path(folder))
+def _coder(folder: str, level: Level) -> Coder:
+    """Load the model once in a worker, which Spark keeps for many partitions."""
+    return classifier.load(Path(folder)).coder((level,))
 
 
-def _scored(table: Any, column: str, model: Classifier, level: Level) -> Any:
+def _scored(table: Any, column: str, coder: Coder) -> Any:
     import pyarrow as pa  # noqa: PLC0415 - comes with the extra
 
-    found = parts.best(table.column(column), model, level)
+    added = Added(coder.levels, coder.k, coder.classes, only=tuple(COLUMNS))
+    answers = np.zeros(len(table), added.record)
+    with threadpool_limits(1):  # Spark starts a worker for each processor
+        added.store(coder.code(columns.packed(table.column(column))), answers)
     more = [
-        pa.array(found.codes, pa.string()).take(pa.array(found.places)),
-        pa.array(found.names, pa.string()).take(pa.array(found.places)),
-        pa.array(found.scores),
-        pa.array(found.abstains),
+        pa.array(each.texts, pa.string()).take(pa.array(values)) if each.texts else pa.array(values)
+        for each, values in zip(added.columns, added.values(answers), strict=True)
     ]
     return pa.RecordBatch.from_arrays([*table.columns, *more], names=[*table.schema.names, *COLUMNS])

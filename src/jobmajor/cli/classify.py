@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from jobmajor.cli.options import Home, Json, workspace
 from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump, one_line, table
-
-if TYPE_CHECKING:
-    from jobmajor.soc import Level
 
 
 def add(app: typer.Typer) -> None:
@@ -92,10 +89,11 @@ def classify(
     for name, value in of_files.items():
         if value is not None:
             raise InputError(f"{name} belongs to --input, which is missing: name a file of titles with it")
+    from jobmajor import soc
     from jobmajor.registry.loading import load
 
     wanted = titles or _standard_input()
-    known = _level(level)
+    known = soc.parse_level(level)
     answers = load(model, home=workspace(home)).answer(wanted, known, top, overrides=mine, exact=exact)
     if as_json:
         dump(
@@ -120,15 +118,6 @@ def classify(
         for place, item in enumerate(each.answers)
     ]
     table(("title", "code", "name", "score", "source", "abstain"), rows)
-
-
-def _level(text: str) -> Level:
-    from jobmajor.soc import LEVELS
-
-    for level in LEVELS:
-        if level == text:
-            return level
-    raise InputError(f"--level {text!r}: expected one of {', '.join(LEVELS)}")
 
 
 def _standard_input() -> list[str]:

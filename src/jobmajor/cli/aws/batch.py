@@ -56,7 +56,7 @@ def batch(
     Example: jobmajor aws batch --input s3://bucket/titles --instances 8 --titles 1e9
     """
     from jobmajor.aws.batch import processing as batches
-    from jobmajor.batch.parts import level as checked
+    from jobmajor.soc import parse_level
 
     dry = dry_run or titles is not None
     if rate is not None and titles is None:
@@ -66,7 +66,7 @@ def batch(
             version or _champion(opened),
             source,
             opened.names.url("runs", "scored") if target is None else target,
-            checked(level),
+            parse_level(level),
             instances,
             instance_type,
         )

@@ -6,10 +6,12 @@ SageMaker's InvokeEndpoint passes no query on. So the same names are also read f
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jobmajor import soc
+from jobmajor.errors import InputError
 from jobmajor.serve.messages.refusal import Refusal, shown
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from jobmajor.soc import Level
 
-ALL = "all"
 MAX_TOP_K = 100  # codes of one title at one level: all major and minor ones, and more than anyone reads below
 NAMES = ("level", "top_k", "exact")
 ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
@@ -74,12 +75,10 @@ def attributes(header: str) -> dict[str, str]:
 
 
 def _levels(value: object, where: str) -> tuple[Level, ...]:
-    if value == ALL:
-        return soc.LEVELS
-    for level in soc.LEVELS:
-        if value == level:
-            return (level,)
-    expected = ", ".join((*soc.LEVELS, ALL))
+    if isinstance(value, str):
+        with suppress(InputError):
+            return soc.parse_levels(value)
+    expected = ", ".join((*soc.LEVELS, soc.ALL_LEVELS))
     raise Refusal(422, f"'level' in {where} is {_described(value)}: expected one of {expected}", field="level")
 
 

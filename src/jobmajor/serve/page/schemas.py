@@ -6,7 +6,7 @@ from typing import Any
 
 from jobmajor import soc
 from jobmajor.serve.messages.media import CSV, JSON, LINES
-from jobmajor.serve.messages.parameters import ALL, ATTRIBUTES_HEADER, MAX_TOP_K
+from jobmajor.serve.messages.parameters import ATTRIBUTES_HEADER, MAX_TOP_K
 
 DIGEST = "9f2c" * 16
 _ITEM = {
@@ -50,7 +50,7 @@ _PARAMETERS_SCHEMA = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "level": {"type": "string", "enum": [*soc.LEVELS, ALL]},
+        "level": {"type": "string", "enum": [*soc.LEVELS, soc.ALL_LEVELS]},
         "top_k": {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K},
         "exact": {"type": "boolean"},
     },
@@ -120,7 +120,11 @@ def option(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 OPTIONS = [
-    option("level", {"type": "string", "enum": [*soc.LEVELS, ALL]}, "Level of the codes; `all` answers at all four."),
+    option(
+        "level",
+        {"type": "string", "enum": [*soc.LEVELS, soc.ALL_LEVELS]},
+        "Level of the codes; `all` answers at all four.",
+    ),
     option(
         "top_k", {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K}, "How many codes for each title and level."
     ),
