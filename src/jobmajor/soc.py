@@ -62,7 +62,6 @@ def parse(text: str) -> SocCode:
         raise InputError(f"{text!r} is no code of SOC 2018: expected one such as '29-1141' or '29-0000'") from None
 
 
-@cache
 def parse_level(text: str) -> Level:
     """Return the level of that name.
 
@@ -91,6 +90,7 @@ def parse_levels(text: str) -> tuple[Level, ...]:
     raise InputError(f"level {text!r}: expected one of {', '.join((*LEVELS, ALL_LEVELS))}")
 
 
+@cache
 def ancestor(code: str, level: Level) -> str:
     """The code at `level` that contains `code`, or `code` itself where it stands at that level.
 
