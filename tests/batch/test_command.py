@@ -34,31 +34,43 @@ def titles(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_summary_goes_to_standard_output_and_nothing_else_is_said_in_a_pipe(
-    titles: Path, model_folder: Path, command: Command, tmp_path: Path
+    titles: Path,
+    model_folder: Path,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from jobmajor.cli import main  # noqa: PLC0415 - as the program does
+
     words = ("classify", "--input", titles, "--column", "job", "--output", "out.csv", "--model", model_folder)
 
-    told = command(*words, cwd=tmp_path)
-    as_json = command(*words, "--json", cwd=tmp_path)
+    told = command(*words, cwd=titles.parent)
+    monkeypatch.chdir(titles.parent)
+    assert main.main([*map(str, words), "--json"]) == 0
+    as_json = capsys.readouterr().out
 
     assert (told.returncode, told.stderr) == (0, b"")
     lines = told.stdout.decode().splitlines()
     assert lines[0].startswith("rows: 2 in ")
     assert lines[-2:] == ["bad rows: 1 (out.csv.bad.csv)", "output: out.csv"]
     assert "nurse" not in told.stdout.decode()
-    summary = json.loads(as_json.stdout)
+    summary = json.loads(as_json)
     assert (summary["rows"], summary["bad"], summary["scored"]) == (2, 1, 2)
     assert summary["abstained"]["major"]["not a title"] == 1
 
 
-@pytest.mark.slow
-def test_wrong_input_is_one_line_and_status_2(titles: Path, model_folder: Path, command: Command) -> None:
+def test_wrong_input_is_one_line_and_status_2(
+    titles: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from jobmajor.cli import main  # noqa: PLC0415 - as the program does
+
     words = ("classify", "--input", titles, "--output", titles.with_name("out.csv"), "--model", model_folder)
 
-    done = command(*words)
+    status = main.main([*map(str, words)])
 
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.decode().splitlines() == [
+    said = capsys.readouterr()
+    assert (status, said.out) == (2, "")
+    assert said.err.splitlines() == [
         f"error: {titles}: found the columns 'id', 'job', expected a column 'title'; name the column with --column"
     ]
 

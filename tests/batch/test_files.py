@@ -19,7 +19,7 @@ from jobmajor.batch.added import Added
 from jobmajor.batch.files import FileOptions, code_file
 from jobmajor.errors import InputError, MissingExtra
 from jobmajor.model.rules import overrides
-from jobmajor.tables.compression import Source, sink
+from jobmajor.tables.compression import ByteSource, sink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         values = list(openpyxl.load_workbook(path).worksheets[0].iter_rows(values_only=True))
         rows = [dict(zip(map(str, values[0]), row, strict=True)) for row in values[1:]]
     else:
-        source = Source(path, {"gz": "gzip", "zst": "zstd"}.get(path.suffix[1:], ""))  # type: ignore[arg-type]
+        source = ByteSource(path, {"gz": "gzip", "zst": "zstd"}.get(path.suffix[1:], ""))  # type: ignore[arg-type]
         text = b"".join(iter(lambda: source.line(2**20), b"")).decode()
         source.close()
         if kind == "jsonl":

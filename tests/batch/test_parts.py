@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -9,15 +10,16 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from jobmajor import steps
-from jobmajor.batch import parts
+from jobmajor.batch import parts, spark
 from jobmajor.batch.parts import Work
 from jobmajor.errors import InputError
 from sagelocal.jobs import container, contracts
 from sagelocal.jobs.environment import current
-from sagelocal.storage import archive, publish
+from sagelocal.storage import archive, manifest, publish
 from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
@@ -123,6 +125,34 @@ def test_empty_part_and_empty_folder_are_fine(work: Work, tmp_path: Path) -> Non
     assert parts.score(work, threads=1)["a.parquet"] == 0
     assert pl.read_parquet(work.target / "a.parquet").schema == {**ROWS.schema, **parts.COLUMNS}
     assert parts.score(Work(tmp_path / "none", tmp_path / "out", work.model)) == {}
+
+
+def test_part_that_version_0_1_0_finished_is_left_alone(work: Work) -> None:
+    """The record is written here as that version wrote it."""
+    work.target.mkdir()
+    (work.target / parts.RECORDS).mkdir()
+    (work.target / "a.parquet").write_bytes(b"its answers")
+    hashes = {"source": work.source / "a.parquet", "sha256": work.target / "a.parquet"}
+    record: dict[str, Any] = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in hashes.items()}
+    record |= {"model": manifest.read(work.model).digest, "level": "major", "rows": 4}
+    (work.target / parts.RECORDS / "a.parquet.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+
+    assert list(parts.score(work, threads=1)) == ["b.csv", "deep/c.jsonl"]
+    assert (work.target / "a.parquet").read_bytes() == b"its answers"
+
+
+def test_arrow_batches_get_what_the_classifier_answers(model_folder: Path, classifier: Classifier) -> None:
+    """What a worker of Spark does with each batch, without Spark."""
+    batch = pa.RecordBatch.from_pydict({"id": [1, 2, 3, 4], "title": TITLES})
+
+    (found,) = spark._mapper("title", str(model_folder), "minor")([batch])
+
+    answers = classifier.answer(TITLES, "minor")
+    assert found.schema.names == ["id", "title", *spark.COLUMNS]
+    assert found["code"].to_pylist() == [each.answers[0].label for each in answers]
+    assert found["name"].to_pylist() == [each.answers[0].name for each in answers]
+    assert found["score"].to_pylist() == pytest.approx([each.answers[0].score for each in answers], abs=1e-6)
+    assert found["abstain"].to_pylist() == [each.abstain for each in answers]
 
 
 @pytest.mark.slow

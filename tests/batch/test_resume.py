@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Table = Callable[[Path, int, int], Path]
 
 KILLS = int(os.environ.get("JOBMAJOR_KILLS", "10"))
+QUICK_KILLS = 4  # of a csv and a parquet file, before it scores and after: `make test` has these
 SEED = os.environ.get("JOBMAJOR_KILLS_SEED", "2140")
 ROWS, TIMES = 300_000, 150  # 10 MB, of which 4 are read at a time
 
@@ -178,7 +179,9 @@ def digest(path: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(KILLS))
+@pytest.mark.parametrize(
+    "number", [pytest.param(each, marks=pytest.mark.long if each >= QUICK_KILLS else ()) for each in range(KILLS)]
+)
 def test_run_killed_at_a_random_moment_goes_on_and_gives_the_same_bytes(
     number: int,
     undisturbed: dict[str, tuple[str, float]],

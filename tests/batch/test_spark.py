@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytest.importorskip("pyspark", reason="needs the extra `spark`")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,  # a Java process takes 20 s; test_parts holds the answers without one
     pytest.mark.xdist_group("spark"),  # one Java process
     pytest.mark.skipif(shutil.which("java") is None, reason="needs Java, which Spark runs on"),
     # Spark's own: it leaves sockets to its Java process open until Python ends.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobmajor.batch.threads import Ahead, Behind
+from jobmajor.batch.threads import ReadAhead, WriteBehind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ def numbers(made: list[int], count: int = 100) -> Iterator[int]:
 
 def test_items_come_in_their_order_and_not_far_ahead() -> None:
     made: list[int] = []
-    ahead = Ahead(numbers(made), depth=2)
+    ahead = ReadAhead(numbers(made), depth=2)
 
     taken = []
     for item in ahead:
@@ -36,7 +36,7 @@ def test_items_come_in_their_order_and_not_far_ahead() -> None:
 
 def test_reader_that_is_closed_early_stops() -> None:
     made: list[int] = []
-    ahead = Ahead(numbers(made, 10**9))
+    ahead = ReadAhead(numbers(made, 10**9))
     next(iter(ahead))
 
     ahead.close()
@@ -52,7 +52,7 @@ def test_error_of_the_reader_comes_where_its_item_would() -> None:
         yield 1
         raise ValueError("broken")
 
-    ahead = Ahead(broken())
+    ahead = ReadAhead(broken())
     items = iter(ahead)
 
     assert next(items) == 1
@@ -63,7 +63,7 @@ def test_error_of_the_reader_comes_where_its_item_would() -> None:
 
 def test_items_are_written_in_order_and_all_before_it_finishes() -> None:
     done: list[int] = []
-    behind = Behind(done.append, depth=2)
+    behind = WriteBehind(done.append, depth=2)
 
     for number in range(50):
         behind.put(number)
@@ -76,7 +76,7 @@ def test_error_of_the_writer_is_raised_and_nothing_hangs() -> None:
     def fail(_: int) -> None:
         raise OSError("full")
 
-    behind = Behind(fail)
+    behind = WriteBehind(fail)
     with suppress(OSError):
         for number in range(100):  # more than can wait
             behind.put(number)

@@ -1,1 +1,1 @@
-"""The batch scorer: tables of titles in, the same tables with codes out, however large and however often killed."""
+"""Files and folders of titles, coded block by block and resumable after a kill; also for Spark data frames."""

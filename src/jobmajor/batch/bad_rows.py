@@ -1,4 +1,4 @@
-"""The side file: rows that can't be used, each with its line and why, so that none is lost."""
+"""The side file: every row that can't be used, with its line and the reason, so that none is lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = ("line", "reason", "row")
 
 
 class BadRows:
-    """Writes a CSV file once there is a row for it."""
+    """Writes rows to a CSV file, which is made with the first row."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -25,7 +25,7 @@ class BadRows:
         self._writer: Any = None
 
     def write(self, rows: Sequence[Bad]) -> None:
-        """Add rows; what is no text in them stands there as escapes."""
+        """Add rows; bytes that are not UTF-8 become escapes."""
         if rows and self._file is None:
             self._file = self._path.open("w", encoding="utf-8", newline="")
             self._writer = csv.writer(self._file, lineterminator="\n")
@@ -35,7 +35,7 @@ class BadRows:
             self._writer.writerow((bad.line, bad.reason, cells.safe(text)))
 
     def close(self) -> bool:
-        """Whether there is a file."""
+        """Close the file, and return whether there is one."""
         if self._file is not None:
             self._file.close()
         return self._file is not None

@@ -1,4 +1,4 @@
-"""Blocks of titles → their answers: looked up, taken from the disk, or scored on every processor."""
+"""The engine that answers blocks of titles: from the memo, from the journal, or scored on every processor."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ _BLOCK_ROWS, _FEWEST_ROWS, _BLOCK_BYTES = 2**15, 2**10, 2**23
 
 @dataclass(slots=True)
 class Tally:
-    """What was done so far.
+    """Counts of what was done so far.
 
     Attributes:
-        rows: Given answers.
-        bad: Left out.
-        scored: Titles that were scored now, and those whose answers a run that broke off had left: `stored`.
-        reasons: int64, (levels, reasons): rows by `coding.REASONS`.
-        sources: int64, (sources,): rows by `coding.SOURCES`.
+        rows: Rows with answers.
+        bad: Rows left out.
+        scored: Different titles that were scored now.
+        stored: Different titles whose answers the journal had from an interrupted run.
+        reasons: int64, (levels, reasons): rows by `coder.REASONS`.
+        sources: int64, (sources,): rows by `coder.SOURCES`.
     """
 
     rows: int = 0
@@ -61,7 +62,10 @@ class Tally:
 
 
 class Engine:
-    """Gives blocks their answers; use it in a `with`, from one thread."""
+    """Answers blocks of titles; use it in a `with` statement, from one thread.
+
+    Without a journal it stores no answers on disk.
+    """
 
     def __init__(
         self, coder: Coder, added: Added, journal: Journal | None, *, threads: int | None, memo_bytes: int
@@ -72,7 +76,9 @@ class Engine:
         self.tally = Tally()
 
     def __enter__(self) -> Engine:
-        self._limits = threadpool_limits(1)  # each of our threads has a processor: those of a product would fight them
+        self._limits = threadpool_limits(
+            1
+        )  # our threads use every processor; more threads inside a product would slow them
         return self
 
     def __exit__(
@@ -83,18 +89,18 @@ class Engine:
 
     @property
     def block_rows(self) -> int:
-        """How many rows a block should have at most: fewer where much is asked about each."""
+        """The most rows that a block should have; fewer where an answer is large."""
         return min(_BLOCK_ROWS, max(_FEWEST_ROWS, _BLOCK_BYTES // self._added.record.itemsize))
 
     def answers(self, block: Block) -> Answers:
-        """The answers of the block's rows."""
+        """Return the answers of the block's rows."""
         match = self._memo.match(block.titles)
-        fresh = self._fresh(block, match)
+        fresh = self._unknown(block, match)
         found: Answers = self._memo.settle(match, fresh).view(self._added.record)[:, 0]
         self.tally.add(found, len(block.bad))
         return found
 
-    def _fresh(self, block: Block, match: Match) -> Words:
+    def _unknown(self, block: Block, match: Match) -> Words:
         count = len(match.firsts)
         if count == 0:
             return np.empty((0, self._added.words), np.uint64)

@@ -1,8 +1,8 @@
-"""A file, a folder or a pattern of tables → the same tables with codes: what `jobmajor classify --input` does.
+"""Code a file, a folder or a pattern of tables: what `jobmajor classify --input` does.
 
-Blocks go one after the other through reader, scorer and writer, so memory stays flat. Answers that were made are
-stored beside the output until it is whole; who starts again after a kill reads and writes anew, and scores only what
-is not stored. The output gets its name when it is whole.
+Blocks pass through reader, scorer and writer one after another, so memory stays flat. Answers are stored beside the
+output until it is complete. A run after a kill reads and writes everything again, and scores only titles without a
+stored answer. The output gets its final name when it is complete.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobmajor import lineage, soc
-from jobmajor.batch import jobs as plan
-from jobmajor.batch import staging
+from jobmajor.batch import jobs, staging
 from jobmajor.batch.added import Added
 from jobmajor.batch.bad_rows import BadRows
 from jobmajor.batch.engine import MEMO_BYTES, Engine
 from jobmajor.batch.journal import Journal
-from jobmajor.batch.threads import Ahead, Behind
+from jobmajor.batch.threads import ReadAhead, WriteBehind
 from jobmajor.errors import InputError
 from jobmajor.model.coder import REASONS, SOURCES
 from jobmajor.registry import loading
@@ -42,12 +41,12 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
     from jobmajor.tables.block import Block, Reader, Writer
 
-_EVERY_S = 0.2  # between two words on how far it is
+_INTERVAL_S = 0.2  # between two reports of progress
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: rows so far, the share of all that is read, rows a second, and seconds left, None at first."""
+    """A run's progress: rows so far, share of the input (0 to 1), rows a second, and seconds left (None at first)."""
 
     rows: int
     share: float
@@ -57,19 +56,19 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """What is asked about each title of a file.
+    """Options for coding files.
 
     Attributes:
         column: The column of titles.
-        level: Of the codes; "all" gives all four.
-        top: How many codes.
+        level: The level of the codes; "all" gives all four.
+        top: How many codes each level gets.
         overrides: A user's own titles with their codes.
-        exact: Whether titles that training lists are answered by what it lists.
-        prefix: Put before the names of added columns.
-        safe_cells: Whether input's cells that a spreadsheet would run get an apostrophe; added ones always do.
-        threads: That score; one for each processor when None.
-        memo_bytes: For answers that are remembered.
-        on_progress: Told now and then how far it is.
+        exact: Whether a title that training lists gets the codes that it is listed under.
+        prefix: Stands before the names of the added columns.
+        safe_cells: Whether cells of the input that a spreadsheet would run as a formula get an apostrophe.
+        threads: How many threads score; one for each processor when None.
+        memo_bytes: The size of the memo of answers.
+        on_progress: Called with the progress, at most five times a second.
     """
 
     column: str = "title"
@@ -85,7 +84,7 @@ class FileOptions:
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """The levels by name.
+        """The levels that `level` names.
 
         Raises:
             InputError: There is none of that name.
@@ -95,16 +94,18 @@ class FileOptions:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What was done.
+    """What a run did.
 
     Attributes:
-        files: Those written.
-        rows: With answers; each is in a file.
-        bad: Rows that can't be used, which `bad_files` hold.
-        scored: Different titles that were scored, and `stored` those that an earlier run had scored.
-        abstained: By level, rows for each reason not to take an answer.
-        sources: Rows by where their answers come from.
-        seconds: In all.
+        files: The files that were written.
+        rows: Rows with answers.
+        bad: Rows that can't be used.
+        bad_files: The side files that hold them.
+        scored: Different titles that were scored.
+        stored: Different titles whose answers an interrupted run had left.
+        abstained: By level, the number of rows for each reason to abstain.
+        sources: The number of rows for each source of an answer.
+        seconds: The duration.
     """
 
     files: tuple[str, ...]
@@ -126,13 +127,13 @@ def code_file(
     model: Classifier | str | Path | None = None,
     home: str | Path | None = None,
 ) -> Summary:
-    """Write a file of titles again, with codes in added columns; a folder of files or a pattern likewise.
+    """Write files of titles again, with codes in added columns.
 
     Args:
         source: A .csv, .tsv, .jsonl, .parquet or .xlsx file, the text ones also packed (.gz, .zst); a folder or a
             pattern of such.
-        output: The file to write, in any of these formats, or the folder. What stands there is replaced at the end.
-        options: What is asked; the major group when None.
+        output: The file to write, in any of these formats, or the folder. An existing file is replaced at the end.
+        options: The options; their defaults when None.
         model: A classifier, a model's folder or `model.tar.gz`; None takes the champion.
         home: The champion's workspace.
 
@@ -144,7 +145,7 @@ def code_file(
     levels, target = wanted.levels, Path(output)
     if wanted.top < 1:
         raise InputError(f"top is {wanted.top}: expected at least 1")
-    planned = plan.jobs(Path(source), target)
+    planned = jobs.jobs(Path(source), target)
     classifier, digest = _model(model, home)
     coder = _coder(classifier, wanted)
     added = Added.of(coder, wanted.prefix)
@@ -154,12 +155,12 @@ def code_file(
         folder = stack.enter_context(staging.staging(planned[0].target if len(planned) == 1 else target))
         journal = Journal(staging.answers(folder), _context(classifier, digest, coder, wanted))
         with Engine(coder, added, journal, threads=wanted.threads, memo_bytes=wanted.memo_bytes) as engine:
-            clock = _Clock(wanted.on_progress, len(planned))
+            reporter = _Reporter(wanted.on_progress, len(planned))
             bad = []
             for number, job in enumerate(planned):
                 reader = opened if number == 0 else _opened(job, wanted, added)
                 with closing(reader):
-                    run = _Run(job, folder, engine, clock.of(number))
+                    run = _FileRun(job, folder, engine, reporter.of(number))
                     if run.write(reader, added, safe_cells=wanted.safe_cells):
                         bad.append(str(job.bad))
             tally = engine.tally
@@ -167,7 +168,7 @@ def code_file(
 
 
 def _model(model: Classifier | str | Path | None, home: str | Path | None) -> tuple[Classifier, str]:
-    """A classifier, and its manifest's digest; one in memory is saved for that."""
+    """Return a classifier and its digest; one in memory is saved to a temporary folder for that."""
     if model is None or isinstance(model, str | Path):
         return loading.known(model, home=home)
     with tempfile.TemporaryDirectory() as folder:
@@ -175,7 +176,7 @@ def _model(model: Classifier | str | Path | None, home: str | Path | None) -> tu
 
 
 def _coder(classifier: Classifier, wanted: FileOptions) -> Coder:
-    """For no more codes than the largest level has: each has its columns."""
+    """Return a coder for at most as many codes as the largest level has, since each gets its columns."""
     most = max(map(len, classifier.coder(wanted.levels, overrides=wanted.overrides).classes))
     top = min(wanted.top, most)
     return classifier.coder(wanted.levels, top, overrides=wanted.overrides, exact=wanted.exact)
@@ -192,26 +193,26 @@ def _opened(job: Job, wanted: FileOptions, added: Added) -> Reader:
 
 
 def _context(classifier: Classifier, digest: str, coder: Coder, wanted: FileOptions) -> str:
-    """All but the titles that an answer depends on."""
-    own = wanted.overrides.codes if wanted.overrides else {}
-    names = hashlib.sha256(json.dumps({title: dict(codes) for title, codes in own.items()}).encode()).hexdigest()
+    """Return everything besides the title that an answer depends on."""
+    listed = wanted.overrides.codes if wanted.overrides else {}
+    names = hashlib.sha256(json.dumps({title: dict(codes) for title, codes in listed.items()}).encode()).hexdigest()
     version = lineage.code_version(classifier.scorer.recipe)
     return json.dumps([version, digest, coder.levels, coder.k, wanted.exact, names])
 
 
-class _Clock:
-    """Says now and then how far the run is."""
+class _Reporter:
+    """Reports the progress of a run from time to time."""
 
-    def __init__(self, tell: Callable[[Progress], None] | None, jobs: int) -> None:
-        self._tell, self._jobs = tell, jobs
+    def __init__(self, tell: Callable[[Progress], None] | None, count: int) -> None:
+        self._tell, self._jobs = tell, count
         self._began = self._last = time.monotonic()
 
     def of(self, number: int) -> Callable[[int, float], None]:
-        """To be told of a job: all rows so far, and its own share."""
+        """Return the function to call for a job, with all rows so far and the share of that job."""
 
         def told(rows: int, share: float) -> None:
             now = time.monotonic()
-            if self._tell and now - self._last >= _EVERY_S:
+            if self._tell and now - self._last >= _INTERVAL_S:
                 self._last, spent = now, now - self._began
                 whole = (number + share) / self._jobs
                 left = spent * (1 - whole) / whole if whole > 0 else None
@@ -221,8 +222,8 @@ class _Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """One file on its way."""
+class _FileRun:
+    """The coding of one file."""
 
     job: Job
     folder: Path
@@ -230,7 +231,7 @@ class _Run:
     told: Callable[[int, float], None]
 
     def write(self, reader: Reader, added: Added, *, safe_cells: bool) -> bool:
-        """Write the output and publish it; whether there are bad rows."""
+        """Write the output and publish it; return whether there are bad rows."""
         made, side = self.folder / "output", self.folder / "bad"
         for left in (made, side):  # of a run that was killed
             left.unlink(missing_ok=True)
@@ -250,9 +251,9 @@ class _Run:
             bad.write(block.bad)
             writer.write(block, added.values(answers))
 
-        behind = Behind(write)
+        behind = WriteBehind(write)
         try:
-            with closing(Ahead(reader.blocks(self.engine.block_rows))) as blocks:
+            with closing(ReadAhead(reader.blocks(self.engine.block_rows))) as blocks:
                 for block in blocks:
                     behind.put((block, self.engine.answers(block)))
                     self.told(self.engine.tally.rows, block.share)

@@ -1,4 +1,4 @@
-"""Which files are read, and where each one's answers go."""
+"""The files to read, and the output of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BAD_ENDING: Final = ".bad.csv"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file, where its answers go, and what it is."""
+    """One input file, its output, and the format of the output."""
 
     source: Path
     target: Path
@@ -26,15 +26,15 @@ class Job:
 
     @property
     def bad(self) -> Path:
-        """Where its bad rows go, if there are any."""
+        """The side file for its bad rows."""
         return self.target.with_name(f"{self.target.name}{BAD_ENDING}")
 
 
 def jobs(source: Path, output: Path) -> tuple[Job, ...]:
-    """The files of a path, a folder or a pattern, in the order of their names.
+    """Return the files of a path, a folder or a pattern, in the order of their names.
 
-    A folder's files, and a pattern's, go into the folder `output` under the same names below it. Names that begin
-    with a dot or an underscore are no data.
+    The files of a folder or a pattern go into the folder `output` under the same relative names. Names that begin with
+    a dot or an underscore are skipped.
 
     Raises:
         InputError: There are none, one is of no format that is read, or an output would be an input.
@@ -60,11 +60,11 @@ def jobs(source: Path, output: Path) -> tuple[Job, ...]:
 
 
 def _below(source: Path) -> tuple[Path, Iterable[Path]]:
-    """A folder, and the data in it that a path or a pattern names."""
+    """Return a folder, and the data files in it that a path or a pattern names."""
     if source.is_dir():
         return source, _data(source, source.rglob("*"))
     parts = source.parts
-    fixed = next((place for place, part in enumerate(parts) if _MAGIC & set(part)), None)
+    fixed = next((index for index, part in enumerate(parts) if _MAGIC & set(part)), None)
     if fixed is None:
         raise InputError(f"{source} is not there: expected a file, a folder, or a pattern such as 'titles/*.csv'")
     base = Path(*parts[:fixed])

@@ -1,7 +1,7 @@
-"""Answers on disk while a file is in work: what was scored before a kill is not scored again.
+"""Answers on disk while a file is being coded: titles that were scored before a kill are not scored again.
 
-A stored part is found by what it answers: the titles, the model, the options and the code. So there is nothing that
-says how far a run came, which could be wrong, and a changed input or model finds nothing.
+Stored answers are found by what they answer: the titles, the model, the options and the code. So no file says how far
+a run came, which could be wrong, and a changed input, model or version of the code finds nothing and scores anew.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _DIGEST_BYTES = 32
 
 
 class Journal:
-    """A folder with the answers to titles, part by part."""
+    """A folder of answers, one file for the unknown titles of each block."""
 
     def __init__(self, folder: Path, context: str) -> None:
-        """`context` says all but the titles that an answer depends on."""
+        """Use a folder; `context` says what an answer depends on besides the title."""
         self._folder, self._context = folder, context.encode()
 
     def _path(self, match: Match) -> Path:
@@ -34,7 +34,7 @@ class Journal:
         return self._folder / f"{name}{_SUFFIX}"
 
     def find(self, match: Match, words: int) -> Words | None:
-        """The answers to the unknown titles, shape (unknown, words); None where they aren't whole."""
+        """Return the answers to the unknown titles, shape (unknown, words); None if they are absent or damaged."""
         try:
             stored = self._path(match).read_bytes()
         except OSError:
@@ -45,7 +45,7 @@ class Journal:
         return np.frombuffer(body, np.uint64).reshape(-1, words)
 
     def keep(self, match: Match, answers: Words) -> None:
-        """Store the answers to the unknown titles, whole and safe when this returns."""
+        """Store the answers to the unknown titles; they are on disk when this returns."""
         body = answers.tobytes()
         publish.write_file(self._path(match), _digest(body) + body)
 

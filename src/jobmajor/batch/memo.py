@@ -1,4 +1,4 @@
-"""What titles got before, within bounds: a title that stands in a file a thousand times is scored once."""
+"""A bounded memo of answers by title: a title that a file repeats is scored once."""
 
 from __future__ import annotations
 
@@ -15,68 +15,68 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.uint64]
 
-_FULL = 0.85  # of the slots: beyond, looking for a title that isn't there takes long
+_MAX_LOAD = 0.85  # share of used slots; above it, the search for a title that is absent gets slow
 _MOST_SLOTS = 2_400_000  # 115 MB of answers at all four levels: two million titles, of shorter answers no more
 _KEY_WORDS, _WORD_BYTES = 2, 8
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The titles of some rows, told apart.
+    """The different titles of some rows.
 
     Attributes:
-        answers: uint64, (rows, words); those of titles that were known.
-        places: int32, (rows,); which of the unknown titles a row has, -1 where it is known.
+        answers: uint64, (rows, words); filled where the title is known.
+        indices: int32, (rows,); which of the unknown titles a row has, -1 where its title is known.
         firsts: int32, (unknown,); the first row of each unknown title, ascending.
         keys: uint64, (rows, 2).
     """
 
     answers: Words
-    places: NDArray[np.int32]
+    indices: NDArray[np.int32]
     firsts: NDArray[np.int32]
     keys: Words
 
     def unknown_keys(self) -> bytes:
-        """What the unknown titles are known by, in their order."""
+        """Return the keys of the unknown titles, in order, as bytes."""
         return self.keys[self.firsts].tobytes()
 
 
 class Memo:
-    """Answers of fixed size by title; when it is full it keeps what it has.
+    """Keeps answers of fixed size by title; a full memo takes no more.
 
-    What it holds changes no answer, only how often one is made.
+    What it holds changes no answer, only how often one is computed.
     """
 
     def __init__(self, words: int, size_bytes: int) -> None:
-        """`words` are those of 8 bytes of an answer; the table, which is most of it, takes at most `size_bytes`."""
+        """Make a table of at most `size_bytes` for answers of so many `words` of 8 bytes."""
         self._words = words
         slots = min(_MOST_SLOTS, max(2, size_bytes // ((words + _KEY_WORDS) * _WORD_BYTES)))
         self._table = np.zeros((slots, words + _KEY_WORDS), np.uint64)
-        self._room = int(slots * _FULL)
+        self._free_slots = int(slots * _MAX_LOAD)
         self._seen = np.empty(0, np.int32)
 
     @property
     def size_bytes(self) -> int:
-        """Of its table."""
+        """The size of its table."""
         return self._table.nbytes
 
     def match(self, titles: Packed) -> Match:
-        """Which titles it knows, and which of the others are alike."""
+        """Look up titles, and tell the unknown ones apart."""
         rows = len(titles)
         keys = np.empty((rows, _KEY_WORDS), np.uint64)
         memo_table.hash_titles(titles.data, titles.starts, keys)
         answers = np.empty((rows, self._words), np.uint64)
-        places, firsts = np.empty(rows, np.int32), np.empty(rows, np.int32)
+        indices, firsts = np.empty(rows, np.int32), np.empty(rows, np.int32)
         if len(self._seen) < 2 * rows:
             self._seen = np.empty(1 << (2 * rows).bit_length(), np.int32)
         self._seen.fill(-1)
-        count = memo_table.find(keys, self._table, answers, self._seen, places, firsts)
-        return Match(answers, places, firsts[:count], keys)
+        count = memo_table.find(keys, self._table, answers, self._seen, indices, firsts)
+        return Match(answers, indices, firsts[:count], keys)
 
     def settle(self, match: Match, fresh: Words) -> Words:
-        """The answers of all rows, once those of the unknown titles are there, shape (unknown, words); keeps them."""
-        self._room -= memo_table.insert(match.keys, match.firsts, fresh, self._table, self._room)
-        memo_table.spread(fresh, match.places, match.answers)
+        """Keep the answers of the unknown titles, shape (unknown, words), and return those of all rows."""
+        self._free_slots -= memo_table.insert(match.keys, match.firsts, fresh, self._table, self._free_slots)
+        memo_table.spread(fresh, match.indices, match.answers)
         return match.answers
 
 

@@ -1,7 +1,6 @@
-"""Titles told apart, and answers looked up and put into their places: compiled, some 100 ns a row in all.
+"""The memo's hash table, compiled: hash titles, look up answers and spread them over rows, in about 100 ns a row.
 
-A title is known by 128 bits of hash. Titles that somebody made to collide would share an answer; two that did not
-would have to be looked for among 10^18.
+A title is identified by a hash of 128 bits. Titles made to collide would share an answer; by chance, two in 10^18 do.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def _final(value: np.uint64) -> np.uint64:
 
 @entry
 def hash_titles(data: Any, starts: Any, keys: Any) -> None:
-    """The key of each title, uint64, (titles, 2); the first half is never 0.
+    """Write the key of each title, uint64, (titles, 2); the first half is never 0.
 
     Words of 8 bytes go through the two halves of MurmurHash3's 128 bits.
     Source: Appleby, A., MurmurHash3 (public domain), MurmurHash3_x64_128.
@@ -45,13 +44,13 @@ def hash_titles(data: Any, starts: Any, keys: Any) -> None:
     for title in range(len(starts) - 1):
         begin, end = starts[title], starts[title + 1]
         one, two = _U(0x9368E53C2F6AF274), _U(0x586DCD208F7CD3FD)
-        place = begin
-        while place < end:
+        at = begin
+        while at < end:
             word, shift = _U(0), _U(0)
-            for step in range(min(8, end - place)):
-                word |= _U(data[place + step]) << shift
+            for step in range(min(8, end - at)):
+                word |= _U(data[at + step]) << shift
                 shift += _EIGHT
-            place += 8
+            at += 8
             one ^= _turned(word * _FIRST, _31) * _SECOND
             one = (_turned(one, _27) + two) * _5 + _A
             two ^= _turned(word * _SECOND, _33) * _FIRST
@@ -72,16 +71,16 @@ def _slot(table: Any, key: np.uint64) -> Any:
 
 
 @entry
-def find(keys: Any, table: Any, answers: Any, seen: Any, places: Any, firsts: Any) -> int:
-    """How many different titles the table doesn't know.
+def find(keys: Any, table: Any, answers: Any, seen: Any, indices: Any, firsts: Any) -> int:
+    """Return how many different titles the table does not know.
 
     Args:
         keys: Shape (rows, 2).
         table: Shape (slots, 2 + words): a key, 0 where none is, and its answer.
-        answers: Shape (rows, words): those of known titles are written here.
+        answers: Shape (rows, words): receives those of known titles.
         seen: Shape (a power of two above the rows,), all -1; scratch.
-        places: Shape (rows,): which of the unknown titles each row has is written here, -1 where it is known.
-        firsts: Shape (rows,): the first row of each unknown title is written here.
+        indices: Shape (rows,): receives which of the unknown titles each row has, -1 where it is known.
+        firsts: Shape (rows,): receives the first row of each unknown title.
     """
     slots, words, mask, count = len(table), answers.shape[1], len(seen) - 1, 0
     for row in range(len(keys)):
@@ -90,7 +89,7 @@ def find(keys: Any, table: Any, answers: Any, seen: Any, places: Any, firsts: An
         while table[slot, 0] != 0 and (table[slot, 0] != one or table[slot, 1] != two):
             slot = slot + 1 if slot + 1 < slots else 0
         if table[slot, 0] != 0:
-            places[row] = -1
+            indices[row] = -1
             for word in range(words):
                 answers[row, word] = table[slot, 2 + word]
             continue
@@ -104,15 +103,15 @@ def find(keys: Any, table: Any, answers: Any, seen: Any, places: Any, firsts: An
             seen[local] = count
             firsts[count] = row
             count += 1
-        places[row] = seen[local]
+        indices[row] = seen[local]
     return count
 
 
 @entry
-def insert(keys: Any, firsts: Any, fresh: Any, table: Any, room: int) -> int:
-    """Keep the answers `fresh`, shape (titles, words), of the titles in the rows `firsts`; how many had room."""
+def insert(keys: Any, firsts: Any, fresh: Any, table: Any, free: int) -> int:
+    """Insert the answers `fresh`, shape (titles, words), of the titles in the rows `firsts`; return how many fitted."""
     slots, words = len(table), fresh.shape[1]
-    count = min(room, len(fresh))
+    count = min(free, len(fresh))
     for title in range(count):
         one, two = keys[firsts[title], 0], keys[firsts[title], 1]
         slot = _slot(table, one)
@@ -125,23 +124,23 @@ def insert(keys: Any, firsts: Any, fresh: Any, table: Any, room: int) -> int:
 
 
 @entry
-def spread(fresh: Any, places: Any, answers: Any) -> None:
+def spread(fresh: Any, indices: Any, answers: Any) -> None:
     """Write the answers of the unknown titles to their rows."""
-    for row in range(len(places)):
-        place = places[row]
-        if place >= 0:
+    for row in range(len(indices)):
+        index = indices[row]
+        if index >= 0:
             for word in range(fresh.shape[1]):
-                answers[row, word] = fresh[place, word]
+                answers[row, word] = fresh[index, word]
 
 
 @entry
 def pick(data: Any, starts: Any, rows: Any, picked: Any, picked_starts: Any) -> None:
-    """The titles of some rows, side by side."""
+    """Copy the titles of some rows, one after another."""
     at = 0
     picked_starts[0] = 0
     for title in range(len(rows)):
         row = rows[title]
-        for place in range(starts[row], starts[row + 1]):
-            picked[at] = data[place]
+        for source in range(starts[row], starts[row + 1]):
+            picked[at] = data[source]
             at += 1
         picked_starts[title + 1] = at

@@ -17,7 +17,7 @@ import polars as pl
 
 from jobmajor.batch.added import Added
 from jobmajor.batch.engine import MEMO_BYTES, Engine
-from jobmajor.batch.threads import Ahead, Behind
+from jobmajor.batch.threads import ReadAhead, WriteBehind
 from jobmajor.errors import InputError
 from jobmajor.model import classifier, columns
 from jobmajor.tables.block import Block
@@ -127,10 +127,10 @@ def score(work: Work, threads: int | None = None) -> dict[str, int]:
         found[name] = len(frame)
         _log.info("scored part=%s rows=%d", name, len(frame))
 
-    behind = Behind(publish_part)
+    behind = WriteBehind(publish_part)
     with Engine(coder, added, None, threads=threads, memo_bytes=MEMO_BYTES) as engine:
         try:
-            with closing(Ahead(_frames(work, left))) as frames:
+            with closing(ReadAhead(_frames(work, left))) as frames:
                 for name, frame in frames:
                     behind.put((name, _scored(frame, engine, added)))
             behind.finish()

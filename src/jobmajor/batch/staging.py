@@ -1,4 +1,4 @@
-"""Where a file that is in work stands: beside its final name, locked, and gone when it is done."""
+"""The folder of a file that is being coded: beside its final name, locked, and removed when it is done."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _ENDING, _LOCK, _ANSWERS = ".partial", "lock", "answers"
 
 @contextmanager
 def staging(output: Path) -> Iterator[Path]:
-    """A folder beside the output that no other run uses, with a folder for answers in it.
+    """Hold a folder beside the output, locked against other runs, with a folder for answers in it.
 
-    It is removed at the end; after an error it stays if there are answers in it, for the next run to go on from.
+    It is removed at the end. After an error it stays if it holds answers, so that the next run goes on from them.
 
     Raises:
         Busy: Another run holds it.
@@ -40,12 +40,12 @@ def staging(output: Path) -> Iterator[Path]:
 
 
 def answers(folder: Path) -> Path:
-    """The staging folder's folder for answers."""
+    """Return the folder for answers in a staging folder."""
     return folder / _ANSWERS
 
 
 def publish_file(made: Path, target: Path) -> None:
-    """Give a whole file its final name, once it is safe on disk."""
+    """Flush a finished file to disk and give it its final name."""
     target.parent.mkdir(parents=True, exist_ok=True)
     publish.flush(made)
     made.replace(target)

@@ -1,7 +1,7 @@
-"""Threads beside the one that scores: one reads ahead, one writes behind, neither by more than a few blocks.
+"""Two threads beside the one that scores: one reads ahead and one writes behind, by a bounded number of blocks.
 
-Reading, scoring and writing happen in compiled code that lets other threads run, so three threads are enough for
-them to overlap, and memory stays what a few blocks take.
+Reading, scoring and writing run in compiled code that releases the interpreter's lock. So three threads overlap, and
+memory holds only a few blocks.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _Item = TypeVar("_Item")
-DEPTH = 1  # blocks that wait
+DEPTH = 1  # items in the queue
 _END: Any = object()
 
 
-class Ahead(Generic[_Item]):
-    """The same items, made by another thread before they are asked for; its error comes in their place."""
+class ReadAhead(Generic[_Item]):
+    """Iterates over items that another thread makes in advance; an error of that thread is raised in their order."""
 
     def __init__(self, items: Iterator[_Item], depth: int = DEPTH) -> None:
         self._items = items
@@ -50,7 +50,7 @@ class Ahead(Generic[_Item]):
             yield item
 
     def close(self) -> None:
-        """End the thread, whatever is left."""
+        """End the thread, even if items are left."""
         self._stopped.set()
         while self._thread.is_alive():
             with suppress(queue.Empty):
@@ -58,8 +58,8 @@ class Ahead(Generic[_Item]):
         self._thread.join()
 
 
-class Behind(Generic[_Item]):
-    """Hands items to a function in another thread, in their order; its error is raised at the next chance."""
+class WriteBehind(Generic[_Item]):
+    """Calls a function with items in another thread, in order; its error is raised by the next `put` or `finish`."""
 
     def __init__(self, function: Callable[[_Item], None], depth: int = DEPTH) -> None:
         self._function = function
@@ -77,7 +77,7 @@ class Behind(Generic[_Item]):
                     self._error = error
 
     def put(self, item: _Item) -> None:
-        """Hand over an item; waits while too many are waiting."""
+        """Queue an item; block while the queue is full."""
         self._check()
         self._waiting.put(item)
 
@@ -87,7 +87,7 @@ class Behind(Generic[_Item]):
         self._check()
 
     def stop(self) -> None:
-        """End the thread, whatever came of its items."""
+        """End the thread after the queued items; raise no error of theirs."""
         if self._thread.is_alive():
             self._waiting.put(_END)
             self._thread.join()

@@ -1,4 +1,4 @@
-"""`jobmajor classify --input`: parses, codes the files, says how far it is and what came of it."""
+"""`jobmajor classify --input`: code files, show the progress, and print a summary."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _CLEAR = "\r\x1b[K"
 
 
 def classify(source: str, output: Path, options: FileOptions, model: Path | None, home: Path, *, as_json: bool) -> None:
-    """Code the files and print a summary; on a terminal, progress goes to standard error meanwhile."""
-    # pyarrow's own allocator keeps 40 MB more of what it was given back; read when pyarrow is loaded.
+    """Code the files and print a summary; on a terminal, show the progress on standard error."""
+    # pyarrow's default allocator keeps 40 MB more of freed memory. The variable is read when pyarrow is loaded.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     from jobmajor.batch.files import code_file
 
@@ -39,7 +39,7 @@ def classify(source: str, output: Path, options: FileOptions, model: Path | None
 
 
 def tell(progress: Progress) -> None:
-    """One line on the terminal, over the one before."""
+    """Show the progress in one line that replaces the line before."""
     left = f", {_time(progress.left_s)} left" if progress.left_s is not None else ""
     rate = f"{progress.rows_per_s:,.0f} rows/s"
     sys.stderr.write(f"{_CLEAR}{progress.rows:,} rows, {progress.share:.0%}, {rate}{left}")
@@ -47,7 +47,7 @@ def tell(progress: Progress) -> None:
 
 
 def _time(seconds: float) -> str:
-    """Hours, minutes and seconds.
+    """Return seconds as hours, minutes and seconds.
 
     >>> _time(75.2), _time(3675)
     ('1:15', '1:01:15')
@@ -58,7 +58,7 @@ def _time(seconds: float) -> str:
 
 
 def show(found: Summary) -> None:
-    """Print what was done."""
+    """Print what the run did."""
     rate = found.rows / found.seconds if found.seconds else 0.0
     typer.echo(f"rows: {found.rows:,} in {found.seconds:.1f} s ({rate:,.0f} a second)")
     stored = f", and {found.stored:,} by the run before" if found.stored else ""

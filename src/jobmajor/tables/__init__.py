@@ -1,1 +1,1 @@
-"""Tables of any size and five formats, read and written block by block, every cell as it was, with columns added."""
+"""Files of rows (csv, tsv, jsonl, parquet, xlsx, zip), opened within bounds, read and written block by block."""

@@ -1,4 +1,4 @@
-"""Cells as plain values: what becomes of one where a table changes its format.
+"""Cells as plain values, and how each is written in another format.
 
 A value is text, a whole number, a number, a truth value, a date or time, None where there is nothing, or what JSON
 and parquet nest: lists and objects.
@@ -23,7 +23,7 @@ _MOST_INTEGER = 2**63
 
 
 def safe(text: str) -> str:
-    """The text, with an apostrophe before it where a spreadsheet would take it for a formula.
+    """Return the text, with an apostrophe before it where a spreadsheet would take it for a formula.
 
     Source: OWASP, CSV Injection (ASVS 5.0, 1.2.10).
 
@@ -34,7 +34,7 @@ def safe(text: str) -> str:
 
 
 def text(value: Any) -> str:
-    """A value as a cell of text; nothing is an empty one.
+    """Return a value as text; None becomes an empty text.
 
     >>> text(7.0), text(True), text(["a", 1]), text(None)
     ('7.0', 'true', '["a", 1]', '')
@@ -48,7 +48,7 @@ def text(value: Any) -> str:
 
 
 def jsonable(value: Any) -> Any:
-    """A value as JSON knows it: a date in ISO 8601, bytes in base64, and null where a number is none."""
+    """Return a value for JSON: a date in ISO 8601, bytes in base64, null for a number that is not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime.date | datetime.time):
@@ -67,12 +67,12 @@ def _plain(value: Any) -> Any:
 
 
 def all_text(count: int) -> list[Kind]:
-    """The kinds of so many columns of text."""
+    """Return the kinds of so many columns of text."""
     return ["text" for _ in range(count)]
 
 
 def widened(kind: Kind | None, values: Iterable[Any]) -> Kind | None:
-    """The kind of a column that held `kind` so far and now these values too; None while it held nothing.
+    """Return the kind of a column of `kind` that holds these values too; None while it holds nothing.
 
     >>> widened(None, [1, None]), widened("integer", [0.5]), widened("integer", ["x"])
     ('integer', 'number', 'text')
@@ -96,7 +96,7 @@ def _kind(value: Any) -> Kind:
 
 
 def of_kind(value: Any, kind: Kind | None) -> Any:
-    """A value as its column's kind has it."""
+    """Return a value converted to the kind of its column."""
     if value is None:
         return None
     if kind == "number":

@@ -1,7 +1,7 @@
-"""Bytes in and out of a file, unpacked and packed on the way, as a stream: no file is ever held whole.
+"""Streams of bytes from and to files, decompressed and compressed on the way: no file is held whole in memory.
 
-What is packed twice gives the same bytes twice: no time and no name stands in it. An archive that unfolds to far more
-than its size costs time but no memory, since a row is bounded.
+Compressing twice gives the same bytes twice, since neither a time nor a name is written. A file that decompresses to
+far more than its size costs time but no memory, since a row is bounded.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _GZIP_LEVEL = 6
 _TEXT = "text in UTF-8"
 
 
-class Source:
-    """A file's unpacked bytes, from the beginning."""
+class ByteSource:
+    """The decompressed bytes of a file, from the beginning."""
 
     def __init__(self, path: Path, packing: Packing) -> None:
-        """Opens it.
+        """Open the file.
 
         Raises:
             DataError: It is missing, empty, or holds no text.
@@ -76,17 +76,17 @@ class Source:
             do = "pack or fetch it again"
             raise DataError(self._path, f"a damaged or cut-off {self._packing} file", "a whole one", do) from error
 
-    def fill(self, room: memoryview) -> int:
-        """How many bytes were put into the room: all that it has, unless the file ends before."""
+    def fill(self, buffer: memoryview) -> int:
+        """Fill the buffer unless the file ends before; return how many bytes were read."""
         done = 0
         with self._faults():
-            while done < len(room) and (count := self._stream.readinto(room[done:])):
+            while done < len(buffer) and (count := self._stream.readinto(buffer[done:])):
                 done += count
         self._given += done
         return done
 
     def line(self, most: int) -> bytes:
-        """The next line with its end, or so many bytes of it; none at the file's end."""
+        """Return the next line with its end, at most `most` bytes of it; empty at the end of the file."""
         with self._faults():
             found = self._stream.readline(most)
         self._given += len(found)
@@ -94,7 +94,7 @@ class Source:
 
     @property
     def share(self) -> float:
-        """How much of the file has been given out, 0 to 1; of a packed one, how much has been unpacked."""
+        """How much of the file has been read, 0 to 1; of a compressed one, how much has been decompressed."""
         done = self._file.tell() if self._packing else self._given
         return min(1.0, done / max(self._size, 1))
 
@@ -105,10 +105,10 @@ class Source:
 
 
 def sink(path: Path, packing: Packing) -> IO[bytes]:
-    """A new file to write bytes into, packed on the way; closing it closes the file.
+    """Open a new file for bytes, which are compressed on the way; closing it closes the file.
 
     Raises:
-        MissingExtra: For zstd pyarrow is needed.
+        MissingExtra: zstd needs pyarrow.
     """
     if packing == "zstd":
         arrow = required("a .zst file")
@@ -119,7 +119,7 @@ def sink(path: Path, packing: Packing) -> IO[bytes]:
 
 
 class _Gzip(gzip.GzipFile):
-    """A gzip file without name and time, which closes what it writes to."""
+    """A gzip file without a name and a time, which closes its target."""
 
     def __init__(self, path: Path) -> None:
         self._target = path.open("wb")
@@ -131,7 +131,7 @@ class _Gzip(gzip.GzipFile):
 
 
 def required(what: str) -> Any:
-    """The package pyarrow.
+    """Return the package pyarrow.
 
     Raises:
         MissingExtra: It is not installed; `what` needs it.

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobmajor.tables.block import Values
-    from jobmajor.tables.compression import Source
+    from jobmajor.tables.compression import ByteSource
 
 Kind = Literal["csv", "tsv"]
 _SEPARATORS: Final = {"csv": ",;\t", "tsv": "\t"}  # the first with which there is a column of titles counts
@@ -48,7 +48,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class FirstLine(NamedTuple):
-    """The line of the columns' names as it is, with the signs that end it."""
+    """The line of the columns' names, and the bytes that end it, unchanged."""
 
     raw: bytes
     end: bytes
@@ -58,7 +58,7 @@ class FirstLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DelimitedRows:
-    """Rows as they stand in the text: `spans`, shape (rows, 6), are those of `scan.Found`."""
+    """Rows of the text, unchanged: `spans`, shape (rows, 6), are the rows of `scan.Found`."""
 
     text: NDArray[np.uint8]
     spans: NDArray[np.int64]
@@ -66,7 +66,7 @@ class DelimitedRows:
     width: int
 
     def columns(self) -> list[list[Any]]:
-        """All cells as text."""
+        """Return all cells as text."""
         whole = self.text.data
         bounds = self.spans[:, : END + 1].tolist()
         rows = [fields(str(whole[begin:end], "utf-8"), self.separator) for begin, end in bounds]
@@ -74,7 +74,7 @@ class DelimitedRows:
 
 
 def fields(row: str, separator: str) -> list[str]:
-    """The cells of a row that the scanner found whole.
+    """Return the cells of a row that the scanner found complete.
 
     >>> fields('007,"a ""b"", c",', ",")
     ['007', 'a "b", c', '']
@@ -96,7 +96,7 @@ def fields(row: str, separator: str) -> list[str]:
 
 
 def _unquoted(row: str, place: int) -> tuple[str, int]:
-    """A quoted cell's text, from behind its opening quote, and the place behind the closing one."""
+    """Return a quoted cell's text, from behind its opening quote, and the position behind the closing one."""
     parts = []
     while True:
         quote = row.index('"', place)
@@ -109,15 +109,15 @@ def _unquoted(row: str, place: int) -> tuple[str, int]:
 
 
 class _Text:
-    """The text in chunks, each in an array of its own, since its rows may still be in work when the next is read."""
+    """The text in chunks, each in a new array, since its rows may still be in use when the next is read."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ByteSource) -> None:
         self._source = source
         self.data, self.end, self.is_last = np.empty(0, np.uint8), 0, False
         self._shares = 0.0, 0.0
 
     def read_on(self, place: int) -> None:
-        """Drop what is before a place, and read on behind the rest."""
+        """Drop the text before a position, and read more behind the rest."""
         left = self.data[place : self.end]
         self.data = np.empty(BLOCK_BYTES, np.uint8)
         self.data[: len(left)] = left
@@ -126,15 +126,15 @@ class _Text:
         self.is_last = self.end < BLOCK_BYTES
 
     def share(self, place: int) -> float:
-        """How much of the file stands before a place of the text, 0 to 1."""
+        """Return how much of the file lies before a position of the text, 0 to 1."""
         before, now = self._shares
         return before + (now - before) * place / max(self.end, 1)
 
 
 class DelimitedReader:
-    """A table with a head in its first line."""
+    """Reads a table whose first line names the columns."""
 
-    def __init__(self, path: Path, source: Source, column: str, kind: Kind) -> None:
+    def __init__(self, path: Path, source: ByteSource, column: str, kind: Kind) -> None:
         self._path, self._source, self._column, self._kind = path, source, column, kind
         self._text = _Text(source)
         self._state = np.array([0, 1, 0])
@@ -143,7 +143,7 @@ class DelimitedReader:
         self._separator = ""
 
     def head(self) -> Head:
-        """The names in the first line that isn't empty; `details` is that line as it is."""
+        """Return the names in the first line that isn't empty; `details` is that line unchanged."""
         if self._head is None:
             self._head = self._read_head()
         return self._head
@@ -162,7 +162,7 @@ class DelimitedReader:
         return Head(tuple(names), cells.all_text(len(names)), first)
 
     def _first_row(self, separator: str) -> tuple[FirstLine, list[str]]:
-        """The first row and its cells; the next call of `scan` goes on behind it."""
+        """Return the first row and its cells; the next call of `scan` continues behind it."""
         text = self._text
         before = len(_BOM) if text.data[: len(_BOM)].tobytes() == _BOM else 0
         self._state[:] = before, 1, 0
@@ -178,7 +178,7 @@ class DelimitedReader:
         return FirstLine(raw, ends, separator, self._kind), fields(str(text.data[begin:end].data, "utf-8"), separator)
 
     def blocks(self, most: int) -> Iterator[Block]:
-        """All rows below the head."""
+        """Yield all rows below the head."""
         self.head()
         text, row = self._text, _row()
         titles = np.empty(BLOCK_BYTES, np.uint8)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from jobmajor.errors import InputError
-from jobmajor.tables.compression import ENDINGS, Packing, Source, sink
+from jobmajor.tables.compression import ENDINGS, ByteSource, Packing, sink
 from jobmajor.tables.delimited import DelimitedReader, DelimitedWriter
 from jobmajor.tables.jsonlines import JsonReader, JsonWriter
 from jobmajor.tables.parquet import ParquetReader, ParquetWriter
@@ -33,17 +33,17 @@ EXPECTED: Final = f"{', '.join(_KINDS)}, the text ones also with {' or '.join(EN
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What a file holds, and how it is packed."""
+    """The format of a file and its compression."""
 
     kind: Kind
     packing: Packing = ""
 
 
 def format_of(path: Path) -> Format:
-    """What a name says.
+    """Return the format that a file's name says.
 
     Raises:
-        InputError: Its ending is none of ours.
+        InputError: Its ending is unknown.
     """
     endings = [ending.lower() for ending in path.suffixes]
     packing = ENDINGS.get(endings[-1], "") if endings else ""
@@ -54,12 +54,12 @@ def format_of(path: Path) -> Format:
 
 
 def reader(path: Path, column: str, target: Format, reserved: Sequence[str] = ()) -> Reader:
-    """What reads a file whose rows become those of a `target`.
+    """Return the reader of a file.
 
     Args:
         path: The file; its name says what it holds.
-        column: Of the titles.
-        target: What is to be written.
+        column: The column of titles.
+        target: The format that will be written.
         reserved: Names of added columns, which a line of JSON can't have.
 
     Raises:
@@ -70,15 +70,15 @@ def reader(path: Path, column: str, target: Format, reserved: Sequence[str] = ()
         return ParquetReader(path, column)
     if found.kind == "xlsx":
         return WorkbookReader(path, column)
-    sources = [Source(path, found.packing)]
+    sources = [ByteSource(path, found.packing)]
     if found.kind == "jsonl":
-        again = [] if target.kind == "jsonl" else [Source(path, found.packing)]
+        again = [] if target.kind == "jsonl" else [ByteSource(path, found.packing)]
         return JsonReader(path, [*sources, *again], column, reserved)
     return DelimitedReader(path, sources[0], column, found.kind)
 
 
 def writer(path: Path, made: Format, head: Head, added: Sequence[Column], *, safe_cells: bool) -> Writer:
-    """What writes a new file.
+    """Return the writer of a new file.
 
     Raises:
         MissingExtra: Its format needs a package that is not installed.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from jobmajor.tables.block import Column, Values
     from jobmajor.tables.cells import Kind
-    from jobmajor.tables.compression import Source
+    from jobmajor.tables.compression import ByteSource
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
@@ -39,14 +39,14 @@ _BLANKS = b" \t\r\n"
 
 @dataclass(frozen=True, slots=True)
 class JsonRows:
-    """Lines as they stand, and what they hold; `kinds` says what each column of the table is."""
+    """Lines, unchanged, and their values; `kinds` is the kind of each column of the table."""
 
     lines: Sequence[bytes]
     values: Sequence[Mapping[str, Any]]
     kinds: Mapping[str, Kind]
 
     def columns(self) -> list[list[Any]]:
-        """The cells by key, nothing where a line lacks it."""
+        """Return the cells by key, None where a line lacks it."""
         return [[cells.of_kind(row.get(key), kind) for row in self.values] for key, kind in self.kinds.items()]
 
 
@@ -63,13 +63,13 @@ class _Line(NamedTuple):
 
 
 class JsonReader:
-    """Lines of objects.
+    """Reads lines of JSON objects.
 
-    Where they become a table, its columns are all the keys of the file, so that is read twice.
+    If another format is written, its columns are all keys of the file, so the file is read twice.
     """
 
-    def __init__(self, path: Path, sources: Sequence[Source], column: str, reserved: Sequence[str]) -> None:
-        """`sources` are the file, and once more the file where it is to be read twice."""
+    def __init__(self, path: Path, sources: Sequence[ByteSource], column: str, reserved: Sequence[str]) -> None:
+        """Use the open `sources`: the file, and the file once more where it is to be read twice."""
         self._path, self._sources, self._column = path, list(sources), column
         self._reserved = frozenset(reserved)
         self._key = column
@@ -77,7 +77,7 @@ class JsonReader:
         self._first: list[tuple[int, _Line | Bad]] = []
 
     def head(self) -> Head:
-        """The keys: of the first line, or of all lines where they become a table."""
+        """Return the keys of the first line, or of all lines where another format is written."""
         if self._head is None:
             self._head = self._surveyed() if len(self._sources) > 1 else self._of_first()
         return self._head
@@ -107,7 +107,7 @@ class JsonReader:
         return Head(tuple(kinds), tuple(kind or "text" for kind in kinds.values()))
 
     def blocks(self, most: int) -> Iterator[Block]:
-        """All lines but empty ones."""
+        """Yield all lines but empty ones."""
         kinds = dict(zip(self.head().names, self.head().kinds, strict=True))
         found: list[_Line | Bad] = []
         size = 0
@@ -185,8 +185,8 @@ def _no_number(name: str) -> float:
     raise ValueError(name)
 
 
-def _lines(source: Source, before: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Number, from 1, and bytes of every line that isn't blank; of an endless one the beginning."""
+def _lines(source: ByteSource, before: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Yield number, from 1, and bytes of every line that isn't blank; of a line that is too long the beginning."""
     number = before
     while line := source.line(MAX_LINE_BYTES + 1):
         number += 1

@@ -1,4 +1,4 @@
-"""Parquet, by pyarrow (extra `batch`): columns, types and what else the schema says are kept."""
+"""Parquet by pyarrow (extra `batch`): columns, types and the schema's metadata are kept."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class ArrowRows:
     batch: Any
 
     def columns(self) -> list[list[Any]]:
-        """All cells."""
+        """Return all cells."""
         return [column.to_pylist() for column in self.batch.columns]
 
 
 class ParquetReader:
-    """A file of any size; a buffer's worth of each column is held."""
+    """Reads a file of any size; holds one buffer for each column."""
 
     def __init__(self, path: Path, column: str) -> None:
-        """Opens it.
+        """Open the file.
 
         Raises:
             DataError: It is missing, damaged, or no parquet.
@@ -61,7 +61,7 @@ class ParquetReader:
         return DataError(self._path, f"what can't be read ({said})", "a parquet file", "fetch or make it again")
 
     def head(self) -> Head:
-        """The columns; `details` is Arrow's schema."""
+        """Return the columns; `details` is Arrow's schema."""
         schema = self._file.schema_arrow
         place = find_column(self._path, schema.names, self._column)
         if not self._is_text(schema.types[place]):
@@ -77,7 +77,7 @@ class ParquetReader:
         )
 
     def blocks(self, most: int) -> Iterator[Block]:
-        """All rows; a title that is no UTF-8 makes its row a bad one."""
+        """Yield all rows; a title that is not UTF-8 makes its row a bad one."""
         place = find_column(self._path, self._file.schema_arrow.names, self._column)
         rows, done = max(self._file.metadata.num_rows, 1), 0
         size = sum(self._file.metadata.row_group(group).total_byte_size for group in range(self._file.num_row_groups))
@@ -95,7 +95,7 @@ class ParquetReader:
         self._file.close()
 
     def _parted(self, batch: Any, place: int, before: int) -> tuple[Any, list[Bad]]:
-        """The rows whose title is UTF-8, and the others."""
+        """Return the rows whose title is UTF-8, and the others."""
         text = self._arrow.array(batch.column(place)) if batch.num_rows == 0 else batch.column(place)
         try:
             text.validate(full=True)
@@ -186,7 +186,7 @@ class ParquetWriter:
             self._waiting = []
 
     def close(self) -> None:
-        """Write what waits, and the end of the file."""
+        """Write the waiting rows and the end of the file."""
         self._write_group()
         self._file.close()
 

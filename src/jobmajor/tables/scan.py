@@ -1,6 +1,6 @@
-"""Where the rows of a delimited text begin and end, and what their titles are: compiled, straight from the bytes.
+"""The scanner of delimited text, compiled: where rows begin and end, and what their titles are.
 
-The rows themselves are never taken apart, so they can be written again as they were. Quotes are RFC 4180's, a line
+The rows themselves are not split, so they can be written again unchanged. Quotes are RFC 4180's, a line
 ends with LF, CR LF or CR, and what Python's `csv` reads in strict mode is read alike. Where a quote is never closed,
 or something stands behind a closing one, only the line in which that row begins is given up.
 """
@@ -33,7 +33,7 @@ _UNKNOWN, _INCOMPLETE = -1, -2
 
 
 class Asked(NamedTuple):
-    """How the text is to be read: the separator, the title's column and how many there are."""
+    """How to read the text: the separator, the index of the title's column and the number of columns."""
 
     separator: np.uint8
     column: int
@@ -41,7 +41,7 @@ class Asked(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What is written by `scan`.
+    """The arrays that `scan` fills.
 
     Attributes:
         rows: int64, (most, 6): where each row begins and ends, where the next one begins, the line, fields and fault.
@@ -68,7 +68,7 @@ def _line_end(text: Any, begin: int, end: int) -> Any:
 
 @inner
 def _behind(text: Any, place: int, end: int, is_last: bool) -> Any:
-    """Where the next line begins, after the sign that ends one; `_INCOMPLETE` where that can't be said yet."""
+    """Return where the next line begins, after the byte that ends one; `_INCOMPLETE` if more text is needed."""
     if text[place] == _LF:
         return place + 1
     if place + 1 < end:
@@ -78,7 +78,7 @@ def _behind(text: Any, place: int, end: int, is_last: bool) -> Any:
 
 @inner
 def _lowest(sign: Any) -> int:
-    """The lowest byte that may stand second behind a first one."""
+    """Return the lowest byte that may follow a first byte."""
     if sign == 0xE0:
         return 0xA0
     return 0x90 if sign == 0xF0 else 0x80
@@ -86,7 +86,7 @@ def _lowest(sign: Any) -> int:
 
 @inner
 def _highest(sign: Any) -> int:
-    """The highest byte that may stand second behind a first one."""
+    """Return the highest byte that may follow a first byte."""
     if sign == 0xED:
         return 0x9F
     return 0x8F if sign == 0xF4 else 0xBF
@@ -141,7 +141,7 @@ def _quoted(text: Any, begin: int, end: int, titles: Any, write: int, row: Any) 
 
 @inner
 def _quoted_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: Any, is_title: bool, row: Any) -> Any:
-    """Where a quoted cell ends; only a title's text is kept, and what stands behind a closing quote is a fault."""
+    """Return where a quoted cell ends; keep only a title's text; anything behind a closing quote is a fault."""
     write = row[_TITLE_END]
     place = _quoted(text, begin + 1, end, titles, write if is_title else len(titles), row)
     if not is_title:
@@ -154,7 +154,7 @@ def _quoted_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: A
 
 @inner
 def _plain_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: Any, is_title: bool, row: Any) -> Any:
-    """Where a cell without quotes ends; a title's text is kept."""
+    """Return where a cell without quotes ends; keep a title's text."""
     place, write = begin, row[_TITLE_END]
     while place < end:
         sign = text[place]
@@ -170,7 +170,7 @@ def _plain_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: An
 
 @inner
 def _fields(text: Any, begin: int, end: int, asked: Any, titles: Any, row: Any) -> Any:
-    """Read a row's fields: where its line ends, or `end`; `row` is told a fault, fields, lines and the title's end."""
+    """Read a row's fields and return where its line ends, or `end`; `row` gets fault, fields, lines and title's end."""
     separator, column = asked[0], asked[1]
     place, fields = begin, 0
     row[FAULT], row[LINE] = FINE, 0
@@ -189,7 +189,7 @@ def _fields(text: Any, begin: int, end: int, asked: Any, titles: Any, row: Any) 
 
 @inner
 def _ended(text: Any, place: int, end: int, is_last: bool, row: Any) -> bool:
-    """Note where the row ends and the next begins; False where that can't be said yet."""
+    """Note where the row ends and the next begins; return False if more text is needed."""
     row[END] = row[NEXT] = place
     if place < end:
         row[NEXT] = _behind(text, place, end, is_last)
@@ -198,7 +198,7 @@ def _ended(text: Any, place: int, end: int, is_last: bool, row: Any) -> bool:
 
 @inner
 def _given_up(text: Any, begin: int, limits: Any, is_last: bool, row: Any) -> bool:
-    """Note only the first line of a row that is faulty or too long; False where that isn't whole yet."""
+    """Note only the first line of a row that is faulty or too long; return False if more text is needed."""
     limit, end = limits
     place = _line_end(text, begin, limit)
     row[LINE] = 0
@@ -214,7 +214,7 @@ def _given_up(text: Any, begin: int, limits: Any, is_last: bool, row: Any) -> bo
 
 @inner
 def _is_whole(text: Any, begin: int, limits: Any, is_last: bool, asked: Any, titles: Any, row: Any) -> bool:
-    """Whether a row, with all that is noted of it, ends before what was read does."""
+    """Read a row and return whether it ends within the text."""
     limit, end = limits
     row[BEGIN], row[_IS_ENDLESS] = begin, 0
     place = _fields(text, begin, limit, asked, titles, row)
@@ -227,7 +227,7 @@ def _is_whole(text: Any, begin: int, limits: Any, is_last: bool, asked: Any, tit
 
 @inner
 def _fault(text: Any, row: Any, width: int) -> int:
-    """The fault of a row that was found whole."""
+    """Return the fault of a complete row."""
     if row[FAULT] != FINE:
         return row[FAULT]  # type: ignore[no-any-return]  # a number
     begin, end = row[BEGIN], row[END]
@@ -244,7 +244,7 @@ def _fault(text: Any, row: Any, width: int) -> int:
 
 @inner
 def _skipped(text: Any, end: int, is_last: bool, state: Any) -> bool:
-    """Go on behind the line of which too much was read; False where it goes on itself."""
+    """Skip the rest of an endless line; return False if it does not end in the text."""
     place = _line_end(text, state[PLACE], end)
     state[PLACE] = place
     following = _behind(text, place, end, is_last) if place < end else _INCOMPLETE
@@ -257,10 +257,10 @@ def _skipped(text: Any, end: int, is_last: bool, state: Any) -> bool:
 
 @entry
 def scan(text: Any, end: int, is_last: bool, asked: Any, found: Any) -> int:
-    """How many rows were found from `state`'s place on: as many as there is room for, or as are whole before `end`.
+    """Find rows from the position in `state` on; return how many: all that fit, or that are complete before `end`.
 
-    An empty line is a row only where the table has one column. A row of `TOO_LONG` counts as found at once, and the
-    rest of it is skipped, in the next call too.
+    An empty line is a row only if the table has one column. A row that is `TOO_LONG` counts as found at once; the rest
+    of it is skipped, in the next call too.
     """
     rows, titles, starts, state, row = found
     count = 0

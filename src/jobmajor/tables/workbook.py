@@ -1,4 +1,4 @@
-"""The rows of a workbook's sheet, after the whole file was found to be within bounds.
+"""The rows of a workbook's sheet, read after the whole file was checked against bounds.
 
 A workbook of 1.4 KB with one cell at XFD1048576 makes a spreadsheet parser take all memory, or
 panic. So every XML part is first streamed through a parser that only counts, and the fast parser
@@ -51,7 +51,7 @@ class _TooMuchError(Exception):
 
 @cache
 def _column(letters: str) -> int:
-    """A column's number, from 1, by its letters."""
+    """Return a column's number, from 1, by its letters."""
     if not 1 <= len(letters) <= 3 or not letters.isascii() or not letters.isalpha():
         raise _TooMuchError(f"a cell address that begins with {letters[:20]!r}")
     number = 0
@@ -60,8 +60,8 @@ def _column(letters: str) -> int:
     return number
 
 
-def _place(reference: str) -> tuple[int, int]:
-    """Row and column of an address like C12, both from 1."""
+def _position(reference: str) -> tuple[int, int]:
+    """Return row and column of an address like C12, both from 1."""
     letters = reference.rstrip(_DIGITS)
     return int(reference[len(letters) :]), _column(letters)
 
@@ -124,7 +124,7 @@ class _Counter:
         self.cells += 1
         row, column = self.row, self.column + 1
         if "r" in attributes:
-            row, column = _place(attributes["r"])
+            row, column = _position(attributes["r"])
         self.column = column
         if row > self.last_row or column > self.last_column or row < 1:
             self._reach(row, column)
@@ -135,7 +135,7 @@ class _Counter:
 
     def _dimension(self, attributes: Mapping[str, str]) -> None:
         for corner in attributes.get("ref", "A1").split(":"):
-            self._reach(*_place(corner))
+            self._reach(*_position(corner))
 
     def _reach(self, row: int, column: int) -> None:
         self.last_row, self.last_column = max(self.last_row, row), max(self.last_column, column)
@@ -160,7 +160,7 @@ class _Counter:
 
 
 def _counted_copy(path: Path) -> io.BytesIO:
-    """A stored zip of the XML parts, each counted as it is copied."""
+    """Return an uncompressed zip of the XML parts, each counted as it was copied."""
     copied = io.BytesIO()
     with (
         archive.opened(path, LIMITS, expected=_EXPECTED) as source,
@@ -191,7 +191,7 @@ def _check_text(path: Path, copied: io.BytesIO, sheet: str, strings: Sequence[st
 
 
 def _string_sizes(part: bytes) -> list[int]:
-    """The bytes that each shared text takes, in their order."""
+    """Return how many bytes each shared text takes, in order."""
     starts: list[int] = []
     parser = expat.ParserCreate("UTF-8")
 
@@ -205,7 +205,7 @@ def _string_sizes(part: bytes) -> list[int]:
 
 
 def _named_bytes(part: bytes, sizes: Sequence[int]) -> int:
-    """The bytes of all shared texts that the cells of a sheet name."""
+    """Return how many bytes the shared texts take that the cells of a sheet name."""
     total, named = 0, list[str]()
     parser = expat.ParserCreate("UTF-8")
 
@@ -228,7 +228,7 @@ def _named_bytes(part: bytes, sizes: Sequence[int]) -> int:
 
 
 def _copy_part(path: Path, source: zipfile.ZipFile, target: zipfile.ZipFile, name: str) -> _Counter:
-    """Copy one part; returns what was counted of it."""
+    """Copy one part, and return what was counted of it."""
     counter = _Counter()
     try:
         with target.open(name, "w") as part:
@@ -246,7 +246,7 @@ def _copy_part(path: Path, source: zipfile.ZipFile, target: zipfile.ZipFile, nam
 
 @contextmanager
 def parser_faults(path: Path) -> Iterator[None]:
-    """Turns what the fast parser raises on a damaged workbook, a panic included, into our error."""
+    """Turn what the fast parser raises on a damaged workbook, a panic included, into our error."""
     try:
         yield
     except CalamineError as error:
@@ -268,7 +268,7 @@ class Sheet:
 
 
 def sheet(path: Path, name: str | None = None) -> Sheet:
-    """The sheet of that name, or the first one; its rows are equally long, their cells as in `rows`.
+    """Return the sheet of that name, or the first one; its rows are equally long, their cells as in `rows`.
 
     Raises:
         DataError: As `rows` does.
@@ -285,7 +285,7 @@ def sheet(path: Path, name: str | None = None) -> Sheet:
 
 
 def rows(path: Path, name: str | None) -> Iterator[tuple[int, Sequence[object]]]:
-    """Row number, from 1 as the spreadsheet shows it, and cells of every row that isn't blank.
+    """Yield row number, from 1 as the spreadsheet shows it, and cells of every row that isn't blank.
 
     A cell is a str ("" where empty), float, int, bool, or a date or time. Without a name it is the first sheet.
 

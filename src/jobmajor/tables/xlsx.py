@@ -37,15 +37,15 @@ class SheetRows:
     kinds: Sequence[Kind]
 
     def columns(self) -> list[list[Any]]:
-        """All cells."""
+        """Return all cells."""
         return [list(column) for column in zip(*self.cells, strict=True)] or [[] for _ in self.kinds]
 
 
 class WorkbookReader:
-    """The first sheet of a workbook; its first row that isn't blank names the columns."""
+    """Reads the first sheet of a workbook; its first row that isn't blank names the columns."""
 
     def __init__(self, path: Path, column: str) -> None:
-        """Reads it.
+        """Read the sheet.
 
         Raises:
             DataError: It is missing, damaged, too large, or no workbook.
@@ -59,7 +59,7 @@ class WorkbookReader:
             raise DataError(path, "an empty sheet", "the columns' names in its first row", "give it one")
 
     def head(self) -> Head:
-        """The columns, each with the kind that fits all its values."""
+        """Return the columns, each with the kind that fits all its values."""
         names = [cells.text(value) for value in self._rows[0][1]]
         while names and not names[-1] and all(row[len(names) - 1] is None for _, row in self._rows[1:]):
             names.pop()
@@ -71,7 +71,7 @@ class WorkbookReader:
         return Head(tuple(names), tuple(kinds))
 
     def blocks(self, most: int) -> Iterator[Block]:
-        """All rows but blank ones."""
+        """Yield all rows but blank ones."""
         head = self.head()
         width, place = len(head.names), find_column(self._path, head.names, self._column)
         for first in range(1, len(self._rows), most):
@@ -86,12 +86,12 @@ class WorkbookReader:
             yield Block(titles, SheetRows(fine, head.kinds), bad, (first + len(part)) / len(self._rows))
 
     def close(self) -> None:
-        """Let the rows go."""
+        """Free the rows."""
         self._rows = []
 
 
 def _value(cell: object) -> Any:
-    """A cell as a plain value; a spreadsheet knows no whole numbers, so one that is whole becomes one."""
+    """Return a cell as a plain value; spreadsheets have only floats, so a whole one becomes an int."""
     if cell == "":
         return None
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < _WHOLE:
@@ -100,7 +100,7 @@ def _value(cell: object) -> Any:
 
 
 class WorkbookWriter:
-    """A sheet, written row by row; always the same bytes for the same rows."""
+    """Writes a sheet row by row; the same rows always give the same bytes."""
 
     def __init__(self, path: Path, head: Head, added: Sequence[Column], *, safe_cells: bool) -> None:
         try:
