@@ -1,1 +1,1 @@
-"""Runs any SageMaker pipeline definition on this machine: no Docker, no account."""
+"""Run SageMaker pipeline definitions on this machine, without Docker and without an account."""

@@ -46,7 +46,7 @@ HOME = Path(".sagelocal")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The status that the process ends with; `arguments` are the process's own when None."""
+    """Return the status that the process ends with; `arguments` are the process's own when None."""
     return edge(app, "sagelocal", arguments)
 
 
@@ -264,7 +264,7 @@ def _status(step: StepRecord) -> str:
 
 
 def _details(step: StepRecord) -> str:
-    """One line: the reason of a failure, the decided conditions, the metrics."""
+    """Return one line: the reason of a failure, the decided conditions, the metrics."""
     conditions = [f"{item['text']}: {'yes' if item['passed'] else 'no'}" for item in step.conditions]
     metrics = [f"{name}={value:g}" for name, value in step.metrics.items()]
     return "; ".join([*([one_line(step.reason)] if step.reason else []), *conditions, *metrics])

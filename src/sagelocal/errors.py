@@ -1,13 +1,13 @@
-"""Whose move it is when something fails: one tree for both packages.
+"""The errors of both packages, by who has to act.
 
     Error
-    ├── InputError         the caller's move: a wrong option, file, definition, title
+    ├── InputError         the caller: a wrong option, file, definition or title
     │   └── DefinitionError    a pipeline definition that can't run; lists every problem found
     ├── ArtifactError      a stored file is not what its record says: fetch or make it again
     │   └── ChecksumMismatch
-    └── PipelineError      ours, or the step's: a run could not go on
+    └── PipelineError      this program or a step: a run could not go on
         ├── StepFailed         a job exited with a failure, and its reason
-        ├── ServiceFault       what serves the steps failed, not the step: trying again may help
+        ├── ServiceFault       a service that the steps use failed: trying again may help
         ├── UnresolvedValue    a reference, a path or a condition that has no value in this run
         └── Busy               another run holds this workspace
 
@@ -29,11 +29,11 @@ THROTTLING: Final = "Step.THROTTLING"
 
 
 class Error(Exception):
-    """The root: one line that says what was found, what was expected and what to do."""
+    """The base class. Its message is one line: what was found, what was expected and what to do."""
 
 
 class InputError(Error):
-    """The caller's move: what was given can't be used."""
+    """An input can't be used; the caller has to change it."""
 
 
 class ArtifactError(Error):
@@ -45,7 +45,7 @@ class PipelineError(Error):
 
 
 class DefinitionError(InputError):
-    """A definition that can't run; `problems` holds every fault found, each as `place: fault`."""
+    """A definition can't run; `problems` lists everything that is wrong, each as `location: problem`."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -54,7 +54,7 @@ class DefinitionError(InputError):
 
 
 class ChecksumMismatch(ArtifactError):
-    """A file's content is not the recorded one."""
+    """The content of a file differs from its record."""
 
     def __init__(self, path: Path, expected: str, found: str) -> None:
         self.path, self.expected, self.found = path, expected, found
@@ -66,7 +66,8 @@ class ChecksumMismatch(ArtifactError):
 class StepFailed(PipelineError):
     """A step's job failed; `reason` is what the job itself gave, at most 1,024 characters.
 
-    `exception_type` is the service's name for such a failure, None for the job's own, which no policy retries.
+    `exception_type` is the service's name for such a failure. It is None for a failure of the job's program, which no
+    policy retries.
     """
 
     def __init__(self, step: str, reason: str, log: Path | None = None, exception_type: str | None = None) -> None:
@@ -76,7 +77,7 @@ class StepFailed(PipelineError):
 
 
 class ServiceFault(PipelineError):
-    """What serves the steps (an object store) failed; `exception_type` is what a retry policy knows it by."""
+    """A service that the steps use (an object store) failed; retry policies name it by `exception_type`."""
 
     def __init__(self, text: str, exception_type: str) -> None:
         self.exception_type = exception_type

@@ -1,7 +1,6 @@
-"""What a single value may be, as the service model says: type, enumeration, pattern, length and range.
+"""Check one value against the service model: type, enumeration, pattern, length and range.
 
-botocore sends whatever has the right type and is long enough; the service refuses the rest, minutes
-later. These are the checks in between.
+botocore itself checks only the type and the least length. The service refuses the rest minutes later.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ _STANDS_FOR: Final = dict(zip("LMNPSZ", "\ue000\ue001\ue002\ue003\ue004\ue005", 
 
 
 def fits(value: Any, shape: Shape) -> bool:
-    """Whether `value` is of the shape's type; true and false are no numbers."""
+    """Return whether `value` has the shape's type; true and false don't count as numbers."""
     types, _ = TYPES[shape.type_name]
     return isinstance(value, types) and (bool in types or not isinstance(value, bool))
 
 
 def faults(value: Any, shape: Shape) -> Iterator[str]:
-    """Everything that the shape's own limits refuse in `value`, members and items left out."""
+    """Yield every limit of the shape that `value` violates; members and items are not checked."""
     if not fits(value, shape):
         yield f"found {_shown(value, shape)}, expected {TYPES[shape.type_name][1]}"
         return
@@ -78,7 +77,7 @@ def _shown(value: Any, shape: Shape) -> str:
 
 
 def matches(value: str, pattern: str) -> bool:
-    """Whether the whole of `value` fits a pattern as the service model writes it, in Java's dialect.
+    """Return whether the whole of `value` fits a pattern as the service model writes it, in Java's dialect.
 
     >>> matches("s3://bucket/key", "(https|s3)://([^/]+)/?(.*)")
     True

@@ -1,6 +1,6 @@
-"""How the expressions of a pipeline definition are written: what can be known of them before any run.
+"""The syntax of expressions in a definition (`Get`, `Std:Join`, `Std:JsonGet`), checked before anything runs.
 
-`language` computes them; what could never be computed is found here, with its place, before anything runs.
+`language` evaluates them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EXECUTION: Final = (
 class Reference:
     """A `Get`; `root` is Parameters, Execution or Steps.
 
-    `path` leads into the step's properties; it is empty for the other two.
+    `path` is a path in the step's properties; it is empty for Parameters and Execution.
     """
 
     root: str
@@ -38,7 +38,7 @@ class Reference:
 
 
 def expression(value: Any) -> tuple[str, Any] | None:
-    """(kind, body) where `value` is an expression, None where it is plain data."""
+    """Return (kind, body) if `value` is an expression, None if it is plain data."""
     if not isinstance(value, dict) or len(value) != 1:
         return None
     ((kind, body),) = value.items()
@@ -46,10 +46,10 @@ def expression(value: Any) -> tuple[str, Any] | None:
 
 
 def reference(text: Any) -> Reference:
-    """The parts of a `Get`.
+    """Return the parts of a `Get`.
 
     Raises:
-        InputError: It is none, or of no root that we know.
+        InputError: It is not a reference, or its root is unknown.
     """
     path = paths.parse(text) if isinstance(text, str) else ()
     match path:
@@ -61,7 +61,7 @@ def reference(text: Any) -> Reference:
 
 
 def gets(value: Any, place: str = "") -> Iterator[tuple[str, Reference]]:
-    """(place, reference) of every well-formed Get inside `value`, in order."""
+    """Yield (location, reference) of every well-formed Get inside `value`, in order."""
     found = expression(value)
     if found and found[0] == "Get":
         try:
@@ -74,7 +74,7 @@ def gets(value: Any, place: str = "") -> Iterator[tuple[str, Reference]]:
 
 
 def references(value: Any) -> frozenset[str]:
-    """Names of the steps that must be done before `value` can be computed."""
+    """Return the names of the steps that `value` depends on."""
     return frozenset(found.name for _, found in gets(value) if found.root == "Steps")
 
 
@@ -83,7 +83,7 @@ def _items(value: dict[str, Any] | list[Any]) -> list[tuple[str | int, Any]]:
 
 
 def faults(value: Any, place: str) -> Iterator[str]:
-    """Every expression inside `value` that could never be computed, whatever the run: `place: fault`."""
+    """Yield `location: problem` for every expression inside `value` that no run could evaluate."""
     found = expression(value)
     if found:
         kind, body = found
@@ -138,7 +138,7 @@ def _json_faults(body: Any, place: str) -> Iterator[str]:
 
 
 def property_file(source: Any) -> tuple[str, str] | None:
-    """(step, property file) of a `{"Get": "Steps.step.PropertyFiles.name"}`, None for all else."""
+    """Return (step, property file) of a `{"Get": "Steps.step.PropertyFiles.name"}`, None for all else."""
     match next(gets(source), None):
         case "", Reference("Steps", step, ("PropertyFiles", str(name))):
             return step, name
@@ -146,6 +146,6 @@ def property_file(source: Any) -> tuple[str, str] | None:
 
 
 def short(value: Any) -> str:
-    """`value` as JSON, cut to 60 characters, for an error's line."""
+    """Return `value` as JSON, cut to 60 characters, for an error message."""
     text = json.dumps(value, ensure_ascii=False, default=repr)
     return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,7 +1,6 @@
-"""JSON from a stranger, read member by member, with every fault noted instead of the first one raised.
+"""Read untrusted JSON member by member, and collect every problem instead of raising the first one.
 
-Who sends a definition wants all that is wrong with it in one answer, and must get an answer, not a
-traceback, whatever the bytes are.
+A caller gets all problems of a definition at once, and never a traceback, whatever the bytes are.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ _WORDS: Final = {dict: "an object", list: "a list", str: "a string", bool: "true
 
 
 def decode(data: bytes) -> Any:
-    """The JSON in `data`.
+    """Return the JSON in `data`.
 
     Raises:
-        ValueError: It is no JSON that every reader takes alike: a name given twice, NaN, a number
-            too large for a float, half a character, too long, too deep. One line says which.
+        ValueError: It is not JSON that every parser reads alike: it has a duplicate name, NaN, a number too large for
+            a float or a lone surrogate, or it is too long or too deeply nested. The message says which.
     """
     if len(data) > MAX_BYTES:
         raise ValueError(f"has over {MAX_BYTES:,} bytes, which no definition may have")
@@ -72,7 +71,7 @@ def _check_values(value: Any) -> None:
 
 
 class Fields:
-    """One JSON object at its place; faults go to a list that all readers of one text share."""
+    """One JSON object and its location in the definition; problems are added to the shared list `faults`."""
 
     def __init__(self, value: Any, place: str, faults: list[str]) -> None:
         self.place, self.faults = place, faults
@@ -81,15 +80,15 @@ class Fields:
             faults.append(f"{place}: found {short(value)}, expected an object")
 
     def at(self, name: str) -> str:
-        """The place of a member."""
+        """Return the location of a member."""
         return paths.join(self.place, name)
 
     def refuse(self, name: str, fault: str) -> None:
-        """Note a fault of one member."""
+        """Record a problem of one member."""
         self.faults.append(f"{self.at(name)}: {fault}")
 
     def take(self, name: str, kind: type[T], default: T, *, required: bool = False) -> T:
-        """The member, or `default` where it is absent or of another kind, which is noted."""
+        """Return the member; if it is absent or of another type, record that and return `default`."""
         if name not in self.values:
             if required:
                 self.refuse(name, f"is missing, expected {_WORDS[kind]}")
@@ -101,7 +100,7 @@ class Fields:
         return default
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """The strings of a list; absent means none."""
+        """Return the strings of a list member; empty if it is absent."""
         values = self.take(name, list, [])
         for index, value in enumerate(values):
             if not isinstance(value, str):
@@ -109,14 +108,14 @@ class Fields:
         return tuple(value for value in values if isinstance(value, str))
 
     def only(self, known: Collection[str]) -> None:
-        """Note every member that is not among `known`."""
+        """Record every member that is not among `known`."""
         for name in self.values:
             if name not in known:
                 self.refuse(name, f"is no member here{likely(name, known)}")
 
 
 def likely(name: str, known: Iterable[str]) -> str:
-    """`, did you mean 'x'?` or, where nothing is near, what there is; for the end of a fault."""
+    """Return the end of an error message: `, did you mean 'x'?`, or the valid names if none is similar."""
     names = sorted(known)
     lower = {candidate.lower(): candidate for candidate in names}
     near = difflib.get_close_matches(name.lower(), lower, n=1)

@@ -1,7 +1,7 @@
-"""Which step waits for which.
+"""The dependency graph of a definition.
 
-The order of a pipeline is nowhere written: it follows from DependsOn, from every reference and from the
-branches of a Condition. The run, the checks and the picture of a pipeline read it from here.
+A definition doesn't state the order of its steps. It follows from DependsOn, from references and from the branches of
+a Condition. The run, the checks and the diagram all use this module.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def flatten(steps: Iterable[Step]) -> Iterator[tuple[Step, Step | None]]:
-    """(step, the Condition whose branch it stands in) for all steps, a Condition before its branches."""
+    """Yield (step, the Condition whose branch holds it, or None) for all steps, a Condition before its branches."""
 
     def below(inner: Iterable[Step], owner: Step | None) -> Iterator[tuple[Step, Step | None]]:
         for step in inner:
@@ -30,7 +30,7 @@ def flatten(steps: Iterable[Step]) -> Iterator[tuple[Step, Step | None]]:
 
 
 def sources(step: Step) -> tuple[tuple[str, Any], ...]:
-    """(place, value) of what may hold references; the branches of a Condition are steps themselves."""
+    """Return (location, value) of everything in a step that may hold references, its branches excluded."""
     place = f"steps[{step.name}].Arguments"
     if step.type == "Condition":
         return ((f"{place}.Conditions", list(step.conditions)),)
@@ -38,7 +38,7 @@ def sources(step: Step) -> tuple[tuple[str, Any], ...]:
 
 
 def dependencies(definition: Definition) -> Mapping[str, frozenset[str]]:
-    """The steps that each step waits for, by name, in the order of the definition."""
+    """Return the steps that each step waits for, by name, in the order of the definition."""
     return _dependencies(definition.steps)
 
 
@@ -51,7 +51,7 @@ def _dependencies(steps: Iterable[Step]) -> dict[str, frozenset[str]]:
 
 
 def order(definition: Definition) -> tuple[str, ...]:
-    """All step names, each after those it waits for, otherwise in the order of the definition."""
+    """Return all step names in topological order; ties keep the order of the definition."""
     order, done = TopologicalOrder(dependencies(definition)), []
     while name := order.next():
         done.append(name)
@@ -60,7 +60,7 @@ def order(definition: Definition) -> tuple[str, ...]:
 
 
 class TopologicalOrder:
-    """Whose turn it is: steps whose waits are over, in the order of the definition."""
+    """A topological order that is read while steps run; ties keep the order of the definition."""
 
     def __init__(self, waits: Mapping[str, Collection[str]]) -> None:
         self._names = list(waits)
@@ -70,11 +70,11 @@ class TopologicalOrder:
         self._collect()
 
     def next(self) -> str | None:
-        """A step that was not given yet and may begin, None where there is none before another one is done."""
+        """Return the next step that may begin, or None if all of them wait for steps that are not done."""
         return self._names[heapq.heappop(self._ready)] if self._ready else None
 
     def done(self, name: str) -> None:
-        """Those who waited for this step may begin."""
+        """Mark a step as done, so that the steps that depend on it may begin."""
         self._sorter.done(name)
         self._collect()
 
@@ -84,7 +84,7 @@ class TopologicalOrder:
 
 
 def cycle(steps: Iterable[Step]) -> tuple[str, ...]:
-    """The names around one cycle, the first again at the end; empty when there is none."""
+    """Return the names along one cycle, with the first one repeated at the end; empty if there is no cycle."""
     try:
         TopologicalSorter(_dependencies(steps)).prepare()
     except CycleError as error:

@@ -1,7 +1,6 @@
-"""The expressions of a pipeline definition, computed: `Get`, `Std:Join`, `Std:JsonGet` and conditions.
+"""Evaluate the expressions of a definition: `Get`, `Std:Join`, `Std:JsonGet` and conditions.
 
-The service computes them between steps; whoever runs a definition elsewhere must compute the same
-values, so there is one evaluator, used by the checks before a run and by the run itself.
+The results must equal those of the service. The checks before a run and the run itself use the same evaluator.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "Scope", "condition_faults", "holds", "references", "resolve"]
 
-# By what an item of a list is addressed: Outputs['train'] is the one with that OutputName.
+# The member that identifies an item of a list: Outputs['train'] is the one whose OutputName is train.
 ITEM_NAMES: Final = {
     "Outputs": "OutputName",
     "ProcessingInputs": "InputName",
@@ -44,11 +43,10 @@ _MEMBERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What references can see in one execution.
+    """The values that references of one execution resolve to.
 
-    `properties` holds, by step name, what the Describe… call would give; `property_file` gives
-    the parsed JSON of (step, property file), `document` that of an `s3://` URI where one can be
-    read.
+    `properties` holds, by step name, what the Describe… call would return. `property_file` returns the parsed JSON of
+    (step, property file), `document` that of an `s3://` URI; it is None if no URI can be read.
     """
 
     parameters: Mapping[str, Any]
@@ -60,10 +58,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A decided condition, with the values that decided it: `text` for people, the rest for the record.
+    """An evaluated condition with its values: `text` for people, the rest for the record.
 
-    `left` and `right` are the compared values (for In, the values looked among), None for Not and Or, whose
-    decided conditions are in `parts`.
+    `left` and `right` are the compared values; for In, `right` is the list. For Not and Or both are None, and `parts`
+    holds the inner outcomes.
     """
 
     text: str
@@ -75,7 +73,7 @@ class Outcome:
 
 
 def resolve(value: Any, scope: Scope) -> Any:
-    """`value` with every expression inside replaced by what it stands for; plain data comes back equal.
+    """Return `value` with every expression replaced by its value; plain data is returned unchanged.
 
     Raises:
         UnresolvedValue: A reference, file or path has no value in `scope`.
@@ -135,7 +133,7 @@ def _json_get(body: Any, scope: Scope) -> Any:
 
 
 def condition_faults(condition: Any, place: str) -> Iterator[str]:
-    """Every fault in how a condition is written, those of the expressions inside left out: `place: fault`."""
+    """Yield `location: problem` for the syntax of a condition; expressions inside it are not checked."""
     kind = condition.get("Type") if isinstance(condition, dict) else None
     expected = _MEMBERS.get(kind) if isinstance(kind, str) else None
     if expected is None:
@@ -157,7 +155,7 @@ def condition_faults(condition: Any, place: str) -> Iterator[str]:
 
 
 def holds(condition: Mapping[str, Any], scope: Scope) -> Outcome:
-    """The condition decided in `scope`, after every part of it was computed (Or stops at nothing).
+    """Evaluate a condition in `scope`; all parts are evaluated, because Or doesn't short-circuit.
 
     Raises:
         UnresolvedValue: A value is missing, the two can't be compared (a string and a number), or

@@ -1,7 +1,7 @@
-"""The parameters of a definition, and the values that one execution gives them.
+"""Read the parameters of a definition and bind them to the values of one execution.
 
-What differs between places (bucket, role, instance types) enters here and nowhere else, so a wrong value is
-refused before anything runs.
+Parameters hold what differs between environments (bucket, role, instance types). A wrong value is refused before
+anything runs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WORDS: Final = {
 class Parameter:
     """A declared parameter.
 
-    `default` means something only with `has_default`; an empty `enum` allows every value.
+    Ignore `default` unless `has_default` is true. An empty `enum` allows every value.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Parameter:
 
 
 def read(raw: list[Any], faults: list[str]) -> dict[str, Parameter]:
-    """The declared parameters by name; what is wrong with them is added to `faults`."""
+    """Return the declared parameters by name, and add what is wrong with them to `faults`."""
     found: dict[str, Parameter] = {}
     for index, item in enumerate(raw):
         fields = Fields(item, f"parameters[{index}]", faults)
@@ -79,12 +79,11 @@ def _parameter(fields: Fields, name: str) -> Parameter:
 
 
 def bind(known: Mapping[str, Parameter], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The value of every parameter in one execution, in the order of their declaration.
+    """Return the value of every parameter in one execution, in the order of their declaration.
 
     Args:
         known: The declared parameters by name, `Definition.parameters`.
-        overrides: Values by name, before the defaults. A string, as a command line has it, is read as the
-            declared type.
+        overrides: Values by name that replace the defaults. A string is converted to the declared type.
 
     Raises:
         InputError: A name is unknown, a value is of another type or not among those allowed, or a parameter

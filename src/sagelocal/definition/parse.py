@@ -1,7 +1,7 @@
-"""A pipeline definition, parsed and checked: what can be known to fail is found before a step runs.
+"""Parse a pipeline definition and check it before any step runs.
 
-A run costs minutes here and money on AWS; a misspelt reference in its last step must not cost either.
-The bytes are kept as they came, since what runs here and what is sent there are the same bytes.
+A misspelled reference in the last step must not cost the minutes (or, on AWS, the money) of the steps before it.
+The bytes are kept unchanged: what runs here is byte for byte what is sent to the service.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _TOP: Final = (
 
 
 def parse(data: bytes) -> Definition:
-    """The definition in `data`, if its structure and all its references hold.
+    """Return the definition in `data`, after its structure and all its references were checked.
 
-    What its Arguments hold is looked at by `check`, which needs the parameters' values.
+    `check` looks at the Arguments, because that needs the values of the parameters.
 
     Raises:
-        DefinitionError: With every problem found, each as `place: fault`.
+        DefinitionError: With every problem found, each as `location: problem`.
     """
     try:
         raw = decode(data)
@@ -67,14 +67,14 @@ def parse(data: bytes) -> Definition:
 
 
 def check(definition: Definition, values: Mapping[str, Any]) -> None:
-    """Return if the service would take every step's Arguments, as botocore describes its requests.
+    """Raise an error unless the service would accept every step's Arguments, as botocore describes its requests.
 
     Args:
         definition: A parsed definition.
         values: The parameters of the execution, as `bind` gives them.
 
     Raises:
-        DefinitionError: With every problem found, each as `place: fault`.
+        DefinitionError: With every problem found, each as `location: problem`.
         InputError: A parameter has no value in `values`.
     """
     unbound = sorted(definition.parameters.keys() - values.keys())

@@ -1,7 +1,7 @@
-"""Where a value stands inside JSON, `a.b[0]['x.y']`: read, written and followed.
+"""Parse, write and follow paths inside JSON, such as `a.b[0]['x.y']`.
 
-References into a step's properties, paths into a property file and the places that our errors
-name are all written this way; three readers of it would disagree on the first key with a dot.
+References to step properties, paths into property files and the locations in error messages all use this syntax.
+Separate parsers would disagree on the first key with a dot.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _PLAIN = re.compile(r"[\w:-]+")
 
 
 def parse(text: str) -> Parts:
-    """Keys (str) and positions (int), outermost first; a leading `$`, as JSONPath writes it, is dropped.
+    """Return the keys (str) and indices (int) of a path, outermost first, without the leading `$` of JSONPath.
 
     Raises:
-        InputError: It is no such path; a wildcard or a filter is none, it could name several values.
+        InputError: It is not a path to one value; wildcards and filters are not allowed.
 
     >>> parse("a['x.y'][0]")
     ('a', 'x.y', 0)
@@ -44,7 +44,7 @@ def parse(text: str) -> Parts:
 
 
 def join(place: str, part: str | int) -> str:
-    """The place of a member (str) or of an item (int) of what stands at `place`.
+    """Return the path of a member (str) or an item (int) of the value at `place`.
 
     >>> join("steps[train].Arguments", "RoleArn"), join("a", "x.y")
     ('steps[train].Arguments.RoleArn', "a['x.y']")
@@ -57,16 +57,16 @@ def join(place: str, part: str | int) -> str:
 
 
 def follow(value: Any, path: Parts, keys: Collection[str] = ()) -> Any:
-    """What stands at `path` inside `value`.
+    """Return the value at `path` inside `value`.
 
     Args:
         value: Parsed JSON.
         path: As `parse` gives it; empty means `value` itself.
-        keys: Members that name an item of a list: with `OutputName` among them, `Outputs['train']`
-            is the item whose OutputName is `train`. Without any, a list has positions only.
+        keys: Members that identify an item of a list: with `OutputName` among them, `Outputs['train']`
+            is the item whose OutputName is `train`. Without any, items are found by index only.
 
     Raises:
-        LookupError: Nothing stands there; it says where the path ends and what was there.
+        LookupError: There is no such value; the message says where the path ends and what is there.
     """
     place = ""
     for part in path:

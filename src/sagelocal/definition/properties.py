@@ -1,7 +1,6 @@
-"""References into what a step leaves behind, checked against the answers that the service gives about it.
+"""Check references to step properties against the shapes of the service's Describe… responses.
 
-`Steps.train.ModelArtifact.S3ModelArtifacts` is wrong by one letter, and without this check that is
-found after the training that it refers to.
+`Steps.train.ModelArtifact.S3ModelArtifacts` lacks one letter. Without this check you learn that after the training.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def faults(definition: Definition) -> Iterator[str]:
-    """Every reference to a property that its step won't have: `place: fault`."""
+    """Yield `location: problem` for every reference to a property that its step won't have."""
     named = {step.name: step for step, _ in graph.flatten(definition.steps)}
     for step in named.values():
         for place, value in graph.sources(step):
@@ -35,7 +34,7 @@ def faults(definition: Definition) -> Iterator[str]:
 
 
 def shape(found: expressions.Reference, named: Mapping[str, Step]) -> Shape | None:
-    """What a reference into a step gives; None where no answer of the service says so.
+    """Return the shape of the property that a reference names, or None if botocore doesn't describe it.
 
     Raises:
         InputError: The step will have no such property.

@@ -1,16 +1,16 @@
-"""When a failed step is tried again: what its failure is called, and what the step's own policies say of that.
+"""Retry policies: how failures are classified, and when a step is tried again.
 
-The service retries faults of its own, never what a job's program did. What happens on one machine, and the name
-that a policy knows it by:
+The service retries failures of its own, never those of a job's program. Failures on one machine are mapped to its
+exception types:
 
     Step.THROTTLING               an object store asks for fewer requests
     Step.SERVICE_FAULT            an object store fails or can't be reached; a disk or a network folder fails (EIO, …)
-    SageMaker.JOB_INTERNAL_ERROR  a job is killed from outside: SIGKILL, as the kernel does when memory runs out, or a
-                                  person's SIGTERM, SIGHUP, SIGINT; or its supervisor is
+    SageMaker.JOB_INTERNAL_ERROR  a job or its supervisor is killed from outside: SIGKILL (as the kernel does when
+                                  memory runs out), SIGTERM, SIGHUP or SIGINT
     SageMaker.CAPACITY_ERROR      the machine has no memory or no process left to start a job with (ENOMEM, EAGAIN)
     SageMaker.RESOURCE_LIMIT      a limit is reached: disk, quota, open files (ENOSPC, EDQUOT, EMFILE, ENFILE, EFBIG)
 
-Every other failure is the job's or the definition's own, and no policy retries it: an exit code, a crash (SIGSEGV,
+No policy retries another failure: an exit code, a crash (SIGSEGV,
 SIGABRT), a run past MaxRuntimeInSeconds, a missing input, a refused condition. Source of the policies: AWS, SageMaker
 AI Developer Guide, "Retry Policy for Pipeline Steps".
 """
@@ -53,9 +53,9 @@ _OWN_RETRIES: Final = ("Tuning", "AutoML")  # their jobs' internal errors are th
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """After which failures to try again: the n-th time `interval_s` × `backoff_rate`ⁿ⁻¹ later.
+    """Which failures to retry, and when: the n-th retry starts `interval_s` × `backoff_rate`ⁿ⁻¹ after the failure.
 
-    At most `max_attempts` times, or, where that is None, until `expire_after_s` after the step began.
+    There are at most `max_attempts` retries or, if that is None, retries until `expire_after_s` after the step began.
     """
 
     exception_types: tuple[str, ...]
@@ -67,14 +67,17 @@ class RetryPolicy:
 
 @dataclass(slots=True)
 class Retries:
-    """The tries of one step that began at `began`, in seconds; each policy counts its own."""
+    """The retries of one step that began at `began`, in seconds; each policy has its own count."""
 
     policies: Sequence[RetryPolicy]
     began: float
     counts: dict[int, int] = field(default_factory=dict)
 
     def pause_s(self, exception_type: str | None, now: float) -> float | None:
-        """Seconds to wait before the next try, None when there is none; the first policy that names the type counts."""
+        """Return the seconds to wait before the next attempt, or None if there is none.
+
+        The first policy that names the exception type applies.
+        """
         for index, policy in enumerate(self.policies):
             if exception_type in policy.exception_types:
                 done = self.counts.get(index, 0)
@@ -89,11 +92,11 @@ class Retries:
 
 
 def after_exit(code: int, fault: str, *, timed_out: bool) -> str | None:
-    """What a policy calls the way a job ended; None for the job's own failure.
+    """Return the exception type for the way a job ended, or None if its program failed.
 
     Args:
         code: The exit code; negative for the signal that killed the job.
-        fault: Why the job never began; empty where it did.
+        fault: Why the job never began; empty if it did.
         timed_out: Whether it ran longer than it may.
     """
     if timed_out:
@@ -105,7 +108,7 @@ def after_exit(code: int, fault: str, *, timed_out: bool) -> str | None:
 
 
 def of(error: Exception) -> str | None:
-    """What a policy calls this error; None where no policy may answer it."""
+    """Return the exception type of an error, or None if no policy may retry it."""
     if isinstance(error, OSError):
         return _of_number(error.errno)
     found: str | None = getattr(error, "exception_type", None)
@@ -120,7 +123,7 @@ def _of_number(number: int | None) -> str | None:
 
 
 def read(raw: list[Any], place: str, faults: list[str], step_type: str = "") -> tuple[RetryPolicy, ...]:
-    """The RetryPolicies of a step; what is wrong with them is added to `faults`."""
+    """Return the RetryPolicies of a step, and add what is wrong with them to `faults`."""
     found = [_policy(Fields(item, f"{place}[{index}]", faults)) for index, item in enumerate(raw)]
     if step_type in _OWN_RETRIES:
         kept = [[name for name in policy.exception_types if name != INTERNAL_ERROR] for policy in found]
@@ -150,7 +153,7 @@ def _policy(fields: Fields) -> RetryPolicy:
 
 
 def _number(fields: Fields, name: str, low: int, high: int) -> float | None:
-    """The member, None where it is absent or none that the service takes, which is noted."""
+    """Return the member; None if it is absent or invalid, which is recorded."""
     if name not in fields.values:
         return None
     value = fields.values[name]

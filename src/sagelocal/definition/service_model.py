@@ -1,7 +1,7 @@
-"""SageMaker as botocore describes it: the shapes of requests and answers, read once and never called.
+"""The shapes of SageMaker's requests and responses, from botocore's service model. Nothing is called.
 
-AWS publishes no other description of its limits that is kept up to date; its JSON schema of
-definitions refuses what its own SDK writes.
+It is the only description of the service's limits that AWS keeps up to date. AWS's JSON schema of definitions refuses
+what its own SDK writes.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ _OUTPUT_TYPES: Final = {"String": "string", "Integer": "integer", "Boolean": "bo
 
 @cache
 def model() -> ServiceModel:
-    """The whole service; takes about 0.3 s once, then nothing.
+    """Return the service model; the first call takes about 0.3 s.
 
-    Only botocore's own files are read: a model that a user keeps in her home folder would make the
-    same definition valid on one machine and not on another.
+    Only botocore's own files are read. A model in a user's home folder would make a definition valid on one machine
+    and not on another.
     """
     loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
     return ServiceModel(loader.load_service_model("sagemaker", "service-2"), "sagemaker")
 
 
 def request(step_type: str) -> Shape | None:
-    """What the Arguments of such a step are sent as; None where we know no request."""
+    """Return the request shape for the Arguments of a step type, or None if there is no request."""
     name = _OPERATIONS.get(step_type)
     return model().operation_model(f"Create{name}").input_shape if name else None
 
 
 def properties(step_type: str, member: str | int = "") -> Shape | None:
-    """What `Steps.name` refers to once such a step is done; None where we know no answer.
+    """Return the response shape that `Steps.name` refers to, or None if there is no response.
 
     Args:
         step_type: Of the step.
-        member: The first part of the reference: a search has two answers, and its jobs stand in the other one.
+        member: The first part of the reference. A Tuning step has two responses; one of them lists its jobs.
     """
     name = _OPERATIONS.get(step_type)
     if step_type == "Tuning" and member == "TrainingJobSummaries":
@@ -60,5 +60,5 @@ def properties(step_type: str, member: str | int = "") -> Shape | None:
 
 
 def output(found: Output) -> Shape:
-    """What a reference to an output of a Lambda or Callback step gives."""
+    """Return the shape of an output of a Lambda or Callback step."""
     return Shape(found.name, {"type": _OUTPUT_TYPES[found.type]})

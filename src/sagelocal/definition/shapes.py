@@ -1,8 +1,7 @@
-"""Every step's Arguments against the request that the service would get, as botocore describes it.
+"""Check every step's Arguments against the request shapes of botocore.
 
-Three looks at one block: our own walk (types, members, limits, with the place of each fault),
-botocore's validator (what our walk may not know), and the few rules that the service has and its
-description leaves out.
+There are three checks: our own (types, members and limits, with the location of each problem), botocore's validator
+(what our check doesn't cover), and a few rules of the service that its model leaves out.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ _NEEDED: Final[Mapping[str, tuple[tuple[paths.Parts, tuple[str, ...], tuple[str,
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """One look through a definition: what is known before it runs, and the faults found so far."""
+    """The state of one check: the values known before a run, and the problems found so far."""
 
     scope: Scope
     steps: Mapping[str, Step]
@@ -73,7 +72,7 @@ class _Check:
 
 
 def faults(definition: Definition, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Everything that the service would refuse in any step's Arguments: `place: fault`.
+    """Return `location: problem` for everything that the service would refuse in the steps' Arguments.
 
     Args:
         definition: A parsed definition.
@@ -117,7 +116,7 @@ def _missing(step: Step) -> Iterator[str]:
 
 
 def _value(value: Any, shape: Shape, place: str, check: _Check) -> Any:
-    """`value` as the service would get it, with a stand-in where only the run will know."""
+    """Return `value` as the service would get it, with a sample where the value is known only in a run."""
     if expression(value):
         try:
             value = resolve(value, check.scope)
@@ -178,7 +177,7 @@ def _type(value: Any, check: _Check) -> str | None:
 
 
 def _sample(shape: Shape) -> Any:
-    """The least that botocore's validator takes at a place of this shape."""
+    """Return the smallest value of this shape that botocore's validator accepts."""
     least = max(shape.metadata.get("min", 0), 0)
     match shape.type_name:
         case "structure":

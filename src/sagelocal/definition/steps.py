@@ -1,4 +1,4 @@
-"""The steps of a definition, read from JSON: structure and members, before any reference is followed."""
+"""Read the steps of a definition from JSON: their structure and members. References are checked later, by `parse`."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ EXECUTED: Final = (
     *("Processing", "Training", "Condition", "Fail", "RegisterModel", "Model"),
     *("Transform", "Tuning", "Lambda", "Callback"),
 )
-# Steps that the service knows and this package can't run: read, so that the rest can be checked.
+# Step types of the service that this package can't run. They are read, so that the rest can be checked.
 NAMED: Final = ("QualityCheck", "ClarifyCheck", "EMR", "AutoML")
 _STEP_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MEMBERS: Final = (
     *("Name", "Type", "Arguments", "DependsOn", "PropertyFiles", "CacheConfig", "RetryPolicies"),
     *("DisplayName", "Description"),
 )
-# What else a step of that type has, beside its Arguments.
+# Members that steps of one type have beside their Arguments.
 _OWN_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "Lambda": ("FunctionArn", "OutputParameters"),
     "Callback": ("SqsQueueUrl", "OutputParameters"),
 }
 OUTPUT_TYPES: Final = ("String", "Integer", "Boolean", "Float")
-# The service retries and caches jobs; a choice and its ends have nothing to retry or to keep.
+# The service retries and caches jobs only; a Condition or Fail step has no result to keep.
 _RETRIED: Final = ("Processing", "Training", "RegisterModel", "Model", "Transform", "Tuning", "AutoML")
 _NEVER_CACHED: Final = ("Condition", "Fail", "RegisterModel", "Model")
 _DURATION: Final = re.compile(
@@ -46,7 +46,7 @@ _SECONDS: Final = (365 * 86400, 30 * 86400, 7 * 86400, 86400, 3600, 60, 1)
 
 @dataclass(frozen=True, slots=True)
 class PropertyFile:
-    """A JSON file in a processing output that later steps read: `path` is relative to that output."""
+    """A JSON file that later steps read; `path` is relative to the processing output that holds it."""
 
     name: str
     output_name: str
@@ -55,7 +55,7 @@ class PropertyFile:
 
 @dataclass(frozen=True, slots=True)
 class CacheConfig:
-    """Whether a step may be skipped for an equal earlier one; `expire_after_s` None means at any age."""
+    """Whether an equal earlier step may be reused; with `expire_after_s` None it may have any age."""
 
     enabled: bool
     expire_after_s: float | None
@@ -63,7 +63,7 @@ class CacheConfig:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A value that a Lambda or Callback step gives; `type` is one of `OUTPUT_TYPES`."""
+    """An output of a Lambda or Callback step; `type` is one of `OUTPUT_TYPES`."""
 
     name: str
     type: str
@@ -71,11 +71,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step; `arguments` are as written, references and all.
+    """One step; `arguments` are as written, with unresolved references.
 
-    `conditions`, `if_steps` and `else_steps` are empty but for a Condition: all conditions must hold
-    for `if_steps` to run, else `else_steps` do. `outputs` and `target`, the function's ARN or the queue's URL, are
-    those of a Lambda or Callback step.
+    Only a Condition step has `conditions`, `if_steps` and `else_steps`: if all conditions hold, `if_steps` run,
+    otherwise `else_steps`. Only a Lambda or Callback step has `outputs` and `target`, which is the function's ARN or
+    the queue's URL.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """`data` is what was given, byte for byte, and `digest` its sha256; `steps` are the outermost ones."""
+    """A parsed definition: the given bytes, their sha256, and the steps outside of branches."""
 
     data: bytes
     digest: str
@@ -104,7 +104,7 @@ class Definition:
 
 
 def read(raw: list[Any], place: str, faults: list[str]) -> tuple[Step, ...]:
-    """The steps of one list; what is wrong with them is added to `faults`."""
+    """Return the steps of one list, and add what is wrong with them to `faults`."""
     if not raw and place == "steps":
         faults.append("steps: found none, expected at least one")
     return tuple(_step(item, f"{place}[{index}]", faults) for index, item in enumerate(raw))
@@ -140,7 +140,7 @@ def _step(raw: Any, place: str, faults: list[str]) -> Step:
 
 
 def _own(step: Fields, kind: str) -> tuple[tuple[Output, ...], str]:
-    """The outputs and the target of a step that asks a function or a queue."""
+    """Return the outputs and the target of a Lambda or Callback step."""
     if kind not in _OWN_MEMBERS:
         return (), ""
     found: dict[str, Output] = {}
@@ -219,9 +219,9 @@ def _cache(step: Fields, kind: str) -> CacheConfig | None:
 
 
 def duration_s(text: str) -> float | None:
-    """Seconds of an ISO 8601 duration in whole units, None when it is none.
+    """Return seconds of an ISO 8601 duration in whole units, None when it is none.
 
-    A month counts 30 days and a year 365, since no date says which they are.
+    A month counts 30 days and a year 365 days, because there is no date to count from.
 
     >>> duration_s("P1DT1H")
     90000.0
@@ -240,7 +240,7 @@ def _retries(step: Fields, kind: str) -> tuple[RetryPolicy, ...]:
 
 
 def item_names(arguments: Mapping[str, Any], path: paths.Parts, key: str) -> set[str] | None:
-    """The `key` of every item of the list at `path`; None when an expression or a fault hides one."""
+    """Return the `key` of every item of the list at `path`, or None if one of them is an expression or invalid."""
     here: Any = arguments
     for part in path:
         if not isinstance(here, dict):

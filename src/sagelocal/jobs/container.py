@@ -1,4 +1,4 @@
-"""One job from its inputs to its published outputs, under the contract that `contracts` describes."""
+"""Run one container job: copy its inputs, run its processes, publish its outputs, as `contracts` describes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NO_NAMESPACE = (
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """Where one job works: `folder` is its own, `log` stays after it; `lock` as in `sandbox.Command`."""
+    """What a job needs beside its `Job`: `folder` is for this job only, `log` is kept; `lock` as in `sandbox.Command`."""
 
     step: str
     store: Store
@@ -52,9 +52,9 @@ class JobContext:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a job left: the objects of every published prefix, its last metrics, its own message.
+    """The result of a job: the objects of every published prefix, its last metrics, its message.
 
-    `told` is what else the service's Describe… call would give.
+    `told` holds further members of the service's Describe… response.
     """
 
     outputs: Mapping[str, Mapping[str, FileRecord]]
@@ -68,11 +68,11 @@ def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileR
 
     Args:
         job: What to run.
-        context: Where.
-        contents: The objects of every input by its name, as they were when it was decided to run.
+        context: Where to run it.
+        contents: The objects of every input, by the input's name, as they were when the cache was asked.
 
     Raises:
-        StepFailed: The job failed, could not start, or ran too long; its own reason, if it gave one.
+        StepFailed: The job failed, could not start, or ran too long; with the job's own reason, if there is one.
         InputError: An input has no objects.
     """
     patterns = _patterns(job)
@@ -94,7 +94,7 @@ def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileR
 
 @contextmanager
 def _checkpoints(job: Job, context: JobContext, hosts: Sequence[Host]) -> Iterator[None]:
-    """What earlier jobs kept, and what this one keeps, however it ends."""
+    """Fetch the checkpoints of earlier jobs, and publish those of this one, even if it fails."""
     if job.checkpoints is None:
         yield
         return
@@ -128,7 +128,7 @@ def _bring(item: Transfer, context: JobContext, folders: Sequence[Path], expecte
 def _bring_code(
     item: Transfer, context: JobContext, folders: Sequence[Path], expected: Mapping[str, FileRecord]
 ) -> None:
-    """Unpack scripts where the image's own program would, so that it asks no account; none is no fault here."""
+    """Unpack scripts where the image's toolkit would, so that it calls no AWS account; having none is no error."""
     kept = context.folder / "scripts"
     if expected:
         fetch(item, context, kept, expected)
@@ -141,7 +141,7 @@ def fetch(item: Transfer, context: JobContext, folder: Path, expected: Mapping[s
     """Copy an input's objects into the folder.
 
     Raises:
-        InputError: There are none. StepFailed: They aren't the expected ones any more.
+        InputError: There are none. StepFailed: They have changed.
     """
     if not expected:
         raise InputError(f"input {item.name!r}: no objects below {item.uri}, expected some: put them there")
@@ -153,7 +153,7 @@ def _command(job: Job, context: JobContext, host: Host) -> sandbox.Command:
     argv = job.argv
     if not argv[0]:
         argv = (program(job, context, "train", "the step names no ContainerEntrypoint"), *argv[1:])
-    # Instances find each other by names in a file that only a mounted job has for itself.
+    # Instances find each other through /etc/hosts, which only a mounted job has for itself.
     mounted = not context.environment.honours_root or len(job.hosts) > 1
     if mounted and (why := sandbox.refusal()):
         raise StepFailed(context.step, NO_NAMESPACE.format(why=why))
@@ -166,10 +166,10 @@ def _command(job: Job, context: JobContext, host: Host) -> sandbox.Command:
 
 
 def program(job: Job, context: JobContext, name: str, why: str) -> str:
-    """The path of an image's own program.
+    """Return the path of a program of the image.
 
     Raises:
-        StepFailed: The environment has none.
+        StepFailed: The environment doesn't have it.
     """
     path = context.environment.prefix / "bin" / name
     if not os.access(path, os.X_OK):
@@ -179,7 +179,7 @@ def program(job: Job, context: JobContext, name: str, why: str) -> str:
 
 
 def command(job: Job, context: JobContext, argv: tuple[str, ...], *, mounted: bool) -> sandbox.Command:
-    """What to run for a job of one instance."""
+    """Return the command of a job with one instance."""
     return sandbox.Command(
         argv=argv,
         variables={**context.environment.variables, **job.variables},
@@ -195,7 +195,7 @@ def command(job: Job, context: JobContext, argv: tuple[str, ...], *, mounted: bo
 
 
 def _made(job: Job, item: Transfer, context: JobContext, hosts: Sequence[Host]) -> Path:
-    """The folder to publish for an output."""
+    """Return the folder to publish for an output."""
     for host in hosts:
         folder = host.ml / item.folder
         if folder.resolve() != host.ml.resolve() / item.folder:
@@ -223,7 +223,7 @@ def _reason(job: Job, context: JobContext, host: Host, ended: sandbox.Exit) -> s
 
 
 def never_ran(job: Job, context: JobContext, ended: sandbox.Exit) -> str:
-    """Why a job that did not end by itself failed."""
+    """Return why a job failed that didn't start or ran too long."""
     if ended.fault.startswith("namespace"):
         return NO_NAMESPACE.format(why=ended.fault)
     if ended.fault:
@@ -233,7 +233,7 @@ def never_ran(job: Job, context: JobContext, ended: sandbox.Exit) -> str:
 
 
 def text_of(path: Path) -> str:
-    """The first 1,024 characters of a file that the job may have written; nothing for a link or a pipe."""
+    """Return the first 1,024 characters of a file that the job may have written; empty for a link or a pipe."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -245,7 +245,7 @@ def text_of(path: Path) -> str:
 
 
 def last_line(log: Path) -> str:
-    """The end of a log, at most 300 characters; empty where there is none."""
+    """Return the last line of a log, at most 300 characters; empty if there is none."""
     if not log.exists():
         return ""
     with log.open("rb") as file:
@@ -263,11 +263,11 @@ def _patterns(job: Job) -> list[tuple[str, re.Pattern[str]]]:
 
 
 def _metrics(patterns: list[tuple[str, re.Pattern[str]]], log: Path) -> Iterator[tuple[str, float]]:
-    """(name, value) of every match in the log, in order: who makes a dict of them keeps the last."""
+    """Yield (name, value) of every match in the log, in order; a dict of them keeps the last values."""
     with log.open(encoding="utf-8", errors="replace") as lines:
         for line in lines if patterns else ():
             for name, pattern in patterns:
                 for match in pattern.finditer(line):
-                    # As the service has it: what is no number is no metric.
+                    # As on the service, text that is not a number is not a metric.
                     with suppress(ValueError, IndexError, TypeError):
                         yield name, float(match[1])

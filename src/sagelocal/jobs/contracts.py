@@ -1,6 +1,6 @@
-"""What a SageMaker container is given and what is taken from it, as plain data: no files, no processes.
+"""SageMaker's container contract as plain data: what a job gets and what it returns. No files, no processes.
 
-A step never knows who runs it, so what it finds under `/opt/ml` here must be what it finds there. Source:
+A step doesn't know who runs it, so it must find the same files under `/opt/ml` here and on the service. Source:
 AWS, SageMaker AI Developer Guide, "How Amazon SageMaker AI Runs Your Processing Container Image" and "How
 Amazon SageMaker AI Provides Training Information".
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ML: Final = "/opt/ml/"
 PROCESSING: Final = "/opt/ml/processing/"
 CHANNELS: Final = "/opt/ml/input/data/"
-# Where AWS's training toolkit puts the scripts that this hyperparameter names; it fetches none if some are there.
+# AWS's training toolkit puts the scripts that this hyperparameter names here, unless some are there already.
 CODE: Final = "code"
 _SCRIPTS: Final = "sagemaker_submit_directory"
 SHARDED: Final = "ShardedByS3Key"
@@ -35,9 +35,9 @@ _GROUP: Final = "homogeneousCluster"
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Objects and the folder that they go to or come from; `folder` is relative to /opt/ml.
+    """An input or output: the address of its objects, and its folder relative to /opt/ml.
 
-    Of `sharded` objects each instance gets its part, otherwise each gets all.
+    If it is `sharded`, each instance gets a part of the objects, otherwise each gets all.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Transfer:
 class Job:
     """One job as its container sees it; `kind` is Processing, Training, Transform or Tuning.
 
-    `arguments` are the step's, resolved. `files` are the JSON files it finds, by path relative to
-    /opt/ml. An empty `argv[0]` is the image's own `train`. `reason_file` is where it may say why it
-    failed. `packed` says that the outputs' folders become `model.tar.gz` and `output.tar.gz`. `metrics`
-    are (name, regular expression) to find in its log. `hosts` names its instances. `key_arguments` is what of the
+    `arguments` are the resolved Arguments of the step. `files` are the JSON files of the contract, by path relative to
+    /opt/ml. An empty `argv[0]` stands for the image's `train` program. The job may write the reason of its failure to
+    `reason_file`. If `packed`, the output folders become `model.tar.gz` and `output.tar.gz`. `metrics` are pairs of a
+    name and a regular expression for the log. `hosts` are the names of the instances. `key_arguments` is what of the
     arguments a cache looks at, where that isn't all but the usual.
     """
 
@@ -75,7 +75,7 @@ class Job:
     key_arguments: Mapping[str, Any] | None = None
 
     def files_of(self, host: str) -> dict[str, Any]:
-        """The JSON files that one instance finds: in resourceconfig.json its own name stands."""
+        """Return the JSON files of one instance; resourceconfig.json holds its own name."""
         return {
             name: {**body, "current_host": host} if name.endswith("resourceconfig.json") else body
             for name, body in self.files.items()
@@ -83,7 +83,7 @@ class Job:
 
 
 def hosts(count: int) -> tuple[str, ...]:
-    """The names of a job's instances, in their order.
+    """Return the names of a job's instances, in their order.
 
     >>> hosts(2)
     ('algo-1', 'algo-2')
@@ -92,7 +92,7 @@ def hosts(count: int) -> tuple[str, ...]:
 
 
 def job_name(execution_id: str, step: str, prefix: str = "") -> str:
-    """At most 63 letters, digits and hyphens, and different for every step of every execution."""
+    """Return a job name of at most 63 letters, digits and hyphens, unique for each step of each execution."""
     asked = f"{prefix or 'pipelines'}-{execution_id}-{step}"
     name = re.sub(r"[^A-Za-z0-9-]", "-", asked).strip("-")
     if name == asked and len(name) <= 63 and not prefix:
@@ -102,10 +102,10 @@ def job_name(execution_id: str, step: str, prefix: str = "") -> str:
 
 
 def local(path: str, below: str) -> str:
-    """A container path relative to /opt/ml.
+    """Return a container path relative to /opt/ml.
 
     Raises:
-        InputError: It does not stand in a folder below `below`.
+        InputError: It is not inside `below`.
     """
     clean = posixpath.normpath(path)
     if not clean.startswith(below) or ".." in path.split("/"):
@@ -114,19 +114,19 @@ def local(path: str, below: str) -> str:
 
 
 def job(kind: str, arguments: Mapping[str, Any], execution_id: str, step: str) -> Job:
-    """The job of a Processing or Training step's resolved Arguments."""
+    """Return the job of a Processing or Training step's resolved Arguments."""
     prefix = str(arguments.get(f"{kind}JobName", ""))
     name = job_name(execution_id, step, prefix)
     return training(arguments, name) if kind == "Training" else processing(arguments, name)
 
 
 def describe(done: Job, metrics: Mapping[str, float], message: str, times: tuple[str, str]) -> dict[str, Any]:
-    """What DescribeProcessingJob or DescribeTrainingJob would give for the finished job.
+    """Return what DescribeProcessingJob or DescribeTrainingJob would give for the finished job.
 
     Args:
         done: The job.
-        metrics: The last value of each.
-        message: What a Processing job left as its ExitMessage.
+        metrics: The last value of each metric.
+        message: The ExitMessage of a Processing job.
         times: Start and end, ISO 8601.
     """
     kind = done.kind
@@ -152,7 +152,7 @@ def describe(done: Job, metrics: Mapping[str, float], message: str, times: tuple
 
 
 def processing(arguments: Mapping[str, Any], name: str) -> Job:
-    """The job of a Processing step's resolved Arguments."""
+    """Return the job of a Processing step's resolved Arguments."""
     application = arguments["AppSpecification"]
     inputs = tuple(
         Transfer(
@@ -189,7 +189,7 @@ def processing(arguments: Mapping[str, Any], name: str) -> Job:
 
 
 def training(arguments: Mapping[str, Any], name: str) -> Job:
-    """The job of a Training step's resolved Arguments."""
+    """Return the job of a Training step's resolved Arguments."""
     algorithm = arguments["AlgorithmSpecification"]
     channels = {item["ChannelName"]: item for item in arguments.get("InputDataConfig", ())}
     uploads = join(arguments["OutputDataConfig"]["S3OutputPath"], f"{name}/output")
@@ -234,14 +234,14 @@ def training(arguments: Mapping[str, Any], name: str) -> Job:
 
 
 def _scripts(hyperparameters: Mapping[str, Any]) -> tuple[Transfer, ...]:
-    """The archive of scripts that SDKs name among the settings, as JSON, for the toolkit in AWS's images to fetch."""
+    """Return the archive of scripts that SDKs name among the hyperparameters, for AWS's training toolkit to fetch."""
     text = str(hyperparameters.get(_SCRIPTS, ""))
     uri = text.strip('"')
     return (Transfer(_SCRIPTS, uri, CODE),) if uri.startswith("s3://") else ()
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    # A parameter that is no string stands for its text, as in the service's own rendering.
+    # A value that is not a string becomes its JSON text, as on the service.
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""What stands in for a container image on this machine: a folder whose `bin/` comes first on a job's PATH."""
+"""The local replacement of a container image: a folder whose `bin/` comes first on a job's PATH."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A local stand-in for an image.
+    """The local replacement of an image.
 
-    `digest` is the identity of the code in it and part of every cache key: give a digest of your sources
-    where you run your own, `digest_of` only sees which packages are installed. `honours_root` says that
-    its entry points look for `/opt/ml` where SAGELOCAL_ML_ROOT points; then no mount namespace is needed.
-    `variables` are what the image itself would set (ENV in a Dockerfile); a job's own variables win over
-    them.
+    `digest` identifies its code and is part of every cache key. Give a digest of your sources if you run your own code:
+    `digest_of` only knows which packages are installed. With `honours_root`, its entry points read the path of /opt/ml
+    from SAGELOCAL_ML_ROOT, and no mount namespace is needed. `variables` are those that the image sets (ENV in a
+    Dockerfile); a job's variables override them.
     """
 
     prefix: Path
@@ -32,12 +31,12 @@ class Environment:
 
 
 def current() -> Environment:
-    """The Python environment that runs this very program."""
+    """Return the Python environment that runs this program."""
     return at(Path(sys.prefix))
 
 
 def at(prefix: Path) -> Environment:
-    """The environment in `prefix`, a virtual environment or any folder with a `bin/`.
+    """Return the environment in `prefix`, a virtual environment or any folder with a `bin/`.
 
     Raises:
         InputError: There is no `bin` folder in it.
@@ -48,9 +47,9 @@ def at(prefix: Path) -> Environment:
 
 
 def digest_of(prefix: Path) -> str:
-    """sha256 over names and versions of what is installed in `prefix`, and its `train` program, if any.
+    """Return sha256 over names and versions of what is installed in `prefix`, and its `train` program, if any.
 
-    Where it stands doesn't count, so a copy elsewhere is the same environment.
+    The path doesn't count, so a copy elsewhere is the same environment.
     """
     total = hashlib.sha256()
     packages = prefix.glob("lib*/python3*/site-packages/*.dist-info")

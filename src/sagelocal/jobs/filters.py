@@ -30,7 +30,7 @@ class Filter:
 
     @classmethod
     def parse(cls, text: str) -> Filter:
-        """The filter in `text`.
+        """Return the filter in `text`.
 
         Raises:
             InputError: It is none that is known here; a wildcard, a condition or `..` is none.
@@ -49,7 +49,7 @@ class Filter:
         return cls(text, tuple(parts))
 
     def __call__(self, value: Any) -> Any:
-        """The part of `value`: several members as an object, several places as a list.
+        """Return the part of `value`: several members as an object, several places as a list.
 
         Raises:
             PipelineError: It has no such part.

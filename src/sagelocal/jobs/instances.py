@@ -1,8 +1,8 @@
-"""Several instances of one job on one machine: each its own processes, /opt/ml, log and name, side by side.
+"""Run several instances of a job on one machine; each has its own processes, /opt/ml, log and host name.
 
-They share the machine's network, in which `algo-1` is 127.0.0.1, `algo-2` 127.0.0.2, and so on: programs that open
-the same port on their own address don't meet. As on the service a job is over when all its instances are, and when
-one fails the others are stopped.
+They share the machine's network: `algo-1` is 127.0.0.1, `algo-2` is 127.0.0.2, and so on, so that instances can listen
+on the same port. As on the service, a job ends when all its instances have ended, and if one fails the others are
+stopped.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def addresses(names: Sequence[str]) -> dict[str, str]:
 
 
 def spread(folders: Sequence[Path], names: Mapping[str, FileRecord]) -> None:
-    """Move the files of the first folder into all of them, one after the other in the order of their names.
+    """Distribute the files of the first folder over all of them, round-robin in the order of their names.
 
-    The service says only that each instance gets its part of the objects.
+    The service guarantees only that each instance gets a part of the objects.
     """
     for number, name in enumerate(sorted(names)):
         target = folders[number % len(folders)] / name
@@ -71,15 +71,15 @@ def spread(folders: Sequence[Path], names: Mapping[str, FileRecord]) -> None:
 
 
 def gather(sources: Sequence[Path], target: Path, *, strict: bool = True) -> Path:
-    """One folder with the regular files of all; the only one itself where there is only one.
+    """Merge the regular files of several folders into one, and return it; a single folder is returned itself.
 
     Args:
         sources: The same folder of each instance.
-        target: A folder to make.
-        strict: Whether to fail where two left different files under one name; otherwise the first one's stays.
+        target: The folder to make.
+        strict: Whether to fail if two folders have different files of one name; otherwise the first one is kept.
 
     Raises:
-        PipelineError: Two did; on the service the one that is uploaded last stays.
+        PipelineError: They have; on the service, the file that is uploaded last is kept.
     """
     if len(sources) == 1:
         return sources[0]
@@ -97,7 +97,7 @@ def gather(sources: Sequence[Path], target: Path, *, strict: bool = True) -> Pat
 
 
 def run(commands: Sequence[sandbox.Command]) -> tuple[int, sandbox.Exit]:
-    """Run all to their end: which one failed first, and how; without a failure the first one's end."""
+    """Run all commands, and return the index and exit of the first that failed, or else of the first command."""
     ends: list[tuple[int, sandbox.Exit]] = []
     with ExitStack() as stack:
         running = {stack.enter_context(sandbox.Running(command)): place for place, command in enumerate(commands)}

@@ -1,6 +1,6 @@
-"""Models that Model steps made: a small record each in the workspace, by name, which Transform steps read.
+"""The models that Model steps create: one JSON record each in the workspace, which Transform steps read.
 
-A transform names its model, as on the service, and the model may be of an earlier run.
+A transform names its model, as on the service; the model may come from an earlier run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One container and its artifact; `data_uri` is empty where there is none, `packed` says it is a tar.gz."""
+    """One container and its artifact; `data_uri` is empty if there is none, `packed` says that it is a tar.gz."""
 
     name: str
     image: str
@@ -39,9 +39,9 @@ def create(folder: Path, name: str, arguments: Mapping[str, Any], now: str) -> d
 
     Args:
         folder: `<workspace>/models`.
-        name: Of the model.
-        arguments: The step's, resolved.
-        now: ISO 8601.
+        name: The name of the model.
+        arguments: The resolved Arguments of the step.
+        now: The current time, ISO 8601.
     """
     _check_name(name)
     body = {**arguments, "ModelName": name, "ModelArn": f"{ARN}:model/{name}", "CreationTime": now}
@@ -50,10 +50,10 @@ def create(folder: Path, name: str, arguments: Mapping[str, Any], now: str) -> d
 
 
 def find(folder: Path, name: str) -> Model:
-    """The model of that name, ready to serve.
+    """Return the model of that name.
 
     Raises:
-        InputError: There is none, or none that runs here.
+        InputError: There is none, or it can't run here.
     """
     _check_name(name)
     try:
@@ -71,7 +71,7 @@ def find(folder: Path, name: str) -> Model:
 
 
 def faults(arguments: Mapping[str, Any]) -> Iterator[str]:
-    """`place: fault` of what can't serve here, though the service could."""
+    """Yield `location: problem` for everything that the service can serve and this machine can't."""
     containers = _containers(arguments)
     if len(containers) != 1:
         yield f"Containers: found {len(containers)}; requests go to one container here: name one"

@@ -24,7 +24,7 @@ _FORMATS: Final = {"text/csv": "csv", "application/json": "json", "application/j
 
 
 def records(path: Path, split: str) -> Iterator[bytes]:
-    """The records of an object with the line ends that they have: lines, or the whole."""
+    """Yield the records of an object with the line ends that they have: lines, or the whole."""
     with path.open("rb") as file:
         if split == "Line":
             yield from file
@@ -33,7 +33,7 @@ def records(path: Path, split: str) -> Iterator[bytes]:
 
 
 def batches(found: Iterable[bytes], max_bytes: int | None, *, single: bool) -> Iterator[list[bytes]]:
-    """The records of each request, in order: as many as fit into it, or one.
+    """Yield the records of each request, in order: as many as fit into it, or one.
 
     Raises:
         PipelineError: One alone is larger than `max_bytes`, where that isn't None.
@@ -70,13 +70,13 @@ class Processing:
     joined: bool = False
 
     def request(self, batch: list[bytes]) -> bytes:
-        """The body to send for these records."""
+        """Return the body to send for these records."""
         if self.sent == WHOLE:
             return b"".join(batch)
         return b"".join(self._written(self.sent(value)) for value in self._values(b"".join(batch)))
 
     def result(self, batch: list[bytes], answer: bytes) -> bytes:
-        """What is kept of the answer to these records.
+        """Return what is kept of the answer to these records.
 
         Raises:
             PipelineError: It has not an answer for each record.
@@ -126,7 +126,7 @@ class Processing:
 
 
 def processing(arguments: dict[str, Any]) -> Processing:
-    """What a transform's DataProcessing asks for.
+    """Return what a transform's DataProcessing asks for.
 
     Raises:
         InputError: It can't be done with this kind of data, or not here.

@@ -1,8 +1,7 @@
-"""The entrance into a job's own network: what connects to a Unix socket reaches port 8080 of the loopback in it.
+"""Forward connections on a Unix socket to port 8080 of the loopback in a job's network namespace.
 
-A model server listens on a fixed port. In a network of its own it never meets another one, and nothing outside
-of this machine's own file system can reach it. `supervise` starts this file there as a program (standard library
-only).
+A model server listens on a fixed port. In its own network namespace it conflicts with no other server and can't be
+reached over a network. `supervise` starts this file there as a program (standard library only).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _CHUNK_BYTES = 65536
 
 
 def main() -> None:
-    """Pass on every connection to the socket named in the first argument; never returns."""
+    """Forward every connection to the socket that the first argument names; never returns."""
     folder, name = os.path.split(sys.argv[1])
     os.chdir(folder)  # the path of a Unix socket has at most 107 bytes
     os.umask(0o177)

@@ -1,9 +1,8 @@
-"""One command run as a container would run it: its own /opt/ml, a clean environment, nothing left behind.
+"""Run one command as a container would: with its own /opt/ml and a clean environment, and leave no process behind.
 
-Without Docker there are two ways to give a job its `/opt/ml`: a mount namespace, in which the job's
-folder really stands there, or, for entry points that know it, the variable SAGELOCAL_ML_ROOT. Scripts of
-other people name `/opt/ml` outright; rewriting paths breaks them, and as root they would write to the
-real one.
+Without Docker, a job gets its `/opt/ml` in one of two ways: through a mount namespace, or, if its entry point supports
+that, through the variable SAGELOCAL_ML_ROOT. Most scripts name `/opt/ml` literally; rewriting paths would break them,
+and as root they would write to the real folder.
 """
 
 from __future__ import annotations
@@ -30,19 +29,18 @@ if TYPE_CHECKING:
 ML_ROOT = "SAGELOCAL_ML_ROOT"
 _SUPERVISOR = Path(__file__).with_name("supervise.py")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_FROM_HERE = ("LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONHASHSEED")  # no credentials among them, ever
+_FROM_HERE = ("LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONHASHSEED")  # never credentials
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """What to run and where.
 
-    `folder` is the job's own: `ml` in it is what the job sees as /opt/ml, `work` is its working folder
-    and HOME. With `mounted`, /opt/ml is real; without, the job learns the place from SAGELOCAL_ML_ROOT.
-    `lock` is an open file that the supervisor holds until the job's last process is gone; `stop` ends the
-    job from another thread. `hosts` are addresses by the name that a mounted job finds in its /etc/hosts.
-    With `socket_path`, the path of a Unix socket to make, the job has a network of its own, and who connects there
-    reaches port 8080 in it; nobody else reaches anything in it, nor it anything outside.
+    `folder` belongs to this job: `ml` in it is what the job sees as /opt/ml, `work` is its working folder and HOME.
+    If `mounted`, /opt/ml is real; otherwise the job reads its path from SAGELOCAL_ML_ROOT. `lock` is the descriptor of
+    a lock, which the supervisor holds until the job's last process has ended. `stop` ends the job from another thread.
+    `hosts` are the addresses in the /etc/hosts of a mounted job, by name. With `socket_path`, the job has its own
+    network namespace, and connections to that Unix socket reach port 8080 in it; there is no other connection.
     """
 
     argv: tuple[str, ...]
@@ -61,7 +59,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a job ended: a negative `code` is the signal that killed it, `fault` says why it never began."""
+    """How a job ended: a negative `code` is the signal that killed it, `fault` says why it didn't start."""
 
     code: int
     timed_out: bool
@@ -69,7 +67,7 @@ class Exit:
 
     @property
     def failed(self) -> bool:
-        """Whether it did not end well."""
+        """Whether the job failed."""
         return self.code != 0 or self.timed_out or bool(self.fault)
 
     def __str__(self) -> str:
@@ -77,9 +75,9 @@ class Exit:
 
 
 class Running:
-    """A command on its way.
+    """A running command.
 
-    When this process dies in whatever way, or leaves the block, every process of the job is killed.
+    When this process dies or leaves the block, every process of the job is killed.
     """
 
     def __init__(self, command: Command) -> None:
@@ -109,15 +107,15 @@ class Running:
         self._held.close()
 
     def fileno(self) -> int:
-        """What becomes readable when the command has ended."""
+        """Return a descriptor that becomes readable when the command ends."""
         return self._back.fileno()
 
     def ends_within(self, seconds: float) -> bool:
-        """Whether the command has ended, after waiting for that for so long."""
+        """Wait at most so long, and return whether the command has ended."""
         return bool(select.select([self], [], [], seconds)[0])
 
     def wait(self) -> Exit:
-        """How the command ended; to be asked once."""
+        """Wait for the end of the command and return how it ended; call it once."""
         answer = self._back.read()
         self._held.close()
         if not answer:
@@ -125,7 +123,7 @@ class Running:
         return Exit(**json.loads(answer))
 
     def stop(self) -> None:
-        """Ask the command to end (SIGTERM); it is killed when its grace is over."""
+        """Send SIGTERM to the command; it is killed after `grace_s` seconds."""
         self._tell(b"x")
 
     def _tell(self, data: bytes) -> None:
@@ -147,7 +145,7 @@ def run(command: Command) -> Exit:
 
 
 def _order(command: Command) -> dict[str, object]:
-    """What the supervisor is told."""
+    """Return the message for the supervisor."""
     work, hosts = command.folder / "work", command.folder / "hosts"
     work.mkdir(parents=True, exist_ok=True)
     hosts.write_text(_hosts(command.hosts), encoding="utf-8")
@@ -183,7 +181,7 @@ def _hosts(names: Mapping[str, str]) -> str:
 
 @functools.cache
 def refusal() -> str | None:
-    """Why this machine can't give a job its own /opt/ml, None where it can; tried once per process."""
+    """Return why this machine can't give a job its own /opt/ml, or None if it can; tried once per process."""
     if sys.platform != "linux":
         return f"mount namespaces are Linux's, this is {sys.platform}"
     with tempfile.TemporaryDirectory(prefix="sagelocal-") as name:

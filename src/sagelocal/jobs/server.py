@@ -53,7 +53,7 @@ class ModelServer:
     port: int
 
     def parameters(self) -> dict[str, Any]:
-        """What it says of how it wants to be asked; nothing where it doesn't say."""
+        """Return what it says of how it wants to be asked; nothing where it doesn't say."""
         try:
             found = json.loads(self.ask("GET", "/execution-parameters", timeout_s=_PING_S))
         except (InvocationError, ValueError):
@@ -69,7 +69,7 @@ class ModelServer:
         *,
         timeout_s: float,
     ) -> bytes:
-        """The body of its answer.
+        """Return the body of its answer.
 
         Raises:
             InvocationError: There was none, or its status is not 200.
@@ -96,7 +96,7 @@ class ModelServer:
         return found
 
     def fail(self, why: str) -> StepFailed:
-        """The failure to raise, with the end of the server's log."""
+        """Return the failure to raise, with the end of the server's log."""
         return StepFailed(
             self.context.step,
             f"{why}; its log ends with: {container.last_line(self.context.log) or '(nothing)'}",

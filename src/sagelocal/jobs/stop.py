@@ -1,4 +1,4 @@
-"""Ends every job of a run at once, from whatever thread: an interrupt reaches the main thread and no other."""
+"""Stop all jobs of a run from any thread; an interrupt reaches only the main thread."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class StopSignal:
 
     @property
     def is_requested(self) -> bool:
-        """Whether the run is to end; what is being done then no longer counts."""
+        """Whether the run was told to stop; results of running jobs no longer count."""
         return self._requested.is_set()
 
     def is_draining(self) -> bool:
-        """Whether what runs now is the last: it may end, and nothing is tried again."""
+        """Return whether running jobs may end but nothing new starts and nothing is retried."""
         return self._draining.is_set()
 
     def request(self) -> None:
-        """End every job whose supervisor is being waited for, and every one that starts after this."""
+        """End every running job, and every job that starts later."""
         with self._lock:
             self._requested.set()
             self._draining.set()
@@ -35,16 +35,16 @@ class StopSignal:
                 pipe.close()
 
     def drain(self) -> None:
-        """Let what runs end; nobody waits to try again."""
+        """Let running jobs end, start nothing new and retry nothing."""
         self._draining.set()
 
     def wait(self, seconds: float) -> None:
-        """Return after that time, or as soon as nothing new may begin."""
+        """Wait for that time, or until nothing new may start."""
         self._draining.wait(seconds)
 
     @contextmanager
     def closing(self, pipe: IO[bytes]) -> Iterator[None]:
-        """Close the pipe when the run is to end, in the block or already; a supervisor takes that as its end."""
+        """Close the pipe when a stop is requested during the block or was before; its supervisor then ends the job."""
         with self._lock:
             if self.is_requested:
                 pipe.close()

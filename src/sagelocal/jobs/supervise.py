@@ -1,9 +1,8 @@
-"""The program that stands over one job: it ends with the job, and the job ends with it.
+"""Supervise one job in a process of its own: it ends with the job, and the job ends with it.
 
-The executor starts this file as a process of its own (standard library only, no imports from the package:
-it must start in milliseconds), writes one line of JSON to its standard input and keeps that pipe open.
-When the pipe closes, the executor is dead, however it died, and every process of the job is killed at
-once. `sandbox` is the other side.
+`sandbox` starts this file as a program. It uses the standard library only and imports nothing from the package, so that
+it starts in milliseconds. `sandbox` writes one line of JSON to its standard input and keeps that pipe open. When the
+pipe closes, the executor is dead, and every process of the job is killed at once.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _LINUX = sys.platform == "linux"
 
 
 def main() -> None:
-    """Run the job that standard input describes; one line of JSON on standard output says how it ended."""
+    """Run the job that standard input describes, and write how it ended to standard output as one line of JSON."""
     with open(0, "rb", buffering=0, closefd=False) as orders:  # unbuffered: what follows stays in the pipe
         line = orders.readline()
     if not line:
@@ -76,7 +75,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _become_job(spec: dict[str, Any], supervisor: int, reporter: int) -> NoReturn:
-    """Never returns: becomes the job's program, or writes to `reporter` why it can't and exits."""
+    """Become the job's program, or write to `reporter` why that failed and exit; never returns."""
     stage = "start"
     try:
         os.setsid()
@@ -104,7 +103,7 @@ def _become_job(spec: dict[str, Any], supervisor: int, reporter: int) -> NoRetur
 
 
 def _watch(pid: int, wake: int, max_runtime_s: float, grace_s: float) -> dict[str, Any]:
-    """How the job's main process ended: `code` (negative: the signal), `timed_out`.
+    """Wait for the job's main process and return how it ended: `code` (negative: the signal), `timed_out`.
 
     A byte on standard input asks the job to stop, as the end of its time does.
     """
@@ -127,7 +126,7 @@ def _watch(pid: int, wake: int, max_runtime_s: float, grace_s: float) -> dict[st
 
 
 def _collect(pid: int) -> int | None:
-    """The exit code of `pid` if it ended; other processes that ended are collected on the way."""
+    """Return the exit code of `pid` if it ended; other processes that ended are collected on the way."""
     while True:
         ended, status = os.waitpid(-1, os.WNOHANG)
         if ended in {0, pid}:
@@ -135,7 +134,7 @@ def _collect(pid: int) -> int | None:
 
 
 def _end_rest(group: int) -> None:
-    """Kill and collect every process that the job left, also those that moved to groups of their own."""
+    """Kill and reap every process that the job left, also those in process groups of their own."""
     while True:
         _signal_group(group, signal.SIGKILL)
         for pid in descendants(os.getpid()):
@@ -153,7 +152,7 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def descendants(ancestor: int) -> list[int]:
-    """Process ids below `ancestor`, as /proc knows them; none where there is no /proc."""
+    """Return the process ids below `ancestor` from /proc; empty if there is no /proc."""
     parents: dict[int, list[int]] = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():  # noqa: PTH112, PTH208 - no pathlib: start-up time
         if name.isdigit():
@@ -170,7 +169,7 @@ def descendants(ancestor: int) -> list[int]:
 
 
 def enter_network() -> None:
-    """Give this process and those that it starts a network of their own, in which they reach each other and no more.
+    """Move this process to a new network namespace, in which its children reach each other and nothing else.
 
     Raises:
         OSError: The machine refuses namespaces.
@@ -186,7 +185,7 @@ def enter_network() -> None:
 
 
 def _start_relay(path: str) -> None:
-    """Start the program that passes on what comes to the Unix socket `path`."""
+    """Start the program that forwards connections on the Unix socket `path`."""
     supervisor = os.getpid()
     if os.fork() == 0:
         try:
@@ -205,16 +204,16 @@ def _unshare(kind: int) -> None:
         _libc("unshare", kind)
     except OSError:
         _libc("unshare", kind | _CLONE_NEWUSER)
-        # The job keeps its user's own number, so files are owned inside as they are outside.
+        # The job keeps its user id, so that files have the same owner inside and outside.
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{uid} {uid} 1")
         _write("/proc/self/gid_map", f"{gid} {gid} 1")
 
 
 def enter_namespace(job: str, hosts: str) -> None:
-    """Give this process a view of the machine in which the folder `job` stands at /opt/ml.
+    """Move this process to a new mount namespace, in which the folder `job` is mounted at /opt/ml.
 
-    Where /opt/ml does not exist, /opt becomes a tmpfs in which everything that stood there stands again.
+    If /opt/ml doesn't exist, /opt becomes a tmpfs with all its former entries bind-mounted.
 
     Raises:
         OSError: The machine refuses namespaces or mounts.

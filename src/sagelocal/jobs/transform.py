@@ -42,7 +42,7 @@ _KEY_ARGUMENTS: Final = ("BatchStrategy", "MaxPayloadInMB", "DataProcessing", "E
 
 
 def job(arguments: Mapping[str, Any], name: str, model: Model) -> Job:
-    """The job of a Transform step's resolved Arguments."""
+    """Return the job of a Transform step's resolved Arguments."""
     source, target = arguments["TransformInput"], arguments["TransformOutput"]
     data = Transfer("data", source["DataSource"]["S3DataSource"]["S3Uri"], "data")
     artifact = Transfer("model", model.data_uri, _PACKED if model.packed else "model")
@@ -70,7 +70,7 @@ def job(arguments: Mapping[str, Any], name: str, model: Model) -> Job:
 
 
 def describe(done: Job, times: tuple[str, str]) -> dict[str, Any]:
-    """What DescribeTransformJob would give for the finished job; `times` are its start and end, ISO 8601."""
+    """Return what DescribeTransformJob would give for the finished job; `times` are its start and end, ISO 8601."""
     return {
         **done.arguments,
         "TransformJobName": done.name,
@@ -174,7 +174,7 @@ class _BatchTransform:
             yield self.processing.result(batch, self._answer(self.processing.request(batch)))
 
     def _answer(self, body: bytes) -> bytes:
-        """The server's answer, after as many tries as the request allows."""
+        """Return the server's answer, after as many tries as the request allows."""
         client = self.arguments.get("ModelClientConfig", {})
         tries = client.get("InvocationsMaxRetries", 3)
         while True:

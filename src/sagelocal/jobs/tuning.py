@@ -45,7 +45,7 @@ class Trial:
 
 
 def job(arguments: Mapping[str, Any], name: str) -> Job:
-    """The job of a Tuning step's resolved Arguments; its inputs are those of every training."""
+    """Return the job of a Tuning step's resolved Arguments; its inputs are those of every training."""
     definition = arguments["TrainingJobDefinition"]
     one = contracts.training(_training(definition, {}), name)
     channels = [
@@ -63,7 +63,7 @@ def job(arguments: Mapping[str, Any], name: str) -> Job:
 
 
 def draws(config: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """The values of each training, in order: without end for a random search, every combination for a grid."""
+    """Yield the values of each training, in order: without end for a random search, every combination for a grid."""
     ranges = config.get("ParameterRanges", {})
     words = {item["Name"]: item["Values"] for item in ranges.get("CategoricalParameterRanges", ())}
     if config["Strategy"] == "Grid":
@@ -173,7 +173,7 @@ class _Search:
         return Trial(name, tried, result.metrics.get(self.metric)), result.outputs
 
     def note(self, trial: Trial) -> None:
-        """One line for each training in the step's own log."""
+        """Return one line for each training in the step's own log."""
         told = f"{self.metric}={trial.value}" if trial.failure is None else f"failed: {trial.failure}"
         with self.context.log.open("a", encoding="utf-8") as log:
             log.write(f"{trial.name} {dict(trial.tried)} {told}\n")
@@ -215,13 +215,13 @@ class _Search:
 
 
 def objective(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is searched for: `Type` and `MetricName`."""
+    """Return what is searched for: `Type` and `MetricName`."""
     found: Mapping[str, Any] = arguments["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
     return found
 
 
 def describe(done: Job, told: Mapping[str, Any], times: tuple[str, str]) -> dict[str, Any]:
-    """What DescribeHyperParameterTuningJob would give; `told` is the result's, `times` are ISO 8601."""
+    """Return what DescribeHyperParameterTuningJob would give; `told` is the result's, `times` are ISO 8601."""
     return {
         **done.arguments,
         **told,
@@ -234,7 +234,7 @@ def describe(done: Job, told: Mapping[str, Any], times: tuple[str, str]) -> dict
 
 
 def resourced(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """The definition with a ResourceConfig, where it has the kind that is made for searches."""
+    """Return the definition with a ResourceConfig, where it has the kind that is made for searches."""
     own = definition.get("HyperParameterTuningResourceConfig")
     if "ResourceConfig" in definition or not isinstance(own, dict):
         return dict(definition)
@@ -242,5 +242,5 @@ def resourced(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _training(definition: Mapping[str, Any], tried: Mapping[str, str]) -> dict[str, Any]:
-    """One training's Arguments."""
+    """Return one training's Arguments."""
     return {**resourced(definition), "HyperParameters": {**definition.get("StaticHyperParameters", {}), **tried}}

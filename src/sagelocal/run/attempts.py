@@ -34,7 +34,7 @@ class Attempts:
     logs: Path
 
     def decide(self, step: Step, carry_out: Callable[[], StepRecord], report: Report) -> StepRecord:
-        """The step's last record; one that waits for its next try is told."""
+        """Return the step's last record; one that waits for its next try is told."""
         began, started = time.monotonic(), self.now()
         tries = retries.Retries(step.retries, started)
         for attempt in itertools.count(1):
@@ -60,7 +60,7 @@ class Attempts:
 
 
 def _attempt(step: Step, carry_out: Callable[[], StepRecord]) -> tuple[StepRecord, str | None]:
-    """One try, and what a retry policy calls its failure."""
+    """Return one try, and what a retry policy calls its failure."""
     caught: Exception
     try:
         return carry_out(), None
@@ -75,5 +75,5 @@ def _attempt(step: Step, carry_out: Callable[[], StepRecord]) -> tuple[StepRecor
 
 
 def iso(seconds: float) -> str:
-    """The time, in seconds since 1970, as the service writes it: ISO 8601 in UTC."""
+    """Return the time, in seconds since 1970, as the service writes it: ISO 8601 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -44,7 +44,7 @@ class Entry:
 
 
 def key(job: Job, contents: Mapping[str, Mapping[str, FileRecord]], environment: str) -> str:
-    """sha256 that is equal for equal work.
+    """Return sha256 that is equal for equal work.
 
     Args:
         job: What is asked for.
@@ -79,7 +79,7 @@ def keep(folder: Path, entry: Entry) -> None:
 
 
 def find(folder: Path, wanted: str, store: Store, not_before: float) -> Entry | None:
-    """The entry of that key if its every output is on disk exactly as recorded, else None.
+    """Return the entry of that key if its every output is on disk exactly as recorded, else None.
 
     Args:
         folder: Where the entries are.
@@ -102,7 +102,7 @@ def _place(folder: Path, wanted: str) -> Path:
 
 
 def _read(path: Path) -> Entry | None:
-    """None for a missing or damaged entry: the step then runs again, which heals it."""
+    """Return None for a missing or damaged entry: the step then runs again, which heals it."""
     try:
         seal, body, rest = path.read_bytes().split(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != seal or rest:

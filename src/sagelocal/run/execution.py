@@ -86,7 +86,7 @@ class Runner:
         return self._save("Failed" if failure else "Succeeded", failure)
 
     def _decide_all(self, pool: StepPool) -> str | None:
-        """Why the execution failed, None where it did not."""
+        """Return why the execution failed, None where it did not."""
         order, failure = TopologicalOrder(self.waits), None
         while True:
             while failure is None and pool.has_capacity and (name := order.next()):
@@ -109,7 +109,7 @@ class Runner:
         return f"step {record.name!r} failed: {record.reason}"
 
     def _begin(self, step: Step, pool: StepPool) -> StepRecord | None:
-        """The step's record, `Executing` where the pool follows it from here on; None where it is passed over."""
+        """Return the step's record, `Executing` where the pool follows it from here on; None where it is passed over."""
         if step.name in self.taken:
             taken = self.taken[step.name]
             if taken:
@@ -131,7 +131,7 @@ class Runner:
         return Attempts(self.stop, self.now, self.wait or self.stop.wait, self.execution.folder / "steps")
 
     def _inherited(self, step: Step) -> StepRecord | None:
-        """The record of a step that waits for one in a branch that was not taken."""
+        """Return the record of a step that waits for one in a branch that was not taken."""
         waited = (self.done.get(name) for name in self.waits[step.name])
         if any(record and record.status == "Skipped" for record in waited):
             return StepRecord(step.name, step.type, "Skipped")

@@ -129,7 +129,7 @@ def _chosen(definition: Definition, workspace: Path, options: RunOptions) -> _Ch
 
 
 def validate(definition: Definition, parameters: Mapping[str, Any], handled: Collection[str] = ()) -> dict[str, Any]:
-    """Every parameter's value, if the definition could run with these and the handlers of these names here and now.
+    """Return every parameter's value, if the definition could run with these and the handlers of these names here and now.
 
     Raises:
         InputError: A parameter can't be used.
@@ -226,7 +226,7 @@ def _sweep(workspace: Path) -> None:
 
 
 def _new_folder(runs: Path) -> Path:
-    """A folder that no other run has; its name is like the service's execution ids: 12 letters and digits."""
+    """Return a folder that no other run has; its name is like the service's execution ids: 12 letters and digits."""
     while True:
         folder = runs / "".join(secrets.choice(_ID) for _ in range(12))
         try:

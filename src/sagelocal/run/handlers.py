@@ -50,7 +50,7 @@ Handler = Callable[[dict[str, Any], Context], Any]
 
 
 def load(text: str) -> Handler:
-    """The function that `module:function` names; modules of the working folder are found, too.
+    """Return the function that `module:function` names; modules of the working folder are found, too.
 
     Raises:
         InputError: There is none.
@@ -74,14 +74,14 @@ def load(text: str) -> Handler:
 
 
 def has_none(step: Step, known: Collection[str]) -> bool:
-    """Whether the step needs a handler and neither its name nor its target is among `known`."""
+    """Return whether the step needs a handler and neither its name nor its target is among `known`."""
     return step.type in TYPES and not {step.name, step.target} & set(known)
 
 
 def run(
     step: Step, arguments: Mapping[str, Any], handlers: Mapping[str, Handler], execution: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the step leaves: its outputs by name, of the types that it declares.
+    """Return what the step leaves: its outputs by name, of the types that it declares.
 
     Args:
         step: A Lambda or Callback step.
@@ -112,7 +112,7 @@ def run(
 
 
 def missing(step: Step) -> str:
-    """The fault of a step that has no handler."""
+    """Return the fault of a step that has no handler."""
     there = "a function" if step.type == "Lambda" else "a queue"
     return (
         f"a {step.type} step asks {there} of the account, and here a Python function of yours: "

@@ -113,7 +113,7 @@ _UNKNOWN: Final = object()
 
 
 def faults(definition: Definition, scope: Scope, handled: Collection[str] = ()) -> tuple[str, ...]:
-    """Every `place: fault` of what can't run here; values that need a finished step are not looked at.
+    """Return every `place: fault` of what can't run here; values that need a finished step are not looked at.
 
     Args:
         definition: A checked definition.
@@ -147,7 +147,7 @@ def _step_faults(step: Step, scope: Scope, known: tuple[Collection[str], Mapping
 
 
 def _model(step: Step, steps: Mapping[str, Step]) -> dict[str, Any]:
-    """The Arguments of the Model step that makes a transform's model; empty where none does."""
+    """Return the Arguments of the Model step that makes a transform's model; empty where none does."""
     for name in expressions.references(step.arguments.get("ModelName")):
         if steps[name].type == "Model":
             return dict(steps[name].arguments)
@@ -203,7 +203,7 @@ def _job_faults(kind: str, arguments: Any) -> Iterator[str]:
 
 
 def _has_unknown(arguments: Any) -> bool:
-    """Whether what filters depend on needs a finished step."""
+    """Return whether what filters depend on needs a finished step."""
     places = ("DataProcessing", "TransformInput", "TransformOutput")
     blocks = [_at(arguments, place) for place in places]
     return any(not isinstance(block, dict) or _UNKNOWN in block.values() for block in blocks)
@@ -216,7 +216,7 @@ def _empty(arguments: Any) -> Iterator[str]:
 
 
 def _repeated(items: list[Any], place: str) -> Iterator[str]:
-    """Names that stand twice: the second would silently take the place of the first."""
+    """Yield names that stand twice: the second would silently take the place of the first."""
     names = [_at(item, name) for item in items for name in ("InputName", "OutputName", "ChannelName")]
     known = [name for name in names if isinstance(name, str)]
     for name in sorted({name for name in known if known.count(name) > 1}):
@@ -258,7 +258,7 @@ def _checkpoints(text: str) -> str:
 
 
 def _at(value: Any, where: str) -> Any:
-    """What stands there; None when absent, `_UNKNOWN` when only a finished step can tell."""
+    """Return what stands there; None when absent, `_UNKNOWN` when only a finished step can tell."""
     for part in paths.parse(where):
         if value is _UNKNOWN or not isinstance(value, dict):
             return value if value is _UNKNOWN else None

@@ -64,7 +64,7 @@ class StepPool:
         thread.start()
 
     def next(self) -> StepRecord:
-        """The next record that a step tells; one that is not `Executing` is its last.
+        """Return the next record that a step tells; one that is not `Executing` is its last.
 
         Whatever else its work raised is raised here.
         """

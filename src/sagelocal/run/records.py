@@ -68,7 +68,7 @@ class Execution:
     selected: Sequence[str] = ()
 
     def step(self, name: str) -> StepRecord:
-        """The record of a step.
+        """Return the record of a step.
 
         Raises:
             InputError: It was not reached, or there is none of that name.
@@ -79,7 +79,7 @@ class Execution:
         raise InputError(f"{self.id} did not reach a step {name!r}: expected one of {[s.name for s in self.steps]}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, as in run.json; the folder is left out."""
+        """Return plain data, as in run.json; the folder is left out."""
         body = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "folder"}
         return {"format": _FORMAT, **body, "steps": [dataclasses.asdict(step) for step in self.steps]}
 
@@ -91,7 +91,7 @@ def write(execution: Execution) -> None:
 
 
 def read(folder: Path) -> Execution:
-    """The run that left its record in `folder`.
+    """Return the run that left its record in `folder`.
 
     Raises:
         ArtifactError: There is no readable record.
@@ -110,7 +110,7 @@ def read(folder: Path) -> Execution:
 
 
 def find(home: Path, execution_id: str) -> Execution:
-    """The run of that id in a workspace.
+    """Return the run of that id in a workspace.
 
     Raises:
         InputError: There is none.
@@ -121,7 +121,7 @@ def find(home: Path, execution_id: str) -> Execution:
 
 
 def every(home: Path) -> list[Execution]:
-    """All runs of a workspace, oldest first; a folder without a readable record is left out."""
+    """Return all runs of a workspace, oldest first; a folder without a readable record is left out."""
     found = []
     for execution_id in _ids(home):
         with suppress(ArtifactError):

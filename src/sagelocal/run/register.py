@@ -72,7 +72,7 @@ class FolderRegistry:
         return self._add(group, body)
 
     def versions(self, group: str) -> list[dict[str, Any]]:
-        """What was registered in a group, oldest first."""
+        """Return what was registered in a group, oldest first."""
         folder = self.root / group
         numbers = sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdecimal())
         return [json.loads((folder / f"{number}.json").read_bytes()) for number in numbers]
@@ -90,7 +90,7 @@ class FolderRegistry:
 
 
 def _write_new(target: Path, body: dict[str, Any]) -> bool:
-    """Whether the file was made; False when another process took the name first. Never half a file."""
+    """Return whether the file was made; False when another process took the name first. Never half a file."""
     descriptor, name = tempfile.mkstemp(prefix=publish.STAGING, dir=target.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

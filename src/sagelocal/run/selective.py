@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def after(definition: Definition, name: str) -> tuple[str, ...]:
-    """The step and everything that waits for it, near or far, in the order of the definition.
+    """Return the step and everything that waits for it, near or far, in the order of the definition.
 
     Raises:
         InputError: There is no such step, or it stands in a branch.
@@ -35,7 +35,7 @@ def after(definition: Definition, name: str) -> tuple[str, ...]:
 
 
 def choose(definition: Definition, names: Iterable[str]) -> tuple[str, ...]:
-    """The named steps and the branches of the Conditions among them, in the order of the definition.
+    """Return the named steps and the branches of the Conditions among them, in the order of the definition.
 
     Raises:
         InputError: A name is unknown, a step between two of them is missing, or a step stands in a branch whose
@@ -69,7 +69,7 @@ def _followers(waits: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
 
 
 def _closure(names: Iterable[str], ways: Mapping[str, Collection[str]]) -> set[str]:
-    """The names and all that is reached from them."""
+    """Return the names and all that is reached from them."""
     found, todo = set[str](), list(names)
     while todo:
         name = todo.pop()
@@ -82,7 +82,7 @@ def _closure(names: Iterable[str], ways: Mapping[str, Collection[str]]) -> set[s
 def others(
     definition: Definition, chosen: Collection[str], home: Path, about: tuple[str, str | None]
 ) -> dict[str, StepRecord | None]:
-    """What stands for every step that is not chosen: its record in an earlier run, None where nobody needs it.
+    """Return what stands for every step that is not chosen: its record in an earlier run, None where nobody needs it.
 
     Args:
         definition: The definition that is to run.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def job(step_type: str, arguments: Mapping[str, Any], step: str, execution_id: str, workspace: Path) -> Job:
-    """The job of a step's resolved Arguments.
+    """Return the job of a step's resolved Arguments.
 
     Raises:
         InputError: A Transform step's model is not there, or none that serves here.
@@ -37,7 +37,7 @@ def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileR
 
 
 def describe(done: Job, result: Result, times: tuple[str, str]) -> dict[str, Any]:
-    """What the service's Describe… call would give for the finished job; `times` are its start and end, ISO 8601."""
+    """Return what the service's Describe… call would give for the finished job; `times` are its start and end, ISO 8601."""
     if done.kind == "Transform":
         return transform.describe(done, times)
     if done.kind == "Tuning":

@@ -23,7 +23,7 @@ class Arrow:
 
 
 def arrows(definition: Definition) -> tuple[Arrow, ...]:
-    """The arrows of the picture, in the order of the definition; one that follows from others is left out."""
+    """Return the arrows of the picture, in the order of the definition; one that follows from others is left out."""
     waits = graph.dependencies(definition)
     behind = _ancestors(waits)
     found = []
@@ -35,7 +35,7 @@ def arrows(definition: Definition) -> tuple[Arrow, ...]:
 
 
 def _ancestors(waits: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
-    """All steps that must be done before each one."""
+    """Return all steps that must be done before each one."""
     found: dict[str, set[str]] = {}
     order = graph.TopologicalOrder(waits)
     while name := order.next():
@@ -51,7 +51,7 @@ def _label(step: Step, owner: Step | None, source: str) -> str:
 
 
 def mermaid(definition: Definition) -> str:
-    """The picture as a Mermaid flowchart, which GitHub, GitLab and many editors draw.
+    """Return the picture as a Mermaid flowchart, which GitHub, GitLab and many editors draw.
 
     Source of the format: Mermaid, "Flowcharts - Basic Syntax".
     """

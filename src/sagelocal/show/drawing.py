@@ -71,7 +71,7 @@ class _Node:
 
 
 def svg(definition: Definition, title: str) -> str:
-    """The picture; light or dark as whoever looks at it prefers. The same definition gives the same bytes."""
+    """Return the picture; light or dark as whoever looks at it prefers. The same definition gives the same bytes."""
     arrows = diagram.arrows(definition)
     nodes = {
         step.name: _Node(0, max(_LEAST, len(step.name) * _CHARACTER + 32), step)
@@ -105,7 +105,7 @@ def svg(definition: Definition, title: str) -> str:
 
 
 def _put_in_layers(nodes: Mapping[str, _Node], arrows: Sequence[Arrow]) -> None:
-    """Each step one layer below the lowest that it waits for."""
+    """Return each step one layer below the lowest that it waits for."""
     waits = {name: [arrow.source for arrow in arrows if arrow.target == name] for name in nodes}
     order = graph.TopologicalOrder(waits)
     while name := order.next():

@@ -25,7 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # titles and a job's own words a
 
 
 def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
-    """The status that the process ends with; our errors end in one line, a bug keeps its traceback."""
+    """Return the status that the process ends with; our errors end in one line, a bug keeps its traceback."""
     for stream in (sys.stdout, sys.stderr):
         _forgive(stream)
     status = None
@@ -58,13 +58,13 @@ def _forgive(stream: TextIO) -> None:
 
 
 def complain(text: str, status: int) -> int:
-    """One line on standard error; `status` itself."""
+    """Return one line on standard error; `status` itself."""
     typer.echo(f"error: {one_line(text)}", err=True)
     return status
 
 
 def one_line(text: str) -> str:
-    r"""The text with every run of blanks and line ends as one blank; what would steer a terminal as an escape.
+    r"""Return the text with every run of blanks and line ends as one blank; what would steer a terminal as an escape.
 
     >>> one_line("a \n b\x1b[31m")
     'a b\\\\x1b[31m'
@@ -73,13 +73,13 @@ def one_line(text: str) -> str:
 
 
 def near(path: Path) -> str:
-    """The path as a person in the working folder would write it: relative where it stands below that folder."""
+    """Return the path as a person in the working folder would write it: relative where it stands below that folder."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
-    """The NAME=VALUE texts of an option that can be given many times.
+    """Return the NAME=VALUE texts of an option that can be given many times.
 
     Raises:
         InputError: One of them has no name or no sign.

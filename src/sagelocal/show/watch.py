@@ -34,7 +34,7 @@ Row = tuple[str, str, str, str, str]
 
 
 def latest(home: Path) -> Execution:
-    """The newest run of a workspace.
+    """Return the newest run of a workspace.
 
     Raises:
         InputError: There is none.
@@ -45,7 +45,7 @@ def latest(home: Path) -> Execution:
 
 
 def follow(home: Path, execution_id: str, wait: Callable[[float], None] = time.sleep) -> Execution:
-    """The run when it is over; until then it is drawn where standard error is a terminal."""
+    """Return the run when it is over; until then it is drawn where standard error is a terminal."""
     folder = records.find(home, execution_id).folder
     with drawn(lambda: folder):
         while (execution := records.read(folder)).status == records.EXECUTING:
@@ -83,7 +83,7 @@ def drawn(folder: Callable[[], Path | None], console: Console | None = None) -> 
 
 
 def newest_folder(home: Path, since: float) -> Path | None:
-    """The folder of the run that began last, None where none began after `since`, in seconds since 1970."""
+    """Return the folder of the run that began last, None where none began after `since`, in seconds since 1970."""
     runs = home / "runs"
     folders = [path for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
     began = {path: path.stat().st_mtime for path in folders if (path / records.NAME).exists()}
@@ -92,7 +92,7 @@ def newest_folder(home: Path, since: float) -> Path | None:
 
 
 def table(execution: Execution, now: float) -> Table:
-    """The run as rich draws it; `now` in seconds since 1970."""
+    """Return the run as rich draws it; `now` in seconds since 1970."""
     from rich.table import Column, Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
@@ -109,7 +109,7 @@ def table(execution: Execution, now: float) -> Table:
 
 
 def rows(execution: Execution, now: float) -> list[Row]:
-    """(step, type, status, time, last line) of every step, those that wait for their turn at the end."""
+    """Return (step, type, status, time, last line) of every step, those that wait for their turn at the end."""
     known = {record.name for record in execution.steps}
     waiting: list[Row] = []
     if execution.status == records.EXECUTING:
@@ -118,7 +118,7 @@ def rows(execution: Execution, now: float) -> list[Row]:
 
 
 def _planned(execution: Execution) -> list[tuple[str, str]]:
-    """Name and type of the steps that run unless a choice is against them."""
+    """Return name and type of the steps that run unless a choice is against them."""
     try:
         parsed = parse((execution.folder / records.DEFINITION).read_bytes())
     except (OSError, InputError, ArtifactError):
@@ -147,7 +147,7 @@ def _seconds(started: str, seconds: float, now: float, *, runs: bool) -> str:
 
 
 def last_line(folder: Path) -> str:
-    """What a step's job said last: the end of the log in its folder that was written to last; empty where none is."""
+    """Return what a step's job said last: the end of the log in its folder that was written to last; empty where none is."""
     try:
         logs = {path: path.stat().st_mtime for path in folder.rglob("*.txt") if path.is_file()}
         with max(logs, key=logs.__getitem__).open("rb") as file:

@@ -1,7 +1,6 @@
-"""`model.tar.gz` from a folder and back: the same content always gives the same bytes.
+"""Pack a folder to a tar.gz and unpack it; the same content always gives the same bytes.
 
-Names are sorted, times, owners and names of owners are left out; otherwise every retraining would look like a
-new model to whoever compares digests.
+Names are sorted; times and owners are left out. Otherwise each retraining would give a new digest.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def pack(folder: Path, target: Path) -> int:
-    """How many files of `folder` were packed into the new gzip'ed tar `target`; links are left out.
+    """Pack the files of `folder` into the new tar.gz `target`, without links, and return how many they are.
 
-    Of a file's mode only the right to execute is kept.
+    Of a file's mode, only the permission to execute is kept.
     """
     count = 0
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -40,10 +39,10 @@ def pack(folder: Path, target: Path) -> int:
 
 
 def unpack(source: Path, target: Path) -> None:
-    """Put what `source` holds into the folder `target`; nothing in it can reach outside of that.
+    """Unpack `source` into the folder `target`; no member can be written outside of it.
 
     Raises:
-        ArtifactError: It is no gzip'ed tar, or one that would write elsewhere.
+        ArtifactError: It is not a tar.gz, or a member would be written outside of `target`.
     """
     try:
         with tarfile.open(source, "r:gz") as archive:

@@ -1,4 +1,4 @@
-"""One lock for files and folders of a workspace, held by a process and released when it dies.
+"""Lock files and folders of a workspace; the kernel releases a lock when its process dies.
 
 A lock is an open file with `flock` on it. A child process that inherits the descriptor holds the lock too, until the
 last of both has closed it. The kernel releases it however a process ends, so no lock file is ever stale.
@@ -52,7 +52,7 @@ def take(path: Path, busy: Path) -> Iterator[int]:
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether a process holds the lock of an existing file or folder."""
+    """Return whether a process holds the lock of an existing file or folder."""
     descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that ask don't see each other

@@ -1,8 +1,8 @@
-"""What a folder holds and where it came from, in its `manifest.json`.
+"""Write, read and verify `manifest.json`: what a folder holds and what it was made from.
 
-The manifest is three things at once: the lineage (settings, code version, source), the key under which a step's
-result is cached, and the integrity check that a reader makes before it parses anything. It therefore holds no
-time, no host and no path: the same content made twice has the same manifest, byte for byte.
+The manifest has three uses: lineage (settings, code version, source), the cache key of a step's result, and the
+integrity check before a reader parses anything. It holds no time, host or path: the same content made twice has the
+same manifest, byte for byte.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 NAME = "manifest.json"
 _FORMAT = 1
-_MAX_BYTES = 16 * 2**20  # a manifest of ours has a few kilobytes; more is not ours
+_MAX_BYTES = 16 * 2**20  # our manifests have a few kilobytes
 
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """One file's content."""
+    """The digest and the size of a file."""
 
     sha256: str
     size_bytes: int
@@ -48,7 +48,7 @@ class Manifest:
     code_version: str = ""
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON: the same manifest always gives the same bytes."""
+        """Return canonical JSON: the same manifest always gives the same bytes."""
         files = {
             name: {"sha256": record.sha256, "size_bytes": record.size_bytes} for name, record in self.files.items()
         }
@@ -69,16 +69,16 @@ class Manifest:
 
 
 def hash_file(path: Path) -> str:
-    """sha256 of the file's content, 64 hex digits."""
+    """Return sha256 of the file's content, 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def scan(folder: Path) -> dict[str, FileRecord]:
-    """The content of every regular file below `folder`, its own manifest left out, by sorted POSIX path.
+    """Return the record of every regular file below `folder` except its manifest, by sorted POSIX path.
 
     Raises:
-        ArtifactError: A link or a special file stands in it; content behind it could change unseen.
+        ArtifactError: There is a link or a special file, whose content could change unnoticed.
     """
     found = {}
     for root, folders, names in os.walk(folder):
@@ -93,7 +93,7 @@ def scan(folder: Path) -> dict[str, FileRecord]:
 
 
 def hash_folder(folder: Path) -> str:
-    """One sha256 over all names and contents below `folder`, its manifest included; times and modes don't count."""
+    """Return one sha256 over all names and contents below `folder`, with its manifest, without times and modes."""
     total = hashlib.sha256()
     records = scan(folder)
     if (folder / NAME).is_file():
@@ -104,17 +104,17 @@ def hash_folder(folder: Path) -> str:
 
 
 def write(folder: Path, **lineage: Any) -> Manifest:
-    """Describe what stands in `folder` and leave the manifest there; `lineage` as in `Manifest`."""
+    """Write the manifest of `folder` into it and return it; `lineage` are further fields of `Manifest`."""
     manifest = Manifest(files=scan(folder), **lineage)
     publish.write_file(folder / NAME, manifest.to_bytes())
     return manifest
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest of `folder`, as it is written there; its files are not looked at.
+    """Return the manifest of `folder` as it is stored; the files are not checked.
 
     Raises:
-        ArtifactError: There is none, or it is not one of ours.
+        ArtifactError: There is none, or it is not valid.
     """
     path = folder / NAME
     try:
@@ -133,10 +133,10 @@ def read(folder: Path) -> Manifest:
 
 
 def verify(folder: Path) -> Manifest:
-    """The manifest of `folder`, after every file was found to be exactly as recorded and no other file is there.
+    """Return the manifest of `folder`, after checking that it holds exactly the recorded files.
 
     Raises:
-        ArtifactError: A file is missing, foreign or a link; ChecksumMismatch when one has other content.
+        ArtifactError: A file is missing, not recorded or a link. ChecksumMismatch: A file has other content.
     """
     manifest = read(folder)
     found = scan(folder)

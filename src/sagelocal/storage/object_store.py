@@ -1,7 +1,7 @@
-"""`s3://` as S3 itself, or whatever speaks like it, behind the protocol that the folders of a workspace fulfil too.
+"""The `Store` protocol on S3, or on another server with the same API.
 
-A prefix can't be replaced in one step there. So what counts of a publication is what its step's record names, content
-and all: a reader that follows the record never takes half of it, and a step whose record is missing runs again.
+S3 can't replace a prefix in one step. So only the objects that a step's record names, with their digests, count: a
+reader that follows the record never reads half a publication, and a step without a record runs again.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 _CHUNK_BYTES: Final = 2**20
 _PART_BYTES: Final = 64 * 2**20  # what one request sends; S3 takes 10,000 of them for an object
 _AT_ONCE: Final = 8
-# What a publication leaves on its objects: their content, and the prefix that they were published to.
+# Metadata of published objects: their digest, and the prefix that they were published to.
 _SHA256, _OWNER = "sagelocal-sha256", "sagelocal-prefix"
 _ABSENT: Final = ("404", "NoSuchKey", "NotFound")
 _THROTTLED: Final = ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "503", "429")
-# What IAM calls the right to an operation, where its name is another.
+# The IAM action of an operation, where its name differs.
 _RIGHTS: Final = {"HeadObject": "GetObject", "ListObjectsV2": "ListBucket", "UploadPart": "PutObject"}
 
 
 def connect(endpoint_url: str | None = None, region: str | None = None) -> S3Store:
-    """The store that the usual AWS settings lead to: environment, profile, instance role.
+    """Return a store with the usual AWS settings: environment, profile or instance role.
 
     Args:
-        endpoint_url: Another address than AWS's own, such as a server on this machine.
-        region: Of the buckets, where no setting names one.
+        endpoint_url: The address of another server; None means AWS.
+        region: The region of the buckets, if no setting names one.
 
     Raises:
         InputError: boto3 isn't installed, or there is no region or no such profile.
@@ -62,7 +62,10 @@ def connect(endpoint_url: str | None = None, region: str | None = None) -> S3Sto
 
 
 class S3Store:
-    """Objects in S3, by a client of boto3's; content is known by checksums that S3 keeps, else by reading it once."""
+    """Objects in S3 through a boto3 client.
+
+    Digests come from the checksums that S3 keeps, otherwise from reading an object once.
+    """
 
     def __init__(self, client: Any, part_bytes: int = _PART_BYTES) -> None:
         self._client, self._part_bytes = client, part_bytes
@@ -101,10 +104,9 @@ class S3Store:
             return data
 
     def publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
-        """See `Store.publish`; objects become visible one by one, a folder's manifest after all it names.
+        """See `Store.publish`. Objects become visible one by one, a folder's manifest after all files that it names.
 
-        What an earlier publication to the same prefix left is removed at the end; objects that came there in another
-        way stay.
+        Objects of an earlier publication to the same prefix are removed at the end; other objects stay.
         """
         bucket, parts = split(uri)
         files = dict(regular_files(folder))
@@ -121,7 +123,7 @@ class S3Store:
         return {name: records[name] for name in files}
 
     def _objects(self, uri: str) -> dict[str, dict[str, Any]]:
-        """Key, ETag and Size of every object by relative name, sorted."""
+        """Return Key, ETag and Size of every object by relative name, sorted."""
         bucket, parts = split(uri)
         key = "/".join(parts)
         with _told(uri):
@@ -131,10 +133,10 @@ class S3Store:
             prefix = f"{key}/" if key else ""
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             found = [item for page in pages for item in page.get("Contents", ())]
-        # An empty object whose name ends in a slash is how consoles draw a folder.
+        # Consoles represent a folder as an empty object whose name ends in a slash.
         named = {item["Key"].removeprefix(prefix): item for item in found if not item["Key"].endswith("/")}
         for name in named:
-            split(join(f"s3://{bucket}/{prefix}", name))  # nobody's key may lead out of a job's folder
+            split(join(f"s3://{bucket}/{prefix}", name))  # no key may lead out of a job's folder
         return dict(sorted(named.items()))
 
     def _head(self, bucket: str, key: str, **how: str) -> dict[str, Any] | None:
@@ -207,7 +209,7 @@ class S3Store:
             raise
 
     def _remove_old(self, uri: str, owner: str, kept: Iterable[str]) -> None:
-        """Remove what an earlier publication to this prefix left and this one has not."""
+        """Remove the objects of earlier publications to this prefix that this one doesn't have."""
         bucket, names = split(uri)[0], set(kept)
         for name, item in self._objects(f"{uri.rstrip('/')}/").items():
             if name not in names:
@@ -218,7 +220,7 @@ class S3Store:
 
 
 def _together(work: Callable[[Any], T], items: Iterable[Any]) -> list[T]:
-    """The results in order; several requests are on their way at once."""
+    """Return the results in order; several requests are sent at the same time."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(work, items))
 

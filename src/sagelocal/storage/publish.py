@@ -1,7 +1,7 @@
-"""Publish whole or not at all: a reader never meets half a folder, whatever moment the writer was killed.
+"""Publish files and folders atomically: a reader never sees half a folder, whenever the writer is killed.
 
-A folder is written beside its final name, every file and folder is flushed to disk, then one rename makes it
-visible. Per-file renames would mix two versions when killed between two of them.
+A folder is written beside its final name and flushed to disk; then one rename makes it visible. A rename for each file
+would mix two versions if the writer is killed in between.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STAGING = ".staging-"  # the prefix of what is not published yet: readers skip it, `sweep` removes it
+STAGING = ".staging-"  # prefix of unpublished files: readers skip them, `sweep` removes them
 
 
 def flush(path: Path) -> None:
-    """Wait until a file's content, or a folder's list of names, is safe on disk."""
+    """Flush the content of a file, or the entries of a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -37,10 +37,10 @@ def _flush_tree(folder: Path) -> None:
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into, which becomes `target` when the block ends without an error.
+    """Give a folder to write into, which becomes `target` when the block ends without an error.
 
-    An existing `target` is never touched: the block's work is dropped in favour of it, so publish under a name
-    that says the content (a digest) or under a fresh one.
+    An existing `target` is kept and the new folder is dropped, so use a name that depends on the content (a digest)
+    or a new name.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=target.parent))
@@ -56,7 +56,7 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 def write_file(target: Path, data: bytes) -> None:
-    """Replace `target`'s content in one step; a reader sees the old bytes or the new, never a mixture."""
+    """Replace the content of `target` atomically: a reader sees the old bytes or the new ones."""
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=STAGING, dir=target.parent)
     staging = Path(name)
@@ -73,9 +73,9 @@ def write_file(target: Path, data: bytes) -> None:
 
 
 def sweep(folder: Path) -> int:
-    """How many staging leftovers of killed writers were removed directly below `folder`.
+    """Remove staging files of killed writers directly below `folder`, and return how many there were.
 
-    Call it only while holding the workspace's lock: a staging folder of a living writer looks the same.
+    Call it only while you hold the workspace's lock: a running writer's staging folder looks the same.
     """
     leftovers = list(folder.glob(f"{STAGING}*"))
     for path in leftovers:

@@ -1,8 +1,7 @@
-"""`s3://bucket/key` as folders, behind a protocol small enough for a real object store to fit too.
+"""The `Store` protocol for `s3://` addresses, and its implementation with folders.
 
-Steps and their definitions only ever name `s3://` addresses; this is the single place that knows
-where the bytes are. What a step publishes appears whole or not at all, also under a prefix that
-holds something already.
+Definitions and steps name `s3://` addresses only; a store knows where the bytes are. What a step publishes appears as
+a whole or not at all, also under a prefix that already holds objects.
 """
 
 from __future__ import annotations
@@ -27,39 +26,39 @@ if TYPE_CHECKING:
 
 _BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
-_OLD = publish.STAGING + "old-"  # what a replaced folder is called until it is removed
+_OLD = publish.STAGING + "old-"  # prefix of a replaced folder until it is removed
 _OWNED = ".published"  # no bucket can have this name; lists which objects of a prefix a step made
 
 
 class Store(Protocol):
-    """Objects by address. A prefix is a folder of objects or one object; names below it are POSIX paths."""
+    """Objects by address. A prefix names one object or a folder of objects; names below it are POSIX paths."""
 
     def listing(self, uri: str) -> dict[str, FileRecord]:
-        """Content of every object below `uri` by sorted relative name; one object goes by its own name.
+        """Return the record of every object below `uri` by relative name, sorted; empty if there is none.
 
-        Empty when nothing is there.
+        If `uri` is an object itself, its key is the last part of the address.
         """
         ...
 
     def download(self, uri: str, folder: Path) -> dict[str, FileRecord]:
-        """Copy what `listing` names into `folder`; what was really copied, hashed on the way."""
+        """Copy the objects of `listing` into `folder`, and return what was copied, hashed while copying."""
         ...
 
     def publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
-        """Make the regular files of `folder` the objects below `uri`, all at once; links are left out."""
+        """Publish the regular files of `folder` as the objects below `uri`, all at once; links are left out."""
         ...
 
     def read(self, uri: str, max_bytes: int) -> bytes:
-        """One object's content."""
+        """Return the content of one object."""
         ...
 
 
 def split(uri: str) -> tuple[str, tuple[str, ...]]:
-    """Bucket and the key's parts of an `s3://` address; no parts for a whole bucket.
+    """Return the bucket and the parts of the key of an `s3://` address; a whole bucket has no parts.
 
     Raises:
-        InputError: No `s3://` address, or one that could leave its bucket's folder: `..`, empty
-            parts, control characters, backslashes, names that mark unpublished work.
+        InputError: It is not an `s3://` address, or it could leave its bucket's folder: it has `..`, empty
+            parts, control characters, backslashes, or names that mark unpublished files.
 
     >>> split("s3://bkt/a/b.csv")
     ('bkt', ('a', 'b.csv'))
@@ -83,14 +82,14 @@ def _is_odd(part: str) -> bool:
 
 
 def join(uri: str, name: str) -> str:
-    """The address of `name` below `uri`, whether or not `uri` ends in a slash."""
+    """Return the address of `name` below `uri`, whether or not `uri` ends in a slash."""
     return f"{uri.rstrip('/')}/{name}"
 
 
 class _ReadWriteLock:
-    """Readers together, a replacement alone: between its renames the objects that stay would seem to be gone.
+    """A readers-writer lock: between the two renames of a replacement, objects that stay would seem to be gone.
 
-    A replacement that waits goes before readers that come after it, else readers without a pause would keep it out.
+    A waiting writer goes before new readers, so that a stream of readers can't keep it out.
     """
 
     def __init__(self) -> None:
@@ -121,10 +120,10 @@ class _ReadWriteLock:
 
 
 class FolderStore:
-    """Buckets as the folders of one folder (`<home>/s3`).
+    """A store with one folder for each bucket, in `<home>/s3`.
 
-    A folder can't hold an object `a` and an object `a/b` at once; S3 can. Keys that differ only in
-    case are one key where the file system says so.
+    Unlike S3, a folder can't hold an object `a` and an object `a/b` at the same time. On a case-insensitive file
+    system, keys that differ only in case are the same key.
     """
 
     def __init__(self, root: Path) -> None:
@@ -132,11 +131,11 @@ class FolderStore:
         self._publishing, self._access = threading.Lock(), _ReadWriteLock()
 
     def path(self, uri: str) -> Path:
-        """Where the object or prefix stands or would stand.
+        """Return the path of an object or prefix, whether it exists or not.
 
         Raises:
-            InputError: The address is odd.
-            ArtifactError: A link stands on the way: content behind it is not the store's.
+            InputError: The address is invalid.
+            ArtifactError: A part of the path is a link, so the content is not the store's own.
         """
         bucket, parts = split(uri)
         place = self.root
@@ -173,10 +172,10 @@ class FolderStore:
     def publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
         """See `Store.publish`.
 
-        What an earlier publication to the same prefix left is removed; objects that came there in another way
-        (a person's data, another prefix inside this one) stay. Renames make the change visible in one step.
+        Objects of an earlier publication to the same prefix are removed; other objects (a user's data, another prefix
+        inside this one) stay. Renames make the change visible in one step.
         """
-        # One after the other: two that publish into each other's prefixes would each keep what it saw of the other.
+        # Two publications into each other's prefixes at the same time would each keep old objects of the other.
         with self._publishing:
             return self._publish(uri, folder)
 
@@ -206,7 +205,7 @@ class FolderStore:
         return records
 
     def sweep(self) -> int:
-        """How many leftovers of killed writers were removed; a half-made replacement is undone first.
+        """Undo half-made replacements, remove what killed writers left, and return how many items were removed.
 
         Call it only while holding the workspace's lock.
         """
@@ -252,7 +251,7 @@ class FolderStore:
 
     @staticmethod
     def _swap(fresh: Path, target: Path) -> None:
-        """Put `fresh` in the place of `target`; `sweep` undoes it if we die between the renames."""
+        """Replace `target` by `fresh`; `sweep` undoes it if the process dies between the two renames."""
         old = target.with_name(_OLD + target.name)
         target.rename(old)
         fresh.rename(target)

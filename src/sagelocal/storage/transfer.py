@@ -1,7 +1,7 @@
-"""Files on their way between the store and a job: walked without following links, hashed while copied.
+"""Copy files between a store and a job, without following links, and hash them while copying.
 
-A file that is hashed before or after its copy was made may have changed in between; then a cache
-record would name content that the job never saw.
+A file that is hashed before or after the copy may change in between. Then a cache record would name content that the
+job never read.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _CHUNK_BYTES = 2**20
 
 
 def regular_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Each regular file below `folder` with its POSIX path, sorted; links and special files are left out.
+    """Yield each regular file below `folder` with its POSIX path, sorted; links and special files are left out.
 
-    Nothing when `folder` is missing or is a link itself.
+    Nothing is yielded if `folder` is missing or a link.
     """
     if folder.is_symlink() or not folder.is_dir():
         return
@@ -37,7 +37,7 @@ def regular_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def copy(source: Path, target: Path) -> FileRecord:
-    """Copy the content (no mode, no times) and return what was copied; folders on the way are made."""
+    """Copy the content, without mode and times, and return its record; missing parent folders are made."""
     target.parent.mkdir(parents=True, exist_ok=True)
     total, size = hashlib.sha256(), 0
     with source.open("rb") as reader, target.open("wb") as writer:
@@ -49,7 +49,7 @@ def copy(source: Path, target: Path) -> FileRecord:
 
 
 def link(source: Path, target: Path) -> None:
-    """The same content under a second name, by a hard link where the file system has them."""
+    """Give a file a second name: by a hard link if the file system has them, else by a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
@@ -58,7 +58,7 @@ def link(source: Path, target: Path) -> None:
 
 
 def digest(records: Mapping[str, FileRecord]) -> str:
-    """One sha256 over all names and contents; equal to `manifest.hash_folder` of a folder that holds them.
+    """Return one sha256 over all names and contents, equal to `manifest.hash_folder` of a folder that holds them.
 
     >>> digest({})[:8]
     'e3b0c442'
@@ -70,7 +70,7 @@ def digest(records: Mapping[str, FileRecord]) -> str:
 
 
 def remove(folder: Path) -> None:
-    """Remove a job's folder, also where the job took away its own right to do so; missing is fine."""
+    """Remove a job's folder, even if the job removed the permissions on it; a missing folder is no error."""
     for root, folders, _ in os.walk(folder):
         for name in folders:
             path = Path(root, name)
