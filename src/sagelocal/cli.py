@@ -1,7 +1,7 @@
-"""The command line: parses, calls one library function, prints.
+"""The command line: parse arguments, call one library function, print.
 
-Results go to standard output, everything else to standard error; the status is 0 for done, 1 for an execution
-that failed, 2 for an input that can't be used.
+Results go to standard output, everything else to standard error. The exit status is 0 when done, 1 when an execution
+failed, 2 when an input can't be used.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ HOME = Path(".sagelocal")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the status that the process ends with; `arguments` are the process's own when None."""
+    """Run the command line and return the exit status; `arguments` None means those of the process."""
     return edge(app, "sagelocal", arguments)
 
 
@@ -120,7 +120,7 @@ def _watched(definition: Definition, home: Path, options: RunOptions) -> Executi
     from sagelocal.run import executor
     from sagelocal.show import watch
 
-    began = time.time() - 1  # file systems keep some times less finely
+    began = time.time() - 1  # some file systems store times with a low resolution
     with watch.drawn(lambda: watch.newest_folder(home, began)):
         return executor.run(definition, home, replace(options, on_event=None))
 
@@ -264,7 +264,7 @@ def _status(step: StepRecord) -> str:
 
 
 def _details(step: StepRecord) -> str:
-    """Return one line: the reason of a failure, the decided conditions, the metrics."""
+    """Return on one line the reason of a failure, the evaluated conditions and the metrics."""
     conditions = [f"{item['text']}: {'yes' if item['passed'] else 'no'}" for item in step.conditions]
     metrics = [f"{name}={value:g}" for name, value in step.metrics.items()]
     return "; ".join([*([one_line(step.reason)] if step.reason else []), *conditions, *metrics])

@@ -38,7 +38,7 @@ NO_NAMESPACE = (
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a job needs beside its `Job`: `folder` is for this job only, `log` is kept; `lock` as in `sandbox.Command`."""
+    """Where and how a job runs: `folder` is for this job only, `log` is kept; `lock` as in `sandbox.Command`."""
 
     step: str
     store: Store

@@ -1,4 +1,4 @@
-"""The part of a record that a transform's filter names: JSONPath as far as the service's own examples go.
+"""Evaluate the filters of a transform: the part of JSONPath that the service's own examples use.
 
 `$`, `$.a.b`, `$['id','SageMakerOutput']`, `$[0,5:]`. Source: AWS, SageMaker API Reference, DataProcessing.
 """
@@ -23,17 +23,17 @@ _Part = tuple[tuple[str, ...], tuple[_Index, ...]]  # names of members, or else 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A parsed filter; calling it gives the part of a value."""
+    """A parsed filter; call it with a value to get the part that it names."""
 
     text: str
     parts: tuple[_Part, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Filter:
-        """Return the filter in `text`.
+        """Parse a filter.
 
         Raises:
-            InputError: It is none that is known here; a wildcard, a condition or `..` is none.
+            InputError: It is not supported; wildcards, conditions and `..` are not.
         """
         parts: list[_Part] = []
         position = 1
@@ -49,10 +49,10 @@ class Filter:
         return cls(text, tuple(parts))
 
     def __call__(self, value: Any) -> Any:
-        """Return the part of `value`: several members as an object, several places as a list.
+        """Return the named part of `value`: several members as an object, several places as a list.
 
         Raises:
-            PipelineError: It has no such part.
+            PipelineError: `value` has no such part.
         """
         for part in self.parts:
             try:

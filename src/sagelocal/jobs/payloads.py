@@ -1,4 +1,4 @@
-"""The requests that a transform makes of one object, and what it makes of the answers.
+"""Split an object into the requests of a transform, and filter and join the answers.
 
 Source: AWS, SageMaker API Reference, CreateTransformJob, and Developer Guide, "Associate Prediction Results with
 Input Records".
@@ -24,7 +24,7 @@ _FORMATS: Final = {"text/csv": "csv", "application/json": "json", "application/j
 
 
 def records(path: Path, split: str) -> Iterator[bytes]:
-    """Yield the records of an object with the line ends that they have: lines, or the whole."""
+    """Yield the records of an object, with their line ends: its lines, or all of it as one record."""
     with path.open("rb") as file:
         if split == "Line":
             yield from file
@@ -33,10 +33,10 @@ def records(path: Path, split: str) -> Iterator[bytes]:
 
 
 def batches(found: Iterable[bytes], max_bytes: int | None, *, single: bool) -> Iterator[list[bytes]]:
-    """Yield the records of each request, in order: as many as fit into it, or one.
+    """Yield the records of each request, in order: as many as fit, or one if `single`.
 
     Raises:
-        PipelineError: One alone is larger than `max_bytes`, where that isn't None.
+        PipelineError: A record is larger than `max_bytes`; None means no limit.
 
     >>> list(batches([b"aa", b"b", b"c"], 3, single=False))
     [[b'aa', b'b'], [b'c']]
@@ -58,9 +58,10 @@ def batches(found: Iterable[bytes], max_bytes: int | None, *, single: bool) -> I
 
 @dataclass(frozen=True, slots=True)
 class Processing:
-    """What is sent of each record and kept of each answer; `kind` is csv, json, or empty where both go untouched.
+    """The DataProcessing of a transform: filters for records and answers.
 
-    With `lines` each line is a record also within a JSON object; a line of CSV always is one.
+    `kind` is csv or json, or empty if nothing is filtered or joined. With `lines`, each line of a JSON object is a
+    record; a line of CSV always is.
     """
 
     kind: str
@@ -70,16 +71,16 @@ class Processing:
     joined: bool = False
 
     def request(self, batch: list[bytes]) -> bytes:
-        """Return the body to send for these records."""
+        """Return the body of the request for these records."""
         if self.sent == WHOLE:
             return b"".join(batch)
         return b"".join(self._written(self.sent(value)) for value in self._values(b"".join(batch)))
 
     def result(self, batch: list[bytes], answer: bytes) -> bytes:
-        """Return what is kept of the answer to these records.
+        """Return the part of the answer to keep, joined with the records if asked for.
 
         Raises:
-            PipelineError: It has not an answer for each record.
+            PipelineError: The number of answers differs from that of records.
         """
         if self.kept == WHOLE and not self.joined:
             return answer
@@ -126,10 +127,10 @@ class Processing:
 
 
 def processing(arguments: dict[str, Any]) -> Processing:
-    """Return what a transform's DataProcessing asks for.
+    """Return the DataProcessing of a transform's Arguments.
 
     Raises:
-        InputError: It can't be done with this kind of data, or not here.
+        InputError: It is not possible with this kind of data, or not supported here.
     """
     asked = arguments.get("DataProcessing", {})
     sent, kept = (Filter.parse(asked.get(name, "$")) for name in ("InputFilter", "OutputFilter"))

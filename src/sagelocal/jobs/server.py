@@ -1,8 +1,8 @@
-"""A model's own server while a transform lasts: started, asked whether it is well, spoken to, stopped.
+"""Start, ping, call and stop the model server of a transform.
 
-Where the machine has namespaces, the server listens on port 8080 of a network of its own, as in a container, and is
-reached through a Unix socket (`relay`). Elsewhere it has to read SAGEMAKER_BIND_TO_PORT, which names a free port of
-the loopback. Source: AWS, SageMaker AI Developer Guide, "How Amazon SageMaker AI Runs Your Inference Image".
+If the machine has namespaces, the server listens on port 8080 in its own network namespace, as in a container, and is
+reached through a Unix socket (`relay`). Otherwise it has to read SAGEMAKER_BIND_TO_PORT, a free port of the loopback.
+Source: AWS, SageMaker AI Developer Guide, "How Amazon SageMaker AI Runs Your Inference Image".
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sagelocal.jobs.contracts import Job
 
 _PORT: Final = 8080
-_HEALTHY_S: Final = 240.0  # from start to the first good answer to a ping; one ping may take 2 s
+_HEALTHY_S: Final = 240.0  # from the start to the first successful ping; one ping may take 2 s
 _PING_S: Final = 2.0
 _PAUSE_S: Final = 0.05
 _GRACE_S: Final = 30.0
@@ -36,7 +36,7 @@ _LOOPBACK: Final = "127.0.0.1"
 
 
 class InvocationError(Exception):
-    """The server did not answer, or not well; `is_final` says that asking the same again makes no sense."""
+    """The server didn't answer, or not with status 200; with `is_final`, the same request will fail again."""
 
     def __init__(self, text: str, *, is_final: bool = False) -> None:
         self.is_final = is_final
@@ -45,7 +45,7 @@ class InvocationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ModelServer:
-    """A server that runs; `socket_path` is its Unix socket, or None where it listens on `port` of this machine."""
+    """A running model server; `socket_path` is its Unix socket, or None if it listens on `port` of the loopback."""
 
     context: JobContext
     running: sandbox.Running
@@ -53,7 +53,7 @@ class ModelServer:
     port: int
 
     def parameters(self) -> dict[str, Any]:
-        """Return what it says of how it wants to be asked; nothing where it doesn't say."""
+        """Return the server's own execution parameters; empty if it has none."""
         try:
             found = json.loads(self.ask("GET", "/execution-parameters", timeout_s=_PING_S))
         except (InvocationError, ValueError):
@@ -69,10 +69,10 @@ class ModelServer:
         *,
         timeout_s: float,
     ) -> bytes:
-        """Return the body of its answer.
+        """Send a request and return the body of the response.
 
         Raises:
-            InvocationError: There was none, or its status is not 200.
+            InvocationError: There is no response, or its status is not 200.
         """
         connection = (
             _UnixConnection(self.socket_path, timeout_s)
@@ -96,7 +96,7 @@ class ModelServer:
         return found
 
     def fail(self, why: str) -> StepFailed:
-        """Return the failure to raise, with the end of the server's log."""
+        """Return the error to raise, with the end of the server's log."""
         return StepFailed(
             self.context.step,
             f"{why}; its log ends with: {container.last_line(self.context.log) or '(nothing)'}",
@@ -104,10 +104,10 @@ class ModelServer:
         )
 
     def await_health(self) -> None:
-        """Return when it answers pings.
+        """Wait until the server answers pings.
 
         Raises:
-            StepFailed: It ended, or was not well in time.
+            StepFailed: It ended, or didn't answer in time.
         """
         deadline = time.monotonic() + _HEALTHY_S
         while True:
@@ -124,10 +124,10 @@ class ModelServer:
 
 @contextmanager
 def started(job: Job, context: JobContext, *, own_network: bool) -> Iterator[ModelServer]:
-    """The server of a job's image, well; it is stopped when the block ends.
+    """Start the model server of a job's image, wait for its health, and stop it when the block ends.
 
     Raises:
-        StepFailed: The image has none, or it did not start.
+        StepFailed: The image has no server, or it didn't start.
     """
     path = container.program(job, context, "serve", "a transform asks the model's own server")
     mounted = not context.environment.honours_root
@@ -153,14 +153,14 @@ def _free_port() -> int:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    """A connection through a Unix socket, whatever the length of its path."""
+    """An HTTP connection through a Unix socket, whose path may have any length."""
 
     def __init__(self, socket_path: Path, timeout_s: float) -> None:
         super().__init__("localhost", _PORT, timeout=timeout_s)
         self._socket_path = socket_path
 
     def connect(self) -> None:
-        """Open it."""
+        """Connect to the socket."""
         folder = os.open(self._socket_path.parent, os.O_RDONLY | os.O_DIRECTORY)
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)

@@ -1,7 +1,7 @@
-"""A batch transform: every object of the input is sent to the model's server, and the answers become `<name>.out`.
+"""Run a batch transform: send every object of the input to the model server, and write the answers to `<name>.out`.
 
-One server answers all, however many instances are asked for: what comes out is the same. A record is sent with the
-line end that it has. AssembleWith Line adds one to an answer that has none.
+There is one server, whatever the number of instances, because the results are the same. Records keep their line ends.
+AssembleWith Line adds a line end to an answer that has none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _LONGEST_S: Final = 28 * 86400.0  # the service's limit for a transform
 _PACKED: Final = "model.tar.gz"
-# What the server says of itself, and how that is written in a request; what the request says counts more.
+# The values of the server's execution parameters, and those of a request. The request takes precedence.
 _STRATEGIES: Final = {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}
 _DEFAULTS: Final = {"BatchStrategy": "MultiRecord", "MaxPayloadInMB": 6, "MaxConcurrentTransforms": 1}
 _VARIABLES: Final = {
@@ -87,12 +87,12 @@ def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileR
 
     Args:
         job: What to run.
-        context: Where.
-        contents: The objects of every input by its name, as they were when it was decided to run.
+        context: Where to run it.
+        contents: The objects of every input, by the input's name, as they were when the cache was asked.
 
     Raises:
-        StepFailed: The server did not start or ended, or an object could not be transformed; then nothing is
-        published, where the service keeps the objects that went well.
+        StepFailed: The server didn't start or ended, or an object could not be transformed. Nothing is published then;
+        the service would keep the objects that succeeded.
         InputError: An input has no objects, or the filters can't be used.
     """
     processing = payloads.processing(dict(job.arguments))
@@ -116,7 +116,7 @@ def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileR
 
 
 def _unpack(job: Job, context: JobContext) -> None:
-    """Put the model where the server looks for it."""
+    """Put the model where the server looks for it: /opt/ml/model."""
     target, artifact = context.folder / "ml" / "model", context.folder / "model"
     target.parent.mkdir(parents=True)
     if not any(item.folder == _PACKED for item in job.inputs):
@@ -140,7 +140,7 @@ def _settings(job: Job, server: ModelServer) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _BatchTransform:
-    """One transform on its way."""
+    """A running transform."""
 
     server: ModelServer
     processing: Processing
@@ -174,7 +174,7 @@ class _BatchTransform:
             yield self.processing.result(batch, self._answer(self.processing.request(batch)))
 
     def _answer(self, body: bytes) -> bytes:
-        """Return the server's answer, after as many tries as the request allows."""
+        """Return the server's answer, with as many retries as the request allows."""
         client = self.arguments.get("ModelClientConfig", {})
         tries = client.get("InvocationsMaxRetries", 3)
         while True:

@@ -1,9 +1,9 @@
-"""A search for hyperparameters: trainings one after the other, each with values drawn for it, and the best of them.
+"""Run a hyperparameter search: trainings one after the other with drawn values, and select the best of them.
 
-All draws are made before the first training, from a seed (RandomSeed, else 0): the same definition tries the same
-values. Where the strategy is Bayesian the draws are those of Random, since the service's model of the search is its
-own; the scale `Auto` is linear. The service names `_tuning_objective_metric` among a training's hyperparameters, and
-so do we. Source: AWS, SageMaker API Reference, HyperParameterTuningJobConfig.
+Values are drawn from a seed (RandomSeed, or 0), so that the same definition tries the same values. The strategy
+Bayesian draws as Random does, because the service's search model is not public; the scale `Auto` is linear. As on the
+service, the hyperparameters of a training include `_tuning_objective_metric`.
+Source: AWS, SageMaker API Reference, HyperParameterTuningJobConfig.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ADDRESSES: Final = ("InputDataConfig", "OutputDataConfig", "CheckpointConfig", 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One training of a search: what was tried, and the objective's last value; None without one, or if it failed."""
+    """One training of a search: the values tried, and the last value of the objective, None if there is none."""
 
     name: str
     tried: Mapping[str, str]
@@ -45,7 +45,7 @@ class Trial:
 
 
 def job(arguments: Mapping[str, Any], name: str) -> Job:
-    """Return the job of a Tuning step's resolved Arguments; its inputs are those of every training."""
+    """Return the job of a Tuning step's resolved Arguments, with the inputs of every training."""
     definition = arguments["TrainingJobDefinition"]
     one = contracts.training(_training(definition, {}), name)
     channels = [
@@ -63,7 +63,7 @@ def job(arguments: Mapping[str, Any], name: str) -> Job:
 
 
 def draws(config: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """Yield the values of each training, in order: without end for a random search, every combination for a grid."""
+    """Yield the values of each training: endlessly for a random search, every combination for a grid."""
     ranges = config.get("ParameterRanges", {})
     words = {item["Name"]: item["Values"] for item in ranges.get("CategoricalParameterRanges", ())}
     if config["Strategy"] == "Grid":
@@ -95,15 +95,15 @@ def _whole(item: Mapping[str, Any], rng: random.Random) -> int:
 
 
 def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:
-    """Run the trainings; what they published, and the best value.
+    """Run the trainings, and return what they published and the best value.
 
     Args:
         job: What to run.
-        context: Where; each training's log stands beside `context.log`.
-        contents: The objects of every input by its name, as they were when it was decided to run.
+        context: Where to run it; each training has a log beside `context.log`.
+        contents: The objects of every input, by the input's name, as they were when the cache was asked.
 
     Raises:
-        StepFailed: No training ended well with a value of the objective.
+        StepFailed: No training succeeded with a value of the objective.
     """
     search, done, outputs = _Search(job, context, contents), list[Trial](), dict[str, "Mapping[str, FileRecord]"]()
     began = time.monotonic()
@@ -173,7 +173,7 @@ class _Search:
         return Trial(name, tried, result.metrics.get(self.metric)), result.outputs
 
     def note(self, trial: Trial) -> None:
-        """Return one line for each training in the step's own log."""
+        """Append a line on a training to the step's log."""
         told = f"{self.metric}={trial.value}" if trial.failure is None else f"failed: {trial.failure}"
         with self.context.log.open("a", encoding="utf-8") as log:
             log.write(f"{trial.name} {dict(trial.tried)} {told}\n")
@@ -183,7 +183,7 @@ class _Search:
         return target is not None and trial.value is not None and self.sign * trial.value >= self.sign * target
 
     def ranked(self, done: list[Trial]) -> list[Trial]:
-        """Best first, those without a value last, equal ones in their order."""
+        """Return the trials, best first; those without a value come last, ties keep their order."""
         return sorted(done, key=lambda trial: -self.sign * trial.value if trial.value is not None else math.inf)
 
     def summary(self, ranked: list[Trial]) -> dict[str, Any]:
@@ -215,7 +215,7 @@ class _Search:
 
 
 def objective(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what is searched for: `Type` and `MetricName`."""
+    """Return the objective: `Type` and `MetricName`."""
     found: Mapping[str, Any] = arguments["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
     return found
 
@@ -234,7 +234,7 @@ def describe(done: Job, told: Mapping[str, Any], times: tuple[str, str]) -> dict
 
 
 def resourced(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the definition with a ResourceConfig, where it has the kind that is made for searches."""
+    """Return the definition with a ResourceConfig, made from a HyperParameterTuningResourceConfig if it has one."""
     own = definition.get("HyperParameterTuningResourceConfig")
     if "ResourceConfig" in definition or not isinstance(own, dict):
         return dict(definition)
@@ -242,5 +242,5 @@ def resourced(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _training(definition: Mapping[str, Any], tried: Mapping[str, str]) -> dict[str, Any]:
-    """Return one training's Arguments."""
+    """Return the Arguments of one training."""
     return {**resourced(definition), "HyperParameters": {**definition.get("StaticHyperParameters", {}), **tried}}

@@ -1,4 +1,4 @@
-"""One step, tried as often as its policies allow; whatever goes wrong in it becomes its record."""
+"""Run one step with its retry policies; a failure becomes part of the step's record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How the steps of a run are tried: `logs` holds a folder for each step, `wait` is given seconds."""
+    """Runs the attempts of steps: `logs` has a folder for each step, `wait` is called with seconds."""
 
     stop: StopSignal
     now: Callable[[], float]
@@ -34,7 +34,10 @@ class Attempts:
     logs: Path
 
     def decide(self, step: Step, carry_out: Callable[[], StepRecord], report: Report) -> StepRecord:
-        """Return the step's last record; one that waits for its next try is told."""
+        """Run the step until it succeeds or has no retry left, and return its last record.
+
+        `report` gets a record before and after each pause.
+        """
         began, started = time.monotonic(), self.now()
         tries = retries.Retries(step.retries, started)
         for attempt in itertools.count(1):
@@ -53,14 +56,14 @@ class Attempts:
         return dataclasses.replace(record, seconds=round(time.monotonic() - began, 3))
 
     def _set_aside(self, step: Step, attempt: int) -> None:
-        """Keep the logs of a failed try under another name: metrics are read from those of the last."""
+        """Rename the logs of a failed attempt: metrics are read from the logs of the last one."""
         logs = self.logs / step.name
         if logs.is_dir():
             logs.rename(logs.with_name(f"{step.name}.attempt-{attempt}"))
 
 
 def _attempt(step: Step, carry_out: Callable[[], StepRecord]) -> tuple[StepRecord, str | None]:
-    """Return one try, and what a retry policy calls its failure."""
+    """Make one attempt, and return its record and the exception type of its failure."""
     caught: Exception
     try:
         return carry_out(), None
@@ -75,5 +78,5 @@ def _attempt(step: Step, carry_out: Callable[[], StepRecord]) -> tuple[StepRecor
 
 
 def iso(seconds: float) -> str:
-    """Return the time, in seconds since 1970, as the service writes it: ISO 8601 in UTC."""
+    """Return a time in seconds since 1970 as ISO 8601 in UTC, as the service writes it."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

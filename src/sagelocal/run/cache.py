@@ -1,7 +1,7 @@
-"""When a finished step counts for a later one: same work asked for, same content given, result still whole.
+"""The cache of finished steps: a step is reused if its arguments and the content of its inputs are equal.
 
-The service's own key holds addresses, so data overwritten under its address gives a wrong hit there; here the
-key holds content, and addresses, times and names of jobs don't count.
+The service's cache key has addresses, so overwritten data gives a wrong hit there. Here the key has the content;
+addresses, times and job names don't count. An entry is used only while its outputs are unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sagelocal.storage.store import Store
 
 _FORMAT = 1
-# Where results go, who runs, what it is called, who watches: none of it changes what comes out.
+# Members that don't change the result: output addresses, roles, names, monitoring.
 _LEFT_OUT: Final = (
     *("ProcessingOutputConfig", "OutputDataConfig", "CheckpointConfig"),
     *("ProcessingJobName", "TrainingJobName", "Tags", "RoleArn", "ExperimentConfig"),
@@ -34,7 +34,7 @@ _LEFT_OUT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A finished step that counts: `outputs` are its objects by prefix, `created` seconds since 1970."""
+    """A finished step: `outputs` are its objects by prefix, `created` is in seconds since 1970."""
 
     key: str
     created: float
@@ -44,12 +44,12 @@ class Entry:
 
 
 def key(job: Job, contents: Mapping[str, Mapping[str, FileRecord]], environment: str) -> str:
-    """Return sha256 that is equal for equal work.
+    """Return the cache key of a job, a sha256.
 
     Args:
-        job: What is asked for.
+        job: The job to run.
         contents: The objects of every input, by the input's name.
-        environment: The digest of the code that runs.
+        environment: The digest of the environment that runs it.
     """
     asked = {name: value for name, value in (job.key_arguments or job.arguments).items() if name not in _LEFT_OUT}
     body = {
@@ -72,19 +72,19 @@ def _without_address(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def keep(folder: Path, entry: Entry) -> None:
-    """Write the entry; from this moment on the step's outputs count."""
+    """Write an entry; from then on, the step's outputs may be reused."""
     body = json.dumps(dataclasses.asdict(entry), sort_keys=True)
     seal = hashlib.sha256(body.encode()).hexdigest()
     publish.write_file(_place(folder, entry.key), f"{seal}\n{body}\n".encode())
 
 
 def find(folder: Path, wanted: str, store: Store, not_before: float) -> Entry | None:
-    """Return the entry of that key if its every output is on disk exactly as recorded, else None.
+    """Return the entry of that key if all its outputs are stored exactly as recorded, else None.
 
     Args:
-        folder: Where the entries are.
+        folder: The folder of the entries.
         wanted: A key.
-        store: Where the outputs are.
+        store: The store of the outputs.
         not_before: An entry created earlier (seconds since 1970) has expired.
     """
     entry = _read(_place(folder, wanted))
@@ -102,7 +102,7 @@ def _place(folder: Path, wanted: str) -> Path:
 
 
 def _read(path: Path) -> Entry | None:
-    """Return None for a missing or damaged entry: the step then runs again, which heals it."""
+    """Return an entry, or None if it is missing or damaged; then the step runs again and replaces it."""
     try:
         seal, body, rest = path.read_bytes().split(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != seal or rest:

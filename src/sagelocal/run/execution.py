@@ -1,7 +1,7 @@
-"""One execution on its way: each step decided when its turn comes, and its record on disk before the next one begins.
+"""Run the steps of one execution in topological order, and store each step's record before the next one starts.
 
-One thread decides and writes; others only follow jobs (`pool`). What a step needs of the others is given to it when it
-begins, so nothing here is locked.
+One thread decides and writes; other threads only wait for jobs (`pool`). A step gets what it needs of other steps when
+it starts, so there are no locks here.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ if TYPE_CHECKING:
 
     Contents = Mapping[str, Mapping[str, FileRecord]]
 
-_DOCUMENT_BYTES: Final = 64 * 2**20  # a report that conditions read; the service stops far earlier
-# Done at once, by the thread that called `run`: a register handler may be of a kind that only its own thread can use.
+_DOCUMENT_BYTES: Final = 64 * 2**20  # of a report that conditions read; the service's limit is far lower
+# Run in the thread that called `run`, because a register handler may be bound to its thread.
 _AT_ONCE: Final = ("Condition", "Fail", "RegisterModel", "Model")
 
 
 @dataclass(slots=True)
 class Runner:
-    """What an execution knows so far; `waits` holds, by step, the steps that it waits for.
+    """The state of a running execution; `waits` maps each step to the steps that it depends on.
 
-    `taken` are records of steps that don't run, by name; None for one that neither runs nor is needed.
+    `taken` has the records of steps that don't run, by name; None for a step that is not needed either.
     """
 
     workspace: Path
@@ -72,7 +72,7 @@ class Runner:
     began: float = field(default_factory=time.monotonic)
 
     def run(self, at_once: int) -> Execution:
-        """Decide the steps, at most `at_once` of them at the same time, until one fails; what runs then may end."""
+        """Run the steps, at most `at_once` at the same time, until one fails; running steps may then end."""
         self._save()
         try:
             with StepPool(at_once, self.stop) as pool:
@@ -86,7 +86,7 @@ class Runner:
         return self._save("Failed" if failure else "Succeeded", failure)
 
     def _decide_all(self, pool: StepPool) -> str | None:
-        """Return why the execution failed, None where it did not."""
+        """Return why the execution failed, or None if it succeeded."""
         order, failure = TopologicalOrder(self.waits), None
         while True:
             while failure is None and pool.has_capacity and (name := order.next()):
@@ -109,7 +109,7 @@ class Runner:
         return f"step {record.name!r} failed: {record.reason}"
 
     def _begin(self, step: Step, pool: StepPool) -> StepRecord | None:
-        """Return the step's record, `Executing` where the pool follows it from here on; None where it is passed over."""
+        """Start a step and return its record: `Executing` if it runs in the pool, None if the step is left out."""
         if step.name in self.taken:
             taken = self.taken[step.name]
             if taken:
@@ -131,7 +131,7 @@ class Runner:
         return Attempts(self.stop, self.now, self.wait or self.stop.wait, self.execution.folder / "steps")
 
     def _inherited(self, step: Step) -> StepRecord | None:
-        """Return the record of a step that waits for one in a branch that was not taken."""
+        """Return a Skipped record for a step that depends on a skipped one, otherwise None."""
         waited = (self.done.get(name) for name in self.waits[step.name])
         if any(record and record.status == "Skipped" for record in waited):
             return StepRecord(step.name, step.type, "Skipped")

@@ -1,7 +1,7 @@
-"""Runs a definition on this machine, independent steps side by side, and keeps what is finished.
+"""Run a definition on this machine, with independent steps in parallel, and keep finished results.
 
-A run that is killed at any moment leaves nothing that counts but whole results: the next run of the same
-definition takes those from the cache and goes on from there.
+A run that is killed at any moment leaves only complete results. The next run of the same definition takes those from
+the cache and continues from there.
 """
 
 from __future__ import annotations
@@ -59,19 +59,19 @@ _ID = string.ascii_lowercase + string.digits
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a definition is run.
+    """How to run a definition.
 
-    `parameters` come before the definition's defaults. `images` maps image URIs to environments; every
-    other image is `environment`, or the one that runs this program. `register` takes the RegisterModel
-    steps, a folder in the workspace by default. `on_event` is called with a step's record when it begins
-    (`Executing`) and when it is decided. A job that is asked to stop has `grace_s` seconds. `now` gives
-    seconds since 1970. `handlers` take the Lambda and Callback steps, by the step's name, the function's ARN or the
-    queue's URL. `lock` is what `hold` gave, where the caller holds the workspace for more than the run.
+    `parameters` override the definition's defaults. `images` maps image URIs to environments; every other image is
+    `environment`, by default the one that runs this program. `register` handles RegisterModel steps; by default they
+    write to a folder in the workspace. `on_event` gets the record of a step when it starts (`Executing`) and when it
+    ends. A job that is told to stop has `grace_s` seconds. `now` returns seconds since 1970. `handlers` run Lambda and
+    Callback steps; their keys are names of steps, ARNs of functions or URLs of queues. `lock` is the descriptor that
+    `hold` gave, if the caller holds the workspace for longer than the run.
 
-    `jobs` is how many steps run at the same time, by default one for every core. `only` are the steps to run, all
-    when empty; what they read of the others is taken from the run `source`, by default the newest that has it.
-    `store` is where `s3://` addresses are, by default the folders below `s3` in the workspace. `wait` is called with
-    the seconds to wait before a step is tried again.
+    `jobs` is the number of steps that run at the same time, by default one for each core. `only` are the steps to run;
+    empty means all. What they read of other steps is taken from the run `source`, by default the newest that has it.
+    `store` resolves `s3://` addresses, by default to folders below `s3` in the workspace. `wait` is called with the
+    seconds to wait before a retry.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -92,19 +92,19 @@ class RunOptions:
 
 
 def run(definition: Definition, workspace: Path, options: RunOptions | None = None) -> Execution:
-    """Run the definition to its end; an execution that fails is returned like one that succeeds.
+    """Run a definition, and return its execution, whether it succeeded or failed.
 
-    Steps run side by side where none waits for the other. When one fails, those that run then may end, and no other
-    begins; a step's retry policies come first, for the failures that `retries` maps to the service's. Network, VPC,
-    KMS and role settings have no effect. The register handler and `on_event` are called in the caller's own thread.
+    Independent steps run in parallel. When a step fails and has no retry left, running steps may end and no other step
+    starts. Network, VPC, KMS and role settings have no effect. The register handler and `on_event` are called in the
+    caller's thread.
 
     Args:
         definition: A parsed definition.
-        workspace: The folder for everything that is kept; made if missing.
-        options: The defaults when None.
+        workspace: The folder for all results; made if missing.
+        options: None means the defaults.
 
     Raises:
-        InputError: A parameter can't be used, or the definition can't run here (DefinitionError); nothing
+        InputError: A parameter is invalid, or the definition can't run here (DefinitionError); nothing
         ran. Busy: Another run holds the workspace. PipelineError: The workspace can't be written.
     """
     options = options or RunOptions()
@@ -129,15 +129,15 @@ def _chosen(definition: Definition, workspace: Path, options: RunOptions) -> _Ch
 
 
 def validate(definition: Definition, parameters: Mapping[str, Any], handled: Collection[str] = ()) -> dict[str, Any]:
-    """Return every parameter's value, if the definition could run with these and the handlers of these names here and now.
+    """Check that a definition can run with these parameters and handlers, and return the value of every parameter.
 
     Raises:
-        InputError: A parameter can't be used.
-        DefinitionError: The service would not take the definition, or this machine can't run it.
+        InputError: A parameter is invalid.
+        DefinitionError: The service would not accept the definition, or this machine can't run it.
     """
     values = bind(definition.parameters, parameters)
     check(definition, values)
-    sample = dict.fromkeys(EXECUTION, "unknown")  # stands in an address where the execution's own word will
+    sample = dict.fromkeys(EXECUTION, "unknown")  # replaces values that only an execution has
     nothing = Scope(values, sample, {}, lambda _step, _file: None)
     faults = limits.faults(definition, nothing, handled)
     if faults:
@@ -183,12 +183,12 @@ def _run(
 
 
 def _cores() -> int:
-    """As many as this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _environments(options: RunOptions) -> Callable[[str], Environment]:
-    """Image URI to environment; the default one is looked at once, and only if an image needs it."""
+    """Return a function from image URI to environment; the default one is inspected once, if it is needed."""
 
     @functools.cache
     def default() -> Environment:
@@ -199,7 +199,7 @@ def _environments(options: RunOptions) -> Callable[[str], Environment]:
 
 @contextmanager
 def hold(workspace: Path) -> Iterator[int]:
-    """The workspace for this process alone; gives the open file that every job's supervisor holds too.
+    """Lock the workspace for this process, and give the descriptor that every job's supervisor inherits.
 
     Raises:
         Busy: Another run holds the workspace. PipelineError: It can't be written, now or in the block.
@@ -214,7 +214,7 @@ def hold(workspace: Path) -> Iterator[int]:
 
 
 def _sweep(workspace: Path) -> None:
-    """Remove what killed runs left half made."""
+    """Remove the unfinished files of killed runs."""
     FolderStore(workspace / "s3").sweep()
     transfer.remove(workspace / "jobs")
     for pattern in ("cache", "registry/*", "runs/*"):
@@ -222,11 +222,11 @@ def _sweep(workspace: Path) -> None:
             publish.sweep(folder)
     for folder in workspace.glob("runs/*"):
         if not (folder / records.NAME).exists():
-            transfer.remove(folder)  # killed before it had said what it is
+            transfer.remove(folder)  # killed before it wrote its record
 
 
 def _new_folder(runs: Path) -> Path:
-    """Return a folder that no other run has; its name is like the service's execution ids: 12 letters and digits."""
+    """Make a new folder named like the service's execution ids: 12 letters and digits."""
     while True:
         folder = runs / "".join(secrets.choice(_ID) for _ in range(12))
         try:

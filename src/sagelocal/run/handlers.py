@@ -1,9 +1,9 @@
-"""Lambda and Callback steps: a Python function of the user's stands for the function or the queue of the account.
+"""Run Lambda and Callback steps: your Python function replaces the Lambda function or the SQS queue.
 
-A function is called as AWS Lambda calls it, `handler(event, context)`. For a Lambda step the event is the step's
-Arguments, and the members of what it returns are the outputs. For a Callback step the event is the message that the
-queue would get, and what it returns are the outputs of SendPipelineExecutionStepSuccess; there values are texts, so a
-text that reads as the declared type is taken for it. What a function raises is the step's failure.
+It is called as AWS Lambda calls it, `handler(event, context)`. For a Lambda step, the event is the step's Arguments,
+and the members of the result are the outputs. For a Callback step, the event is the message for the queue, and the
+result is the outputs of SendPipelineExecutionStepSuccess. Those are strings, so a string that parses as the declared
+type is converted. An exception in the function fails the step.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a handler may ask of its call, as in Lambda; `function_name` is the step's name for a Callback."""
+    """The context of a call, as in Lambda; for a Callback, `function_name` is the name of the step."""
 
     function_name: str
     invoked_function_arn: str
@@ -50,10 +50,10 @@ Handler = Callable[[dict[str, Any], Context], Any]
 
 
 def load(text: str) -> Handler:
-    """Return the function that `module:function` names; modules of the working folder are found, too.
+    """Import the function that `module:function` names; modules in the working folder are found, too.
 
     Raises:
-        InputError: There is none.
+        InputError: There is no such function.
     """
     name, _, function = text.partition(":")
     expected = f"handler {text!r}: expected module:function, a function of (event, context)"
@@ -81,12 +81,12 @@ def has_none(step: Step, known: Collection[str]) -> bool:
 def run(
     step: Step, arguments: Mapping[str, Any], handlers: Mapping[str, Handler], execution: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what the step leaves: its outputs by name, of the types that it declares.
+    """Call the handler of a step, and return its outputs by name, with the declared types.
 
     Args:
         step: A Lambda or Callback step.
-        arguments: Its own, resolved.
-        handlers: By the name of a step, or by a function's ARN or a queue's URL.
+        arguments: The resolved Arguments of the step.
+        handlers: Handlers by the name of a step, the ARN of a function or the URL of a queue.
         execution: The members of `Execution`.
 
     Raises:
@@ -112,7 +112,7 @@ def run(
 
 
 def missing(step: Step) -> str:
-    """Return the fault of a step that has no handler."""
+    """Return the error message for a step that has no handler."""
     there = "a function" if step.type == "Lambda" else "a queue"
     return (
         f"a {step.type} step asks {there} of the account, and here a Python function of yours: "

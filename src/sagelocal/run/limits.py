@@ -1,6 +1,6 @@
-"""What the service can run and this machine can't, found before anything runs and refused by name.
+"""Find what the service can run and this machine can't, and refuse it by name before anything runs.
 
-To run such a step in some other way would give results that the service would not give.
+Running such a step in another way would give other results than the service.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sagelocal.definition.steps import Definition, Step
 
-# (where below the step's Arguments, what runs here, why); absent always runs.
+# (path in the step's Arguments, values that run here, why); an absent member always runs.
 _Rule = tuple[str, tuple[Any, ...], str]
 _ALIKE: Final = "all instances of a job are alike here: give InstanceType and InstanceCount instead"
 _FILES: Final = "nothing streams here, inputs are copied as plain files before the job starts: use File"
@@ -60,7 +60,7 @@ _RULES: Final[Mapping[str, tuple[_Rule, ...]]] = {
         ("TrainingJobDefinition.TuningObjective", (), _SEARCH),
     ),
 }
-# What the service can and nobody else: each refused by name, with the reason.
+# Step types that only the service can run, each with the reason.
 _NOWHERE_ELSE: Final[Mapping[str, str]] = {
     "QualityCheck": "Model Monitor's own analyzer image computes it, which runs in the service alone",
     "ClarifyCheck": "Clarify's own image computes it, which runs in the service alone",
@@ -93,7 +93,7 @@ _NEEDED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "Tuning": (),
 }
 _ADDRESSES: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
-    # (list, address, container folder): where each item's bytes are
+    # (list, address, container folder) of inputs and outputs
     "Processing": (
         ("ProcessingInputs", "S3Input.S3Uri", "S3Input.LocalPath"),
         ("ProcessingOutputConfig.Outputs", "S3Output.S3Uri", "S3Output.LocalPath"),
@@ -102,7 +102,7 @@ _ADDRESSES: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
     "Transform": (),
     "Tuning": (),
 }
-# The addresses of a Training job that stand alone; what is absent here is required, if at all, by the shapes.
+# Addresses outside of lists; if one is required, the shapes check that.
 _ALONE: Final[Mapping[str, tuple[str, ...]]] = {
     "Processing": (),
     "Training": ("OutputDataConfig.S3OutputPath", "CheckpointConfig.S3Uri"),
@@ -113,12 +113,12 @@ _UNKNOWN: Final = object()
 
 
 def faults(definition: Definition, scope: Scope, handled: Collection[str] = ()) -> tuple[str, ...]:
-    """Return every `place: fault` of what can't run here; values that need a finished step are not looked at.
+    """Return `location: problem` for everything that can't run here; values that need a finished step are skipped.
 
     Args:
         definition: A checked definition.
-        scope: With the parameters of the execution; no step is finished yet.
-        handled: What there are handlers for: names of steps, ARNs of functions, URLs of queues.
+        scope: The parameters of the execution; no step is finished yet.
+        handled: The keys of the handlers: names of steps, ARNs of functions, URLs of queues.
     """
     steps = {step.name: step for step, _ in graph.flatten(definition.steps)}
     return tuple(
@@ -147,7 +147,7 @@ def _step_faults(step: Step, scope: Scope, known: tuple[Collection[str], Mapping
 
 
 def _model(step: Step, steps: Mapping[str, Step]) -> dict[str, Any]:
-    """Return the Arguments of the Model step that makes a transform's model; empty where none does."""
+    """Return the Arguments of the Model step that makes a transform's model; empty if there is none."""
     for name in expressions.references(step.arguments.get("ModelName")):
         if steps[name].type == "Model":
             return dict(steps[name].arguments)
@@ -203,7 +203,7 @@ def _job_faults(kind: str, arguments: Any) -> Iterator[str]:
 
 
 def _has_unknown(arguments: Any) -> bool:
-    """Return whether what filters depend on needs a finished step."""
+    """Return whether a member that filters depend on needs a finished step."""
     places = ("DataProcessing", "TransformInput", "TransformOutput")
     blocks = [_at(arguments, place) for place in places]
     return any(not isinstance(block, dict) or _UNKNOWN in block.values() for block in blocks)
@@ -216,7 +216,7 @@ def _empty(arguments: Any) -> Iterator[str]:
 
 
 def _repeated(items: list[Any], place: str) -> Iterator[str]:
-    """Yield names that stand twice: the second would silently take the place of the first."""
+    """Yield a problem for each duplicate name: the second item would silently replace the first."""
     names = [_at(item, name) for item in items for name in ("InputName", "OutputName", "ChannelName")]
     known = [name for name in names if isinstance(name, str)]
     for name in sorted({name for name in known if known.count(name) > 1}):
@@ -258,7 +258,7 @@ def _checkpoints(text: str) -> str:
 
 
 def _at(value: Any, where: str) -> Any:
-    """Return what stands there; None when absent, `_UNKNOWN` when only a finished step can tell."""
+    """Return the value at a path; None if it is absent, `_UNKNOWN` if it needs a finished step."""
     for part in paths.parse(where):
         if value is _UNKNOWN or not isinstance(value, dict):
             return value if value is _UNKNOWN else None

@@ -1,6 +1,6 @@
-"""Steps side by side: each job is followed by a thread, and one thread alone decides and writes the record.
+"""Run steps in parallel: one thread waits for each job, and only the caller's thread decides and writes records.
 
-Threads are enough, for the work is done by the jobs' own processes.
+Threads suffice, because the work is done in the jobs' processes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class StepPool:
-    """At most `size` steps at once; leaving the block ends those that still run, whatever the reason."""
+    """A pool for at most `size` steps; leaving the block stops the steps that still run."""
 
     def __init__(self, size: int, stop: StopSignal) -> None:
         self._size, self._stop = size, stop
@@ -42,21 +42,21 @@ class StepPool:
 
     @property
     def active(self) -> int:
-        """How many steps run now."""
+        """The number of running steps."""
         return len(self._threads)
 
     @property
     def has_capacity(self) -> bool:
-        """Whether another step may begin."""
+        """Whether another step may start."""
         return len(self._threads) < self._size
 
     def start(self, name: str, work: Callable[[Report], StepRecord]) -> None:
-        """Begin the step of that name; `work` gets the function that tells its records on the way."""
+        """Start the step of that name; `work` gets a function that reports intermediate records."""
 
         def follow() -> None:
             try:
                 self._reports.put(work(self._reports.put))
-            except BaseException as error:  # it is raised again in the thread that waits for it
+            except BaseException as error:  # raised again by `next`
                 self._reports.put(error)
 
         thread = threading.Thread(target=follow, name=f"step {name}", daemon=True)  # a second interrupt need not wait
@@ -64,9 +64,9 @@ class StepPool:
         thread.start()
 
     def next(self) -> StepRecord:
-        """Return the next record that a step tells; one that is not `Executing` is its last.
+        """Wait for the next record of any step; one that is not `Executing` is its last.
 
-        Whatever else its work raised is raised here.
+        An exception in a step's work is raised here.
         """
         found = self._reports.get()
         if isinstance(found, BaseException):

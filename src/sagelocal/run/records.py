@@ -1,4 +1,4 @@
-"""What a run leaves for people and programs to read: `runs/<id>/run.json`, replaced after every step."""
+"""The record of a run, `runs/<id>/run.json`, which is replaced after every step."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """What became of a step.
+    """The record of a step.
 
-    `status`: Succeeded, Failed, Skipped (its branch was not taken), Stopped; Executing only while it
-    runs. `properties` is what the service's Describe… call would give; `conditions` holds, for a
-    Condition step, each decided condition with its left and right value. A cached step took `seconds` to
-    be found, not to run. `started` is an ISO 8601 time in UTC, empty where nothing was done; `attempts` counts
-    the first try. `taken_from` is the run whose outputs stand for those of a step that was not selected.
+    `status` is Succeeded, Failed, Skipped (its branch was not taken), Stopped, or Executing while it runs. `properties`
+    is the service's Describe… response. For a Condition step, `conditions` holds each evaluated condition with its left
+    and right value. `seconds` of a cached step is the time of the lookup. `started` is an ISO 8601 time in UTC, empty
+    if nothing was done. `attempts` includes the first one. `taken_from` is the run whose outputs are used for a step
+    that was not selected.
     """
 
     name: str
@@ -48,11 +48,11 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One run of a definition. Steps stand in the order in which they were reached; others were not.
+    """One run of a definition. `steps` has the steps that were reached, in that order.
 
-    `status`: Succeeded, Failed, Stopped; in a record also Executing, or Interrupted when its process died.
+    `status` is Succeeded, Failed or Stopped; a stored record may also be Executing, or Interrupted if its process died.
     `started` is an ISO 8601 time in UTC, `seconds` the time from then to the last change of the record.
-    `selected` are the steps that were to run, in the definition's order; empty means all.
+    `selected` are the selected steps, in the order of the definition; empty means all.
     """
 
     id: str
@@ -71,7 +71,7 @@ class Execution:
         """Return the record of a step.
 
         Raises:
-            InputError: It was not reached, or there is none of that name.
+            InputError: There is no such step, or it was not reached.
         """
         for record in self.steps:
             if record.name == name:
@@ -79,19 +79,19 @@ class Execution:
         raise InputError(f"{self.id} did not reach a step {name!r}: expected one of {[s.name for s in self.steps]}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain data, as in run.json; the folder is left out."""
+        """Return plain data, as in run.json, without the folder."""
         body = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "folder"}
         return {"format": _FORMAT, **body, "steps": [dataclasses.asdict(step) for step in self.steps]}
 
 
 def write(execution: Execution) -> None:
-    """Replace the run's record in one step."""
+    """Write the record of a run atomically."""
     text = json.dumps(execution.as_dict(), indent=1, ensure_ascii=False, default=str)
     publish.write_file(execution.folder / NAME, text.encode(errors="replace") + b"\n")
 
 
 def read(folder: Path) -> Execution:
-    """Return the run that left its record in `folder`.
+    """Read the record of the run in `folder`.
 
     Raises:
         ArtifactError: There is no readable record.
@@ -121,7 +121,7 @@ def find(home: Path, execution_id: str) -> Execution:
 
 
 def every(home: Path) -> list[Execution]:
-    """Return all runs of a workspace, oldest first; a folder without a readable record is left out."""
+    """Return all runs of a workspace, oldest first; folders without a readable record are skipped."""
     found = []
     for execution_id in _ids(home):
         with suppress(ArtifactError):

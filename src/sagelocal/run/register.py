@@ -1,7 +1,7 @@
-"""Where models are registered when nobody else takes them: one JSON file a version, in a folder a group.
+"""The default handler of RegisterModel steps: one JSON file for each version, in a folder for each group.
 
-Like the service, every registration makes a new version, also of a model that is registered already; only a
-ClientToken that was used before gives the version that it made then.
+As on the service, each registration makes a new version, even of a registered model. Only a ClientToken that was used
+before returns its earlier version.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _GROUP = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 @dataclass(frozen=True, slots=True)
 class RegisterRequest:
-    """A RegisterModel step to carry out.
+    """The request of a RegisterModel step.
 
-    `arguments` are resolved; `execution` has `id`, `pipeline_name`, `definition_digest` and `parameters`. The
-    pair of `execution["id"]` and `step` is different for every registration that a run makes.
+    `arguments` are resolved. `execution` has `id`, `pipeline_name`, `definition_digest` and `parameters`. The pair of
+    `execution["id"]` and `step` is unique for each registration.
     """
 
     step: str
@@ -44,7 +44,7 @@ RegisterHandler = Callable[[RegisterRequest], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class FolderRegistry:
-    """The handler that a run uses unless it is given another one; `root` is `<home>/registry`."""
+    """The default handler of a run; `root` is `<home>/registry`."""
 
     root: Path
 
@@ -52,8 +52,8 @@ class FolderRegistry:
         """Register and return what DescribeModelPackage would give.
 
         Raises:
-            InputError: There is no group name, or none that the service would take.
-            PipelineError: The ClientToken was used before, for something else.
+            InputError: The group name is missing or invalid.
+            PipelineError: The ClientToken was used before, with other arguments.
         """
         group = str(request.arguments.get("ModelPackageGroupName", "")).rpartition("/")[2]
         if not _GROUP.fullmatch(group):
@@ -72,7 +72,7 @@ class FolderRegistry:
         return self._add(group, body)
 
     def versions(self, group: str) -> list[dict[str, Any]]:
-        """Return what was registered in a group, oldest first."""
+        """Return the versions of a group, oldest first."""
         folder = self.root / group
         numbers = sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdecimal())
         return [json.loads((folder / f"{number}.json").read_bytes()) for number in numbers]
@@ -90,7 +90,7 @@ class FolderRegistry:
 
 
 def _write_new(target: Path, body: dict[str, Any]) -> bool:
-    """Return whether the file was made; False when another process took the name first. Never half a file."""
+    """Write a new file atomically, and return whether it was made; False if another process took the name first."""
     descriptor, name = tempfile.mkstemp(prefix=publish.STAGING, dir=target.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

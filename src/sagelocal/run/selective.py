@@ -1,8 +1,8 @@
-"""Which steps of a definition run, and whose earlier outputs stand for those of the others.
+"""Select some steps of a definition, and take the outputs of the others from an earlier run.
 
-As the service's SelectiveExecutionConfig has it: what lies between two selected steps is selected too, what follows
-the last of them does not run, and what comes before is taken from an earlier run of the same pipeline. One rule is
-ours: a Condition and its branches are selected together, so that nothing is registered past its gate. Source: AWS,
+The rules are those of the service's SelectiveExecutionConfig: steps between two selected steps have to be selected,
+later steps don't run, and earlier steps are taken from a previous run of the same pipeline. One rule is added: a
+Condition and its branches are selected together, so that no model is registered without its gate. Source: AWS,
 SageMaker AI Developer Guide, "Selective execution of pipeline steps".
 """
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def after(definition: Definition, name: str) -> tuple[str, ...]:
-    """Return the step and everything that waits for it, near or far, in the order of the definition.
+    """Return a step and all steps that depend on it, in the order of the definition.
 
     Raises:
-        InputError: There is no such step, or it stands in a branch.
+        InputError: There is no such step, or it is in a branch.
     """
     followers = _followers(graph.dependencies(definition))
     return choose(definition, _closure([name], followers) if name in followers else [name])
@@ -38,8 +38,8 @@ def choose(definition: Definition, names: Iterable[str]) -> tuple[str, ...]:
     """Return the named steps and the branches of the Conditions among them, in the order of the definition.
 
     Raises:
-        InputError: A name is unknown, a step between two of them is missing, or a step stands in a branch whose
-            Condition is not among them.
+        InputError: A name is unknown, a step between two of them is missing, or the Condition of a branch is not
+            selected.
     """
     owners = {step.name: owner.name if owner else None for step, owner in graph.flatten(definition.steps)}
     asked = list(dict.fromkeys(names))
@@ -69,7 +69,7 @@ def _followers(waits: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
 
 
 def _closure(names: Iterable[str], ways: Mapping[str, Collection[str]]) -> set[str]:
-    """Return the names and all that is reached from them."""
+    """Return the names and everything reachable from them."""
     found, todo = set[str](), list(names)
     while todo:
         name = todo.pop()
@@ -82,16 +82,16 @@ def _closure(names: Iterable[str], ways: Mapping[str, Collection[str]]) -> set[s
 def others(
     definition: Definition, chosen: Collection[str], home: Path, about: tuple[str, str | None]
 ) -> dict[str, StepRecord | None]:
-    """Return what stands for every step that is not chosen: its record in an earlier run, None where nobody needs it.
+    """Return a record of an earlier run for every step that is not chosen, or None if it is not needed.
 
     Args:
         definition: The definition that is to run.
         chosen: The steps that run.
         home: The workspace that the earlier run is in.
-        about: The pipeline's name; the earlier run's id, None for the newest one that has what is needed.
+        about: The pipeline's name, and the id of the earlier run; None means the newest one with the needed steps.
 
     Raises:
-        InputError: No earlier run has it, or the one that was named has not.
+        InputError: No earlier run has the needed steps, or the named one doesn't.
     """
     steps = [step for step, _ in graph.flatten(definition.steps)]
     read = {step.name: expressions.references([value for _, value in graph.sources(step)]) for step in steps}

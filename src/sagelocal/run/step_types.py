@@ -1,4 +1,4 @@
-"""From a step's type to what carries it out: containers, a transform, a search. Only here all of them are known."""
+"""Choose the implementation for a step type: container job, transform or tuning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def job(step_type: str, arguments: Mapping[str, Any], step: str, execution_id: s
     """Return the job of a step's resolved Arguments.
 
     Raises:
-        InputError: A Transform step's model is not there, or none that serves here.
+        InputError: The model of a Transform step doesn't exist, or can't run here.
     """
     if step_type == "Transform":
         name = contracts.job_name(execution_id, step, str(arguments.get("TransformJobName", "")))
@@ -37,7 +37,7 @@ def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileR
 
 
 def describe(done: Job, result: Result, times: tuple[str, str]) -> dict[str, Any]:
-    """Return what the service's Describe… call would give for the finished job; `times` are its start and end, ISO 8601."""
+    """Return the Describe… response of the finished job; `times` are its start and end, ISO 8601."""
     if done.kind == "Transform":
         return transform.describe(done, times)
     if done.kind == "Tuning":

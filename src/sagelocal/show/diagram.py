@@ -1,4 +1,4 @@
-"""What waits for what in a pipeline, as the fewest arrows that say it, and as text that Mermaid draws."""
+"""Reduce the dependencies of a pipeline to the fewest arrows, and print them as a Mermaid flowchart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """From a step to one that waits for it; `label` is `true` or `false` behind a Condition, else empty."""
+    """An arrow from a step to one that depends on it; `label` is `true` or `false` after a Condition, else empty."""
 
     source: str
     target: str
@@ -23,7 +23,7 @@ class Arrow:
 
 
 def arrows(definition: Definition) -> tuple[Arrow, ...]:
-    """Return the arrows of the picture, in the order of the definition; one that follows from others is left out."""
+    """Return the arrows of the diagram, in the order of the definition, without those that follow from others."""
     waits = graph.dependencies(definition)
     behind = _ancestors(waits)
     found = []
@@ -35,7 +35,7 @@ def arrows(definition: Definition) -> tuple[Arrow, ...]:
 
 
 def _ancestors(waits: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
-    """Return all steps that must be done before each one."""
+    """Return all direct and indirect dependencies of each step."""
     found: dict[str, set[str]] = {}
     order = graph.TopologicalOrder(waits)
     while name := order.next():
@@ -51,11 +51,11 @@ def _label(step: Step, owner: Step | None, source: str) -> str:
 
 
 def mermaid(definition: Definition) -> str:
-    """Return the picture as a Mermaid flowchart, which GitHub, GitLab and many editors draw.
+    """Return the diagram as a Mermaid flowchart, which GitHub, GitLab and many editors render.
 
     Source of the format: Mermaid, "Flowcharts - Basic Syntax".
     """
-    # Names hold hyphens, and "end" is a word of the language: numbers stand for them.
+    # Names hold hyphens, and "end" is a word of the language: so nodes are numbered.
     ids = {step.name: f"s{number}" for number, (step, _) in enumerate(graph.flatten(definition.steps))}
     shapes = {"Condition": ('{{"', '"}}'), "Fail": ('(["', '"])')}
     lines = ["flowchart TD"]

@@ -1,7 +1,7 @@
-"""A pipeline as an SVG picture: steps in layers, each below those it waits for. No program or font is needed.
+"""Draw a pipeline as SVG: steps in layers, each below its dependencies. No program or font is needed.
 
 Source of the method: Sugiyama, K., Tagawa, S. and Toda, M. (1981), IEEE Trans. Systems, Man, and Cybernetics 11(2),
-109-125: layers by longest path, order within a layer by the mean node of the neighbours.
+109-125: layers by longest path, order within a layer by the mean position of the neighbours.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class _Node:
 
 
 def svg(definition: Definition, title: str) -> str:
-    """Return the picture; light or dark as whoever looks at it prefers. The same definition gives the same bytes."""
+    """Return the SVG, which follows the viewer's light or dark theme. The same definition gives the same bytes."""
     arrows = diagram.arrows(definition)
     nodes = {
         step.name: _Node(0, max(_LEAST, len(step.name) * _CHARACTER + 32), step)
@@ -105,7 +105,7 @@ def svg(definition: Definition, title: str) -> str:
 
 
 def _put_in_layers(nodes: Mapping[str, _Node], arrows: Sequence[Arrow]) -> None:
-    """Return each step one layer below the lowest that it waits for."""
+    """Put each step one layer below its lowest dependency."""
     waits = {name: [arrow.source for arrow in arrows if arrow.target == name] for name in nodes}
     order = graph.TopologicalOrder(waits)
     while name := order.next():
@@ -114,7 +114,7 @@ def _put_in_layers(nodes: Mapping[str, _Node], arrows: Sequence[Arrow]) -> None:
 
 
 def _route(source: _Node, target: _Node) -> list[_Node]:
-    """From one step to the other, with a node in each layer between, and each joined to the next."""
+    """Return the nodes from one step to the other, with a linked node in each layer between."""
     between = [_Node(layer, 12.0) for layer in range(source.layer + 1, target.layer)]
     route = [source, *between, target]
     for upper, lower in pairwise(route):
@@ -131,7 +131,7 @@ def _layers(nodes: Iterable[_Node]) -> list[list[_Node]]:
 
 
 def _order(layers: list[list[_Node]]) -> None:
-    """Sort each layer so that few arrows cross: down and up again, by the mean node of the neighbours."""
+    """Sort each layer so that few arrows cross: down and up again, by the mean position of the neighbours."""
     for layer in layers:
         _number(layer)
     for sweep in range(_SWEEPS):
@@ -151,7 +151,7 @@ def _mean(neighbours: list[_Node], otherwise: float) -> float:
 
 
 def _spread(layers: list[list[_Node]]) -> None:
-    """From nodes in an order to pixels: as near to the neighbours as the widths allow."""
+    """Set the pixel positions of ordered nodes, as near to their neighbours as the widths allow."""
     for layer in layers:
         _settle(layer, [0.0] * len(layer))
     for sweep in range(_SWEEPS):
@@ -160,7 +160,7 @@ def _spread(layers: list[list[_Node]]) -> None:
 
 
 def _settle(layer: list[_Node], wanted: list[float]) -> None:
-    """Put a layer's nodes where they want to be, in order and apart; what is too near gives route to both sides."""
+    """Put the nodes of a layer at their wanted positions, in order; those that are too near move to both sides."""
     placed: list[float] = []
     for number, (node, x) in enumerate(zip(layer, wanted, strict=True)):
         if number:

@@ -1,7 +1,7 @@
-"""How both command lines meet the terminal: errors as one line and a status, tables, JSON.
+"""Print errors, tables and JSON for both command lines, and set the exit status.
 
-Results go to standard output, everything else to standard error. Status 0: done; 1: the answer is no, or a run
-failed; 2: an input that can't be used; 130: interrupted.
+Results go to standard output, everything else to standard error. Status 0 means done, 1 that the answer is no
+or a run failed, 2 that an input can't be used, 130 that the command was interrupted.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # titles and a job's own words are strangers' text
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # titles and logs are untrusted text
 
 
 def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
-    """Return the status that the process ends with; our errors end in one line, a bug keeps its traceback."""
+    """Run a command line and return its exit status; our errors print one line, a bug keeps its traceback."""
     for stream in (sys.stdout, sys.stderr):
         _forgive(stream)
     status = None
@@ -35,36 +35,36 @@ def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
     except Error as error:
         return complain(str(error), 2 if isinstance(error, InputError) else 1)
     except (BrokenPipeError, SystemExit):  # typer makes an exit of the first
-        # Whoever read our output has seen enough; nothing more can be said there, at exit neither.
+        # The reader closed the pipe; nothing more can be written to it, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         where = error.filename or "a file"
         return complain(f"{where}: {error.strerror or error}: give access or make room, and run again", 1)
     except Exception as error:
-        # A wrong option; the class of typer's own errors has moved between its releases.
+        # A wrong option. Releases of typer differ in the class of this error.
         if not hasattr(error, "format_message"):
             raise
         return complain(f"{error.format_message().rstrip('.')}: see {name} --help", 2)
-    if status == _INTERRUPTED:  # typer makes it of a KeyboardInterrupt, without a word
+    if status == _INTERRUPTED:  # typer turns a KeyboardInterrupt into this status silently
         return complain("interrupted: run again to go on from what is finished", _INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 
 def _forgive(stream: TextIO) -> None:
-    """Print what can't be encoded (a lone surrogate in a title) as an escape instead of failing on it."""
+    """Print characters that can't be encoded (a lone surrogate in a title) as escapes."""
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure:
         reconfigure(errors="backslashreplace")
 
 
 def complain(text: str, status: int) -> int:
-    """Return one line on standard error; `status` itself."""
+    """Print an error on one line of standard error, and return `status`."""
     typer.echo(f"error: {one_line(text)}", err=True)
     return status
 
 
 def one_line(text: str) -> str:
-    r"""Return the text with every run of blanks and line ends as one blank; what would steer a terminal as an escape.
+    r"""Return the text on one line, with runs of whitespace as one space and control characters as escapes.
 
     >>> one_line("a \n b\x1b[31m")
     'a b\\\\x1b[31m'
@@ -73,16 +73,16 @@ def one_line(text: str) -> str:
 
 
 def near(path: Path) -> str:
-    """Return the path as a person in the working folder would write it: relative where it stands below that folder."""
+    """Return the path relative to the working folder if it is below it, otherwise unchanged."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
-    """Return the NAME=VALUE texts of an option that can be given many times.
+    """Parse the NAME=VALUE texts of a repeatable option.
 
     Raises:
-        InputError: One of them has no name or no sign.
+        InputError: A text has no name or no `=`.
     """
     found = {}
     for text in texts or ():
@@ -95,7 +95,7 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
 
 
 def dump(value: Any) -> None:
-    """Print JSON; where the output can't have every character, as escapes that JSON knows."""
+    """Print JSON; if the output is not UTF-8, with JSON escapes."""
     is_plain = sys.stdout.encoding.lower() != "utf-8"
     typer.echo(json.dumps(value, indent=1, ensure_ascii=is_plain, default=str))
 

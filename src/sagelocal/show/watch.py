@@ -1,7 +1,7 @@
-"""A run as a person follows it: a live table of its steps with the last line of what each job says.
+"""Follow a run in a live table of its steps, with the last log line of each job.
 
-It reads nothing but what a run leaves on disk, so it can follow the run of another process, and one that is over. It is
-drawn on terminals only: in a pipe there is nothing to watch, and who reads there waits for the result.
+It reads only what a run writes to disk, so it can follow a run of another process, or one that has ended. The table is
+drawn on terminals only; in a pipe, only the result is printed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def latest(home: Path) -> Execution:
 
 
 def follow(home: Path, execution_id: str, wait: Callable[[float], None] = time.sleep) -> Execution:
-    """Return the run when it is over; until then it is drawn where standard error is a terminal."""
+    """Wait for the end of a run and return it; until then, draw it if standard error is a terminal."""
     folder = records.find(home, execution_id).folder
     with drawn(lambda: folder):
         while (execution := records.read(folder)).status == records.EXECUTING:
@@ -55,11 +55,11 @@ def follow(home: Path, execution_id: str, wait: Callable[[float], None] = time.s
 
 @contextmanager
 def drawn(folder: Callable[[], Path | None], console: Console | None = None) -> Iterator[None]:
-    """Draw the run of that folder, once there is one, as long as the block lasts; nothing stays on the screen.
+    """Draw the run of a folder during the block, and remove the table at its end.
 
     Args:
-        folder: Asked each time.
-        console: Standard error's when None; one that is no terminal is left alone.
+        folder: Called for each redraw; returns None while there is no run.
+        console: None means standard error; nothing is drawn if it is not a terminal.
     """
     if not (console.is_terminal if console else sys.stderr.isatty()):
         yield
@@ -83,7 +83,7 @@ def drawn(folder: Callable[[], Path | None], console: Console | None = None) -> 
 
 
 def newest_folder(home: Path, since: float) -> Path | None:
-    """Return the folder of the run that began last, None where none began after `since`, in seconds since 1970."""
+    """Return the folder of the newest run, or None if none began after `since`, in seconds since 1970."""
     runs = home / "runs"
     folders = [path for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
     began = {path: path.stat().st_mtime for path in folders if (path / records.NAME).exists()}
@@ -92,7 +92,7 @@ def newest_folder(home: Path, since: float) -> Path | None:
 
 
 def table(execution: Execution, now: float) -> Table:
-    """Return the run as rich draws it; `now` in seconds since 1970."""
+    """Return the run as a table of rich; `now` is in seconds since 1970."""
     from rich.table import Column, Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
@@ -109,7 +109,7 @@ def table(execution: Execution, now: float) -> Table:
 
 
 def rows(execution: Execution, now: float) -> list[Row]:
-    """Return (step, type, status, time, last line) of every step, those that wait for their turn at the end."""
+    """Return (step, type, status, time, last line) of every step; waiting steps come last."""
     known = {record.name for record in execution.steps}
     waiting: list[Row] = []
     if execution.status == records.EXECUTING:
@@ -118,7 +118,7 @@ def rows(execution: Execution, now: float) -> list[Row]:
 
 
 def _planned(execution: Execution) -> list[tuple[str, str]]:
-    """Return name and type of the steps that run unless a choice is against them."""
+    """Return name and type of the steps that run unless a Condition skips them."""
     try:
         parsed = parse((execution.folder / records.DEFINITION).read_bytes())
     except (OSError, InputError, ArtifactError):
@@ -147,7 +147,7 @@ def _seconds(started: str, seconds: float, now: float, *, runs: bool) -> str:
 
 
 def last_line(folder: Path) -> str:
-    """Return what a step's job said last: the end of the log in its folder that was written to last; empty where none is."""
+    """Return the last line of the newest log in a step's folder; empty if there is none."""
     try:
         logs = {path: path.stat().st_mtime for path in folder.rglob("*.txt") if path.is_file()}
         with max(logs, key=logs.__getitem__).open("rb") as file:
