@@ -56,7 +56,7 @@ _TIP: Final = (
 
 @dataclass(slots=True)
 class _Node:
-    """Of a step, or of an arrow on its route through a layer (`step` is None): the middle of its top edge."""
+    """The position (middle of the top edge) of a step, or of an arrow in a layer that it crosses (`step` is None)."""
 
     layer: int
     width: float

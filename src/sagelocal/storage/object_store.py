@@ -227,7 +227,7 @@ def _together(work: Callable[[Any], T], items: Iterable[Any]) -> list[T]:
 
 @contextmanager
 def _told(uri: str) -> Iterator[None]:
-    """TopologicalOrder what boto3 raises in the block into our own errors, with the address that it was about."""
+    """Convert boto3's errors in the block to our own, with the address that they are about."""
     try:
         yield
     except ClientError as error:

@@ -287,7 +287,7 @@ def test_run_of_branches_that_was_killed_is_finished_by_the_next_one(tmp_path: P
     assert not [found for found in home.rglob("*") if found.name.startswith(".staging-")]
 
 
-def test_turns_come_in_the_order_of_the_definition_as_waits_end() -> None:
+def test_ready_steps_come_in_the_order_of_the_definition() -> None:
     order = graph.TopologicalOrder({"a": [], "b": ["c"], "c": [], "d": ["a"]})
 
     given = [order.next(), order.next(), order.next()]
