@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Each of these takes seconds to make: a test that uses one is `slow`, without a mark of its own.
 _SLOW_FIXTURES = frozenset(
-    {"first_run", "starter_classifier", "browser", "halves", "blank", "exported", "tiny", "fitted"}
+    {"first_run", "starter_classifier", "browser", "halves", "blank", "exported", "tiny", "fitted", "broken_off"}
 )
 _EVERY = 17  # takes every 17th starter title of each major group: 420 in all
 

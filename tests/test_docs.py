@@ -107,6 +107,7 @@ def reference() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_reference_is_what_its_script_writes(reference: ModuleType) -> None:
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == reference.render()
 

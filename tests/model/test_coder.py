@@ -89,6 +89,7 @@ def check(coder: Coder, titles: Sequence[str], plain: Callable[[Level], list[Cod
             assert all(code in by_score or min(by_score.values()) < NEAR for code in found), shown
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.lists(TITLE, max_size=8), LEVELS, st.integers(1, 4), st.booleans())
 def test_arrays_say_what_plain_answers_say(

@@ -286,6 +286,7 @@ def test_it_stands_at_the_end_of_a_pipeline(titles: list[str], majors: list[str]
     assert pipeline.classes_.tolist() == fitted.classes_.tolist()
 
 
+@pytest.mark.slow
 def test_grid_is_searched_and_the_best_is_fitted(titles: list[str], majors: list[str]) -> None:
     groups = [family_key(title) for title in titles]
     grid = {"penalty": np.array([1e-4, 1.0]), "widest": [np.int64(200)]}
@@ -296,6 +297,7 @@ def test_grid_is_searched_and_the_best_is_fitted(titles: list[str], majors: list
     assert found.best_estimator_.predict(["Cashier"]).tolist() == ["41-0000"]
 
 
+@pytest.mark.slow
 def test_folds_are_scored_and_predicted(titles: list[str], majors: list[str]) -> None:
     scores = cross_val_score(TitleClassifier(**SMALL), pandas.Series(titles), majors, cv=2, scoring="neg_log_loss")
     found = cross_val_predict(TitleClassifier(**SMALL), np.array(titles), majors, cv=2)

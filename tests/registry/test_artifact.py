@@ -79,6 +79,7 @@ def model_archive(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
     return path.read_bytes()
 
 
+@pytest.mark.slow
 def test_packed_model_is_unpacked_as_it_was(model_folder: Path, tmp_path: Path) -> None:
     archive.pack(model_folder, tmp_path / "model.tar.gz")
     (tmp_path / "unpacked").mkdir()
@@ -240,6 +241,7 @@ def test_damaged_compression_is_refused(tmp_path: Path, readable: int) -> None:
 
 
 # `long`: each flip unpacks a whole model. The sample has two places of each member's header.
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [307, pytest.param(73, marks=pytest.mark.long)])
 def test_bit_that_flips_on_the_way_is_refused_or_has_no_effect(
     model_folder: Path, model_archive: bytes, tmp_path: Path, every: int

@@ -30,6 +30,7 @@ def test_model_is_loaded_from_its_folder_named_as_path_or_text(classifier: Class
     assert same(loading.load(str(model_folder)), classifier)
 
 
+@pytest.mark.slow
 def test_model_is_loaded_from_its_archive_and_leaves_nothing_behind(
     classifier: Classifier, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +92,7 @@ def test_champion_is_loaded_from_the_workspace_named_or_of_the_variable(
     assert same(by_variable, classifier)
 
 
+@pytest.mark.slow
 def test_damaged_model_is_refused_wherever_it_is_loaded_from(model_folder: Path, tmp_path: Path) -> None:
     damaged = shutil.copytree(model_folder, tmp_path / "model")
     (damaged / "model.json").write_bytes(b"{}")

@@ -51,6 +51,7 @@ def scanned(data: bytes, width: int, column: int = 0, cuts: Sequence[int] = ()) 
     return found
 
 
+@pytest.mark.slow
 @given(TABLES, WAYS, CUTS)
 def test_table_that_csv_writes_is_read_cell_by_cell(
     table: list[list[str]], way: tuple[str, Any], cuts: list[int]
@@ -66,6 +67,7 @@ def test_table_that_csv_writes_is_read_cell_by_cell(
     assert {row.fault for row in found} <= {scan.FINE}
 
 
+@pytest.mark.slow
 @given(st.text(st.sampled_from('ab",\n\r'), max_size=24), CUTS)
 def test_any_text_that_csv_reads_strictly_is_read_alike(text: str, cuts: list[int]) -> None:
     try:

@@ -136,6 +136,7 @@ def standing(account: Account) -> dict[str, Any]:
     return {name: items for name, items in {**found, "scaling": list(targets)}.items() if items}
 
 
+@pytest.mark.slow
 def test_after_a_cleanup_no_service_that_was_used_lists_anything(account: Account, names: Names, template: Any) -> None:
     stack.bootstrap(account, names, body=template.supported)
     fill(account, names)

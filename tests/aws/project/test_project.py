@@ -188,6 +188,7 @@ def parameters_of(template: str) -> set[str]:
     return {line.strip().rstrip(":") for line in block.splitlines() if line[:2] == "  " and line[2] != " "}
 
 
+@pytest.mark.slow
 def test_template_is_put_once_and_is_sound(account: Account, names: Names) -> None:
     cfnlint = pytest.importorskip("cfnlint", reason="needs cfn-lint")
     account.change("s3", "CreateBucket", Bucket=names.bucket)

@@ -173,6 +173,7 @@ def test_smaller_penalty_gives_smaller_weights() -> None:
     assert np.abs(weak).max() < np.abs(strong).max() / 10
 
 
+@pytest.mark.slow
 @settings(max_examples=5)
 @given(st.permutations(TOY))
 def test_order_of_the_rows_changes_nothing(rows: list[tuple[str, str]]) -> None:

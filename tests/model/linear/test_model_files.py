@@ -81,6 +81,7 @@ def test_model_is_arrays_and_json_and_nothing_else(model_folder: Path) -> None:
     assert json.loads((model_folder / "model.json").read_bytes())["format"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FILES if name != "manifest.json"])
 def test_any_changed_bit_is_refused(folder: Path, name: str) -> None:
     path = folder / name
@@ -94,6 +95,7 @@ def test_any_changed_bit_is_refused(folder: Path, name: str) -> None:
         assert "has sha256" in refusal(folder), place
 
 
+@pytest.mark.slow
 def test_changed_bit_of_the_manifest_is_refused_or_seen_in_its_digest(folder: Path) -> None:
     path = folder / "manifest.json"
     whole, known = path.read_bytes(), manifest.read(folder).digest

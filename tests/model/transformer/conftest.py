@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 _MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 _GROUPS = ("23", "29", "45", "53")  # law, health, farming, transport: far apart
 _QUICK = Transformer(epochs=2, batch=16, learning_rate=3e-3, warmup_steps=5, seed=7)
+# Importing torch takes four seconds in each process, and every test in these files is slow.
+_ALL_SLOW = {"test_model.py", "test_processes.py", "test_life.py", "test_instances.py"}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the files whose tests are all slow where no slow tests are asked for, as in `make check`."""
+    is_fast = "not slow" in config.getoption("markexpr")
+    return True if is_fast and collection_path.name in _ALL_SLOW else None
 
 
 @pytest.fixture(scope="session")

@@ -306,6 +306,7 @@ def test_transform_of_a_model_with_two_containers_is_refused() -> None:
         executor.validate(parse(body), {})
 
 
+@pytest.mark.slow
 @given(st.lists(st.binary(max_size=6), max_size=20), st.integers(6, 20), st.booleans())
 def test_batches_keep_every_record_in_its_order_and_within_the_limit(
     records: list[bytes], limit: int, single: bool

@@ -79,6 +79,7 @@ def test_client_that_sends_too_much_all_the_same_still_reads_why(service: Runnin
     assert (streamed.status_code, streamed.json()["field"]) == (413, "body")
 
 
+@pytest.mark.slow
 def test_body_that_stops_coming_is_408_and_its_place_is_free_again(strict: Running) -> None:
     raw = talk(strict.port, HEAD + b'content-length: 100\r\n\r\n{"instances"')
 

@@ -27,6 +27,7 @@ def register(home: Path, folder: Path) -> int:
     return open_registry(home).register(Candidate(folder, {}, PASSED, "PendingManualApproval", {})).number
 
 
+@pytest.mark.slow
 def test_model_comes_from_a_folder_or_an_archive_with_its_digest(model_folder: Path, tmp_path: Path) -> None:
     packed = tmp_path / "model.tar.gz"
     archive.pack(model_folder, packed)
