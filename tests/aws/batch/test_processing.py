@@ -16,15 +16,14 @@ from jobmajor.aws.registry import PackageGroup
 from jobmajor.cli.main import main
 from jobmajor.settings import Settings
 
-from ..conftest import ACCOUNT_ID, REGION
-
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.aws.conftest import Stubbed
+
     from jobmajor.aws.api.account import Account
 
-    from ..conftest import Stubbed
-
+REGION, ACCOUNT_ID = "us-east-1", "123456789012"
 ASKED = Batch(3, "s3://bkt/titles", "s3://bkt/out", instances=4)
 PARTS = ("a.parquet", "b.csv", "deep/c.jsonl")
 

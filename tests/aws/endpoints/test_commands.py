@@ -12,7 +12,7 @@ from jobmajor.cli import main
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.aws.endpoints.conftest import Versions
+    from tests.aws.conftest import Versions
 
 REFUSED: dict[str, Any] = {"classification_metrics": {"test_f1": 0.5}, "gate": {"passed": True}}
 

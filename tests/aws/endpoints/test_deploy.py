@@ -18,7 +18,7 @@ from jobmajor.errors import PromotionRefused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.aws.endpoints.conftest import Versions
+    from tests.aws.conftest import Versions
 
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names

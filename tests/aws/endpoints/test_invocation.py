@@ -15,8 +15,7 @@ from jobmajor.aws.endpoints import invocation
 from jobmajor.aws.endpoints.endpoint import DeploymentFailed
 
 if TYPE_CHECKING:
-    from tests.aws.conftest import Stubbed
-    from tests.aws.endpoints.conftest import Script
+    from tests.aws.conftest import Script, Stubbed
 
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names

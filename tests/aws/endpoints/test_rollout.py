@@ -18,8 +18,7 @@ from jobmajor.aws.registry import PackageGroup
 from jobmajor.errors import PromotionRefused
 
 if TYPE_CHECKING:
-    from tests.aws.conftest import Stubbed
-    from tests.aws.endpoints.conftest import Script
+    from tests.aws.conftest import Script, Stubbed
 
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names

@@ -13,8 +13,7 @@ from jobmajor.aws.endpoints.plan import Plan
 from jobmajor.errors import InputError
 
 if TYPE_CHECKING:
-    from tests.aws.conftest import Stubbed
-    from tests.aws.endpoints.conftest import Script, Versions
+    from tests.aws.conftest import Script, Stubbed, Versions
 
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names

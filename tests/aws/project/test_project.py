@@ -15,16 +15,15 @@ from jobmajor.aws.project.project import Catalog, ProjectFailed, Repository
 from jobmajor.cli.main import main
 from jobmajor.settings import Settings
 
-from ..conftest import ACCOUNT_ID, REGION
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.aws.conftest import Stubbed
 
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
 
-    from ..conftest import Stubbed
-
+REGION, ACCOUNT_ID = "us-east-1", "123456789012"
 NAME = "test-job-major-clf"
 ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}:project/{NAME}"
 CONNECTION = f"arn:aws:codeconnections:{REGION}:{ACCOUNT_ID}:connection/1"

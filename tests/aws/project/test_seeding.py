@@ -18,12 +18,11 @@ from jobmajor.errors import InputError
 from jobmajor.pipeline import definition
 from jobmajor.settings import Settings
 
-from ..conftest import ACCOUNT_ID, REGION
-
 if TYPE_CHECKING:
     from jobmajor.aws.api.account import Account
 
 yaml = pytest.importorskip("yaml", reason="needs PyYAML")
+REGION, ACCOUNT_ID = "us-east-1", "123456789012"
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = {
     "README.md": "## Layout of the SageMaker ModelBuild Project Template\n",

@@ -12,7 +12,7 @@ from jobmajor.aws.registry import PackageGroup
 from jobmajor.errors import ArtifactError, InputError, PromotionRefused
 
 if TYPE_CHECKING:
-    from tests.aws.endpoints.conftest import Versions
+    from tests.aws.conftest import Versions
 
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names

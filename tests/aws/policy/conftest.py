@@ -1,75 +1,25 @@
-"""The stack's template as data, what of it moto's CloudFormation can make, and who may do what under moto's IAM."""
+"""Who may do what: moto's IAM, and IAM's own rules for what moto leaves out."""
 
 from __future__ import annotations
 
 import fnmatch
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from cfnlint.decode import cfn_yaml
 from moto import mock_aws
 from moto.core.authorization import disable_iam_authentication, enable_iam_authentication
 from moto.core.responses import BaseResponse
 from moto.sts.responses import TokenResponse
-
-from jobmajor.aws.project import stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 REGION = "us-east-1"
 Need = tuple[str, str]
-
-# moto warns of these and goes on; cfn-lint checks them, and what is done with them is tested with botocore's Stubber.
-UNSUPPORTED = {
-    "AWS::Budgets::Budget",
-    "AWS::CloudWatch::Alarm",
-    "AWS::IAM::OIDCProvider",
-    "AWS::S3::BucketPolicy",
-    "AWS::SNS::Subscription",
-    "AWS::SNS::TopicPolicy",
-    "AWS::SageMaker::ModelPackageGroup",
-}
-
-
-@dataclass(frozen=True)
-class Template:
-    """The package's own; `text` is its JSON, with the long forms of the functions."""
-
-    text: str
-
-    def parsed(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.text)
-        return found
-
-    def resources(self, kind: str) -> dict[str, dict[str, Any]]:
-        """The properties of each resource of a type, by logical name."""
-        found = self.parsed()["Resources"].items()
-        return {name: item["Properties"] for name, item in found if item["Type"] == kind}
-
-    @property
-    def unsupported(self) -> set[str]:
-        """The types that moto can't make."""
-        return UNSUPPORTED
-
-    @property
-    def supported(self) -> str:
-        """The template without those."""
-        body = self.parsed()
-        body["Resources"] = {name: item for name, item in body["Resources"].items() if item["Type"] not in UNSUPPORTED}
-        del body["Resources"]["Key"]["Properties"]["Tags"]  # moto looks for the members of another request in them
-        return json.dumps(body)
-
-
-@pytest.fixture(scope="session")
-def template() -> Template:
-    return Template(json.dumps(cfn_yaml.loads(stack.template())))
-
 
 # The requests that S3 asks other actions for than their own names.
 _REQUESTS: Final = {

@@ -18,8 +18,7 @@ from jobmajor.errors import PromotionRefused
 from jobmajor.settings import Jobs
 
 if TYPE_CHECKING:
-    from tests.aws.conftest import Stubbed
-    from tests.aws.endpoints.conftest import Script
+    from tests.aws.conftest import Script, Stubbed
 
     from jobmajor.aws.api.account import Account
     from jobmajor.settings import Settings
