@@ -22,6 +22,7 @@ import boto3
 import botocore.endpoint
 import botocore.session
 import pytest
+import typer
 import urllib3
 from botocore import xform_name
 from botocore.response import StreamingBody
@@ -30,6 +31,7 @@ from cfnlint.decode import cfn_yaml
 from moto.server import ThreadedMotoServer
 
 from jobmajor.aws.api import account as calls
+from jobmajor.aws.api import session
 from jobmajor.aws.names import Names
 from jobmajor.aws.project import stack
 from jobmajor.evaluation.metrics import HEADLINES
@@ -37,32 +39,38 @@ from jobmajor.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 REGION = "us-east-1"
 ACCOUNT_ID = "123456789012"  # moto's
 
 
-@pytest.fixture(autouse=True)
-def _nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test may see the user's credentials, nor ask a machine's metadata for some."""
+def leave_user(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Hide the user's AWS settings and credentials, and set ones that moto takes."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    nowhere = tmp_path_factory.mktemp("aws")
+        patch.delenv(name)
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": str(nowhere / "config"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(nowhere / "credentials"),
+        "AWS_CONFIG_FILE": str(folder / "no-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "no-credentials"),
     }.items():
-        monkeypatch.setenv(name, value)
+        patch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def _no_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may see the user's credentials, nor ask a machine's metadata for some."""
+    leave_user(monkeypatch, tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_loader() -> Iterator[None]:
-    """botocore reads its descriptions of the services once, not once for each account that a test opens."""
+def _made_once() -> Iterator[None]:
+    """Read botocore's service descriptions once, and build the command line's parser once, in each process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
         yield
 
 
@@ -96,10 +104,30 @@ class FakeClock:
         self.slept.append(seconds)
 
 
+@pytest.fixture(scope="session")
+def moto_session(moto_server: str, tmp_path_factory: pytest.TempPathFactory) -> session.Session:
+    """A session with moto, opened once in each process."""
+    with pytest.MonkeyPatch.context() as patch:
+        leave_user(patch, tmp_path_factory.getbasetemp())
+        return session.open_session(session.SessionOptions(REGION, endpoint_url=moto_server))
+
+
+@pytest.fixture(scope="session")
+def moto_client(moto_session: session.Session) -> Callable[[str], Any]:
+    """Give a service's client of moto, made once in each process."""
+    return functools.cache(moto_session.client)
+
+
+@pytest.fixture(scope="session")
+def moto_caller(moto_session: session.Session) -> str:
+    """Give the ARN of who asks moto."""
+    return moto_session.identity(ACCOUNT_ID)["Arn"]
+
+
 @pytest.fixture
-def account(moto: str) -> calls.Account:
+def account(moto: str, moto_caller: str, moto_client: Callable[[str], Any]) -> calls.Account:
     """Connected to `moto`, with a clock of its own."""
-    connected = calls.connect(REGION, endpoint_url=moto)
+    connected = calls.Account(REGION, ACCOUNT_ID, moto_client, caller=moto_caller)
     connected.clock = FakeClock()
     return connected
 
@@ -122,6 +150,12 @@ def names(settings: Settings) -> Names:
     return Names.of(settings, REGION, ACCOUNT_ID)
 
 
+@functools.cache
+def _offline_client(service: str) -> Any:
+    """A client that only a Stubber answers, made once in each process."""
+    return boto3.Session("testing", "testing", region_name=REGION).client(service)
+
+
 class Stubbed(calls.Account):
     """An account whose services answer what a test says, in its order, to exactly the requests that it says.
 
@@ -130,13 +164,12 @@ class Stubbed(calls.Account):
 
     def __init__(self) -> None:
         self.stubs: dict[str, Any] = {}
-        self._boto = boto3.Session(region_name=REGION)
         caller = f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/tester/test"
         super().__init__(REGION, ACCOUNT_ID, self._stubbed, caller=caller)
         self.clock = FakeClock()
 
     def _stubbed(self, service: str) -> Any:
-        client = self._boto.client(service)
+        client = _offline_client(service)
         self.stubs[service] = Stubber(client)
         self.stubs[service].activate()
         return client
@@ -154,6 +187,11 @@ class Stubbed(calls.Account):
         """The next request, and the error that answers it."""
         self.stub(service).add_client_error(xform_name(operation), code, message)
 
+    def release(self) -> None:
+        """Take the scripts off the clients, which other tests use too."""
+        for stub in self.stubs.values():
+            stub.deactivate()
+
     def finish(self) -> None:
         """Fails where something expected was never asked for."""
         for stub in self.stubs.values():
@@ -165,6 +203,7 @@ def stubbed() -> Iterator[Stubbed]:
     """Answers what the test scripts with `expect` and `refuse`; everything scripted must have been asked for."""
     account = Stubbed()
     yield account
+    account.release()
     account.finish()
 
 
