@@ -1,5 +1,5 @@
-"""AWS: the same definition on SageMaker, and everything around it that has an account, a region and a bill.
+"""The pipeline on AWS SageMaker: everything that needs an account.
 
-Every request goes through `calls.Account`, which checks it, makes it at most once in effect, and can print it instead
-of sending it. Only this package imports boto3, and only when something is really sent.
+Every request goes through `api.account.Account`, which checks it, makes it idempotent, and can print it instead of
+sending it. boto3 is imported only when a request is sent.
 """

@@ -1,6 +1,6 @@
-"""What everything in the account is called, in one table: the tutorial's constants, and ours beside them.
+"""The name of every resource in the account: the tutorial's names, and ours.
 
-A name that two places make up by themselves will differ in one of them some day; then a cleanup leaves things running.
+Two modules that build the same name separately will differ some day; then a cleanup leaves resources running.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
     from jobmajor.settings import Settings
 
-TAG: Final = "jobmajor:project"  # what carries it is ours: the bill and the cleanup go by it
+TAG: Final = "jobmajor:project"  # marks a resource as ours, for the bill and for cleanup
 ROLES: Final = ("pipeline", "job", "endpoint", "ci")
-# Below the prefix: the tutorial's, whose names are the folders, then ours.
+# Folders below the prefix: the tutorial's, then ours.
 URLS: Final = ("input", "train", "validation", "test", "baseline", "evaluation", "prediction_baseline", "output")
 _OWN_URLS: Final = ("runs", "champion", "checkpoint", "checkpoints", "capture", "batch", "async")
 _PARTITIONS: Final = (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"))
 _LONGEST_BUCKET: Final = 63
 _LONGEST_ROLE: Final = 64
-# As the stack's own parameters have them.
+# The same patterns as the stack's parameters have.
 _PROJECT: Final = re.compile(r"[a-z0-9](-?[a-z0-9])*")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*[A-Za-z0-9]")
-_DIGEST: Final = 8  # hex digits: among a project's few hundred names two alike are a one in 10^5 chance
-_STEM: Final = 63 - len("-v999999999-") - _DIGEST  # the service takes 63 characters
+_DIGEST: Final = 8  # hex digits: among a few hundred names, two are equal with a chance of 1 in 10^5
+_STEM: Final = 63 - len("-v999999999-") - _DIGEST  # SageMaker takes 63 characters
 _SHORT: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of one project in one account and region."""
+    """The names of one project's resources in one account and region."""
 
     settings: Settings
     region: str
@@ -44,10 +44,10 @@ class Names:
 
     @classmethod
     def of(cls, settings: Settings, region: str, account_id: str) -> Names:
-        """The table.
+        """Return the names, checked.
 
         Raises:
-            SettingError: AWS takes no such name, or one that follows from the project's is longer than AWS takes.
+            SettingError: AWS doesn't accept a name, or a name derived from the project's is too long.
         """
         names = cls(settings, region, account_id)
         if not _PROJECT.fullmatch(names.project):
@@ -62,73 +62,73 @@ class Names:
 
     @property
     def project(self) -> str:
-        """The project's name."""
+        """Return the project's name."""
         return self.settings.names.project
 
     @property
     def prefix(self) -> str:
-        """Of every object's key."""
+        """Return the prefix of every object's key."""
         return self.settings.names.prefix
 
     @property
     def partition(self) -> str:
-        """The first part of an ARN: aws, or that of a part of the world with its own."""
+        """Return the region's AWS partition: aws, aws-cn or aws-us-gov."""
         return next((name for start, name in _PARTITIONS if self.region.startswith(start)), "aws")
 
     @property
     def bucket(self) -> str:
-        """The bucket's name; unique in the world by account and region."""
+        """Return the bucket's name, which account and region make globally unique."""
         return self.settings.aws.bucket or f"{self.project}-{self.account_id}-{self.region}"
 
     @property
     def pipeline(self) -> str:
-        """The pipeline's name."""
+        """Return the pipeline's name."""
         return self.settings.names.pipeline
 
     @property
     def group(self) -> str:
-        """The model package group's name."""
+        """Return the model package group's name."""
         return self.settings.names.group
 
     @property
     def model(self) -> str:
-        """What a Model's name begins with."""
+        """Return the prefix of Model names."""
         return f"{self.project}-model"
 
     @property
     def endpoint_config(self) -> str:
-        """What an endpoint configuration's name begins with."""
+        """Return the prefix of endpoint configuration names."""
         return f"{self.project}-endpoint-config"
 
     @property
     def endpoint(self) -> str:
-        """The endpoint's name."""
+        """Return the production endpoint's name."""
         return f"{self.project}-endpoint"
 
     @property
     def stack(self) -> str:
-        """The CloudFormation stack's name."""
+        """Return the CloudFormation stack's name."""
         return f"{self.project}-stack"
 
     @property
     def repository(self) -> str:
-        """The image repository's name."""
+        """Return the image repository's name."""
         return self.project
 
     @property
     def image_repository(self) -> str:
-        """Its address, without a tag or digest."""
+        """Return the image repository's address, without a tag or digest."""
         suffix = ".cn" if self.partition == "aws-cn" else ""
         return f"{self.account_id}.dkr.ecr.{self.region}.amazonaws.com{suffix}/{self.repository}"
 
     @property
     def role_names(self) -> Mapping[str, str]:
-        """The name of each of `ROLES`; IAM is one for all regions, so the stack's say theirs."""
+        """Return the name of each of `ROLES`; IAM is global, so the stack's role names contain the region."""
         return {role: arn.rpartition("/")[2] for role, arn in self.roles.items()}
 
     @property
     def roles(self) -> Mapping[str, str]:
-        """The ARN of each of `ROLES`."""
+        """Return the ARN of each of `ROLES`."""
         return {role: self._role(role) for role in ROLES}
 
     def _role(self, role: str) -> str:
@@ -136,34 +136,34 @@ class Names:
         return chosen if chosen.startswith("arn:") else f"arn:{self.partition}:iam::{self.account_id}:role/{chosen}"
 
     def url(self, name: str, *parts: str) -> str:
-        """The S3 address of a folder below the prefix, or of something in it."""
+        """Return the S3 address of a folder below the prefix, or of something in it."""
         return "/".join((f"s3://{self.bucket}", self.prefix, name, *parts))
 
     def key(self, *parts: str) -> str:
-        """The key of an object below the prefix."""
+        """Return the key of an object below the prefix."""
         return "/".join((self.prefix, *parts))
 
     @property
     def urls(self) -> Mapping[str, str]:
-        """The tutorial's S3 addresses; what the pipeline leaves there stands below an execution's id, in `runs`."""
+        """Return the tutorial's S3 addresses; each execution writes to `runs/<execution id>`."""
         return {name: self.url(name) for name in URLS}
 
     @property
     def tags(self) -> list[dict[str, str]]:
-        """As most requests take them."""
+        """Return the tags in the form of most services, with `Key` and `Value`."""
         return [{"Key": key, "Value": value} for key, value in self.tag_map.items()]
 
     @property
     def small_tags(self) -> list[dict[str, str]]:
-        """As those services take them whose members begin with a small letter."""
+        """Return the tags in the form of the services that use `key` and `value`."""
         return [{"key": key, "value": value} for key, value in self.tag_map.items()]
 
     @property
     def tag_map(self) -> dict[str, str]:
-        """As a mapping.
+        """Return the tags as a mapping.
 
         Raises:
-            SettingError: One of `aws.tags` is no KEY=VALUE.
+            SettingError: One of `aws.tags` isn't KEY=VALUE, or repeats a key.
         """
         found = {TAG: self.project}
         for text in self.settings.aws.tags:
@@ -174,7 +174,7 @@ class Names:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as `jobmajor aws show` prints it."""
+        """Return all names, as `jobmajor aws show` prints them."""
         single = (
             *("region", "account_id", "project", "bucket", "prefix", "pipeline", "model", "group"),
             *("endpoint_config", "endpoint", "stack", "repository", "image_repository"),
@@ -188,7 +188,10 @@ class Names:
 
 
 def derived_name(base: str, version: int, content: Mapping[str, Any]) -> str:
-    """The name of a version's thing with this content: `stem-vN-digest`.
+    """Return the name of a version's resource with this content: `stem-vN-digest`.
+
+    Creating a Model, an endpoint configuration or a job takes no idempotency token. A name that follows from the
+    content replaces it: after a kill or a lost reply, the next run finds the resource under the same name.
 
     >>> derived_name("test-model", 3, {"a": 1})
     'test-model-v3-015abd7f'
@@ -198,7 +201,7 @@ def derived_name(base: str, version: int, content: Mapping[str, Any]) -> str:
 
 
 def name_stem(base: str) -> str:
-    """What all names that are derived from `base` begin with; one that is too long is cut, and kept apart by a hash.
+    """Return the prefix of all names derived from `base`; a long one is cut and gets a hash of the whole.
 
     >>> name_stem("test-model"), len(name_stem("x" * 60))
     ('test-model', 43)

@@ -1,7 +1,7 @@
-"""What whoever runs `jobmajor aws …` has to be allowed, as IAM policies: no more than the commands ask for.
+"""The IAM policies that a caller of `jobmajor aws …` needs, and no more than that.
 
-`permissions.json` says it command by command; tests hold it to the requests that the commands make, and to the
-templates' resources, which CloudFormation makes in the caller's name.
+`permissions.json` lists them by command. Tests compare it with the requests that the commands make, and with the
+templates' resources, which CloudFormation creates with the caller's permissions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jobmajor.aws.names import Names
 
 MANAGED_CHARACTERS: Final = 6144  # source: AWS, IAM user guide, "IAM and AWS STS quotas"; white space doesn't count
-ROLE_CHARACTERS: Final = 10_240  # of all policies that stand in a role itself
+ROLE_CHARACTERS: Final = 10_240  # of all inline policies of a role
 _NO_REGION: Final = ("budgets", "iam")
 _CONDITIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "cloudformation": {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}},
@@ -32,17 +32,17 @@ _CONDITIONS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Some actions on some resources, which each of `commands` needs.
+    """Actions on resources that each of `commands` needs.
 
     Attributes:
-        sid: What it is for, in a word or two.
+        sid: Its purpose, in a word or two.
         commands: Such as `pipeline start`.
-        actions: As policies call them.
-        resources: ARNs in short, `service:resource`, with the names of `Names` in braces; `role:job` is a role of ours.
-        condition: IAM's, with names in braces; or `tag` (what carries the project's tag), or `cloudformation` (what
-            CloudFormation asks for in the caller's name).
-        types: What CloudFormation makes or deletes with it; empty where the command itself asks.
-        service: Why a service asks for it in the caller's name; empty where the command itself asks.
+        actions: The actions' names in policies.
+        resources: Short ARNs, `service:resource`, with names in braces; `role:job` is one of the project's roles.
+        condition: An IAM condition, with names in braces; or `tag` (the resource has the project's tag); or
+            `cloudformation` (CloudFormation makes the request with the caller's permissions).
+        types: The resource types for which CloudFormation needs it; empty if the command makes the request.
+        service: Why a service makes the request with the caller's permissions; empty if the command makes it.
     """
 
     sid: str
@@ -55,26 +55,26 @@ class Permission:
 
     @property
     def is_asked(self) -> bool:
-        """Whether the command's own requests need it, and not a service that acts for the caller."""
+        """Return whether the command's requests need it, rather than a service that acts for the caller."""
         return not (self.types or self.service)
 
 
 def permissions() -> tuple[Permission, ...]:
-    """All of them, in the file's order."""
+    """Return all permissions, in the file's order."""
     found = json.loads(files("jobmajor.aws").joinpath("permissions.json").read_bytes())
     return tuple(Permission(**row) for row in found)
 
 
 def commands() -> tuple[str, ...]:
-    """The commands that ask AWS for anything."""
+    """Return the commands that send requests to AWS."""
     return tuple(sorted({command for row in permissions() for command in row.commands}))
 
 
 def chosen(wanted: Iterable[str]) -> tuple[str, ...]:
-    """The commands that are meant: `pipeline` is all of its group; nothing is all.
+    """Return the commands that `wanted` selects: `pipeline` selects its whole group, no name selects all.
 
     Raises:
-        AwsInputError: There is none of that name.
+        AwsInputError: There is no command with such a name.
     """
     known, found = commands(), set()
     for name in wanted:
@@ -86,9 +86,9 @@ def chosen(wanted: Iterable[str]) -> tuple[str, ...]:
 
 
 def document(names: Names, wanted: Iterable[str] = ()) -> dict[str, Any]:
-    """The policy for these commands; for all when none is named.
+    """Return the policy for these commands, or for all of them when none is named.
 
-    Statements with the same resources and conditions are one.
+    Statements with equal resources and conditions are merged.
 
     Raises:
         AwsInputError: There is no such command.
@@ -105,7 +105,7 @@ def document(names: Names, wanted: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def size(policy: Mapping[str, Any]) -> int:
-    """Its characters as IAM counts them."""
+    """Return a policy's length in characters, as IAM counts them."""
     return len(json.dumps(policy, separators=(",", ":")))
 
 
@@ -139,7 +139,7 @@ def _values(names: Names) -> dict[str, str]:
 def _arn(names: Names, text: str, values: Mapping[str, str]) -> str:
     service, sign, rest = text.partition(":")
     if not sign:
-        return text  # what has no resources
+        return text  # "*", for actions that have no resources
     if service == "role":
         return names.roles[rest]
     rest = rest.format(**values)

@@ -1,7 +1,7 @@
-"""What requests would cost, from a dated table: a figure before the bill, not instead of it.
+"""Estimate what requests would cost, from a dated price table.
 
-What the table doesn't have is "unknown", never 0. What only use decides (traffic, logs, how long a job takes) is
-given per unit.
+A price that the table lacks is "unknown", never 0. Costs that depend on use, such as traffic, logs and the duration of
+a job, are given per unit.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _RESOURCES: Final = {"AWS::KMS::Key": "kms/key", "AWS::CloudWatch::Alarm": "clou
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for one `per`."""
+    """A price in US dollars for one unit, `per`."""
 
     usd: float
     per: str
@@ -38,31 +38,31 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Prices by region and by what they are of, `sagemaker/ml.m5.xlarge`; `as_of` and `source` say whose they are."""
+    """Prices by region and item, such as `sagemaker/ml.m5.xlarge`, with their date and source."""
 
     as_of: str
     source: str
     regions: Mapping[str, Mapping[str, Price]]
 
     def find(self, region: str, what: str) -> Price | None:
-        """None where the table has none: a price of another region isn't taken for it."""
+        """Return a price, or None if the table has none for this region; other regions' prices aren't used."""
         return self.regions.get(region, {}).get(what)
 
     def hourly(self, region: str, instance_type: str) -> float | None:
-        """US dollars of one instance for an hour, as a SageMaker job or endpoint; None where the table has none."""
+        """Return the US dollars per hour of one SageMaker instance; None if the table has no price."""
         price = self.find(region, f"sagemaker/{instance_type}")
         return price.usd if price else None
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One thing that is paid for.
+    """One item of an estimate.
 
     Attributes:
-        what: In words.
-        usd: For one `per`, all of the things together; None where it is unknown.
+        what: What is paid for, in words.
+        usd: US dollars for one `per`, all units together; None if unknown.
         per: hour, month, GB month, …
-        note: What it depends on, or "".
+        note: What the cost depends on, or "".
     """
 
     what: str
@@ -71,14 +71,14 @@ class Cost:
     note: str = ""
 
     def line(self) -> str:
-        """For people."""
+        """Return the item as one line of text."""
         figure = "unknown" if self.usd is None else f"{self.usd:,.7f}".rstrip("0").rstrip(".") + " USD"
         return f"{self.what}: {figure} per {self.per}" + (f" ({self.note})" if self.note else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What is paid for, and where the prices are from."""
+    """The costs of some requests, with the date, source and region of the prices."""
 
     costs: tuple[Cost, ...]
     as_of: str
@@ -86,12 +86,12 @@ class Estimate:
     region: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON; what is unknown says so."""
+        """Return the estimate as plain data for JSON; unknown prices are "unknown"."""
         costs = [{**asdict(cost), "usd": "unknown" if cost.usd is None else cost.usd} for cost in self.costs]
         return {"costs": costs, "as_of": self.as_of, "source": self.source, "region": self.region}
 
     def lines(self) -> Iterator[str]:
-        """For people."""
+        """Yield the estimate as lines of text."""
         if not self.costs:
             yield "cost: nothing that is paid by itself; storage, requests and logs are paid by use"
             return
@@ -101,10 +101,10 @@ class Estimate:
 
 
 def read(own: Path | None = None) -> Table:
-    """The bundled table; of a file in the same form, each price takes precedence.
+    """Read the bundled price table; prices from the file `own` take precedence.
 
     Raises:
-        InputError: The file isn't there or isn't in that form.
+        InputError: The file doesn't exist or isn't a price table.
     """
     bundled = _read(TABLE)
     if own is None:
@@ -143,7 +143,7 @@ def _price(body: Mapping[str, Any]) -> Price:
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
-    """One table and region; each request is looked at by the method for it."""
+    """Estimates requests with one table and region; each kind of request has a method."""
 
     table: Table
     region: str
@@ -191,7 +191,7 @@ class _Desk:
         return self.instances(cluster["InstanceType"], cluster.get("InstanceCount", 1), words, note)
 
     def pipeline(self, parameters: Mapping[str, Any]) -> Iterator[Cost]:
-        """Each run of it, from its definition; a start that doesn't carry one goes by the definition at hand."""
+        """Yield the costs of each run, from the request's definition or else the one at hand."""
         text = parameters.get("PipelineDefinition")
         body = json.loads(text) if text else self.definition
         if body is None:
@@ -224,7 +224,7 @@ class _Desk:
 
 
 def _bound(value: Any, values: Mapping[str, Any]) -> Any:
-    """A definition's block with its parameters' values in it; other expressions stay."""
+    """Return a part of a definition with parameters replaced by their values; other expressions stay."""
     if isinstance(value, list):
         return [_bound(item, values) for item in value]
     if not isinstance(value, dict):
@@ -250,13 +250,13 @@ _LOOKS: Final[Mapping[str, Callable[[_Desk, Mapping[str, Any]], Iterator[Cost]]]
 
 
 def estimate(calls: Iterable[Call], table: Table, region: str, definition: Mapping[str, Any] | None = None) -> Estimate:
-    """What these requests start to cost, beside storage and traffic of things that were there before.
+    """Estimate what these requests would cost, without the storage and traffic of existing resources.
 
     Args:
-        calls: The changes of an account.
-        table: As `read` gives it.
-        region: Where they go.
-        definition: Of the pipeline that a start would run, where it is at hand.
+        calls: An account's changes.
+        table: The price table, from `read`.
+        region: The region that the requests go to.
+        definition: The definition of the pipeline that a start would run, if it is known.
     """
     found, desk = list(calls), _Desk(table, region, definition)
     costs = [
@@ -269,7 +269,7 @@ def estimate(calls: Iterable[Call], table: Table, region: str, definition: Mappi
 
 
 def _stored(desk: _Desk, calls: Iterable[Call]) -> Iterator[Cost]:
-    """What is put into S3: its requests once, its bytes each month."""
+    """Yield the costs of uploads to S3: the requests once, the bytes each month."""
     puts = [call.parameters for call in calls if call.service == "s3" and call.operation in _PUTS]
     if not puts:
         return
@@ -283,7 +283,7 @@ def _stored(desk: _Desk, calls: Iterable[Call]) -> Iterator[Cost]:
 
 
 def _size(parameters: Mapping[str, Any]) -> int | None:
-    """Bytes of a request's body, None where it doesn't say."""
+    """Return the size of a request's body in bytes; None if unknown."""
     if "ContentLength" in parameters:
         return int(parameters["ContentLength"])
     body = parameters.get("Body", b"")

@@ -1,9 +1,8 @@
-"""The account's registered versions: a SageMaker model package group with the promises of a `Registry`.
+"""The registered versions in the account: a SageMaker model package group that acts as a registry.
 
-A version is a model package that the pipeline registered. Its decision is worked out anew from the evaluation that
-its ModelMetrics point at and the threshold that it was registered under, so nobody's word is taken for it. Approval is
-promotion here: the champion is the newest approved version, as SageMaker's own templates have it, and rejecting it
-makes the approved one before it the champion again.
+A version is a model package that the pipeline registered. Its decision isn't stored but computed from its
+evaluation.json and the threshold that it was registered with. Approval is promotion: the champion is the newest
+approved version, as in SageMaker's templates, and rejecting it makes the previous approved version the champion.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 WAITING, APPROVED, REJECTED = STATUSES
 _MAX_EVALUATION_BYTES: Final = 64 * 2**20
-_NOTE_CHARACTERS: Final = 1024  # of ApprovalDescription
+_NOTE_CHARACTERS: Final = 1024  # the limit of ApprovalDescription
 _KNOWN_SHOWN: Final = 10
 
 
@@ -36,16 +35,16 @@ class Package:
     """A registered version.
 
     Attributes:
-        number: From 1; a number is never given twice.
-        arn: What a Model names to run it.
+        number: From 1; a number is never reused.
+        arn: The ARN by which a Model refers to it.
         status: One of `jobmajor.registry.versions.STATUSES`.
         created: ISO 8601, in UTC.
         image: The container's URI.
         model_url: The S3 address of model.tar.gz.
-        evaluation_url: The S3 address of evaluation.json, None where it was registered without one.
-        metadata: What it was registered with: threshold, execution, what it was compared with.
+        evaluation_url: The S3 address of evaluation.json; None if it was registered without one.
+        metadata: The threshold, execution and champion that it was registered with.
         metrics: The finite numbers directly below the evaluation's `classification_metrics`.
-        decision: The gate's, as plain data; None where there is no evaluation or no threshold to decide by.
+        decision: The gate's decision, as plain data; None without an evaluation or a threshold.
     """
 
     number: int
@@ -60,7 +59,7 @@ class Package:
     decision: Mapping[str, Any] | None
 
     def require_passed(self) -> None:
-        """PromotionRefused, with the gate's reasons, unless the gate passed this version."""
+        """Raise PromotionRefused, with the gate's reasons, unless the gate passed this version."""
         if self.decision is None:
             raise PromotionRefused(self.number, ())
         if not passed(self.decision):
@@ -69,28 +68,28 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class PackageGroup:
-    """The versions of the project's model package group, in the account that `account` reaches."""
+    """The versions of the project's model package group in an account."""
 
     account: Account
     names: Names
 
     @property
     def name(self) -> str:
-        """The group's."""
+        """Return the group's name."""
         return self.names.group
 
     def packages(self, newest: int | None = None) -> tuple[Package, ...]:
-        """All versions, or the `newest` so many, oldest first.
+        """Return all versions, or only the `newest` ones, oldest first.
 
         Raises:
-            AwsInputError: The group isn't there.
+            AwsInputError: The group doesn't exist.
         """
         numbers = sorted(self._summaries())
         wanted = numbers if newest is None else numbers[max(0, len(numbers) - newest) :]
         return tuple(self.get(number) for number in wanted)
 
     def get(self, number: int) -> Package:
-        """One version; AwsInputError names the known numbers."""
+        """Return a version; an unknown number raises AwsInputError, which lists the known ones."""
         found = self.account.find("sagemaker", "DescribeModelPackage", ModelPackageName=self._arn(number))
         if self.account.dry:
             return self._rehearsed(number)
@@ -102,22 +101,22 @@ class PackageGroup:
         return self._described(found)
 
     def champion(self) -> Package | None:
-        """The newest approved version, whose decision is not looked at; None before the first approval."""
+        """Return the newest approved version, without checking its decision; None before the first approval."""
         approved = self._numbers(APPROVED)
         return self.get(max(approved)) if approved else None
 
     def candidate(self) -> Package | None:
-        """The newest version that waits for an approval and is newer than the champion."""
+        """Return the newest version that waits for approval, if it is newer than the champion, else None."""
         waiting = max(self._numbers(WAITING), default=0)
         champion = max(self._numbers(APPROVED), default=0)
         return self.get(waiting) if waiting > champion else None
 
     def approve(self, number: int, note: str = "") -> Package:
-        """The version, approved; where it was already, nothing changes.
+        """Approve a version and return it; an approved version stays as it is.
 
         Args:
-            number: The version's.
-            note: Why, in the approver's words.
+            number: The version's number.
+            note: The approver's reason.
 
         Raises:
             PromotionRefused: Its decision is missing or not passed. AwsInputError: There is no such version.
@@ -127,14 +126,14 @@ class PackageGroup:
         return self._settle(package, APPROVED, note)
 
     def reject(self, number: int, note: str = "") -> Package:
-        """The version, rejected: nothing deploys it any more, and what runs of it goes on running."""
+        """Reject a version and return it: it can't be deployed any more; endpoints that serve it keep running."""
         return self._settle(self.get(number), REJECTED, note)
 
     def deployable(self, number: int) -> Package:
-        """The version, if it may serve: approved, and passed by the gate.
+        """Return a version that may be deployed: approved, and passed by the gate.
 
         Raises:
-            PromotionRefused: It isn't. AwsInputError: There is no such version.
+            PromotionRefused: It isn't approved or passed. AwsInputError: There is no such version.
         """
         package = self.get(number)
         package.require_passed()
@@ -146,7 +145,7 @@ class PackageGroup:
     def _settle(self, package: Package, status: str, note: str) -> Package:
         if package.status == status:
             return package
-        # All of them: what is left out might be dropped, and the threshold must stay.
+        # The request contains all properties: the service might drop the others, and the threshold must stay.
         record = {**package.metadata, f"{status}By": self.account.caller or "<Arn>"}
         self.account.change(
             "sagemaker",
@@ -160,7 +159,7 @@ class PackageGroup:
 
     def _arn(self, number: int) -> str:
         where = f"{self.names.partition}:sagemaker:{self.account.region}:{self.account.account_id}"
-        # The service answers with the group's name in small letters, and takes it so.
+        # The service returns and accepts the group's name in lower case.
         return f"arn:{where}:model-package/{self.name.lower()}/{number}"
 
     def _summaries(self, **wanted: str) -> Iterator[int]:
@@ -197,15 +196,15 @@ class PackageGroup:
         )
 
     def _rehearsed(self, number: int) -> Package:
-        """What a dry run takes for the version: as if it were there, approved and passed."""
+        """Return a dry run's placeholder for a version that exists, is approved and passed."""
         return Package(number, self._arn(number), WAITING, "", "", "", None, {}, {}, {"passed": True, "reasons": []})
 
 
 def read_evaluation(account: Account, url: str) -> dict[str, Any] | None:
-    """An evaluation.json's content, None where nothing is at the S3 address.
+    """Return the content of an evaluation.json in S3; None if there is no such object.
 
     Raises:
-        ArtifactError: What is there is too large, or is no JSON object.
+        ArtifactError: It is too large, or isn't a JSON object.
     """
     bucket, parts = split(url)
     found = account.find("s3", "GetObject", Bucket=bucket, Key="/".join(parts))
@@ -234,7 +233,7 @@ def _metrics(evaluation: Mapping[str, Any] | None) -> dict[str, float]:
 
 
 def _decision(evaluation: Mapping[str, Any] | None, threshold: str | None) -> dict[str, Any] | None:
-    """None where there is nothing to decide by: a threshold that is no share from 0 to 1 is none."""
+    """Return the gate's decision; None without an evaluation or a threshold from 0 to 1."""
     try:
         asked = float(threshold or "nan")
     except ValueError:

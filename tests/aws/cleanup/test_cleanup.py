@@ -206,11 +206,11 @@ def test_kinds_that_a_stack_may_hold_are_kinds(template: Any) -> None:
     known = {kind.name for kind in cleanup.KINDS}
     held = {item["Type"] for item in template.parsed()["Resources"].values()}
 
-    assert set(cleanup.RESOURCES) <= known
+    assert set(cleanup.STACK_TYPES) <= known
     # What has no kind goes with the stack alone.
     alone = ("IAM::", "KMS::", "Budgets::", "S3::BucketPolicy", "SNS::TopicPolicy", "SNS::Subscription")
     listed = {kind for kind in held if not kind.removeprefix("AWS::").startswith(alone)}
-    assert listed <= set(cleanup.RESOURCES.values())
+    assert listed <= set(cleanup.STACK_TYPES.values())
 
 
 # What moto doesn't know

@@ -64,7 +64,7 @@ def keys(account: Account, bucket: str) -> list[str]:
 
 @pytest.mark.parametrize("data", [b"", b"text", BIG], ids=["empty", "small", "three parts"])
 def test_object_is_what_was_put_and_is_not_sent_again(bucket: Account, data: bytes) -> None:
-    local = objects.Local.of(data, PART)
+    local = objects.Content.of(data, PART)
 
     first = objects.put(bucket, BUCKET, KEY, local)
     changes = len(bucket.sent)
@@ -79,7 +79,7 @@ def test_file_is_read_as_its_bytes_are(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(BIG)
 
-    from_file, from_bytes = objects.Local.of(path, PART), objects.Local.of(BIG, PART)
+    from_file, from_bytes = objects.Content.of(path, PART), objects.Content.of(BIG, PART)
 
     assert from_file.record == from_bytes.record
     assert from_file.record.sha256 == hashlib.sha256(BIG).hexdigest()
@@ -88,7 +88,7 @@ def test_file_is_read_as_its_bytes_are(tmp_path: Path) -> None:
 
 
 def test_file_too_long_for_ten_thousand_parts_gets_larger_ones() -> None:
-    assert objects.Local.of(b"x" * 25_000, 1).part_bytes == 3
+    assert objects.Content.of(b"x" * 25_000, 1).part_bytes == 3
 
 
 def test_object_with_another_content_is_refused_and_stays(bucket: Account) -> None:
@@ -96,7 +96,7 @@ def test_object_with_another_content_is_refused_and_stays(bucket: Account) -> No
 
     for text in (b"text", b"longer text"):
         with pytest.raises(AwsInputError, match=r"s3://bucket/a/file has other content than what is to go there"):
-            objects.put(bucket, BUCKET, KEY, objects.Local.of(text))
+            objects.put(bucket, BUCKET, KEY, objects.Content.of(text))
 
     assert content(bucket) == b"tent"
 
@@ -104,11 +104,11 @@ def test_object_with_another_content_is_refused_and_stays(bucket: Account) -> No
 def test_same_object_that_another_program_put_without_a_checksum_is_taken(bucket: Account) -> None:
     bucket.change("s3", "PutObject", Bucket=BUCKET, Key=KEY, Body=b"text")
 
-    assert not objects.put(bucket, BUCKET, KEY, objects.Local.of(b"text"))
+    assert not objects.put(bucket, BUCKET, KEY, objects.Content.of(b"text"))
 
 
 def test_interrupted_upload_goes_on_with_the_part_that_it_lacks(bucket: Account, faulty: Account, proxy: Any) -> None:
-    local = objects.Local.of(BIG, PART)
+    local = objects.Content.of(BIG, PART)
     proxy.fault = lambda seen: "throttle" if "partNumber=3" in seen.operation else ""
     with pytest.raises(CallFailed, match=r"SlowDown: .* \(after 8 tries\)"):
         objects.put(faulty, BUCKET, KEY, local)
@@ -127,10 +127,10 @@ def test_interrupted_upload_goes_on_with_the_part_that_it_lacks(bucket: Account,
 def test_parts_of_an_older_content_are_not_taken_up(bucket: Account, faulty: Account, proxy: Any) -> None:
     proxy.fault = lambda seen: "throttle" if "partNumber=3" in seen.operation else ""
     with pytest.raises(CallFailed):
-        objects.put(faulty, BUCKET, KEY, objects.Local.of(BIG[::-1], PART))
+        objects.put(faulty, BUCKET, KEY, objects.Content.of(BIG[::-1], PART))
     proxy.fault = lambda _: ""
 
-    objects.put(faulty, BUCKET, KEY, objects.Local.of(BIG, PART))
+    objects.put(faulty, BUCKET, KEY, objects.Content.of(BIG, PART))
 
     assert content(bucket) == BIG
 
@@ -150,7 +150,7 @@ def test_lost_reply_leaves_one_whole_object(
 ) -> None:
     proxy.first("lose", operation)
 
-    objects.put(faulty, BUCKET, KEY, objects.Local.of(data, PART))
+    objects.put(faulty, BUCKET, KEY, objects.Content.of(data, PART))
 
     lost = next(seen.operation for seen in proxy.seen if seen.operation.startswith(operation))
     assert [seen.operation for seen in proxy.seen].count(lost) == 2
@@ -166,7 +166,7 @@ def test_throttling_and_lost_replies_leave_one_version_of_each_object(
     proxy.one_in_five(seed)
 
     for name, data in wanted.items():
-        objects.put(faulty, BUCKET, name, objects.Local.of(data, PART))
+        objects.put(faulty, BUCKET, name, objects.Content.of(data, PART))
 
     assert sorted(versions(bucket)) == sorted(wanted)
     assert unfinished(bucket) == []

@@ -1,6 +1,6 @@
-"""The one way to AWS: every request is checked, made at most once in effect, and can be printed instead of sent.
+"""Send requests to AWS: each is checked first, safe to repeat, and printed instead of sent in a dry run.
 
-Whatever sends a request in another way is neither in a dry run's list, nor safe to repeat, nor clear when it fails.
+A request that bypasses this module is missing from a dry run's list, isn't safe to repeat, and fails unclearly.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
-# After one of these an absent thing is what was wanted.
+# These operations count as done when the resource is already gone.
 _UNDO: Final = ("Delete", "Deregister", "Remove", "Disassociate", "Terminate", "Abort")
 
 
 class Account:
-    """Where requests go: one account and region, or nowhere (a dry run).
+    """One account and region to send requests to; in a dry run nothing is sent.
 
     Attributes:
         region: Such as us-east-1.
         account_id: 12 digits.
-        dry: Whether nothing is sent.
-        caller: The ARN of who asks; "" in a dry run.
-        sent: The changes that were made, or would be, in their order.
-        looked: What a dry run would read, in its order; nothing otherwise.
-        tell: Takes each line of progress; nobody listens unless someone is given.
+        dry: Whether this is a dry run.
+        caller: The caller's ARN; "" in a dry run.
+        sent: The changes that were made, or would be made in a dry run, in order.
+        looked: The reads that a dry run would make, in order; empty otherwise.
+        tell: Called with each line of progress.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class Account:
 
     @property
     def dry(self) -> bool:
-        """Whether nothing is sent."""
+        """Return whether this is a dry run, which sends nothing."""
         return self._client is None
 
     def client(self, service: str) -> Any:
-        """boto3's client of a service, for what needs one itself; a dry run has none."""
+        """Return boto3's client for a service; a dry run has none."""
         if self._client is None:
             raise TypeError(f"a dry run has no client of {service}")
         if service not in self._clients:
@@ -67,7 +67,7 @@ class Account:
         return self._clients[service]
 
     def find(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any] | None:
-        """The answer to a read; None where the thing isn't there, and always in a dry run, as in an empty account."""
+        """Return the answer to a read, or None if the resource doesn't exist; always None in a dry run."""
         call = self._look(service, operation, parameters)
         if self.dry:
             return None
@@ -77,22 +77,22 @@ class Account:
             return None
 
     def read(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
-        """The answer to a read that must succeed; a dry run's is a stand-in of that form.
+        """Return the answer to a read that must succeed; a dry run gets a placeholder of the same shape.
 
         Raises:
-            NotThere: The thing isn't there.
+            NotThere: The resource doesn't exist.
         """
         call = self._look(service, operation, parameters)
         return checks.stand_in(service, operation) if self.dry else self._send(call)
 
     def pages(self, service: str, operation: str, member: str, /, **parameters: Any) -> Iterator[Any]:
-        """Every item of a list, page after page; nothing in a dry run.
+        """Yield every item of a list operation, across all pages; nothing in a dry run.
 
         Args:
-            service: As botocore calls it.
+            service: botocore's name for the service.
             operation: Such as ListModelPackages.
-            member: Of the answer, such as ModelPackageSummaryList; a path (`a.b`) where it is further inside.
-            parameters: The request's.
+            member: The answer's member that holds the items, such as ModelPackageSummaryList; may be a path (`a.b`).
+            parameters: The request's members.
         """
         call = self._look(service, operation, parameters)
         if not self.dry:
@@ -110,14 +110,14 @@ class Account:
             raise refusals.refused(error, call, self.caller) from error
 
     def change(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
-        """The answer to a change, which is made at most once in effect; in a dry run it is recorded, not made.
+        """Make a change and return the service's answer; a dry run records the change without making it.
 
-        What is to be made and is there already, exactly so, counts as made (by an earlier try whose reply was lost,
-        or by a run that was killed): the answer then is what the service says of it. What is to be deleted and is
-        gone counts as deleted, and the answer is empty.
+        A change is safe to repeat after a lost reply or a killed run. If the resource to create already exists with
+        the requested content, the answer describes the existing one. If the resource to delete is already gone, the
+        answer is empty.
 
         Raises:
-            AlreadyThere: The name is taken by something else.
+            AlreadyThere: The name is taken by a different resource.
         """
         call = self._call(service, operation, parameters)
         answer = checks.stand_in(service, operation) if self.dry else self._changed(call)
@@ -143,22 +143,22 @@ class Account:
         limit_s: float,
         interval_s: float = 10.0,
     ) -> T:
-        """Look again and again until it is done, and tell when something changes; a dry run looks once, at nothing.
+        """Poll a state until it is done, and report each change; a dry run polls once.
 
         Args:
-            look: Reads the state; may raise what ends the waiting.
-            done: Whether that state is the end of it.
-            describe: What is waited for, in words; of the state that was seen, where it is a function.
-            limit_s: When to give up.
-            interval_s: Between two looks.
+            look: Reads the state; an exception ends the waiting.
+            done: Whether a state is final.
+            describe: A description of what is waited for, or a function from a state to one.
+            limit_s: How long to wait at most, in seconds.
+            interval_s: Seconds between two polls.
 
         Raises:
-            TimedOut: It wasn't done in time.
+            TimedOut: The state wasn't final within `limit_s`.
         """
         words = describe if callable(describe) else lambda _: describe
         if self.dry:
             return look()
-        return waiting.until(look, done, words, self.tell, waiting.Patience(self.clock, limit_s, interval_s))
+        return waiting.until(look, done, words, self.tell, waiting.Polling(self.clock, limit_s, interval_s))
 
     def _look(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Call:
         call = self._call(service, operation, parameters)
@@ -180,10 +180,10 @@ class Account:
 
 
 def _to_nobody(line: str) -> None:
-    """The end of a line that nobody listens to."""
+    """Discard a line of progress."""
 
 
-def connect(  # noqa: PLR0913 - six ways to say where, each of them optional
+def connect(  # noqa: PLR0913 - six optional settings of a connection
     region: str | None = None,
     profile: str | None = None,
     *,
@@ -192,19 +192,19 @@ def connect(  # noqa: PLR0913 - six ways to say where, each of them optional
     expected_account: str | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Account:
-    """The account that the credentials are of.
+    """Return the account that the credentials belong to.
 
     Args:
-        region: Else boto3's own: AWS_REGION or the profile's.
-        profile: Of the AWS command line's files, else the usual search.
-        role: The ARN of a role to take on.
-        endpoint_url: Of all services, for a stand-in of AWS.
-        expected_account: 12 digits; another account is refused.
-        tell: Takes each line of progress.
+        region: The region; None takes AWS_REGION or the profile's region.
+        profile: A profile of the AWS command line's files; None searches for credentials as boto3 does.
+        role: The ARN of a role to assume.
+        endpoint_url: The endpoint of all services, for a local replacement of AWS.
+        expected_account: 12 digits; credentials of another account are refused.
+        tell: Called with each line of progress.
 
     Raises:
         MissingExtra: boto3 isn't installed.
-        NoRegion, NoCredentials, WrongAccount: As they say.
+        NoRegion, NoCredentials, WrongAccount: See each class.
     """
     from jobmajor.aws.api import session  # noqa: PLC0415 - brings in boto3, which a dry run can do without
 
@@ -214,16 +214,15 @@ def connect(  # noqa: PLR0913 - six ways to say where, each of them optional
 
 
 def rehearse(region: str = "us-east-1", account_id: str = "000000000000") -> Account:
-    """A dry account: takes every request, checks it, sends nothing; needs neither credentials nor a network."""
+    """Return a dry run's account: it checks every request and sends none, without credentials or a network."""
     return Account(region, account_id)
 
 
 def token(*parts: str) -> str:
-    """The same 64 characters for the same parts: as ClientToken or ClientRequestToken they make a repeat harmless.
+    """Return an idempotency token of 64 characters for ClientToken or ClientRequestToken; equal parts give equal ones.
 
-    The parts must say what makes this request another one than the last (a digest, an execution's id); the length
-    is in the bounds of every service that takes such tokens.
-
+    The parts must contain whatever distinguishes this request from the previous one, such as a digest or an
+    execution's id. Every service that takes such tokens accepts this length.
     >>> token("start", "a"), len(token("start", "a")) == 64, token("start", "a") == token("starta")
     ('0', True, False)
     """

@@ -1,8 +1,8 @@
-"""A request against the service's own description, before it is sent; and answers of its form where none is sent.
+"""Check a request against the service's description before it is sent, and build placeholder answers for dry runs.
 
-botocore refuses wrong types and unknown members only; patterns, enumerations and maxima come back from the service,
-minutes later and half-way through a deployment. For other services than SageMaker some patterns are in a dialect of
-Java's that Python doesn't read: those are left to the service.
+botocore checks types and member names only. Without these checks the service reports patterns, enumerations and
+maxima minutes later, in the middle of a deployment. Some services' patterns are Java regular expressions that Python
+can't read; those are left to the service.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel, Shape
 
 _STAND_IN: Final = re.compile(r"<[A-Z]\w*>")
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")  # one alone, which a command line makes of a byte that is no UTF-8
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")  # Python decodes an argument's invalid UTF-8 bytes to these
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _STAND_INS: Final[Mapping[str, Any]] = {
     "boolean": False,
@@ -46,13 +46,13 @@ _STAND_INS: Final[Mapping[str, Any]] = {
 
 @cache
 def model(service: str) -> ServiceModel:
-    """The whole service, from botocore's own files; SageMaker's takes 0.3 s once."""
+    """Return a service's model from botocore's files; the first load of SageMaker's takes 0.3 s."""
     loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
     return ServiceModel(loader.load_service_model(service, "service-2"), service)
 
 
 def operation(service: str, name: str) -> OperationModel:
-    """The description of one operation.
+    """Return the description of an operation.
 
     Raises:
         AwsError: The installed botocore doesn't know it.
@@ -66,13 +66,13 @@ def operation(service: str, name: str) -> OperationModel:
 
 
 def faults(service: str, name: str, parameters: Mapping[str, Any], *, rehearsed: bool = False) -> tuple[str, ...]:
-    """Everything that the service would refuse in a request, each as `place: fault`.
+    """Return everything that the service would refuse in a request, each as `path: fault`.
 
     Args:
-        service: As botocore calls it.
-        name: The operation's own name, such as CreateModel.
-        parameters: Its members.
-        rehearsed: Whether `<ModelArn>` may stand for what only a real answer would tell.
+        service: botocore's name for the service.
+        name: The operation's name, such as CreateModel.
+        parameters: The request's members.
+        rehearsed: Whether placeholders such as `<ModelArn>` may replace values that only a real answer provides.
     """
     shape = operation(service, name).input_shape
     if shape is None:
@@ -85,7 +85,7 @@ def faults(service: str, name: str, parameters: Mapping[str, Any], *, rehearsed:
 
 def _faults(value: Any, shape: Shape, place: str, *, rehearsed: bool) -> Iterator[str]:
     if shape.type_name in ("blob", "timestamp") or getattr(shape, "is_document_type", False):
-        return  # of many types in Python; botocore's validator looks at them
+        return  # these have many Python types, which botocore's validator checks
     if rehearsed and isinstance(value, str) and _STAND_IN.search(value):
         return
     own = _own_faults(value, shape)
@@ -104,7 +104,7 @@ def _own_faults(value: Any, shape: Shape) -> list[str]:
     try:
         found = list(constraints.faults(value, shape))
     except re.error:
-        return found  # a pattern in the other dialect
+        return found  # a pattern that Python can't read
     if isinstance(value, str) and _SURROGATE.search(value):
         found.append(f"found {value[:60]!a}, expected text that UTF-8 has")
     if shape.type_name == "structure" and not found:
@@ -113,7 +113,7 @@ def _own_faults(value: Any, shape: Shape) -> list[str]:
 
 
 def _items(value: Any, shape: Shape, place: str) -> Iterator[tuple[str, Any, Shape | None]]:
-    """Place, value and shape of what is inside; no shape for an unknown member."""
+    """Yield the path, value and shape of each item inside; the shape of an unknown member is None."""
     if shape.type_name == "structure":
         for name, item in value.items():
             yield paths.join(place, name), item, shape.members.get(name)
@@ -131,7 +131,7 @@ def at(path: str, value: Any) -> Any:
 
 
 def stand_in(service: str, name: str) -> dict[str, Any]:
-    """An answer of the operation's form: each text is its member's name in angle brackets, lists are empty."""
+    """Return a placeholder answer: each string is its member's name in angle brackets, and lists are empty."""
     shape = operation(service, name).output_shape
     answer: dict[str, Any] = _stand_in("", shape, ()) if shape is not None else {}
     return answer
@@ -143,7 +143,7 @@ def _stand_in(name: str, shape: Shape, above: tuple[str, ...]) -> Any:
         return {
             member: _stand_in(member, inner, inside)
             for member, inner in shape.members.items()
-            if inner.name not in inside  # a shape may hold itself
+            if inner.name not in inside  # a shape may contain itself
         }
     if shape.type_name == "string":
         return f"<{name[:1].upper()}{name[1:]}>"

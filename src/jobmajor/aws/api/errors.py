@@ -1,14 +1,14 @@
-"""What AWS refused and whose move it is, each as one line that says what to do.
+"""Errors of requests to AWS; each message is one line that says what to do.
 
 AwsError                   AWS could not do what was asked
-├── CallFailed             any other answer that is a refusal
-│   └── NotThere           what was named isn't there
-├── TimedOut               something didn't come about in time; it may still
-└── AwsInputError          the caller's move (an InputError too)
+├── CallFailed             the service refused a request
+│   └── NotThere           the named resource doesn't exist
+├── TimedOut               something didn't finish in time; it may finish later
+└── AwsInputError          the caller has to change something (an InputError too)
     ├── NoRegion, NoCredentials, WrongAccount
-    ├── BadCall            a request that the service would refuse, found before it was sent
-    ├── AccessDenied       a policy lacks a statement, which is said
-    └── AlreadyThere       the name is taken by something else
+    ├── BadCall            the service would refuse the request, which was not sent
+    ├── AccessDenied       a policy lacks a statement, which the message contains
+    └── AlreadyThere       the name is taken by a different resource
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class AwsError(PipelineError):
 
 
 class AwsInputError(AwsError, InputError):
-    """AWS could not do what was asked, and it is the caller's move."""
+    """AWS could not do what was asked, and the caller has to change something."""
 
 
 class CallFailed(AwsError):
-    """A request was refused; `code` and `message` are the service's own words."""
+    """The service refused a request; `code` and `message` are the service's."""
 
     def __init__(self, service: str, operation: str, code: str, message: str) -> None:
         self.service, self.operation, self.code, self.message = service, operation, code, message
@@ -39,11 +39,11 @@ class CallFailed(AwsError):
 
 
 class NotThere(CallFailed):
-    """What a request named isn't there."""
+    """The resource that a request names doesn't exist."""
 
 
 class TimedOut(AwsError):
-    """Something didn't come about in time; AWS goes on with it."""
+    """Something didn't finish in time; AWS goes on with it."""
 
     def __init__(self, what: str, limit_s: float) -> None:
         self.what, self.limit_s = what, limit_s
@@ -53,7 +53,7 @@ class TimedOut(AwsError):
 
 
 class NoRegion(AwsInputError):
-    """Nothing says which region."""
+    """No region is configured."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -62,7 +62,7 @@ class NoRegion(AwsInputError):
 
 
 class NoCredentials(AwsInputError):
-    """There are no credentials, or AWS doesn't take them; `why` says which."""
+    """There are no credentials, or AWS refused them; `why` says which."""
 
     def __init__(self, why: str) -> None:
         self.why = why
@@ -73,7 +73,7 @@ class NoCredentials(AwsInputError):
 
 
 class WrongAccount(AwsInputError):
-    """The credentials are of another account than the one that was meant."""
+    """The credentials belong to another account than the expected one."""
 
     def __init__(self, expected: str, found: str, caller: str) -> None:
         self.expected, self.found, self.caller = expected, found, caller
@@ -84,7 +84,7 @@ class WrongAccount(AwsInputError):
 
 
 class BadCall(AwsInputError):
-    """A request that the service would refuse; `problems` holds every fault found, each as `place: fault`."""
+    """The service would refuse the request; `problems` holds every fault found, each as `path: fault`."""
 
     def __init__(self, service: str, operation: str, problems: Sequence[str]) -> None:
         self.service, self.operation, self.problems = service, operation, tuple(problems)
@@ -93,11 +93,11 @@ class BadCall(AwsInputError):
 
 
 class AccessDenied(AwsInputError):
-    """The caller may not do that.
+    """The caller's policies don't allow a request.
 
     Attributes:
-        action: As policies have it, `sagemaker:CreateModel`.
-        role: Who asked: a role's name, else the caller's ARN.
+        action: The action's name in policies, such as `sagemaker:CreateModel`.
+        role: The caller: a role's name, else an ARN.
         statement: The statement to add to the role's policy, as one line of JSON.
     """
 
@@ -113,7 +113,7 @@ class AccessDenied(AwsInputError):
 
 
 class AlreadyThere(AwsInputError):
-    """The name is taken, and what has it isn't what was asked for; `differences` says in what."""
+    """The name is taken by a resource with other content; `differences` lists what differs."""
 
     def __init__(self, service: str, operation: str, message: str, differences: Sequence[str] = ()) -> None:
         self.service, self.operation, self.message, self.differences = service, operation, message, tuple(differences)

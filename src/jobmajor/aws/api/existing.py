@@ -1,7 +1,7 @@
-"""Whether what stands under a taken name is what was to be made: then a repeated request has nothing left to do.
+"""Compare an existing resource with a creation request, so that repeating the request is harmless.
 
-A reply can get lost after the service did its work, and a run can be killed between two requests. Both leave a thing
-that the next try must take as its own, and never one that somebody else made differently.
+A reply can get lost after the service did its work, and a run can be killed between two requests. The next run must
+accept the resource that this leaves behind, and refuse one that somebody else created with other content.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How to read what a request would have made.
+    """How to read the resource that a request would create; paths are JMESPath.
 
     Attributes:
-        operation: The reading's.
-        parameters: Its members, each with the path to its value in the request.
-        at: Where in its answer the thing stands.
-        of: Where in the request.
-        answer: The creation's answer, made of the reading's.
+        operation: The operation that reads the resource.
+        parameters: Its members, each with the path to its value in the creation request.
+        at: The path to the resource in the answer.
+        of: The path to the resource in the creation request.
+        answer: The path that turns the answer into the creation's answer.
     """
 
     operation: str
@@ -38,7 +38,7 @@ class _Reading:
     answer: str = "@"
 
 
-# Where the pair of Create… and Describe… or Get… doesn't tell all.
+# Operations whose reading doesn't follow from the pair of Create… and Describe… or Get….
 _READINGS: Final[Mapping[tuple[str, str], _Reading]] = {
     ("codebuild", "CreateProject"): _Reading(
         "BatchGetProjects", {"names": "[name]"}, "projects[0]", answer="{project: projects[0]}"
@@ -60,15 +60,15 @@ _READINGS: Final[Mapping[tuple[str, str], _Reading]] = {
         "GetSchedule", {"Name": "Name", "GroupName": "GroupName || 'default'"}, answer="{ScheduleArn: Arn}"
     ),
 }
-# Made at most once, and with nothing in it that could differ.
+# Creations whose resource has no content that could differ.
 _PLAIN: Final = {("logs", "CreateLogGroup"), ("logs", "CreateLogStream")}
-# What a reading never gives back.
+# Members that no reading returns.
 _UNSEEN: Final = {"Tags", "tags", "ClientRequestToken", "ClientToken"}
-_WRITTEN: Final = {"AssumeRolePolicyDocument"}  # comes back with other spaces and escapes
+_WRITTEN: Final = {"AssumeRolePolicyDocument"}  # is returned with other spaces and escapes
 
 
 def answer(find: Callable[..., dict[str, Any] | None], call: Call, error: AlreadyThere) -> dict[str, Any]:
-    """What the creation would have answered, if what has the name is what was to be made; else raises."""
+    """Return the creation's answer if the existing resource has the requested content, else raise AlreadyThere."""
     if (call.service, call.operation) in _PLAIN:
         return {}
     reading = _reading(call)
@@ -87,7 +87,7 @@ def answer(find: Callable[..., dict[str, Any] | None], call: Call, error: Alread
 
 
 def _reading(call: Call) -> _Reading | None:
-    """Describe<Thing> or Get<Thing> of a Create<Thing> that needs nothing which the request doesn't have."""
+    """Return how to read a resource: Describe… or Get… for Create…, if the request has all that it requires."""
     known = _READINGS.get((call.service, call.operation))
     if known or not call.operation.startswith("Create"):
         return known
@@ -104,7 +104,7 @@ def _reading(call: Call) -> _Reading | None:
 
 
 def _differences(wanted: Any, there: Any, place: str) -> Iterator[str]:
-    """Where what is there says something else; what it doesn't speak of counts as equal."""
+    """Yield each difference; members that only one side has count as equal."""
     if isinstance(wanted, dict) and isinstance(there, dict):
         for name in wanted.keys() & there.keys() - _UNSEEN - _WRITTEN:
             yield from _differences(wanted[name], there[name], paths.join(place, name))

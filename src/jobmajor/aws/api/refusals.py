@@ -1,6 +1,6 @@
-"""From what botocore raises to one line of ours: which kind of no it was, and what to do about it.
+"""Turn botocore's exceptions into errors that say what went wrong and what to do.
 
-The services agree on little: the same fact has a code of its own in one, and only a sentence in another.
+The services differ: where one has an error code for a fact, another only has a sentence.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _SIGN_IN: Final = (
     exceptions.ProfileNotFound,
     exceptions.ConfigNotFound,
 )
-# What S3's requests need, where that isn't the operation's own name.
+# The actions that S3's requests need, where they differ from the operation's name.
 _S3_ACTIONS: Final = {
     "CompleteMultipartUpload": "PutObject",
     "CreateMultipartUpload": "PutObject",
@@ -70,14 +70,14 @@ _PREFIXES: Final = {"application-autoscaling": "application-autoscaling", "sagem
 
 
 def refused(error: Exception, call: Call, caller: str) -> AwsError:
-    """What a failed request is to us; `caller` is the ARN of who asked."""
+    """Return the error for a failed request; `caller` is the caller's ARN."""
     if isinstance(error, exceptions.ClientError):
         return _answered(error, call, caller)
     return unsent(error) or CallFailed(call.service, call.operation, type(error).__name__, str(error))
 
 
 def unsent(error: Exception) -> AwsError | None:
-    """What stopped a request on this side: no region, no credentials, no way to the service; else None."""
+    """Return the error for a request that never reached the service (no region, credentials or network), else None."""
     if isinstance(error, exceptions.NoRegionError):
         return NoRegion()
     if isinstance(error, _SIGN_IN):
@@ -116,7 +116,7 @@ def _denied(message: str, call: Call, caller: str) -> AccessDenied:
 
 
 def role_of(arn: str) -> str:
-    """The role's name in the ARN of a caller; another caller's ARN as it is.
+    """Return the role's name from a caller's ARN; the ARN itself if the caller is no role.
 
     >>> role_of("arn:aws:sts::123456789012:assumed-role/ci/build-7"), role_of("arn:aws:iam::123456789012:user/ann")
     ('ci', 'arn:aws:iam::123456789012:user/ann')
@@ -128,7 +128,7 @@ def role_of(arn: str) -> str:
 
 
 def action_of(service: str, operation: str) -> str:
-    """What policies call a request.
+    """Return the name that policies use for a request.
 
     >>> action_of("s3", "HeadObject"), action_of("sagemaker-runtime", "InvokeEndpoint")
     ('s3:GetObject', 'sagemaker:InvokeEndpoint')
@@ -138,7 +138,7 @@ def action_of(service: str, operation: str) -> str:
 
 
 def _resource(call: Call) -> str:
-    """The bucket or object of S3; elsewhere the service says it itself, or `*` stands for what we don't know."""
+    """Return the ARN of the request's bucket or object; `*` for services other than S3."""
     bucket, key = call.parameters.get("Bucket"), call.parameters.get("Key")
     if call.service != "s3" or not bucket:
         return "*"

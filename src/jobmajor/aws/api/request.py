@@ -18,16 +18,16 @@ _DATA: Final = (str, int, float, dict, list, tuple, datetime.datetime, type(None
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, checked against botocore's own shapes when it is made.
+    """One request, checked against botocore's shapes when it is constructed.
 
     Attributes:
-        service: As botocore calls it: sagemaker, s3, …
-        operation: The API's own name, such as CreateModel.
-        parameters: Its members; bytes may stand for a body.
-        rehearsed: Whether `<ModelArn>` may stand for what only a real answer would tell.
+        service: botocore's name for the service: sagemaker, s3, …
+        operation: The API's name, such as CreateModel.
+        parameters: The request's members; a body may be bytes.
+        rehearsed: Whether placeholders such as `<ModelArn>` may replace values that only a real answer provides.
 
     Raises:
-        BadCall: The service would refuse it.
+        BadCall: The service would refuse the request.
     """
 
     service: str
@@ -41,12 +41,12 @@ class Call:
             raise BadCall(self.service, self.operation, problems)
 
     def without_bodies(self) -> Call:
-        """The same request with the length of a long body in its place, so that a list of requests stays small."""
+        """Return the request with each long body replaced by its length, so that a list of requests stays small."""
         light = {name: _light(value) for name, value in self.parameters.items()}
         return replace(self, parameters=light)
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON; of a long body only its length."""
+        """Return the request as plain data for JSON, with long bodies replaced by their length."""
         return {"service": self.service, "operation": self.operation, "parameters": _plain(dict(self.parameters))}
 
 
@@ -69,4 +69,4 @@ def _plain(value: Any) -> Any:
         case str() | int() | float() | None:
             return value
         case _:
-            return f"a {type(value).__name__}"  # a body that is read while it is sent
+            return f"a {type(value).__name__}"  # a body that is streamed

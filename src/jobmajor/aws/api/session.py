@@ -1,6 +1,6 @@
-"""Who asks, and how: credentials, region and retries, from what boto3 finds where it always looks.
+"""Credentials, region and retries, found where boto3 looks for them.
 
-The only place that makes boto3's clients.
+Only this module makes boto3's clients.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _REGION: Final = re.compile(r"[a-z]{2,3}(-[a-z]+)+-\d")
-_TRIES: Final = 8  # the last one waits up to 20 s, so some 90 s of throttling are sat out
+_TRIES: Final = 8  # the last pause is up to 20 s, so some 90 s of throttling pass unnoticed
 _CONNECT_S: Final = 10
-_READ_S: Final = 70  # a model's answer may take 60
+_READ_S: Final = 70  # an endpoint may take 60 s to answer
 
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """Where requests are to go; None takes what boto3 finds."""
+    """How to connect; None takes what boto3 finds."""
 
     region: str | None = None
     profile: str | None = None
@@ -56,8 +56,8 @@ class Session:
     endpoint_url: str | None
 
     def client(self, service: str) -> Any:
-        """A client that tries again, with growing pauses, after throttling, faults of the service and lost replies."""
-        # A stand-in of S3 has no name for each bucket.
+        """Return a client that retries with growing pauses after throttling, server errors and lost replies."""
+        # A local replacement of S3 has no host name for each bucket.
         is_stand_in = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3")
         s3 = {"addressing_style": "path"} if is_stand_in else {}
         config = Config(
@@ -71,11 +71,11 @@ class Session:
         return self.boto.client(service, region_name=self.region, endpoint_url=self.endpoint_url, config=config)
 
     def identity(self, expected_account: str | None = None) -> Mapping[str, str]:
-        """`Account` and `Arn` of who asks.
+        """Return the caller's `Account` and `Arn`.
 
         Raises:
-            NoCredentials: There are none, or they aren't taken.
-            WrongAccount: They are of another account.
+            NoCredentials: There are none, or AWS refused them.
+            WrongAccount: They belong to another account.
         """
         try:
             found: Mapping[str, str] = self.client("sts").get_caller_identity()
@@ -87,15 +87,15 @@ class Session:
 
 
 def open_session(options: SessionOptions) -> Session:
-    """A session; nothing is sent yet.
+    """Open a session without sending anything.
 
     Raises:
-        NoRegion: Nothing says which.
-        NoCredentials: There are none at all.
-        AwsInputError: The region or the profile is none.
+        NoRegion: No region is configured.
+        NoCredentials: There are no credentials.
+        AwsInputError: The region or the profile isn't valid.
     """
     try:
-        # boto3 reads AWS_DEFAULT_REGION only; AWS's other tools read this one first.
+        # boto3 reads AWS_DEFAULT_REGION only; AWS's other tools read AWS_REGION first.
         boto = boto3.Session(profile_name=options.profile, region_name=options.region or os.environ.get("AWS_REGION"))
         region = boto.region_name
         if not region:
@@ -116,7 +116,7 @@ def _not_known(error: BotoCoreError | ClientError) -> AwsError:
 
 
 class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
-    """The credentials of a role, fetched anew before they expire: a deployment may take longer than an hour."""
+    """A role's credentials, renewed before they expire: a deployment may take longer than an hour."""
 
     METHOD = "jobmajor-role"
 
@@ -125,7 +125,7 @@ class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
         self._fetcher = fetcher
 
     def load(self) -> DeferredRefreshableCredentials:
-        """Where botocore asks for them."""
+        """Return the credentials; botocore calls this."""
         return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
 
 

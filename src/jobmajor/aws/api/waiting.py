@@ -1,4 +1,4 @@
-"""Waiting for what AWS does by itself: looked at again and again, told when it changes, given up after a limit."""
+"""Wait for work that AWS does: poll its state, report each change, and give up after a limit."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ T = TypeVar("T")
 
 
 class Clock(Protocol):
-    """What waiting needs of time; tests bring their own."""
+    """The time functions that waiting uses; tests provide their own."""
 
     def now(self) -> float:
-        """Seconds since some moment."""
+        """Return the seconds since a fixed moment."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Let them pass."""
+        """Wait for that long."""
         ...
 
 
 class MachineClock:
-    """The machine's own."""
+    """The machine's clock."""
 
     now = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long and how often; `interval_s` lies between two looks."""
+class Polling:
+    """How long to poll, and how many seconds to wait between two polls."""
 
     clock: Clock
     limit_s: float
@@ -47,28 +47,28 @@ def until(
     done: Callable[[T], bool],
     words: Callable[[T], str],
     tell: Callable[[str], None],
-    patience: Patience,
+    polling: Polling,
 ) -> T:
-    """The first state that is done.
+    """Poll a state until it is final, and return it.
 
     Args:
-        look: Reads the state; may raise what ends the waiting.
-        done: Whether that state is the end of it.
-        words: Of the state; told when they change.
-        tell: Takes them.
-        patience: How long.
+        look: Reads the state; an exception ends the waiting.
+        done: Whether a state is final.
+        words: Describes a state; the description is reported when it changes.
+        tell: Called with each description.
+        polling: How long and how often.
 
     Raises:
-        TimedOut: It wasn't done in time.
+        TimedOut: The state wasn't final in time.
     """
-    clock, told = patience.clock, ""
+    clock, told = polling.clock, ""
     began = clock.now()
     while not done(state := look()):
         line = words(state)
         if line != told:
             tell(line)
             told = line
-        if clock.now() - began >= patience.limit_s:
-            raise TimedOut(line, patience.limit_s)
-        clock.sleep(patience.interval_s)
+        if clock.now() - began >= polling.limit_s:
+            raise TimedOut(line, polling.limit_s)
+        clock.sleep(polling.interval_s)
     return state

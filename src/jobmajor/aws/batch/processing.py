@@ -1,7 +1,7 @@
-"""Titles by the billion: a processing job that shares the parts of an S3 folder out over many instances.
+"""Score the parts of an S3 folder with a processing job on many instances.
 
-Parts go to S3 as they are done, below a folder whose name says what was asked, so a job that was killed costs what it
-was doing and no more: the next one gets only the parts that aren't there.
+Finished parts are uploaded at once, to a folder whose name follows from the request. So a killed job loses only the
+parts in progress: the next job gets the parts that are missing.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
     from jobmajor.aws.registry import Package
 
 _DAY_S: Final = 24 * 3600
-_MOST_S: Final = 5 * _DAY_S  # the service's own limit of a processing job
+_MOST_S: Final = 5 * _DAY_S  # the service's limit for a processing job
 _OVER: Final = ("Completed", "Failed", "Stopped")
 _ATTEMPTS: Final = 50
 _ML: Final = "/opt/ml/processing"
 
 
 class ScoringFailed(AwsError):
-    """The job ended without its work being done."""
+    """The job ended before its work was done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is to be scored.
+    """A request to score a folder.
 
     Attributes:
         version: The version's number.
         source: The S3 folder of parts: Parquet, CSV or JSON lines with a column `title`.
-        target: The S3 folder below which a folder with the answers goes.
-        level: Of the codes.
-        instances: Each takes its share of the parts, so more of them than parts stand idle.
-        instance_type: With `ml.` in front.
+        target: The S3 folder in which the folder with the answers is created.
+        level: The level of the codes.
+        instances: The number of instances, which share the parts; more instances than parts are useless.
+        instance_type: Such as ml.c5.9xlarge.
 
     Raises:
-        AwsInputError: An address outside S3, or no instances.
+        AwsInputError: An address outside S3, or a number of instances out of range.
     """
 
     version: int
@@ -69,7 +69,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """A job under way; `job` is empty where all parts were done before. `left` and `parts` count parts."""
+    """A started job, or an empty `job` if all parts are done; `left` and `parts` count parts."""
 
     job: str
     target: str
@@ -78,11 +78,11 @@ class Scoring:
 
 
 def start(account: Account, names: Names, batch: Batch) -> Scoring:
-    """The job for what is left to do, started unless it runs.
+    """Start the job for the parts that are left, or join the one that runs.
 
     Raises:
         PromotionRefused: The gate didn't pass the version, or nobody approved it.
-        AwsInputError: There are no parts. ScoringFailed: It failed too often.
+        AwsInputError: There are no parts. ScoringFailed: The job failed too often.
     """
     package = _package(account, names, batch.version)
     content = {"model": package.model_url, "source": batch.source.rstrip("/"), "level": batch.level}
@@ -99,7 +99,7 @@ def start(account: Account, names: Names, batch: Batch) -> Scoring:
 
 
 def _package(account: Account, names: Names, version: int) -> Package:
-    """The version; a dry run's gets stand-ins for what only the registry knows."""
+    """Return the version; in a dry run, with placeholders for what only the registry knows."""
     found = PackageGroup(account, names).deployable(version)
     if not account.dry:
         return found
@@ -121,7 +121,7 @@ def _started(account: Account, names: Names, batch: Batch, what: tuple[Package, 
 
 
 def _listed(account: Account, folder: str) -> tuple[str, ...]:
-    """The parts in an S3 folder, relative to it."""
+    """Return the names of the parts in an S3 folder, relative to it."""
     bucket, _, key = folder.removeprefix("s3://").partition("/")
     prefix = f"{key.rstrip('/')}/"
     try:
@@ -133,7 +133,7 @@ def _listed(account: Account, folder: str) -> tuple[str, ...]:
 
 
 def _manifest(account: Account, names: Names, batch: Batch, job: str, left: tuple[str, ...]) -> str:
-    """The address of a list of the parts that are left, in the service's own form."""
+    """Upload the service's manifest of the parts that are left, and return its address."""
     body = json.dumps([{"prefix": f"{batch.source.rstrip('/')}/"}, *left]).encode()
     key = names.key("runs", "scored", "_manifests", f"{job}.json")
     account.change("s3", "PutObject", Bucket=names.bucket, Key=key, Body=body, ContentType="application/json")
@@ -141,20 +141,20 @@ def _manifest(account: Account, names: Names, batch: Batch, job: str, left: tupl
 
 
 def request(names: Names, batch: Batch, package: Package, *, job: str, io: tuple[str, str]) -> dict[str, Any]:
-    """CreateProcessingJob's parameters: the same isolation, keys and network as the pipeline's own jobs.
+    """Return CreateProcessingJob's parameters, with the isolation, keys and network of the pipeline's jobs.
 
     Args:
-        names: Of project and role.
-        batch: What is asked.
-        package: Whose image and model score.
-        job: Its name.
-        io: The address of the parts, or of a list of them; and where answers go.
+        names: The names of project and role.
+        batch: The request.
+        package: The version that scores.
+        job: The job's name.
+        io: The address of the parts or of their manifest, and the address for the answers.
     """
     source, target = io
     kind = "S3Prefix" if source == batch.source else "ManifestFile"
     inputs = [requests.processing_input("parts", source), requests.processing_input("model", package.model_url)]
     inputs[0]["S3Input"] |= {"S3DataType": kind, "S3DataDistributionType": "ShardedByS3Key"}
-    # As they are done, not at the end: what was uploaded outlives the job.
+    # Each part is uploaded when it is done, so that it outlives a killed job.
     place = {"S3Uri": target, "LocalPath": f"{_ML}/output/scored", "S3UploadMode": "Continuous"}
     words = ["--level", batch.level]
     outputs = [{"OutputName": "scored", "S3Output": place}]
@@ -169,10 +169,10 @@ def request(names: Names, batch: Batch, package: Package, *, job: str, io: tuple
 
 
 def wait(account: Account, job: str) -> None:
-    """Until the job is over.
+    """Wait until the job is over.
 
     Raises:
-        ScoringFailed: It failed, or somebody stopped it; what it finished stays.
+        ScoringFailed: It failed, or somebody stopped it; finished parts stay.
     """
     if account.dry or not job:
         return
@@ -190,19 +190,19 @@ def wait(account: Account, job: str) -> None:
         )
 
 
-# What it costs
+# The cost of a batch
 
-# What estimates assume unless somebody measured their own; `--rate` takes another. How it is measured: the step
-# `score` as the job runs it, held to one core (taskset), over a folder of parts with titles at the major level; titles
-# divided by the seconds from its first part's end to its last's. 180,000 titles from parquet on a Xeon of 2023:
-# 44,200 a second; the rest is room for slower cores.
+# The rate that estimates assume; `--rate` takes another. How it is measured: run the step `score` as the job does, on
+# one core (taskset), over a folder of parts at the major level; divide the titles by the seconds from the end of the
+# first part to the end of the last. Measured: 44,200 a second, for 180,000 titles from parquet on a Xeon of 2023. The
+# constant is lower, to allow for slower cores.
 TITLES_PER_CORE_S: Final = 40_000.0
-# Of AWS's instance types: two virtual processors are one core of c5 and m5.
+# The virtual processors of AWS's instance types; a core of c5 and m5 has two.
 VIRTUAL_PROCESSORS: Final[Mapping[str, int]] = {
     **{f"ml.c5.{size}": count for size, count in (("xlarge", 4), ("2xlarge", 8), ("4xlarge", 16), ("9xlarge", 36))},
     **{f"ml.m5.{size}": count for size, count in (("large", 2), ("xlarge", 4), ("2xlarge", 8), ("4xlarge", 16))},
 }
-# Said, not measured: a core's second thread adds nothing; minutes to start and to load; bytes of a title in and out.
+# Assumed, not measured: a core's second thread adds nothing; the time to start and load; a title's bytes in and out.
 _START_S: Final = 600.0
 _TITLE_BYTES: Final = 30 + 60
 _GB: Final = 10**9
@@ -210,14 +210,14 @@ _GB: Final = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What scoring so many titles takes.
+    """The time and cost of scoring a number of titles.
 
     Attributes:
-        titles_per_core_s: The assumed rate.
-        hours: From start to end.
-        compute_usd: Of all instances; None where the table doesn't have their price.
-        storage_usd_month: Of titles and answers in S3; None likewise.
-        as_of: Of the prices.
+        titles_per_core_s: The assumed rate, in titles per core and second.
+        hours: The duration.
+        compute_usd: The cost of all instances; None if the price is unknown.
+        storage_usd_month: The monthly cost of titles and answers in S3; None if the price is unknown.
+        as_of: The date of the prices.
     """
 
     titles_per_core_s: float
@@ -227,15 +227,22 @@ class Cost:
     as_of: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON; what is unknown says so."""
+        """Return the cost as plain data for JSON; unknown prices are "unknown"."""
         return {name: "unknown" if value is None else value for name, value in asdict(self).items()}
 
 
 def estimate(titles: float, batch: Batch, table: Table, region: str, rate: float = TITLES_PER_CORE_S) -> Cost:
-    """The cost of so many titles in parts of like size, at least one for each core; `rate` is a core's, a second.
+    """Estimate the cost of `titles` in parts of similar size, at least one part for each core.
+
+    Args:
+        titles: How many.
+        batch: The request.
+        table: The price table.
+        region: The region of the job.
+        rate: Titles per core and second.
 
     Raises:
-        AwsInputError: How many processors the instance type has isn't known here.
+        AwsInputError: The number of processors of the instance type is unknown.
     """
     count = VIRTUAL_PROCESSORS.get(batch.instance_type)
     if count is None:

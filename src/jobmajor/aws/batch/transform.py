@@ -1,7 +1,7 @@
-"""A file or a folder of titles in S3, scored by a version that needs no endpoint: it starts, answers and is gone.
+"""Score a file or a folder of titles in S3 with a batch transform, which needs no endpoint.
 
-The job's name follows from what is asked, so asking twice gives one job. A job that failed is tried anew under the
-next name, since the service keeps names for ever.
+The job's name follows from the request, so a repeated request gives one job. A failed job is repeated under the next
+name, because the service never frees a name.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 
 LINES, CSV = "application/jsonlines", "text/csv"
 CONTENT_TYPES: Final = (LINES, CSV)
-_PAYLOAD_MB: Final = 6  # what our server takes as one body
+_PAYLOAD_MB: Final = 6  # the largest body that our server takes
 _TIMEOUT_S, _RETRIES = 600, 3
 _ATTEMPTS: Final = 20
 _OVER: Final = ("Completed", "Failed", "Stopped")
-_LIMIT_S: Final = 5 * 24 * 3600.0  # the service's own: longer jobs don't exist
+_LIMIT_S: Final = 5 * 24 * 3600.0  # the service's limit for a transform job
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A transform.
+    """A batch transform.
 
     Attributes:
         version: The version's number.
-        source: The S3 address of a file, or of all that begins with it.
-        target: The S3 address below which the answers go: a file each, its name with `.out`.
-        content_type: JSON lines with a `title` each, cut into bodies at line ends; or CSV with its head, which can't
-            be cut, so each file is one body of at most 6 MB.
-        instance_type: With `ml.` in front.
-        instances: Each takes its share of the files.
-        keeps: Whether requests and answers are kept in the bucket.
+        source: The S3 address of a file, or the prefix of several.
+        target: The S3 folder for the answers: for each file one with `.out` added to its name.
+        content_type: JSON lines with a `title` each, which are split into bodies at line ends; or CSV with a header,
+            which can't be split, so each file is one body of at most 6 MB.
+        instance_type: Such as ml.m5.large.
+        instances: The number of instances, which share the files.
+        keeps: Whether requests and answers are captured in the bucket.
 
     Raises:
-        AwsInputError: A content type that the server doesn't read, or addresses outside S3.
+        AwsInputError: A content type that the server doesn't read, or an address outside S3.
     """
 
     version: int
@@ -63,7 +63,7 @@ class Batch:
 
 
 def request(names: Names, batch: Batch, model: str, attempt: int = 1) -> dict[str, Any]:
-    """CreateTransformJob's parameters; the name follows from them, with the attempt behind it from the second on."""
+    """Return CreateTransformJob's parameters; the name follows from them and ends in the attempt after the first."""
     is_cut = batch.content_type == LINES
     where = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": batch.source}}
     body: dict[str, Any] = {
@@ -101,16 +101,16 @@ def _encrypt(names: Names, body: dict[str, Any]) -> None:
 
 
 def target_of(names: Names, version: int, source: str) -> str:
-    """Where answers go unless somebody says otherwise: a folder that the endpoint's role may write, one a source."""
+    """Return the default address for the answers: a folder for each source, which the endpoint's role may write."""
     return names.url("batch", derived_name("titles", version, {"source": source}))
 
 
 def start(account: Account, names: Names, batch: Batch) -> str:
-    """The job's name, which is started unless it runs or has done its work already.
+    """Start the job, unless it runs or has finished already, and return its name.
 
     Raises:
         PromotionRefused: The gate didn't pass the version, or nobody approved it.
-        DeploymentFailed: It failed too often.
+        DeploymentFailed: The job failed too often.
     """
     package = PackageGroup(account, names).deployable(batch.version)
     model = models.ensure(account, names, package, is_isolated=True)
@@ -127,7 +127,7 @@ def start(account: Account, names: Names, batch: Batch) -> str:
 
 
 def wait(account: Account, name: str) -> str:
-    """The job's status at its end, which is Completed.
+    """Wait until the job is over, and return its status, Completed.
 
     Raises:
         DeploymentFailed: It failed, or somebody stopped it.

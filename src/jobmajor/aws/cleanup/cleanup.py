@@ -1,7 +1,7 @@
-"""The way back to no bill: everything that carries the project's tag, listed, then taken away.
+"""List and delete everything that carries the project's tag.
 
-What something else needs, or would make anew, goes last or first accordingly, so a cleanup that is killed can be run
-again, and finds what is left.
+Resources that create others are deleted first, and resources that others depend on last. So a cleanup that was killed
+can be run again and finds what is left.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from jobmajor.aws.names import Names
 
 _OBJECTS: Final = 1000  # objects that S3 deletes in one request
-_IMAGES: Final = 100  # that ECR deletes in one request
+_IMAGES: Final = 100  # images that ECR deletes in one request
 _SCHEDULES: Final = Listing("scheduler", "ListScheduleGroups", "ScheduleGroups", "Name", "Arn")
-# What CloudFormation calls the kinds that a stack of ours may hold.
-RESOURCES: Final = {
+# CloudFormation's types of the kinds that one of the project's stacks may hold.
+STACK_TYPES: Final = {
     "alarm": "AWS::CloudWatch::Alarm",
     "bucket": "AWS::S3::Bucket",
     "build project": "AWS::CodeBuild::Project",
@@ -43,12 +43,12 @@ _ALARMS: Final = Listing("cloudwatch", "DescribeAlarms", "MetricAlarms", "AlarmN
 
 
 def listing(account: Account, names: Names, kinds: Sequence[Kind] | None = None) -> tuple[Thing, ...]:
-    """All that is the project's in this region, in the order in which it would be taken away.
+    """Return the project's resources in this region, in the order of deletion.
 
     Args:
-        account: Where.
-        names: The project's.
-        kinds: Which to ask for; all when None.
+        account: The account.
+        names: The project's names.
+        kinds: The kinds to list; all when None.
     """
     return tuple(thing for kind in kinds or KINDS for thing in kind.find(account, names))
 
@@ -59,26 +59,26 @@ def clean(
     kinds: Sequence[Kind] | None = None,
     on_removed: Callable[[Thing], None] | None = None,
 ) -> tuple[Thing, ...]:
-    """Take away all that `listing` lists, and list again; what is left is returned.
+    """Delete all that `listing` lists, list again, and return what is left.
 
-    What CloudFormation made is left to it, since it fails over policies whose bucket or topic is gone; where it can
-    only take away what is empty, it is emptied.
+    CloudFormation deletes what it created, because it fails over policies whose bucket or topic is gone. What it can
+    only delete empty is emptied first.
     """
     made = _made(account, names)
     for kind in kinds or KINDS:
         for thing in tuple(kind.find(account, names)):
-            resource = RESOURCES.get(kind.name)
-            is_made = (resource, thing.name) in made or (resource, thing.arn) in made
-            take = kind.empty if is_made else kind.remove
-            if take:
-                take(account, thing)
+            stack_type = STACK_TYPES.get(kind.name)
+            is_made = (stack_type, thing.name) in made or (stack_type, thing.arn) in made
+            act = kind.empty if is_made else kind.remove
+            if act:
+                act(account, thing)
             if on_removed and not is_made:
                 on_removed(thing)
     return listing(account, names, kinds)
 
 
 def _made(account: Account, names: Names) -> set[tuple[str | None, str]]:
-    """Type and name or ARN of what the project's stacks made; things of two types may have the same name."""
+    """Return type and name or ARN of the stacks' resources; resources of two types may have equal names."""
     member = "StackResourceSummaries"
     return {
         (item["ResourceType"], item.get("PhysicalResourceId", ""))
@@ -99,7 +99,7 @@ def _remove_rule(account: Account, thing: Thing) -> None:
 
 
 def _find_deliveries(account: Account, names: Names) -> Iterator[Thing]:
-    """CodePipeline's, whose list has no ARNs."""
+    """Yield CodePipeline's pipelines; its list has no ARNs."""
     for item in account.pages("codepipeline", "ListPipelines", "pipelines"):
         arn = f"arn:{names.partition}:codepipeline:{account.region}:{account.account_id}:{item['name']}"
         if is_ours(account, names, "codepipeline", arn):
@@ -196,7 +196,7 @@ def _batches(items: Iterable[dict[str, str]], size: int) -> Iterator[list[dict[s
 
 
 def _find_stacks(account: Account, names: Names) -> Iterator[Thing]:
-    """The bootstrap's own last, since another one may lean on it."""
+    """Yield the stacks, bootstrap's last, because others may depend on it."""
     found = account.pages("cloudformation", "DescribeStacks", "Stacks")
     ours = [item for item in found if carries(item.get("Tags"), names) and item["StackStatus"] != "DELETE_COMPLETE"]
     for item in sorted(ours, key=lambda item: item["StackName"] == names.stack):
@@ -208,7 +208,7 @@ def _remove_stack(account: Account, thing: Thing) -> None:
 
 
 KINDS: Final[tuple[Kind, ...]] = (
-    # What starts things, then what runs, then what is left of it.
+    # What starts jobs, then what runs, then what they left.
     plain("schedule group", _SCHEDULES, "DeleteScheduleGroup"),
     Kind("rule", _find_rules, _remove_rule),
     plain("function", Listing("lambda", "ListFunctions", "Functions", "FunctionName", "FunctionArn"), "DeleteFunction"),

@@ -1,6 +1,6 @@
-"""What in the account carries the project's tag, asked of each service itself.
+"""Find the resources that carry the project's tag, service by service.
 
-The account-wide tag search lags behind and leaves out some kinds; what it doesn't name would stay on the bill.
+AWS's search by tag over the whole account lags behind and leaves out some kinds; what it misses would keep costing.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """Something in the account that is the project's.
+    """One of the project's resources in the account.
 
     Attributes:
-        kind: In words.
-        name: Its name, or the id by which requests know it.
-        detail: What goes with it, or happens to it.
-        arn: Its ARN, "" where none is needed.
+        kind: Its kind, in words.
+        name: Its name or id, as requests take it.
+        detail: What is deleted with it, or what happens to it.
+        arn: Its ARN, or "" if none is needed.
     """
 
     kind: str
@@ -36,9 +36,9 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How things of one kind are found, and taken away; a thing that is gone meanwhile counts as taken away.
+    """How resources of one kind are found and deleted; one that is gone meanwhile counts as deleted.
 
-    `empty` does what CloudFormation can't before it takes away one that it made.
+    `empty` removes the content that keeps CloudFormation from deleting a resource.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A service's list of things: the request, and where in its answer things, names and ARNs are."""
+    """A list operation, and the members of its answer that hold the items, their names and their ARNs."""
 
     service: str
     operation: str
@@ -59,18 +59,18 @@ class Listing:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def items(self, account: Account) -> Iterator[dict[str, Any]]:
-        """Everything in the account, whoever's."""
+        """Yield every item in the account, tagged or not."""
         return account.pages(self.service, self.operation, self.member, **self.parameters)
 
     def tagged(self, account: Account, names: Names) -> Iterator[tuple[str, str]]:
-        """Name and ARN of what carries the tag."""
+        """Yield name and ARN of the items that carry the project's tag."""
         for item in self.items(account):
-            arn = item[self.arn].removesuffix(":*")  # which log groups have at the end
+            arn = item[self.arn].removesuffix(":*")  # the end of a log group's ARN
             if is_ours(account, names, self.service, arn):
                 yield item[self.name], arn
 
 
-# How each service is asked for tags: operation, parameter, member of the answer.
+# How to read tags from each service: operation, parameter, member of the answer.
 _TAGS: Final[Mapping[str, tuple[str, str, str]]] = {
     "cloudwatch": ("ListTagsForResource", "ResourceARN", "Tags"),
     "codepipeline": ("ListTagsForResource", "resourceArn", "tags"),
@@ -85,17 +85,14 @@ _TAGS: Final[Mapping[str, tuple[str, str, str]]] = {
 
 
 def is_ours(account: Account, names: Names, service: str, arn: str) -> bool:
-    """Whether what has that ARN carries the project's tag."""
+    """Return whether the resource with that ARN carries the project's tag."""
     operation, parameter, member = _TAGS[service]
     found = account.find(service, operation, **{parameter: arn}) or {}
     return carries(found.get(member), names)
 
 
 def carries(tags: Any, names: Names) -> bool:
-    """Whether the project's tag is among tags, in whichever form the service has them.
-
-    None is no tags.
-    """
+    """Return whether `tags`, in any service's form, contain the project's tag; None means no tags."""
     if isinstance(tags, dict):
         return tags.get(TAG) == names.project
     pairs = ((item.get("Key", item.get("key")), item.get("Value", item.get("value"))) for item in tags or ())
@@ -103,14 +100,14 @@ def carries(tags: Any, names: Names) -> bool:
 
 
 def plain(kind: str, listing: Listing, delete: str, parameter: str = "", **more: Any) -> Kind:
-    """A kind whose things one request lists and one takes away.
+    """Return a kind whose resources one operation lists and one deletes.
 
     Args:
-        kind: In words.
-        listing: Of its service.
-        delete: The request.
-        parameter: In which it takes the name; the listing's when empty, a list where it ends in `[]`.
-        more: Further parameters of it.
+        kind: The kind, in words.
+        listing: How to list its resources.
+        delete: The operation that deletes one.
+        parameter: The member that takes the name; the listing's when empty, a list if it ends in `[]`.
+        more: Further members of the deleting request.
     """
 
     def find(account: Account, names: Names) -> Iterator[Thing]:
@@ -126,12 +123,12 @@ def plain(kind: str, listing: Listing, delete: str, parameter: str = "", **more:
     return Kind(kind, find, remove)
 
 
-def sagemaker(thing: str, member: str, **parameters: Any) -> Listing:
-    """SageMaker's list of things; `thing` as in ListEndpoints, DescribeEndpoint."""
-    return Listing("sagemaker", f"List{thing}s", member, f"{thing}Name", f"{thing}Arn", parameters)
+def sagemaker(noun: str, member: str, **parameters: Any) -> Listing:
+    """Return the listing of a SageMaker resource type such as Endpoint, which has ListEndpoints."""
+    return Listing("sagemaker", f"List{noun}s", member, f"{noun}Name", f"{noun}Arn", parameters)
 
 
-def job(thing: str, kind: str) -> Kind:
-    """Jobs that run. What ended costs nothing, and SageMaker keeps it as a record."""
-    listing = sagemaker(thing, f"{thing}Summaries", StatusEquals="InProgress")
-    return plain(kind, listing, f"Stop{thing}")
+def job(noun: str, kind: str) -> Kind:
+    """Return the kind of running jobs; ended ones cost nothing, and SageMaker keeps them as a record."""
+    listing = sagemaker(noun, f"{noun}Summaries", StatusEquals="InProgress")
+    return plain(kind, listing, f"Stop{noun}")

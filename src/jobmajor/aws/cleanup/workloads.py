@@ -1,6 +1,6 @@
-"""What SageMaker runs and keeps for a project: how a cleanup finds each kind of it, and ends it.
+"""How a cleanup finds and deletes each kind of a project's SageMaker resources.
 
-Some of it goes only after something else, and some can't be deleted while it changes; what is waited for is said here.
+Some can only be deleted after others, and some not while they change; this module waits for both.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _find_executions(account: Account, names: Names) -> Iterator[Thing]:
 
 
 def _stop_execution(account: Account, thing: Thing) -> None:
-    """And wait until it no longer starts jobs."""
+    """Stop an execution, and wait until it no longer starts jobs."""
     request_token = token("stop", thing.arn)
     account.change(
         "sagemaker", "StopPipelineExecution", PipelineExecutionArn=thing.arn, ClientRequestToken=request_token
@@ -48,7 +48,7 @@ def _stop_execution(account: Account, thing: Thing) -> None:
 
 
 def _find_scaling(account: Account, names: Names) -> Iterator[Thing]:
-    """By the endpoint that is scaled, since what was registered without a tag counts too."""
+    """Find scaling by its endpoint, because a target may have been registered without a tag."""
     wanted = {name for name, _ in _ENDPOINTS.tagged(account, names)} | set(staged(names))
     targets = account.pages(
         "application-autoscaling", "DescribeScalableTargets", "ScalableTargets", ServiceNamespace="sagemaker"
@@ -59,7 +59,7 @@ def _find_scaling(account: Account, names: Names) -> Iterator[Thing]:
 
 
 def staged(names: Names) -> Iterator[str]:
-    """The names of the project's endpoints."""
+    """Return the names of the project's endpoints."""
     return (config.staged(names.endpoint, stage) for stage in STAGES)
 
 
@@ -78,7 +78,7 @@ def _find_endpoints(account: Account, names: Names) -> Iterator[Thing]:
 
 
 def _remove_endpoint(account: Account, thing: Thing) -> None:
-    """And wait, since one that is being changed can't be deleted, and one that isn't gone still costs."""
+    """Delete an endpoint once it is stable, and wait until it is gone: until then it costs."""
 
     def look() -> Mapping[str, Any]:
         return account.find("sagemaker", "DescribeEndpoint", EndpointName=thing.name) or {}
@@ -96,7 +96,7 @@ def _find_pipelines(account: Account, names: Names) -> Iterator[Thing]:
 
 
 def _remove_pipeline(account: Account, thing: Thing) -> None:
-    # One that is made again under the same name is another one, which the token must say.
+    # The creation time in the token tells a pipeline from an earlier one with the same name.
     found = account.find("sagemaker", "DescribePipeline", PipelineName=thing.name) or {}
     request_token = token("delete", thing.arn, str(found.get("CreationTime")))
     account.change("sagemaker", "DeletePipeline", PipelineName=thing.name, ClientRequestToken=request_token)
@@ -117,7 +117,7 @@ def _remove_package(account: Account, thing: Thing) -> None:
 
 
 def _find_experiments(account: Account, names: Names) -> Iterator[Thing]:
-    """By name: the service makes the pipeline's experiment, and gives it no tag of ours."""
+    """Find the pipeline's experiment by name: the service creates it without the project's tag."""
     for item in account.pages("sagemaker", "ListExperiments", "ExperimentSummaries"):
         if item["ExperimentName"] == names.pipeline:
             yield Thing("experiment", names.pipeline, "with its trials")

@@ -1,7 +1,7 @@
-"""A person's word that what runs in staging may go to production.
+"""A person's approval of the staging endpoint for production.
 
-It stands as tags on the staging endpoint and names the configuration that was looked at. Staging anything else makes
-it worthless without anybody having to take it back.
+The approval is a tag on the staging endpoint that names the approved configuration. Deploying anything else to staging
+makes it void.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ APPROVER: Final = "jobmajor:approved-by"
 
 
 class NotApproved(AwsError):
-    """Production is refused: nothing, something else, or something that nobody approved runs in staging."""
+    """Production is refused: staging doesn't serve this version, or nobody approved it."""
 
     def __init__(self, version: int, found: str, do: str) -> None:
         self.version, self.found = version, found
@@ -32,7 +32,7 @@ class NotApproved(AwsError):
 
 
 def approve(account: Account, names: Names, version: int) -> str:
-    """Note on the staging endpoint that the caller approves what it serves; the caller's ARN.
+    """Record on the staging endpoint that the caller approves what it serves, and return the caller's ARN.
 
     Raises:
         NotApproved: Staging doesn't serve this version.
@@ -49,7 +49,7 @@ def approve(account: Account, names: Names, version: int) -> str:
 
 
 def require(account: Account, names: Names, version: int) -> None:
-    """NotApproved unless staging serves this version and a person approved just that."""
+    """Raise NotApproved unless staging serves this version and a person approved its configuration."""
     if account.dry:
         return
     found = _staged(account, names, version)

@@ -1,8 +1,8 @@
-"""An endpoint's configuration: which models answer, on what, and what is kept of the traffic.
+"""An endpoint's configuration: the models, the instances, and the capture of traffic.
 
-Configurations can't be changed, only replaced. Each has written on it, as tags, which one it replaced, which is what
-a rollback goes back to, and how its fleet scales. Written before the endpoint moves, on a thing that isn't used yet,
-both are right wherever a deployment is killed.
+Configurations can't be changed, only replaced. Tags on each one name the configuration that it replaced, to which a
+rollback returns, and how its fleet scales. The tags are written before the endpoint uses the configuration, so they
+are right wherever a deployment is killed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from jobmajor.aws.endpoints.plan import Plan
     from jobmajor.aws.names import Names
 
-VARIANT: Final = "champion"  # must stay the same, or the service shifts all traffic at once
+VARIANT: Final = "champion"  # must not change, or the service shifts all traffic at once
 SHADOW: Final = "shadow"
 REPLACES, SCALING = "jobmajor:replaces", "jobmajor:scaling"
 _SCALED: Final = ("least", "most", "invocations_per_minute", "backlog")
 _JSON: Final = ["application/json", "application/jsonlines"]
 _CSV: Final = ["text/csv"]
-_ASYNC_CONCURRENCY: Final = 4  # requests at a time that one instance gets of the queue
+_ASYNC_CONCURRENCY: Final = 4  # requests from the queue that one instance handles at a time
 
 
 def staged(name: str, stage: str) -> str:
-    """The plain name in production; in staging it says so.
+    """Return the name for a stage: unchanged in production, with a suffix in staging.
 
     >>> staged("test-endpoint", "staging")
     'test-endpoint-staging'
@@ -39,13 +39,13 @@ def staged(name: str, stage: str) -> str:
 
 
 def request(names: Names, plan: Plan, model: str, shadow: str | None) -> dict[str, Any]:
-    """CreateEndpointConfig's parameters, the name among them.
+    """Return CreateEndpointConfig's parameters, including the name.
 
     Args:
-        names: Of this account's things.
+        names: The names in this account.
         plan: The deployment.
         model: The Model's name.
-        shadow: The Model's that gets copies, or None.
+        shadow: The name of the Model that gets a copy of each request, or None.
     """
     endpoint = staged(names.endpoint, plan.stage)
     key = {"KmsKeyId": names.settings.jobs.kms_key} if names.settings.jobs.kms_key else {}
@@ -77,7 +77,7 @@ def _capture(names: Names, plan: Plan, endpoint: str) -> dict[str, Any]:
         "InitialSamplingPercentage": plan.capture_percent,
         "DestinationS3Uri": names.url("capture", endpoint),
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        # What isn't named here is kept as base64, which no monitor reads.
+        # Other content types are captured as base64, which no monitor reads.
         "CaptureContentTypeHeader": {"CsvContentTypes": _CSV, "JsonContentTypes": _JSON},
     }
 
@@ -91,7 +91,7 @@ def _async(names: Names, endpoint: str, key: Mapping[str, str]) -> dict[str, Any
 
 
 def ensure(account: Account, wanted: Mapping[str, Any]) -> str:
-    """The configuration's name; it is created if it isn't there."""
+    """Create the configuration unless it exists, and return its name."""
     name: str = wanted["EndpointConfigName"]
     if account.find("sagemaker", "DescribeEndpointConfig", EndpointConfigName=name) is None:
         account.change("sagemaker", "CreateEndpointConfig", **wanted)
@@ -99,24 +99,24 @@ def ensure(account: Account, wanted: Mapping[str, Any]) -> str:
 
 
 def mode_of(config: Mapping[str, Any]) -> str:
-    """The mode of a described configuration."""
+    """Return the mode of a described configuration."""
     if config.get("AsyncInferenceConfig"):
         return ASYNC
     return SERVERLESS if config["ProductionVariants"][0].get("ServerlessConfig") else REAL_TIME
 
 
 def package_arn(account: Account, config: Mapping[str, Any]) -> str | None:
-    """Which version answers under a described configuration; None where that can't be told any more."""
+    """Return the ARN of the version that a described configuration serves; None if its Model is gone."""
     return models.package_arn(account, config["ProductionVariants"][0]["ModelName"])
 
 
 def arn(names: Names, config: str) -> str:
-    """A configuration's address."""
+    """Return a configuration's ARN."""
     return f"arn:{names.partition}:sagemaker:{names.region}:{names.account_id}:endpoint-config/{config}"
 
 
 def note(account: Account, names: Names, config: str, fleet: Fleet, replaced: str | None) -> None:
-    """Write on `config` how its fleet scales, and which configuration it takes the place of, if it does."""
+    """Tag a configuration with its fleet's scaling, and with the configuration that it replaces, if any."""
     scaling = " ".join(f"{name}={getattr(fleet, name)}" for name in _SCALED)
     tags = [{"Key": SCALING, "Value": scaling}]
     if replaced:
@@ -125,12 +125,12 @@ def note(account: Account, names: Names, config: str, fleet: Fleet, replaced: st
 
 
 def replaced(account: Account, names: Names, config: str) -> str | None:
-    """The name of the configuration before this one; None for an endpoint's first."""
+    """Return the name of the configuration that this one replaced; None for an endpoint's first."""
     return tags(account, arn(names, config)).get(REPLACES)
 
 
 def fleet(account: Account, names: Names, config: str) -> Fleet | None:
-    """How the fleet of a configuration scales; None where nothing is written on it, as on one that others made."""
+    """Return the fleet from a configuration's tags; None if it has no such tag."""
     written = tags(account, arn(names, config)).get(SCALING)
     values = dict(item.split("=", 1) for item in (written or "").split())
     if not values.keys() >= set(_SCALED):
@@ -140,6 +140,6 @@ def fleet(account: Account, names: Names, config: str) -> Fleet | None:
 
 
 def tags(account: Account, resource: str) -> dict[str, str]:
-    """A SageMaker resource's tags."""
+    """Return a SageMaker resource's tags."""
     found = account.pages("sagemaker", "ListTags", "Tags", ResourceArn=resource)
     return {tag["Key"]: tag["Value"] for tag in found}

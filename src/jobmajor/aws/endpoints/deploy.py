@@ -1,7 +1,7 @@
-"""A registered version as an endpoint that answers, in staging and then in production; back, and away again.
+"""Deploy a registered version to staging or production, and roll it back.
 
-Every verb looks before it makes, and makes under names that follow from what is made. So each can be killed anywhere
-and run again: it finds what is done and does the rest.
+Each function first reads what exists, and names what it creates after its content. So each can be killed anywhere and
+run again: it continues with what is missing.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from jobmajor.aws.names import Names
     from jobmajor.aws.registry import Package
 
-_MARGIN_S = 600.0  # beyond the time after which the service gives a change up itself
+_MARGIN_S = 600.0  # added to the time after which the service itself gives up
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What serves after a verb; `status` is `InService`, or `rehearsed` in a dry run."""
+    """What an endpoint serves now; `status` is `InService`, or `rehearsed` in a dry run."""
 
     stage: str
     endpoint: str
@@ -43,12 +43,12 @@ class Deployment:
 
 
 def deploy(account: Account, names: Names, plan: Plan) -> Deployment:
-    """The planned version, served; where it is already, nothing changes but alarms and scaling, put in place again.
+    """Deploy the planned version; if it is served already, only alarms and scaling are set again.
 
     Raises:
-        PromotionRefused: The gate didn't pass it, or nobody approved it. NotApproved: Production, without a person's
-        word for what staging serves. DeploymentFailed: It didn't start, or an alarm called it back.
-        AwsInputError: There is no such version, or the endpoint is of another mode.
+        PromotionRefused: The gate didn't pass it, or nobody approved it. NotApproved: Nobody approved what staging
+        serves for production. DeploymentFailed: It didn't start, or an alarm rolled it back.
+        AwsInputError: There is no such version, or the endpoint has another mode.
     """
     group = PackageGroup(account, names)
     packages = [group.deployable(number) for number in (plan.version, plan.shadow) if number]
@@ -76,14 +76,14 @@ def deploy(account: Account, names: Names, plan: Plan) -> Deployment:
 
 
 def _request(account: Account, names: Names, plan: Plan, packages: Sequence[Package]) -> dict[str, Any]:
-    """The configuration's, once the models that it names are there."""
+    """Create the models, and return the parameters of the configuration that names them."""
     is_isolated = plan.mode != SERVERLESS
     champion, *shadow = [model.ensure(account, names, package, is_isolated=is_isolated) for package in packages]
     return configs.request(names, plan, champion, shadow[0] if shadow else None)
 
 
 def _require_arrival(account: Account, names: Names, name: str, config: str, plan: Plan) -> None:
-    """DeploymentFailed unless the endpoint comes to serve under `config`; one that went back scales as before."""
+    """Raise DeploymentFailed unless the endpoint serves `config` in the end; one that went back scales as before."""
     if account.dry:
         return
     after = endpoints.settle(account, name, rollout.duration_s(plan) + _MARGIN_S)
@@ -93,7 +93,7 @@ def _require_arrival(account: Account, names: Names, name: str, config: str, pla
 
 
 def _scale(account: Account, names: Names, name: str, config: str, mode: str) -> None:
-    """Let the endpoint scale as is written on the configuration that it serves."""
+    """Scale the endpoint as the tags of its configuration say."""
     fleet = configs.fleet(account, names, config)
     if fleet:
         scaling.ensure(account, names, name, fleet, mode)
@@ -128,11 +128,11 @@ def _type(config: Mapping[str, Any]) -> str | None:
 
 
 def rollback(account: Account, names: Names, stage: str) -> Deployment:
-    """The configuration before the present one, served again; at once, and unwatched by alarms.
+    """Serve the previous configuration again, at once and without alarms.
 
     Raises:
-        DeploymentFailed: There is no endpoint, or none before this. PromotionRefused: The version before was rejected
-        since, or its decision is not passed.
+        DeploymentFailed: There is no endpoint, or no previous configuration. PromotionRefused: The previous version
+        was rejected since, or its decision is not passed.
     """
     name = configs.staged(names.endpoint, stage)
     if account.dry:
@@ -156,7 +156,7 @@ def rollback(account: Account, names: Names, stage: str) -> Deployment:
 
 
 def _going_back(account: Account, names: Names, name: str) -> tuple[Endpoint, bool]:
-    """The endpoint, and whether an earlier rollback, which was killed, has it on its way back already."""
+    """Return the endpoint, and whether an earlier rollback that was killed is still under way."""
     current = endpoints.find(account, name)
     if current and current.pending and current.pending == configs.replaced(account, names, current.config):
         return current, True

@@ -1,7 +1,7 @@
-"""An endpoint as it stands: where it is on its way, and what it serves.
+"""An endpoint's state: its status, and the configuration that it serves.
 
-The service changes an endpoint over many minutes and refuses a second change meanwhile, so everything that wants one
-first waits until the endpoint rests.
+The service takes minutes to change an endpoint and refuses a second change meanwhile, so every change first waits
+until the endpoint is stable.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 IN_SERVICE: Final = "InService"
 _MOVING: Final = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
-_START_S: Final = 2700.0  # a first fleet needs some ten minutes; the service itself gives up before this
+_START_S: Final = 2700.0  # a first fleet needs some ten minutes; the service gives up before this
 
 
 class DeploymentFailed(AwsError):
-    """An endpoint didn't come to serve what it should; status 1, since the answer is no."""
+    """An endpoint doesn't serve what it should; the command ends with status 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Endpoint:
 
     Attributes:
         name: Its name.
-        arn: Its address.
-        status: The service's word.
-        config: The name of the configuration that answers now, not of one that it is on its way to.
-        pending: The name of the configuration that it is on its way to; empty while it rests.
-        reason: Why it failed or went back, in the service's words; empty otherwise.
+        arn: Its ARN.
+        status: The service's status.
+        config: The name of the configuration that it serves now.
+        pending: The name of the configuration that it is changing to; empty while it is stable.
+        reason: The service's reason why it failed or went back; empty otherwise.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Endpoint:
     reason: str
 
     def require_service(self) -> None:
-        """DeploymentFailed unless it answers."""
+        """Raise DeploymentFailed unless the endpoint is in service."""
         if self.status != IN_SERVICE:
             raise DeploymentFailed(
                 f"endpoint {self.name} is {self.status}: {self.reason or 'no reason was given'}; see its log, then "
@@ -53,7 +53,7 @@ class Endpoint:
 
 
 def find(account: Account, name: str) -> Endpoint | None:
-    """The endpoint as it stands; None where there is none."""
+    """Return the endpoint's state; None if it doesn't exist."""
     found = account.find("sagemaker", "DescribeEndpoint", EndpointName=name)
     if found is None:
         return None
@@ -68,10 +68,10 @@ def find(account: Account, name: str) -> Endpoint | None:
 
 
 def settle(account: Account, name: str, limit_s: float = _START_S) -> Endpoint | None:
-    """The endpoint once it rests, in whatever state; None where there is none.
+    """Wait until the endpoint is stable, in whatever state, and return it; None if it doesn't exist.
 
     Raises:
-        TimedOut: It didn't come to rest in time.
+        TimedOut: It was still changing after `limit_s` seconds.
     """
     if account.dry:
         return None
@@ -85,10 +85,10 @@ def settle(account: Account, name: str, limit_s: float = _START_S) -> Endpoint |
 
 
 def update(account: Account, request: dict[str, Any]) -> None:
-    """Start a change.
+    """Start a change of configuration.
 
-    A request whose reply was lost is sent again, and refused since the change is under way: then it is waited for
-    like any other.
+    If the reply to the first request was lost, the service refuses the repeat because the change is under way. That
+    refusal is ignored.
     """
     try:
         account.change("sagemaker", "UpdateEndpoint", **request)
@@ -100,7 +100,7 @@ def update(account: Account, request: dict[str, Any]) -> None:
 
 
 def require_config(found: Endpoint | None, name: str, config: str) -> Endpoint:
-    """The endpoint, if it serves under `config`; DeploymentFailed when it went back or is gone."""
+    """Return the endpoint if it serves `config`; raise DeploymentFailed if it went back or is gone."""
     if found is None:
         raise DeploymentFailed(f"endpoint {name} is gone: somebody deleted it meanwhile; deploy again")
     found.require_service()

@@ -1,6 +1,6 @@
-"""Titles asked of an endpoint that runs, and its answers, whatever kind of endpoint it is.
+"""Send titles to an endpoint of any mode, and read its answers.
 
-Too large a body comes back from the service as a bare 413 after it was sent; here it is refused before.
+The service answers a body that is too large with a bare 413 after the upload; here it is refused before.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 _MIB: Final = 2**20
 LIMITS: Final = {REAL_TIME: 6 * _MIB, SERVERLESS: 4 * _MIB, ASYNC: 1024 * _MIB}  # bytes of one body
 _JSON: Final = "application/json"
-_ASYNC_S: Final = 900.0  # an async fleet may have to start from nothing
+_ASYNC_S: Final = 900.0  # an async fleet may have to start its first instance
 _MAX_ANSWER_BYTES: Final = 1024 * _MIB
 
 
 def body(titles: Sequence[str], mode: str) -> bytes:
-    """The request's body.
+    """Return the request's body.
 
     Raises:
-        AwsInputError: No title, or more than such an endpoint takes at once.
+        AwsInputError: There is no title, or the body is too large for the mode.
     """
     if not titles:
         raise AwsInputError("no title was given: name some, or a file of them with --file")
-    # A lone surrogate is no UTF-8; the escapes of JSON carry it to where it is refused by name.
+    # UTF-8 can't encode a lone surrogate; JSON's escapes can, so the server refuses it with a message.
     data = json.dumps({"instances": list(titles)}, ensure_ascii=True).encode()
     if len(data) > LIMITS[mode]:
         raise AwsInputError(
@@ -48,12 +48,12 @@ def body(titles: Sequence[str], mode: str) -> bytes:
 
 
 def invoke(account: Account, names: Names, stage: str, titles: Sequence[str]) -> dict[str, Any]:
-    """The endpoint's answer, `predictions` with a list of answers for each title, in the titles' order.
+    """Send titles and return the endpoint's answer: `predictions` has a list of answers for each title, in order.
 
     Raises:
-        DeploymentFailed: There is no such endpoint, or it doesn't answer.
-        AwsInputError: No title, or too many.
-        AwsError: What came back is no answer to these titles.
+        DeploymentFailed: There is no such endpoint.
+        AwsInputError: There is no title, or too many.
+        AwsError: The response isn't an answer to these titles.
     """
     name = configs.staged(names.endpoint, stage)
     mode = _mode(account, name)
@@ -84,7 +84,7 @@ def _mode(account: Account, name: str) -> str:
 
 
 def _queue(account: Account, names: Names, name: str, data: bytes) -> bytes:
-    """The answer of an async endpoint: its request and its answer are objects in the bucket."""
+    """Send a request to an async endpoint, and wait for its answer; both are objects in the bucket."""
     uri = names.url("async_requests", name, f"{token(data.decode())}.json")
     bucket, parts = split(uri)
     account.change("s3", "PutObject", Bucket=bucket, Key="/".join(parts), Body=data, ContentType=_JSON)
@@ -109,7 +109,7 @@ def _queue(account: Account, names: Names, name: str, data: bytes) -> bytes:
 
 
 def _object(account: Account, uri: str) -> bytes:
-    """What an object holds; nothing where there is none yet."""
+    """Return an object's content; empty if it doesn't exist yet."""
     if not uri:
         return b""
     bucket, parts = split(uri)

@@ -1,7 +1,7 @@
-"""The Model that an endpoint or a batch transform runs: a registered version with a role and its walls around it.
+"""The Model that an endpoint or a batch transform runs: a registered version with a role and network isolation.
 
-It names the version's package rather than its image and its files, so that the service itself refuses one that nobody
-approved.
+It refers to the version's package rather than to image and files, so that the service itself refuses a version that
+nobody approved.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def request(names: Names, package: Package, *, is_isolated: bool) -> dict[str, Any]:
-    """CreateModel's parameters; the name says version and content, so the same request has the same name.
+    """Return CreateModel's parameters; the name contains version and digest, so equal requests have equal names.
 
     Args:
-        names: Of this account's things.
+        names: The names in this account.
         package: The version.
-        is_isolated: Without any network, in the VPC where there is one. Serverless endpoints know neither, and refuse
-            a model with it.
+        is_isolated: Whether the Model has no network access and runs in the VPC, if there is one. Serverless
+            endpoints support neither, and refuse such a Model.
     """
     body: dict[str, Any] = {
         "Containers": [{"ModelPackageName": package.arn}],
@@ -37,7 +37,7 @@ def request(names: Names, package: Package, *, is_isolated: bool) -> dict[str, A
 
 
 def ensure(account: Account, names: Names, package: Package, *, is_isolated: bool) -> str:
-    """The name of the version's Model, which is created if it isn't there."""
+    """Create the version's Model unless it exists, and return its name."""
     wanted = request(names, package, is_isolated=is_isolated)
     name: str = wanted["ModelName"]
     if account.find("sagemaker", "DescribeModel", ModelName=name) is None:
@@ -46,7 +46,7 @@ def ensure(account: Account, names: Names, package: Package, *, is_isolated: boo
 
 
 def package_arn(account: Account, model: str) -> str | None:
-    """Which version a Model runs; None where the Model is gone or runs no package."""
+    """Return the ARN of the version that a Model runs; None if the Model is gone or runs no package."""
     found = account.find("sagemaker", "DescribeModel", ModelName=model)
     containers = (found or {}).get("Containers") or [(found or {}).get("PrimaryContainer") or {}]
     arn: str | None = containers[0].get("ModelPackageName")
@@ -54,7 +54,7 @@ def package_arn(account: Account, model: str) -> str | None:
 
 
 def version_of(arn: str) -> int:
-    """The version's number at the end of its package's address.
+    """Return the version's number from its package's ARN.
 
     >>> version_of("arn:aws:sagemaker:us-east-1:000000000000:model-package/group/12")
     12

@@ -1,7 +1,7 @@
-"""What a deployment is asked to be, checked as a whole before anything is created.
+"""The plan of a deployment, checked as a whole before anything is created.
 
-SageMaker refuses wrong combinations one call at a time, some of them after minutes of starting instances; here they
-are refused at once, with the reason.
+SageMaker refuses wrong combinations one request at a time, sometimes after minutes of starting instances. This module
+refuses them at once, with the reason.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ MODES: Final = (REAL_TIME, SERVERLESS, ASYNC)
 STAGING, PRODUCTION = "staging", "production"
 STAGES: Final = (STAGING, PRODUCTION)
 MEMORY_MB: Final = (1024, 2048, 3072, 4096, 5120, 6144)  # what serverless offers
-_MOST_CONCURRENCY: Final = 200  # of one serverless endpoint
-_MOST_CANARY: Final = 50  # per cent: a larger first share is refused by the service
+_MOST_CONCURRENCY: Final = 200  # the service's limit for one serverless endpoint
+_MOST_CANARY: Final = 50  # per cent; the service refuses a larger first share
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class Fleet:
     """The instances of a real-time or async endpoint.
 
     Attributes:
-        instance_type: With `ml.` in front.
-        least: Instances at all times; 0 only for async, which then costs nothing while nothing waits.
-        most: Up to which it scales; equal to `least` it doesn't.
-        invocations_per_minute: Of one instance, which scaling aims at; by AWS's rule half of what a load test found
-            it to bear. Source: AWS, SageMaker developer guide, "Load testing your auto scaling configuration".
-        backlog: Of one async instance, which scaling aims at: requests that wait.
+        instance_type: Such as ml.m5.large.
+        least: The minimum number of instances; 0 only for async, which then costs nothing while no request waits.
+        most: The maximum number of instances; equal to `least` turns scaling off.
+        invocations_per_minute: The load of one instance that scaling aims at; AWS recommends half of what a load test
+            found it to bear. Source: AWS, SageMaker developer guide, "Load testing your auto scaling configuration".
+        backlog: The waiting requests per async instance that scaling aims at.
     """
 
     instance_type: str = "ml.m5.large"
@@ -42,7 +42,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Serverless:
-    """A serverless endpoint: its memory, which also decides its CPU, and requests at a time."""
+    """A serverless endpoint: its memory, which also determines its CPU, and its concurrent requests."""
 
     memory_mb: int = 2048
     concurrency: int = 5
@@ -50,13 +50,13 @@ class Serverless:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """How traffic goes from the old fleet to the new one.
+    """How traffic moves from the old fleet to the new one.
 
     Attributes:
-        canary_percent: The share of the new fleet that answers first, 0 for all at once.
-        bake_s: How long alarms are watched before the rest follows, and again before the old fleet goes.
-        max_error_share: Of requests in a minute that may end in a 5xx before the alarm goes off, 0 to 1.
-        max_latency_ms: Of the model, in the slowest hundredth of a minute's requests.
+        canary_percent: The share of the new fleet that answers first; 0 for all at once.
+        bake_s: How long alarms are watched before the rest follows, and again before the old fleet is removed.
+        max_error_share: The share of a minute's requests that may end in a 5xx before the alarm goes off, 0 to 1.
+        max_latency_ms: The model's latency at the 99th percentile of a minute's requests.
     """
 
     canary_percent: int = 10
@@ -73,11 +73,11 @@ class Plan:
         version: Its number.
         mode: One of `MODES`.
         stage: One of `STAGES`.
-        capture_percent: Of requests and answers that are kept in the bucket; 0 keeps none, as does serverless.
-        shadow: A version that gets a copy of every request, and whose answers nobody sees; None for none.
+        capture_percent: The share of requests and answers that is captured; serverless captures none.
+        shadow: A version that gets a copy of every request, and whose answers are discarded; None for none.
 
     Raises:
-        AwsInputError: A value out of its range, or a combination that the service doesn't have.
+        AwsInputError: A value out of its range, or a combination that the service doesn't support.
     """
 
     version: int
@@ -96,12 +96,12 @@ class Plan:
 
     @property
     def has_fleet(self) -> bool:
-        """Whether it runs on instances of its own."""
+        """Return whether it runs on instances, as opposed to serverless."""
         return self.mode != SERVERLESS
 
     @property
     def captures(self) -> bool:
-        """Whether requests and answers are kept; async keeps them in its own output and serverless can't."""
+        """Return whether traffic is captured: async keeps it in its output, and serverless can't."""
         return self.mode == REAL_TIME and self.capture_percent > 0
 
     def _choices(self) -> tuple[tuple[str, object, bool, str], ...]:

@@ -1,6 +1,6 @@
-"""An endpoint taken away with all that was made for it, so that nothing of it is left on the bill.
+"""Delete an endpoint with everything that was created for it, so that nothing of it costs money.
 
-What it needs goes last: a removal that is killed can be run again and still finds what to remove.
+What the endpoint depends on is deleted last, so a removal that was killed can be run again and finds what is left.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def contents(account: Account, names: Names, stage: str) -> tuple[str, ...]:
-    """What `remove` would take away, each as `kind name`."""
+    """Return what `remove` would delete, each as `kind name`."""
     endpoint = configs.staged(names.endpoint, stage)
     found = [f"endpoint {endpoint}"] if endpoints.find(account, endpoint) else []
     found += [f"endpoint-config {name}" for name in _configs(account, names, stage)]
@@ -30,7 +30,10 @@ def contents(account: Account, names: Names, stage: str) -> tuple[str, ...]:
 
 
 def remove(account: Account, names: Names, stage: str) -> tuple[str, ...]:
-    """What was taken away: the endpoint, its scaling, configurations, alarms, and models that no other stage needs."""
+    """Delete the endpoint, its scaling, configurations, alarms, and models that no other stage uses.
+
+    Returns what was deleted, each as `kind name`.
+    """
     listed = contents(account, names, stage)
     endpoint = configs.staged(names.endpoint, stage)
     scaling.release(account, endpoint)
@@ -49,14 +52,14 @@ def remove(account: Account, names: Names, stage: str) -> tuple[str, ...]:
 
 
 def _configs(account: Account, names: Names, stage: str) -> tuple[str, ...]:
-    """The stage's own: their names begin with its, and go on with a version."""
+    """Return the names of the stage's configurations."""
     start = f"{name_stem(configs.staged(names.endpoint_config, stage))}-v"
     items = account.pages("sagemaker", "ListEndpointConfigs", "EndpointConfigs", NameContains=start)
     return tuple(item["EndpointConfigName"] for item in items if item["EndpointConfigName"].startswith(start))
 
 
 def _models(account: Account, names: Names, stage: str) -> set[str]:
-    """Models that only this stage's configurations name."""
+    """Return the models that only this stage's configurations use."""
     own, *others = [
         {model for name in _configs(account, names, each) for model in _named(account, name)}
         for each in (stage, *(other for other in STAGES if other != stage))

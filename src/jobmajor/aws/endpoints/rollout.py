@@ -1,7 +1,7 @@
-"""How an endpoint moves to a new configuration: a few requests first, alarms that watch, and back by itself.
+"""Move an endpoint to a new configuration: a canary first, watched by alarms, with automatic rollback.
 
-The service starts the new fleet beside the old one and keeps the old one until the alarms were quiet long enough, so
-a bad version costs a share of some minutes' requests and nobody has to be awake.
+The service starts the new fleet beside the old one and keeps the old one until the alarms were quiet long enough. So a
+bad version affects only a share of some minutes' requests, and nobody has to intervene.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _START_S: Final = 1800  # for instances to start, download the image and load the model
 _MICROSECONDS_PER_MS: Final = 1000
-# The scaled count stays as it is, or a fleet that has grown under load would shrink to the configuration's first
-# count; what is captured follows the new configuration.
+# The current number of instances is retained, or a fleet that has grown under load would shrink to the configuration's
+# initial count. Data capture follows the new configuration.
 _RETAIN: Final[dict[str, Any]] = {
     "RetainAllVariantProperties": True,
     "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DataCaptureConfig"}],
@@ -27,17 +27,17 @@ _RETAIN: Final[dict[str, Any]] = {
 
 
 def alarm_names(endpoint: str) -> tuple[str, str]:
-    """Of the alarms that call a rollout back: errors, latency."""
+    """Return the names of the alarms that roll a deployment back: errors, latency."""
     return f"{endpoint}-errors", f"{endpoint}-latency"
 
 
 def duration_s(plan: Plan) -> int:
-    """How long a rollout may take at most, in seconds."""
+    """Return the maximum duration of a rollout in seconds."""
     return min(28_800, _START_S + 3 * plan.rollout.bake_s)
 
 
 def update(endpoint: str, config: str, plan: Plan) -> dict[str, Any]:
-    """UpdateEndpoint's parameters for a careful change to `config`."""
+    """Return UpdateEndpoint's parameters for a gradual change to `config`, with alarms."""
     request: dict[str, Any] = {"EndpointName": endpoint, "EndpointConfigName": config}
     if plan.mode == REAL_TIME:
         request |= _RETAIN
@@ -54,7 +54,7 @@ def update(endpoint: str, config: str, plan: Plan) -> dict[str, Any]:
 
 
 def _routing(plan: Plan) -> dict[str, Any]:
-    # The service takes a canary of at most half the fleet, so a single instance has none.
+    # The service takes a canary of at most half the fleet, so a single instance can't have one.
     if plan.rollout.canary_percent == 0 or plan.fleet.least < 2:
         return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": plan.rollout.bake_s}
     size = {"Type": "CAPACITY_PERCENT", "Value": plan.rollout.canary_percent}
@@ -62,9 +62,9 @@ def _routing(plan: Plan) -> dict[str, Any]:
 
 
 def back(endpoint: str, config: str, mode: str) -> dict[str, Any]:
-    """UpdateEndpoint's parameters for a quick return to `config`, which is of the given mode.
+    """Return UpdateEndpoint's parameters for an immediate rollback to `config`, which has the given mode.
 
-    No alarms watch it: one that already rings, which is why one goes back, would have the service refuse.
+    The change has no alarms: the service would refuse it while one is on, which is the usual reason for a rollback.
     """
     request: dict[str, Any] = {"EndpointName": endpoint, "EndpointConfigName": config}
     if mode == REAL_TIME:
@@ -77,12 +77,12 @@ def back(endpoint: str, config: str, mode: str) -> dict[str, Any]:
 
 
 def topic(names: Names) -> str:
-    """The ARN of the stack's topic, which tells people of alarms."""
+    """Return the ARN of the stack's topic, which notifies people of alarms."""
     return f"arn:{names.partition}:sns:{names.region}:{names.account_id}:{names.project}-alerts"
 
 
 def ensure_alarms(account: Account, names: Names, endpoint: str, plan: Plan) -> None:
-    """Put the endpoint's alarms where a rollout finds them; quiet ones stay quiet while nobody calls."""
+    """Create or update the endpoint's alarms; missing data never sets them off."""
     errors, latency = alarm_names(endpoint)
     shared = {
         "Namespace": "AWS/SageMaker",
@@ -102,7 +102,7 @@ def ensure_alarms(account: Account, names: Names, endpoint: str, plan: Plan) -> 
         AlarmName=errors,
         AlarmDescription="Too many requests end in an error of ours.",
         MetricName="Invocation5XXErrors",
-        Statistic="Average",  # it has a 0 or a 1 for each request, so this is their share
+        Statistic="Average",  # the metric is 0 or 1 for each request, so the average is the share of errors
         Threshold=plan.rollout.max_error_share,
         EvaluationPeriods=2,
         DatapointsToAlarm=2,

@@ -1,6 +1,6 @@
-"""How many instances an endpoint has: between two bounds, by what each of them has to do.
+"""Scale an endpoint's instances between two bounds, by the load of each.
 
-Application Auto Scaling watches an endpoint from outside, and refuses to let its instance type change meanwhile.
+While Application Auto Scaling has an endpoint registered, the service refuses to change its instance type.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from jobmajor.aws.names import Names
 
 _SERVICE: Final = "application-autoscaling"
-_OUT_S, _IN_S = 60, 300  # more instances soon, fewer late: an instance takes minutes to start
+_OUT_S, _IN_S = 60, 300  # scale out soon and in late: an instance takes minutes to start
 _BACKLOG: Final = "HasBacklogWithoutCapacity"
 
 
 def target(endpoint: str) -> dict[str, str]:
-    """What is scaled, as every request of the service names it."""
+    """Return the parameters by which every request names the scaled resource."""
     return {
         "ServiceNamespace": "sagemaker",
         "ResourceId": f"endpoint/{endpoint}/variant/{VARIANT}",
@@ -30,7 +30,7 @@ def target(endpoint: str) -> dict[str, str]:
 
 
 def ensure(account: Account, names: Names, endpoint: str, fleet: Fleet, mode: str) -> None:
-    """Let the endpoint scale as its fleet should; bounds without room between them end that, serverless has none."""
+    """Scale the endpoint as the fleet says; equal bounds turn scaling off, and serverless never has it."""
     if mode == SERVERLESS:
         return
     if fleet.most <= fleet.least:
@@ -44,7 +44,7 @@ def ensure(account: Account, names: Names, endpoint: str, fleet: Fleet, mode: st
 
 
 def release(account: Account, endpoint: str) -> None:
-    """End the endpoint's scaling: first what decides, then that it can be decided about."""
+    """Turn the endpoint's scaling off: delete the policies, then deregister the target."""
     where = target(endpoint)
     service, resource = where["ServiceNamespace"], where["ResourceId"]
     policies = account.pages(
@@ -74,7 +74,7 @@ def _tracking(endpoint: str, fleet: Fleet, mode: str) -> dict[str, Any]:
 
 
 def _invocations(fleet: Fleet) -> dict[str, Any]:
-    metric = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}  # a minute's
+    metric = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}  # per minute
     return {"TargetValue": float(fleet.invocations_per_minute), "PredefinedMetricSpecification": metric}
 
 
@@ -89,7 +89,7 @@ def _backlog(endpoint: str, fleet: Fleet) -> dict[str, Any]:
 
 
 def _wake(account: Account, names: Names, endpoint: str) -> None:
-    """One instance as soon as anything waits: with none, the backlog of each is nothing and the first policy sleeps.
+    """Start one instance as soon as a request waits: without instances, the backlog per instance has no data.
 
     Source: AWS, SageMaker developer guide, "Autoscale an asynchronous endpoint".
     """
@@ -128,5 +128,5 @@ def _wake(account: Account, names: Names, endpoint: str) -> None:
 
 
 def wake_alarm(endpoint: str) -> str:
-    """The alarm's name that starts the first instance of a sleeping async endpoint."""
+    """Return the name of the alarm that starts the first instance of an idle async endpoint."""
     return f"{endpoint}-wake"

@@ -1,6 +1,6 @@
-"""Executions of the pipeline in the account: which there are, how far one is, waited for and stopped.
+"""List, describe, wait for and stop executions of the pipeline.
 
-All of it is the service's own word, read anew each time: whoever watched and was killed watches on.
+The state is read from the service each time, so a wait that was killed can be repeated.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Step:
 
     Attributes:
         name: Its name in the definition.
-        status: As the service has it: Starting, Executing, Succeeded, Failed, Stopping, Stopped.
-        seconds: How long it took, or has taken so far; None before it began.
-        attempts: More than 1 where a retry policy had it tried again.
-        cached: Whether its result is an earlier execution's.
-        reason: Of a failure, or what a condition came to.
-        job: The ARN of its job, "" where it has none.
+        status: The service's status: Starting, Executing, Succeeded, Failed, Stopping, Stopped.
+        seconds: How long it took, or has run so far; None before it began.
+        attempts: More than 1 if a retry policy repeated it.
+        cached: Whether its result comes from an earlier execution.
+        reason: The reason of a failure, or a condition's outcome.
+        job: The ARN of its job, or "" if it has none.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One execution as the service tells it; `steps` in the order in which they began."""
+    """One execution; `steps` in the order in which they began."""
 
     arn: str
     status: str
@@ -63,24 +63,24 @@ class Execution:
 
     @property
     def id(self) -> str:
-        """The last part of the ARN: 12 letters and digits."""
+        """Return the last part of the ARN: 12 letters and digits."""
         return self.arn.rpartition("/")[2]
 
     @property
     def ended(self) -> bool:
-        """Whether nothing of it will change."""
+        """Return whether the status is final."""
         return self.status in _ENDED
 
 
 def summaries(account: Account, names: Names) -> Iterator[dict[str, Any]]:
-    """What the service lists of each execution, newest first."""
+    """Return the service's summary of each execution, newest first."""
     order = {"SortBy": "CreationTime", "SortOrder": "Descending"}
     member = "PipelineExecutionSummaries"
     return account.pages("sagemaker", "ListPipelineExecutions", member, PipelineName=names.pipeline, **order)
 
 
 def executions(account: Account, names: Names, newest: int) -> list[Execution]:
-    """The newest so many, newest first, without their steps.
+    """Return the `newest` executions, newest first, without their steps.
 
     Raises:
         AwsInputError: There is no such pipeline.
@@ -93,10 +93,10 @@ def executions(account: Account, names: Names, newest: int) -> list[Execution]:
 
 
 def execution_arn(account: Account, names: Names, named: str | None = None) -> str:
-    """The ARN of an execution: of the one named by its id or ARN, else of the newest.
+    """Return the ARN of the execution with that id or ARN, or of the newest one when `named` is None.
 
     Raises:
-        AwsInputError: There is none yet, or that is no name of one.
+        AwsInputError: There is no execution yet, or `named` is neither an id nor an ARN.
     """
     if named is None:
         found = executions(account, names, 1)
@@ -114,7 +114,7 @@ def execution_arn(account: Account, names: Names, named: str | None = None) -> s
 
 
 def state(account: Account, arn: str) -> Execution:
-    """An execution with its steps.
+    """Return an execution with its steps.
 
     Raises:
         AwsInputError: There is no such execution.
@@ -163,10 +163,10 @@ def _seconds(began: datetime.datetime | None, ended: datetime.datetime | None) -
 def wait(
     account: Account, arn: str, on_look: Callable[[Execution], None] | None = None, *, limit_s: float = DAY_S
 ) -> Execution:
-    """The execution when it has ended; `on_look` gets each state on the way.
+    """Wait until an execution has ended, and return it; `on_look` is called with each state.
 
     Raises:
-        TimedOut: It still runs after `limit_s`; waiting again goes on.
+        TimedOut: It still runs after `limit_s` seconds; call again to wait longer.
     """
 
     def look() -> Execution:
@@ -180,7 +180,7 @@ def wait(
 
 
 def stop(account: Account, arn: str) -> Execution:
-    """Ask an execution to stop; one that has ended stays as it is."""
+    """Ask an execution to stop, unless it has ended, and return its state from before."""
     found = state(account, arn)
     if not found.ended:
         account.change(

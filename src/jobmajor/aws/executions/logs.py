@@ -1,4 +1,4 @@
-"""What the jobs of an execution wrote, from CloudWatch Logs: all of it once, or line by line while they run."""
+"""Read the logs of an execution's jobs from CloudWatch Logs, once or continuously while they run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INTERVAL_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a step's log: its step, the instance's stream, milliseconds since 1970, and its text."""
+    """A line of a log: the step, the instance's log stream, milliseconds since 1970, and the text."""
 
     step: str
     stream: str
@@ -34,10 +34,9 @@ class Line:
 
 @dataclass(slots=True)
 class Reader:
-    """How far each stream was read; `step` reads one step's jobs only.
+    """Reads an execution's logs and remembers how far; `step` limits it to one step's jobs.
 
-    A stream is read by the token that the service gave with its last page, so no line comes twice and none is missed,
-    however many there are and whenever they arrive.
+    Each stream is continued from the service's token of the last page, so no line is repeated or missed.
     """
 
     account: Account
@@ -46,7 +45,7 @@ class Reader:
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def lines(self, *, follow: bool = False) -> Iterator[Line]:
-        """What is there, step by step; with `follow` also what comes, until the execution has ended."""
+        """Yield the lines so far, step by step; with `follow` also new ones, until the execution has ended."""
         while True:
             state = execution.state(self.account, self.arn)
             for step in state.steps:
@@ -63,7 +62,7 @@ class Reader:
                 yield from self._of_stream(step.name, group, stream)
 
     def _jobs(self, arn: str) -> Iterator[tuple[str, str]]:
-        """Kind and name of the job; of a search, of its trainings."""
+        """Yield the kind and name of a job, or of each training job of a tuning job."""
         kind, _, name = arn.rpartition(":")[2].partition("/")
         if kind != _TUNING:
             yield kind, name
@@ -73,7 +72,7 @@ class Reader:
             yield "training-job", job["TrainingJobName"]
 
     def _streams(self, group: str, job: str) -> list[str]:
-        """A stream for each instance; none before the job has written its first line."""
+        """Return the stream of each instance; none exists before the job has written its first line."""
         where = {"logGroupName": group, "logStreamNamePrefix": f"{job}/"}
         try:
             found = self.account.pages("logs", "DescribeLogStreams", "logStreams", **where)
@@ -89,5 +88,5 @@ class Reader:
             self._tokens[stream] = answer["nextForwardToken"]
             for event in answer["events"]:
                 yield Line(step, stream, event["timestamp"], event["message"])
-            if answer["nextForwardToken"] == seen:  # the service's way to say that this is all, for now
+            if answer["nextForwardToken"] == seen:  # the service returns the same token at the end of the stream
                 return

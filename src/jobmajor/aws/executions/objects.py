@@ -1,7 +1,7 @@
-"""One object of S3's, put there once and looked at afterwards: never overwritten, never half, never sent twice.
+"""Upload objects to S3: verified, never overwritten, never incomplete, and never sent twice.
 
-S3 checks the sha256 of each part as it arrives and keeps one of the whole. A large file goes up in parts, and what
-an interrupted upload left of them is taken up again.
+S3 checks the sha256 of each part as it arrives and keeps one of the whole. A large file is uploaded in parts, and an
+interrupted upload continues with the parts that are missing.
 """
 
 from __future__ import annotations
@@ -29,154 +29,154 @@ _CHUNK_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
-    """What is to become an object.
+class Content:
+    """The content of an object to upload.
 
     Attributes:
-        content: A file, or the bytes themselves.
+        data: A file, or the bytes themselves.
         record: Its sha256 and size.
-        parts_sum: The checksum that S3 works out of the parts' own, in base64.
-        part_bytes: Of each part but the last.
+        parts_sum: The checksum that S3 computes from the parts' checksums, in base64.
+        part_bytes: The size of each part but the last.
     """
 
-    content: Path | bytes
+    data: Path | bytes
     record: FileRecord
     parts_sum: str
     part_bytes: int
 
     @classmethod
-    def of(cls, content: Path | bytes, part_bytes: int = PART_BYTES) -> Local:
-        """Hashed; a file is read once for it."""
-        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+    def of(cls, data: Path | bytes, part_bytes: int = PART_BYTES) -> Content:
+        """Return the hashed content; a file is read once."""
+        size = len(data) if isinstance(data, bytes) else data.stat().st_size
         part_bytes = max(part_bytes, -(-size // _MOST_PARTS))
         whole, parts, found = hashlib.sha256(), hashlib.sha256(), 0
-        for part in _parts(content, part_bytes):
+        for part in _parts(data, part_bytes):
             whole.update(part)
             parts.update(hashlib.sha256(part).digest())
             found += len(part)
         record = FileRecord(whole.hexdigest(), found)
-        return cls(content, record, base64.b64encode(parts.digest()).decode(), part_bytes)
+        return cls(data, record, base64.b64encode(parts.digest()).decode(), part_bytes)
 
     @property
     def is_whole(self) -> bool:
-        """Whether it goes up in one request."""
+        """Return whether one request uploads all of it."""
         return self.record.size_bytes <= self.part_bytes
 
     @property
     def whole_sum(self) -> str:
-        """S3's checksum of what goes up in one request."""
+        """Return S3's checksum of content that is uploaded in one request."""
         return base64.b64encode(bytes.fromhex(self.record.sha256)).decode()
 
     def parts(self) -> Iterator[bytes]:
-        """Its parts in their order; one empty part of nothing."""
-        return _parts(self.content, self.part_bytes)
+        """Yield the parts in order; empty content has one empty part."""
+        return _parts(self.data, self.part_bytes)
 
 
-def _parts(content: Path | bytes, part_bytes: int) -> Iterator[bytes]:
-    file: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+def _parts(data: Path | bytes, part_bytes: int) -> Iterator[bytes]:
+    file: BinaryIO = io.BytesIO(data) if isinstance(data, bytes) else data.open("rb")
     with file:
         yield file.read(part_bytes)
         while part := file.read(part_bytes):
             yield part
 
 
-def put(account: Account, bucket: str, key: str, local: Local) -> bool:
-    """Make `local` the object; whether anything had to be sent.
+def put(account: Account, bucket: str, key: str, content: Content) -> bool:
+    """Upload an object unless S3 has it, and return whether anything was sent.
 
-    Returns only after S3 was seen to hold exactly this content. Interrupted, call it again.
+    Returns only after checking that S3 holds exactly this content. Call it again after an interruption.
 
     Raises:
-        AwsInputError: Something else is there. It stays.
-        AwsError: S3 doesn't hold it after all.
+        AwsInputError: The object exists with other content, which stays.
+        AwsError: S3 doesn't hold the object after the upload.
     """
-    place = {"Bucket": bucket, "Key": key, "ExpectedBucketOwner": account.account_id}
-    if holds(account, bucket, key, local):
+    target = {"Bucket": bucket, "Key": key, "ExpectedBucketOwner": account.account_id}
+    if holds(account, bucket, key, content):
         return False
     try:
-        if local.is_whole:
-            _send_whole(account, place, local)
+        if content.is_whole:
+            _send_whole(account, target, content)
         else:
-            _send_parts(account, place, local)
+            _send_parts(account, target, content)
     except AlreadyThere:
-        pass  # of a try whose reply was lost, or of somebody quicker: what counts is what is there now
-    if not account.dry and not holds(account, bucket, key, local):
+        pass  # uploaded by a request whose reply was lost, or by somebody else: the check below decides
+    if not account.dry and not holds(account, bucket, key, content):
         raise AwsError(f"s3://{bucket}/{key} isn't there after its upload: run the same command again")
     return True
 
 
-def holds(account: Account, bucket: str, key: str, local: Local) -> bool:
-    """Whether the object is there with exactly this content; False where there is none.
+def holds(account: Account, bucket: str, key: str, content: Content) -> bool:
+    """Return whether the object exists with exactly this content; False if there is no object.
 
     Raises:
-        AwsInputError: It has another content.
+        AwsInputError: It has other content.
     """
-    place = {"Bucket": bucket, "Key": key, "ExpectedBucketOwner": account.account_id}
-    head = account.find("s3", "HeadObject", ChecksumMode="ENABLED", **place)
+    target = {"Bucket": bucket, "Key": key, "ExpectedBucketOwner": account.account_id}
+    head = account.find("s3", "HeadObject", ChecksumMode="ENABLED", **target)
     if head is None:
         return False
-    is_same = head["ContentLength"] == local.record.size_bytes and (
-        head.get("ChecksumSHA256", "").partition("-")[0] in (local.whole_sum, local.parts_sum)
-        or _hashed(account, place) == local.record.sha256  # put there by another program, with another checksum
+    is_same = head["ContentLength"] == content.record.size_bytes and (
+        head.get("ChecksumSHA256", "").partition("-")[0] in (content.whole_sum, content.parts_sum)
+        or _hashed(account, target) == content.record.sha256  # another program uploaded it with another checksum
     )
     if not is_same:
         raise AwsInputError(f"s3://{bucket}/{key} has other content than what is to go there: remove it, or leave it")
     return True
 
 
-def _hashed(account: Account, place: Mapping[str, str]) -> str:
-    body = account.read("s3", "GetObject", **place)["Body"]
+def _hashed(account: Account, target: Mapping[str, str]) -> str:
+    body = account.read("s3", "GetObject", **target)["Body"]
     total = hashlib.sha256()
     try:
         for chunk in body.iter_chunks(_CHUNK_BYTES):
             total.update(chunk)
     except (BotoCoreError, HTTPClientError, OSError) as error:
-        raise AwsError(f"s3://{place['Bucket']}/{place['Key']} broke off ({error}): run again") from error
+        raise AwsError(f"s3://{target['Bucket']}/{target['Key']} broke off ({error}): run again") from error
     return total.hexdigest()
 
 
-def _send_whole(account: Account, place: Mapping[str, str], local: Local) -> None:
+def _send_whole(account: Account, target: Mapping[str, str], content: Content) -> None:
     account.change(
         "s3",
         "PutObject",
-        **place,
-        Body=b"".join(local.parts()),
-        ContentLength=local.record.size_bytes,
+        **target,
+        Body=b"".join(content.parts()),
+        ContentLength=content.record.size_bytes,
         ChecksumAlgorithm="SHA256",
-        ChecksumSHA256=local.whole_sum,
+        ChecksumSHA256=content.whole_sum,
         IfNoneMatch="*",
     )
 
 
-def _send_parts(account: Account, place: Mapping[str, str], local: Local) -> None:
-    upload_id, held = _begun(account, place)
+def _send_parts(account: Account, target: Mapping[str, str], content: Content) -> None:
+    upload_id, held = _begun(account, target)
     if not upload_id:
-        upload_id = account.change("s3", "CreateMultipartUpload", **place, ChecksumAlgorithm="SHA256")["UploadId"]
-    count = -(-local.record.size_bytes // local.part_bytes)
+        upload_id = account.change("s3", "CreateMultipartUpload", **target, ChecksumAlgorithm="SHA256")["UploadId"]
+    count = -(-content.record.size_bytes // content.part_bytes)
     parts = []
-    for number, data in enumerate(local.parts(), 1):
-        etag = _held(held.get(number), data) or _send_part(account, {**place, "UploadId": upload_id}, number, data)
+    for number, data in enumerate(content.parts(), 1):
+        etag = _held(held.get(number), data) or _send_part(account, {**target, "UploadId": upload_id}, number, data)
         parts.append({"PartNumber": number, "ETag": etag, "ChecksumSHA256": _checksum(data)})
-        account.tell(f"{place['Key']}: part {number} of {count}")
+        account.tell(f"{target['Key']}: part {number} of {count}")
     try:
         account.change(
             "s3",
             "CompleteMultipartUpload",
-            **place,
+            **target,
             UploadId=upload_id,
             MultipartUpload={"Parts": parts},
             IfNoneMatch="*",
         )
     except NotThere:
-        return  # completed by a try whose reply was lost; `put` looks
+        return  # a request whose reply was lost completed it; `put` checks
     finally:
-        _tidy(account, place)
+        _tidy(account, target)
 
 
-def _send_part(account: Account, place: Mapping[str, str], number: int, data: bytes) -> str:
+def _send_part(account: Account, target: Mapping[str, str], number: int, data: bytes) -> str:
     answer = account.change(
         "s3",
         "UploadPart",
-        **place,
+        **target,
         PartNumber=number,
         Body=data,
         ContentLength=len(data),
@@ -186,19 +186,19 @@ def _send_part(account: Account, place: Mapping[str, str], number: int, data: by
     return str(answer["ETag"])
 
 
-def _begun(account: Account, place: Mapping[str, str]) -> tuple[str | None, dict[int, Mapping[str, Any]]]:
-    """The newest upload of this key that was never completed, and the parts that S3 holds of it."""
-    newest = max(_uploads(account, place), key=lambda upload: upload["Initiated"], default=None)
+def _begun(account: Account, target: Mapping[str, str]) -> tuple[str | None, dict[int, Mapping[str, Any]]]:
+    """Return the id of the key's newest unfinished upload, or None, and the parts that S3 holds of it."""
+    newest = max(_uploads(account, target), key=lambda upload: upload["Initiated"], default=None)
     if newest is None or newest.get("ChecksumAlgorithm", "SHA256") != "SHA256":
         return None, {}
-    parts = account.pages("s3", "ListParts", "Parts", **place, UploadId=newest["UploadId"])
+    parts = account.pages("s3", "ListParts", "Parts", **target, UploadId=newest["UploadId"])
     return newest["UploadId"], {part["PartNumber"]: part for part in parts}
 
 
-def _uploads(account: Account, place: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
-    where = {"Bucket": place["Bucket"], "ExpectedBucketOwner": place["ExpectedBucketOwner"]}
-    found = account.pages("s3", "ListMultipartUploads", "Uploads", Prefix=place["Key"], **where)
-    return (upload for upload in found if upload["Key"] == place["Key"])
+def _uploads(account: Account, target: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+    where = {"Bucket": target["Bucket"], "ExpectedBucketOwner": target["ExpectedBucketOwner"]}
+    found = account.pages("s3", "ListMultipartUploads", "Uploads", Prefix=target["Key"], **where)
+    return (upload for upload in found if upload["Key"] == target["Key"])
 
 
 def _checksum(data: bytes) -> str:
@@ -206,7 +206,7 @@ def _checksum(data: bytes) -> str:
 
 
 def _held(part: Mapping[str, Any] | None, data: bytes) -> str | None:
-    """The ETag of a part that S3 has already; None where it has none, or another."""
+    """Return the ETag of a part that S3 holds already; None if it has no such part or one with other content."""
     if part is None or part["Size"] != len(data):
         return None
     etag = str(part["ETag"])
@@ -215,9 +215,9 @@ def _held(part: Mapping[str, Any] | None, data: bytes) -> str | None:
     return etag if etag.strip('"') == hashlib.md5(data, usedforsecurity=False).hexdigest() else None
 
 
-def _tidy(account: Account, place: Mapping[str, str]) -> None:
-    """Parts of a complete object's other uploads are paid for and of no use."""
-    if account.dry or account.find("s3", "HeadObject", **place) is None:
+def _tidy(account: Account, target: Mapping[str, str]) -> None:
+    """Abort the other uploads of a complete object: their parts cost money and are useless."""
+    if account.dry or account.find("s3", "HeadObject", **target) is None:
         return
-    for upload in _uploads(account, place):
-        account.change("s3", "AbortMultipartUpload", **place, UploadId=upload["UploadId"])
+    for upload in _uploads(account, target):
+        account.change("s3", "AbortMultipartUpload", **target, UploadId=upload["UploadId"])

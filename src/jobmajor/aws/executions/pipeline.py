@@ -1,6 +1,7 @@
-"""The pipeline in the account: the definition's own bytes sent there, and executions of it started.
+"""Create or update the pipeline from the definition's bytes, and start executions of it.
 
-Nothing here knows what the steps do. A start that is repeated, after a lost reply or a kill, joins what it started.
+This module doesn't know what the steps do. A start that is repeated after a lost reply or a kill joins the execution
+that it started.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from jobmajor.aws.names import Names
 
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
-_LOOKED_AT: Final = 20  # newest executions, among which one that still runs may be the one that was asked for
+_LOOKED_AT: Final = 20  # newest executions that are searched for an equal one that still runs
 
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """The pipeline's ARN, and whether it was `created`, `updated` or left `unchanged`."""
+    """The pipeline's ARN, and its `change`: `created`, `updated` or `unchanged`."""
 
     arn: str
     change: str
@@ -35,7 +36,7 @@ class Upserted:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """An execution's ARN; `joined` says that it was running already, for the same definition and parameters."""
+    """An execution's ARN; `joined` is True if it was already running with the same definition and parameters."""
 
     arn: str
     joined: bool
@@ -49,14 +50,14 @@ def upsert(
     role: str | None = None,
     tags: Sequence[Mapping[str, str]] = (),
 ) -> Upserted:
-    """Make these very bytes the pipeline's definition; where they are already, nothing is sent.
+    """Make these bytes the pipeline's definition; if they are already, nothing is sent.
 
     Args:
-        account: Where.
+        account: The account.
         names: The pipeline's name, role and tags.
         definition: UTF-8 JSON.
-        role: The ARN of another role than the table's.
-        tags: More of them, as Key and Value.
+        role: The ARN of the pipeline's role; the one of `names` when None.
+        tags: Additional tags, as Key and Value.
 
     Raises:
         DefinitionError: The service would refuse a step.
@@ -72,7 +73,7 @@ def upsert(
         try:
             made = account.change("sagemaker", "CreatePipeline", PipelineName=names.pipeline, **wanted, **more)
             return Upserted(made["PipelineArn"], CREATED)
-        except AlreadyThere:  # somebody else was faster, with other bytes
+        except AlreadyThere:  # somebody else created it meanwhile, with other bytes
             there = account.read("sagemaker", "DescribePipeline", PipelineName=names.pipeline)
     if all(there.get(name) == value for name, value in wanted.items()):
         return Upserted(there["PipelineArn"], UNCHANGED)
@@ -86,16 +87,16 @@ def _found(account: Account, names: Names) -> dict[str, Any] | None:
 
 
 def start(account: Account, names: Names, parameters: Mapping[str, Any], *, again: bool = False) -> Started:
-    """An execution with these parameters.
+    """Start an execution with these parameters, or join a running one with the same definition and parameters.
 
-    One that still runs with the same definition and parameters is joined. The request's token says what was asked for
-    and which execution was the newest then: a repeat that doesn't see its own first try yet starts nothing twice.
+    The idempotency token contains the parameters and the newest execution's ARN, so a repeat that doesn't see its
+    own first request yet starts nothing twice.
 
     Args:
-        account: Where.
+        account: The account.
         names: The pipeline's name.
-        parameters: By name; the others have the definition's defaults.
-        again: Whether to start one beside an equal one that runs.
+        parameters: Values by name; the others have the definition's defaults.
+        again: Whether to start another execution although an equal one is running.
 
     Raises:
         AwsInputError: There is no such pipeline. InputError: A parameter can't be used.
@@ -107,7 +108,7 @@ def start(account: Account, names: Names, parameters: Mapping[str, Any], *, agai
     newest = list(islice(summaries(account, names), _LOOKED_AT))
     if there and not again:
         for summary in newest:
-            if _is_same(account, summary, there, given):
+            if _is_equal(account, summary, there, given):
                 return Started(summary["PipelineExecutionArn"], joined=True)
     seen = newest[0]["PipelineExecutionArn"] if newest else ""
     changed = str(there["LastModifiedTime"]) if there else ""
@@ -122,17 +123,17 @@ def start(account: Account, names: Names, parameters: Mapping[str, Any], *, agai
 
 
 def _texts(there: Mapping[str, Any] | None, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """As the request takes them: every value is text."""
+    """Return the parameters as the request takes them: every value is a string."""
     if there is not None:
         bound = definitions.bind(definitions.parse(there["PipelineDefinition"].encode()).parameters, parameters)
         parameters = {name: bound[name] for name in parameters}
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
 
 
-def _is_same(
+def _is_equal(
     account: Account, summary: Mapping[str, Any], pipeline: Mapping[str, Any], given: Mapping[str, str]
 ) -> bool:
-    """Whether it still runs and does just what is asked for."""
+    """Return whether an execution still runs, with this definition and these parameters."""
     if summary["PipelineExecutionStatus"] != EXECUTING or summary["StartTime"] < pipeline["LastModifiedTime"]:
         return False
     arn = summary["PipelineExecutionArn"]

@@ -1,7 +1,7 @@
-"""What an execution on AWS is told: where its bucket, role, image and data are, and what to compare with.
+"""Find the parameters of an execution on AWS: bucket, role, image, data and champion.
 
-The definition's own defaults are this machine's; a start that forgot one of these would fail, or compare a candidate
-with nothing.
+The definition's defaults are for the local machine. An execution without these parameters would fail, or compare its
+candidate with nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NOTHING = b"No champion yet: nothing to compare with.\n"
 
 
 def parameters(account: Account, names: Names, given: Mapping[str, Any]) -> dict[str, Any]:
-    """All that differs by place, each looked up unless it is given.
+    """Return the parameters that differ between accounts, each looked up unless `given` contains it.
 
     Raises:
         AwsInputError: There is no data or no image yet.
@@ -36,7 +36,7 @@ def parameters(account: Account, names: Names, given: Mapping[str, Any]) -> dict
 
 
 def placed(account: Account, names: Names, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The part that no new data and no approval changes: bucket, role, image and the transformer's checkpoint."""
+    """Return the parameters that new data and approvals don't change: bucket, role, image and checkpoint."""
     image = given.get("ImageUri") or newest_image(account, names)
     found = {"Bucket": names.bucket, "RoleArn": names.roles["job"], "ImageUri": image}
     if requests.is_transformer(names.settings):
@@ -45,10 +45,10 @@ def placed(account: Account, names: Names, given: Mapping[str, Any]) -> dict[str
 
 
 def newest_image(account: Account, names: Names) -> str:
-    """The address, with its digest, of the image that was pushed last.
+    """Return the address, with digest, of the image that was pushed last.
 
     Raises:
-        AwsInputError: The repository is empty or isn't there.
+        AwsInputError: The repository is empty or doesn't exist.
     """
     if account.dry:
         return f"{names.image_repository}@<ImageDigest>"
@@ -63,7 +63,7 @@ def newest_image(account: Account, names: Names) -> str:
 
 
 def newest(account: Account, names: Names, kind: str) -> str:
-    """The address of what was uploaded last of a kind, `input` or `checkpoint`, and is whole.
+    """Return the address of the last complete upload of a kind, `input` or `checkpoint`.
 
     Raises:
         AwsInputError: There is none.
@@ -82,9 +82,9 @@ def newest(account: Account, names: Names, kind: str) -> str:
 
 
 def champion(account: Account, names: Names) -> str:
-    """The address of the model to compare with: the newest approved version's, or of a note that there is none.
+    """Return the address of the newest approved version's model, or of a note that there is none.
 
-    The note has to be there: a job whose input has no object fails.
+    The note must exist: a job whose input has no object fails.
     """
     model_url = _approved_model(account, names)
     if model_url is not None:
@@ -94,7 +94,7 @@ def champion(account: Account, names: Names) -> str:
 
 
 def leave_note(account: Account, names: Names) -> None:
-    """Put the note that there is no champion where a start without one points; nothing where it is already."""
+    """Write the note that there is no champion, unless it exists."""
     place = {"Bucket": names.bucket, "Key": names.key(definition.NO_CHAMPION, "none.txt")}
     if account.find("s3", "HeadObject", **place) is None:
         account.change("s3", "PutObject", Body=_NOTHING, ContentType="text/plain", **place)

@@ -1,8 +1,8 @@
-"""Starts the pipeline when nobody is there to: on a schedule, or when a release was put below the input's prefix.
+"""Start the pipeline automatically: on a schedule, or when a release is uploaded.
 
-This very file is also the Lambda function that does so, alone and with nothing but Lambda's own boto3. EventBridge
-could start a pipeline itself, but with fixed values only: it can't make an address of an event's bucket and key, nor
-look up the champion, and a candidate would be compared with one that has gone.
+This file is also the source of the Lambda function, so it uses nothing but the standard library and boto3.
+EventBridge could start a pipeline directly, but only with fixed values: it can't build an address from an event's
+bucket and key, nor look up the champion, so a candidate would be compared with an outdated one.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-MANIFEST = "manifest.json"  # the last object of an upload: with it a release is whole
+MANIFEST = "manifest.json"  # the last object of an upload: a release with it is complete
 NO_CHAMPION = "champion/none"
 
 
 def newest_folder(objects: Iterable[Mapping[str, Any]]) -> str | None:
-    """The folder, as a key, of the newest manifest among S3's objects; None where there is none."""
+    """Return the folder, as a key, of the newest manifest among S3's objects; None if there is none."""
     found = [item for item in objects if item["Key"].endswith(f"/{MANIFEST}")]
     newest = max(found, key=lambda item: (item["LastModified"], item["Key"]), default=None)
     return newest["Key"].rpartition("/")[0] if newest else None
 
 
 def handler(event: Mapping[str, Any], _context: object, clients: Callable[[str], Any] | None = None) -> dict[str, Any]:
-    """Start the pipeline for an event of S3's, or on what was put there last; EventBridge's id makes it happen once."""
+    """Start the pipeline for an S3 event's release, or else the newest one; a repeated event starts nothing twice."""
     about = json.loads(os.environ["JOBMAJOR_START"])
     make = clients or _clients
     folder = _folder(event) or _newest(make("s3"), about)
@@ -41,7 +41,7 @@ def handler(event: Mapping[str, Any], _context: object, clients: Callable[[str],
     answer = sagemaker.start_pipeline_execution(
         PipelineName=about["pipeline"],
         PipelineParameters=[{"Name": name, "Value": value} for name, value in values.items()],
-        # An event that is delivered twice has the same id both times.
+        # EventBridge may deliver an event twice, with the same id.
         ClientRequestToken=f"jobmajor-start-{event['id']}"[:128],
     )
     return {"started": answer["PipelineExecutionArn"], "parameters": values}
@@ -64,7 +64,7 @@ def _newest(s3: Any, about: Mapping[str, Any]) -> str | None:
 
 
 def _champion(sagemaker: Any, group: str) -> str | None:
-    """The model of the newest approved version."""
+    """Return the address of the newest approved version's model; None if there is none."""
     found = sagemaker.list_model_packages(
         ModelPackageGroupName=group,
         ModelApprovalStatus="Approved",

@@ -1,7 +1,7 @@
-"""Data on its way to the account: a release's files at an address that says their content.
+"""Upload a release or a checkpoint to an S3 address that contains its digest.
 
-An address that says the content is what the pipeline's cache needs: SageMaker looks at addresses only. The manifest
-goes up last, so that where there is one, everything that it names is there too.
+SageMaker's cache compares addresses only, so the address must change with the content. The manifest is uploaded last,
+so where there is a manifest, all of its files are there.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What stands in S3 now.
+    """The outcome of an upload.
 
     Attributes:
         uri: The folder, as the pipeline's parameter takes it.
-        digest: Of its manifest, 64 hex digits.
-        sent: The files that went up, by name.
-        skipped: Those that were there already.
-        size_bytes: Of all of them.
+        digest: The manifest's digest, 64 hex digits.
+        sent: The names of the files that were sent.
+        skipped: The names of the files that S3 had already.
+        size_bytes: The size of all files.
     """
 
     uri: str
@@ -44,19 +44,19 @@ class Uploaded:
 
 
 def release(account: Account, names: Names, source: Source, part_bytes: int = objects.PART_BYTES) -> Uploaded:
-    """Bring a release to `input/<digest>`; the digest is the one that a run on this machine gives it.
+    """Upload a release to `input/<digest>`; a content run computes the same digest.
 
-    Data that can't be used is refused before the first byte is sent. Interrupted, it goes on when it is called again.
+    Data that can't be used is refused before anything is sent. Call it again to continue after an interruption.
 
     Raises:
-        DataError: The files are no release. AwsInputError: The bucket isn't there, or holds something else there.
+        DataError: The files are no release. AwsInputError: The bucket doesn't exist, or has other content there.
     """
     layout = folders.describe(source.folder)
     files = [path for path in (layout.titles, layout.occupations, layout.reported) if path]
     origin = {"release": layout.release, "edition": layout.edition}
 
     def look() -> None:
-        from jobmajor.data import onet  # noqa: PLC0415 - brings in polars, which what is there already can do without
+        from jobmajor.data import onet  # noqa: PLC0415 - imports polars, which a finished upload doesn't need
 
         onet.read(source.folder)
 
@@ -64,7 +64,7 @@ def release(account: Account, names: Names, source: Source, part_bytes: int = ob
 
 
 def checkpoint(account: Account, names: Names, files: Sequence[Path], part_bytes: int = objects.PART_BYTES) -> Uploaded:
-    """Bring a transformer's checkpoint, as `transformer.base.files` finds it, to `checkpoint/<digest>`."""
+    """Upload a transformer's checkpoint, as `checkpoint_files.files` finds it, to `checkpoint/<digest>`."""
     return _brought(account, names, requests.CHECKPOINT, _Folder(files, {}, lambda: None, part_bytes))
 
 
@@ -77,29 +77,29 @@ class _Folder:
 
 
 def _brought(account: Account, names: Names, kind: str, folder: _Folder) -> Uploaded:
-    contents = {path.name: objects.Local.of(path, folder.part_bytes) for path in sorted(folder.files)}
-    records = {name: local.record for name, local in contents.items()}
+    contents = {path.name: objects.Content.of(path, folder.part_bytes) for path in sorted(folder.files)}
+    records = {name: content.record for name, content in contents.items()}
     made = manifest.Manifest(files=records, source=folder.origin)
-    described = objects.Local.of(made.to_bytes())
+    described = objects.Content.of(made.to_bytes())
     key = names.key(kind, made.digest)
     require_bucket(account, names.bucket)
     if not objects.holds(account, names.bucket, f"{key}/{manifest.NAME}", described):
         folder.look()
     sent: list[str] = []
     skipped: list[str] = []
-    for name, local in (*contents.items(), (manifest.NAME, described)):
-        was_sent = objects.put(account, names.bucket, f"{key}/{name}", local)
+    for name, content in (*contents.items(), (manifest.NAME, described)):
+        was_sent = objects.put(account, names.bucket, f"{key}/{name}", content)
         (sent if was_sent else skipped).append(name)
-        account.tell(f"{name}: {'sent' if was_sent else 'is there'} ({local.record.size_bytes:,} bytes)")
-    size = sum(local.record.size_bytes for local in contents.values())
+        account.tell(f"{name}: {'sent' if was_sent else 'is there'} ({content.record.size_bytes:,} bytes)")
+    size = sum(content.record.size_bytes for content in contents.values())
     return Uploaded(f"s3://{names.bucket}/{key}", made.digest, tuple(sent), tuple(skipped), size)
 
 
 def require_bucket(account: Account, bucket: str) -> None:
-    """Nothing, or the error that a missing bucket gets.
+    """Raise AwsInputError if the bucket doesn't exist.
 
     Raises:
-        AwsInputError: It isn't there. AccessDenied: It is another account's, or may not be looked at.
+        AwsInputError: The bucket doesn't exist. AccessDenied: It belongs to another account, or access is denied.
     """
     where = {"Bucket": bucket, "ExpectedBucketOwner": account.account_id}
     if account.find("s3", "HeadBucket", **where) is None and not account.dry:

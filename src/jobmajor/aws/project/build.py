@@ -1,7 +1,7 @@
-"""What a build of a seeded repository does with the pipeline, by what its surroundings tell it.
+"""The program that a seeded repository's build runs: print the definition or the image repository, or run the pipeline.
 
-CodeBuild and GitHub differ in how they sign in and in nothing else: roles, names and the image's repository come from
-the settings and the account, and what a SageMaker project adds comes from the variables that its template sets.
+CodeBuild and GitHub differ only in how they sign in. Roles, names and the image repository come from the settings and
+the account; a SageMaker project's tags come from the variables that its template sets.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _TAGS: Final = {
 
 
 def main(module: str, words: Sequence[str]) -> int:
-    """`definition`, `repository` or `run`; the exit status.
+    """Run the command `definition`, `repository` or `run`, and return the exit status.
 
     Args:
-        module: The pipeline's, as the build template names it.
-        words: The command, and for `definition` and `run` more options of the build template's own programs.
+        module: The pipeline's module, as the build template names it.
+        words: The command; `definition` and `run` also take the options of the build template's programs.
     """
     parser = argparse.ArgumentParser(prog=f"python3 -m {module}", description=__doc__.partition("\n")[0])
     parser.add_argument("command", choices=("definition", "repository", "run"))
@@ -53,14 +53,14 @@ def main(module: str, words: Sequence[str]) -> int:
 
 
 def arguments(names: Names, told: Mapping[str, str]) -> list[str]:
-    """The options of `run-pipeline`.
+    """Return the options for `run-pipeline`.
 
     Args:
-        names: The account's.
-        told: The environment: IMAGE, with its digest; a SageMaker project's variables where there is one.
+        names: The names in the account.
+        told: The environment: IMAGE, with its digest, and a SageMaker project's variables, if any.
 
     Raises:
-        InputError: No image was named, or one without a digest, which could be another one tomorrow.
+        InputError: IMAGE is missing, or has no digest, so it could change.
     """
     image = told.get(IMAGE, "")
     if "@sha256:" not in image:

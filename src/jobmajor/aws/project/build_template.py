@@ -1,8 +1,8 @@
 """`run-pipeline` and `get-pipeline-definition`, as the build project of AWS's MLOps templates calls them.
 
-A project that SageMaker made from such a template keeps its buildspec; only what these two programs do is ours. The
-values of --kwargs and --tags are read as JSON or as Python literals, where AWS's programs call `eval`. Source of the
-options: AWS, amazon-sagemaker-examples, the build template of "sagemaker-pipelines", `pipelines/run_pipeline.py`.
+A project made from such a template keeps its buildspec; only these two programs are replaced. They read --kwargs and
+--tags as JSON or Python literals, where AWS's programs call `eval`. Source of the options: AWS,
+amazon-sagemaker-examples, the build template of "sagemaker-pipelines", `pipelines/run_pipeline.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jobmajor.aws.names import Names
 
 _OURS: Final = re.compile(r"([A-Za-z_]\w*\.)*(jobmajorclf|jobmajor)\.pipeline")
-# What AWS's templates and the tutorial pass on; the last three are said by the settings, so they can only agree.
+# The names that AWS's templates and the tutorial pass: used, ignored, and required to equal the settings.
 _PASSED: Final = ("region", "role", "default_bucket", "input_data_url", "image_uri", "sagemaker_project_arn")
 _IGNORED: Final = ("sagemaker_project_name", "sagemaker_project_id", "base_job_prefix", "processing_instance_type")
 _AGREED: Final = {"pipeline_name": "pipeline", "model_package_group_name": "group"}
@@ -37,13 +37,13 @@ _TIME_LIMIT_S: Final = 86_400.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Request:
-    """What the build project asks for, read and checked.
+class BuildRequest:
+    """The build project's options, parsed and checked.
 
     Attributes:
-        values: Of --kwargs.
-        tags: As Key and Value.
-        chosen: The settings, with the bucket that --kwargs may name.
+        values: The values of --kwargs, by name.
+        tags: Each with Key and Value.
+        chosen: The settings, with region, bucket and role from --kwargs where given.
     """
 
     values: Mapping[str, str]
@@ -52,10 +52,10 @@ class Request:
 
 
 def literal(text: str | None, option: str, kind: type) -> Any:
-    """The value that stands in an option, JSON or a Python literal; nothing is ever executed.
+    """Return an option's value, parsed as JSON or as a Python literal, without executing anything.
 
     Raises:
-        InputError: It is neither, or of another kind.
+        InputError: It is neither, or has another type.
 
     >>> literal("{'region': 'us-east-1'}", "--kwargs", dict) == literal('{"region": "us-east-1"}', "--kwargs", dict)
     True
@@ -74,14 +74,14 @@ def literal(text: str | None, option: str, kind: type) -> Any:
     return value
 
 
-def read(module: str, kwargs: str | None, tags: str | None = None, path: Path | None = None) -> Request:
-    """What the options say.
+def read(module: str, kwargs: str | None, tags: str | None = None, path: Path | None = None) -> BuildRequest:
+    """Parse and check the options.
 
     Args:
         module: The pipeline's module, as the template names it.
-        kwargs: What AWS's programs would give its `get_pipeline`.
-        tags: A list of Key and Value.
-        path: The settings, `jobmajor.toml` when None.
+        kwargs: The arguments that AWS's programs pass to `get_pipeline`.
+        tags: A list of items with Key and Value.
+        path: The settings file; `jobmajor.toml` when None.
 
     Raises:
         InputError: The module isn't ours, or an option can't be used.
@@ -103,7 +103,7 @@ def read(module: str, kwargs: str | None, tags: str | None = None, path: Path | 
             job_role=values.get("role", chosen.aws.job_role),
         ),
     )
-    return Request(values, _tags(literal(tags, "--tags", list)), chosen)
+    return BuildRequest(values, _tags(literal(tags, "--tags", list)), chosen)
 
 
 def _check(values: Mapping[str, Any], chosen: settings.Settings) -> None:
@@ -130,7 +130,7 @@ def _is_text(value: object) -> bool:
 
 
 def definition(words: Sequence[str] | None = None) -> int:
-    """`get-pipeline-definition`: the definition's bytes, printed or put into a file; needs no account."""
+    """Run `get-pipeline-definition`: print the definition or write it to a file; needs no account."""
     parser = argparse.ArgumentParser(prog="get-pipeline-definition", description="Print the pipeline's definition.")
     _add_shared(parser)
     parser.add_argument("-f", "--file-name", help="where to put it instead")
@@ -150,7 +150,7 @@ def definition(words: Sequence[str] | None = None) -> int:
 
 
 def run(words: Sequence[str] | None = None) -> int:
-    """`run-pipeline`: upsert and start, in the words of AWS's program; with --wait its end decides the status."""
+    """Run `run-pipeline`: upsert and start the pipeline; with --wait the execution's outcome decides the status."""
     parser = argparse.ArgumentParser(prog="run-pipeline", description="Upsert the pipeline and start it.")
     _add_shared(parser)
     parser.add_argument("-role-arn", "--role-arn", required=True, help="the pipeline's role")
@@ -173,8 +173,8 @@ def run(words: Sequence[str] | None = None) -> int:
     return _edge(work)
 
 
-def send(account: Account, names: Names, request: Request, role: str) -> str:
-    """Upsert and start; the execution's ARN."""
+def send(account: Account, names: Names, request: BuildRequest, role: str) -> str:
+    """Upsert and start the pipeline, and return the execution's ARN."""
     from jobmajor.aws.executions import pipeline as remote  # noqa: PLC0415 - brings in botocore
     from jobmajor.aws.executions import start  # noqa: PLC0415 - as above
 
@@ -203,11 +203,11 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
 
 def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()  # a build's log is read while it runs
+    sys.stdout.flush()  # people read a build's log while it runs
 
 
 def _edge(work: Callable[[], int]) -> int:
-    """The status: errors of ours end in one line."""
+    """Return the exit status; jobmajor's errors are printed in one line."""
     from jobmajor.errors import Error  # noqa: PLC0415 - beside its one use
 
     try:

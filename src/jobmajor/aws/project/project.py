@@ -1,7 +1,6 @@
-"""The SageMaker project: from a template of our own in S3, or the tutorial's way from Service Catalog.
+"""Create the SageMaker project, from our template in S3 or from a Service Catalog product as the tutorial does.
 
-Creating one takes no token that would make a repeat harmless, so each way looks first; whoever is interrupted runs it
-again and waits on.
+CreateProject takes no idempotency token, so the project is looked up first. Run it again after an interruption.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _VISIBLE: Final = "sagemaker:studio-visibility=true"  # else Studio doesn't show
 
 
 class ProjectFailed(AwsError):
-    """SageMaker gave up on the project; `reason` is its own."""
+    """SageMaker couldn't create the project; `reason` is SageMaker's."""
 
     def __init__(self, name: str, status: str, reason: str) -> None:
         self.name, self.status, self.reason = name, status, reason
@@ -43,7 +42,7 @@ class ProjectFailed(AwsError):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The project as it stands; `change` says what was done: `created` or `unchanged`."""
+    """A project; `change` is `created` or `unchanged`."""
 
     name: str
     arn: str
@@ -53,7 +52,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The tutorial's way: a product of Service Catalog, by its exact name and provider."""
+    """A Service Catalog product, by its exact name and provider, as the tutorial uses it."""
 
     product: str = PRODUCT
     provider: str = PROVIDER
@@ -61,37 +60,37 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """Where the code is: OWNER/NAME on GitHub with a connection's ARN, or the name of a repository of CodeCommit."""
+    """The code's repository: OWNER/NAME on GitHub with a connection's ARN, or the name of a CodeCommit repository."""
 
     name: str
     connection: str = ""
 
 
 def template() -> str:
-    """The text of our own template."""
+    """Return the text of our template."""
     return files("jobmajor.aws.project").joinpath("project.yaml").read_text("utf-8")
 
 
 def create(
     account: Account,
     names: Names,
-    way: Catalog | Repository,
+    origin: Catalog | Repository,
     *,
     launch_role: str | None = None,
     limit_s: float = LIMIT_S,
 ) -> Project:
-    """The project, made unless it is there, when it is whole.
+    """Create the project unless it exists, and wait until it is complete.
 
     Args:
-        account: Where.
+        account: The account.
         names: The project's name and tags.
-        way: A product of Service Catalog; or our own template, for that repository.
-        launch_role: The ARN of the role that makes the template's resources; the caller's rights when None.
-        limit_s: How long to wait.
+        origin: A Service Catalog product, or the repository for our template.
+        launch_role: The ARN of the role that creates the template's resources; None uses the caller's permissions.
+        limit_s: How long to wait, in seconds.
 
     Raises:
-        AwsInputError: The name is too long; there is no such product, or several; the repository isn't there.
-        ProjectFailed: SageMaker gave up.
+        AwsInputError: The name is too long; there is no such product, or several; the repository doesn't exist.
+        ProjectFailed: SageMaker couldn't create it.
     """
     if len(names.project) > _LONGEST_NAME:
         raise AwsInputError(
@@ -99,7 +98,10 @@ def create(
         )
     if _look(account, names) is not None:
         return _whole(account, names, UNCHANGED, limit_s)
-    origin = _provisioning(account, way) if isinstance(way, Catalog) else _own(account, names, way, launch_role)
+    if isinstance(origin, Catalog):
+        source = _provisioning(account, origin)
+    else:
+        source = _from_template(account, names, origin, launch_role)
     words = f"The pipeline {names.pipeline}, made by jobmajor"
     account.change(
         "sagemaker",
@@ -107,13 +109,13 @@ def create(
         ProjectName=names.project,
         ProjectDescription=words,
         Tags=names.tags,
-        **origin,
+        **source,
     )
     return _whole(account, names, CREATED, limit_s)
 
 
 def _look(account: Account, names: Names) -> dict[str, Any] | None:
-    """None where it isn't there, or no longer."""
+    """Return the described project; None if it doesn't exist or was deleted."""
     found = account.find("sagemaker", "DescribeProject", ProjectName=names.project)
     return None if found is None or found["ProjectStatus"] == "DeleteCompleted" else found
 
@@ -133,13 +135,13 @@ def _whole(account: Account, names: Names, change: str, limit_s: float) -> Proje
 
 
 def _reason(found: Mapping[str, Any]) -> str:
-    """Of Service Catalog, or of the template's stack."""
+    """Return the reason given by Service Catalog or by the template's stack."""
     told: str = found.get("ServiceCatalogProvisionedProductDetails", {}).get("ProvisionedProductStatusMessage", "")
     stacks = [item.get("CfnTemplateProviderDetail", {}) for item in found.get("TemplateProviderDetails", ())]
     return told or next((str(item["StackDetail"]["StatusMessage"]) for item in stacks if "StackDetail" in item), "")
 
 
-# The tutorial's way
+# From Service Catalog
 
 
 def _provisioning(account: Account, catalog: Catalog) -> dict[str, Any]:
@@ -173,7 +175,7 @@ def _product(account: Account, catalog: Catalog) -> str:
 
 
 def _newest(account: Account, product: str, catalog: Catalog) -> str:
-    """The artifact that was made last, of those that are offered."""
+    """Return the id of the newest artifact that is offered."""
     answer = account.read("servicecatalog", "ListProvisioningArtifacts", ProductId=product)
     offered = [
         item
@@ -186,10 +188,10 @@ def _newest(account: Account, product: str, catalog: Catalog) -> str:
     return str(newest["Id"])
 
 
-# Our own template
+# From our template
 
 
-def _own(account: Account, names: Names, repository: Repository, launch_role: str | None) -> dict[str, Any]:
+def _from_template(account: Account, names: Names, repository: Repository, launch_role: str | None) -> dict[str, Any]:
     if not repository.connection:
         _check_codecommit(account, repository.name)
     values = {
@@ -210,7 +212,7 @@ def _own(account: Account, names: Names, repository: Repository, launch_role: st
 
 
 def _check_codecommit(account: Account, name: str) -> None:
-    """CodeCommit takes no new customers, so a repository that isn't there is not made."""
+    """Raise AwsInputError if the repository doesn't exist; CodeCommit may take no new customers."""
     found = account.find("codecommit", "GetRepository", repositoryName=name)
     if found is None and not account.dry:
         raise AwsInputError(
@@ -220,7 +222,7 @@ def _check_codecommit(account: Account, name: str) -> None:
 
 
 def _put(account: Account, names: Names) -> str:
-    """The template's address, which says its content: an older project keeps the one that it was made from."""
+    """Upload the template to an address that contains its digest, so that older projects keep theirs."""
     body = template().encode()
     key = names.key("templates", hashlib.sha256(body).hexdigest()[:16], "project.yaml")
     if account.find("s3", "HeadObject", Bucket=names.bucket, Key=key) is None:

@@ -1,7 +1,7 @@
-"""The pipeline started by itself: on a schedule, and when a release was uploaded.
+"""Start the pipeline automatically: on a schedule, and when a release is uploaded.
 
-Both call one small function (`starter.py`), which stands with its roles and rules in a CloudFormation stack of its own:
-nothing of it is left when that is deleted.
+Both call one Lambda function (`starter.py`). It has its own CloudFormation stack with its roles and rules, so deleting
+the stack removes everything.
 """
 
 from __future__ import annotations
@@ -26,36 +26,37 @@ _CODE: Final = "ZipFile: STARTER"
 
 
 def stack_name(names: Names) -> str:
-    """The stack that holds all of it."""
+    """Return the name of the stack."""
     return f"{names.project}-schedule"
 
 
 def template() -> str:
-    """The stack's template, with the function's source in it."""
+    """Return the stack's template, with the function's source in it."""
     source = files("jobmajor.aws.executions").joinpath("starter.py").read_text("utf-8")
-    # A JSON string is one of YAML too.
+    # A JSON string is valid YAML.
     text = files("jobmajor.aws.project").joinpath("schedule.yaml").read_text("utf-8")
     return text.replace(_CODE, f"ZipFile: {json.dumps(source)}")
 
 
 def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = True) -> str:
-    """Create or update the schedule; `created`, `updated` or `unchanged`.
+    """Create or update the schedule, and return `created`, `updated` or `unchanged`.
 
-    The image is the newest of now: after another is pushed, say it again. Data and champion are looked up each time.
+    The image is fixed to the newest one; call this again after pushing another. Data and champion are looked up at
+    each start.
 
     Args:
-        account: Where.
-        names: What is started.
-        schedule: In UTC, cron(…) or rate(…); empty for none.
+        account: The account.
+        names: The names of pipeline, bucket and stack.
+        schedule: cron(…) or rate(…), in UTC; empty for none.
         on_data: Whether an uploaded release starts the pipeline.
 
     Raises:
-        AwsInputError: There is nothing to start, or neither of the two was asked for. SettingError: It is no schedule.
-        AwsError: CloudFormation could not do it, and took it back.
+        AwsInputError: There is no image, or neither a schedule nor `on_data`. SettingError: The schedule isn't valid.
+        AwsError: CloudFormation failed, and rolled the stack back.
     """
     if not (schedule or on_data):
         raise AwsInputError("neither a schedule nor --on-data was asked for: give one, or --remove")
-    build(Aws, {"schedule": schedule}, "aws.")  # refuses what is none
+    build(Aws, {"schedule": schedule}, "aws.")  # refuses an invalid schedule
     start.leave_note(account, names)
     values = _values(account, names, schedule, on_data=on_data)
     there = _settled(account, names)
@@ -79,7 +80,7 @@ def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = T
 
 
 def remove(account: Account, names: Names) -> str:
-    """Delete all of it; `removed`, or `unchanged` where there was nothing."""
+    """Delete the stack, and return `removed`, or `unchanged` if there was none."""
     if _settled(account, names) is None and not account.dry:
         return UNCHANGED
     account.change("cloudformation", "DeleteStack", StackName=stack_name(names))
@@ -111,7 +112,7 @@ def _values(account: Account, names: Names, schedule: str, *, on_data: bool) -> 
 
 
 def _update(account: Account, request: dict[str, Any]) -> bool:
-    """Whether there was anything to update."""
+    """Update the stack, and return whether there was anything to update."""
     try:
         account.change("cloudformation", "UpdateStack", **request)
     except CallFailed as error:
@@ -122,7 +123,7 @@ def _update(account: Account, request: dict[str, Any]) -> bool:
 
 
 def _settled(account: Account, names: Names) -> dict[str, Any] | None:
-    """The stack in a state that lasts, None where there is none: a run that was killed left it on its way."""
+    """Wait until the stack is stable, and return it; None if there is none."""
     name = stack_name(names)
 
     def words(found: dict[str, Any] | None) -> str:
@@ -135,7 +136,7 @@ def _settled(account: Account, names: Names) -> dict[str, Any] | None:
 
 
 def _check(found: dict[str, Any] | None, names: Names) -> None:
-    """Return where CloudFormation did as it was asked."""
+    """Raise AwsError unless CloudFormation completed the change."""
     status = found["StackStatus"] if found else "gone"
     if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         raise AwsError(f"stack {stack_name(names)} ended as {status}: its events in CloudFormation say why")

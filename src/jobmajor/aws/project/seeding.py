@@ -1,7 +1,7 @@
-"""Our pipeline in the place of the example in a cloned repository: files that a push then tests, builds and runs.
+"""Replace the example in a cloned repository with our pipeline, which a push then tests, builds and runs.
 
-The repository gets all of jobmajor's sources, below `vendor/jobmajor`, so that what runs in the account can be read
-and changed there, and no build depends on a package that somebody else publishes.
+The repository gets all of jobmajor's sources, below `vendor/jobmajor`. So you can read and change what runs in the
+account, and no build depends on a published package.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BUILD: Final = (
     *("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE"),
     *("requirements-image.lock", "requirements-build.lock", "requirements-ci.lock"),
 )
-# What AWS's template for model building puts into a repository, and ours replaces. Source: AWS,
+# The files that AWS's template for model building puts into a repository, and that ours replace. Source: AWS,
 # amazon-sagemaker-examples, the seed code of "MLOps template for model building and training".
 _EXAMPLE_FOLDER: Final = "pipelines/abalone"
 _EXAMPLE: Final = (
@@ -41,7 +41,7 @@ _EXAMPLE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """What was done, as paths in the repository; `kept` are the user's own settings, which stay."""
+    """The changed paths in the repository; `kept` are the user's settings, which stay."""
 
     written: tuple[str, ...]
     removed: tuple[str, ...]
@@ -51,17 +51,17 @@ class Seeded:
 def seed(
     folder: Path, settings: Settings, checkout: Path | None = None, *, force: bool = False, dry_run: bool = False
 ) -> Seeded:
-    """Put the pipeline into a repository; called again, it brings that up to date.
+    """Put the pipeline into a repository; call it again to bring the repository up to date.
 
     Args:
-        folder: A clone, at its top.
-        settings: Of which project and branch are written down; a `jobmajor.toml` that is there already stays.
-        checkout: jobmajor's own repository, the one that runs when None.
-        force: Whether to replace files that somebody changed since they were put there.
-        dry_run: Whether only to say what would be done.
+        folder: The top folder of a clone.
+        settings: The settings whose project and branch are written; an existing `jobmajor.toml` stays.
+        checkout: jobmajor's repository; the running one when None.
+        force: Whether to replace files that somebody changed since the last seeding.
+        dry_run: Whether to return the changes without making them.
 
     Raises:
-        InputError: It is no clone, or files of somebody else's stand where ours go. Nothing was written then.
+        InputError: `folder` is no clone, or other files are in the way. Nothing was written then.
     """
     if not (folder / ".git").exists():
         raise InputError(f"{folder} is no clone of a repository: expected the folder that holds .git")
@@ -122,7 +122,7 @@ def _file(path: Path) -> _File:
 
 
 def _record(folder: Path) -> Mapping[str, str]:
-    """The sha256 of each file as an earlier seeding left it."""
+    """Return the sha256 of each file as the last seeding wrote it."""
     path = folder / RECORD
     if not path.is_file():
         return {}
@@ -152,13 +152,13 @@ def _write(target: Path, source: _File) -> None:
 
 
 def _superseded(folder: Path, before: Iterable[str]) -> Iterator[str]:
-    """The example, and what an earlier version of ours had and this one hasn't, where nobody changed it."""
+    """Yield the example's files, and the files that only an earlier seeding wrote."""
     names = {_EXAMPLE_FOLDER, *_EXAMPLE, *(name for name in before if name != _SETTINGS)}
     return (name for name in sorted(names) if _is_inside(folder, name) and (folder / name).exists())
 
 
 def _is_inside(folder: Path, name: str) -> bool:
-    """Whether a recorded name stays in the repository; a record can be edited."""
+    """Return whether a recorded name is inside the repository; somebody may have edited the record."""
     return (folder / name).resolve().is_relative_to(folder.resolve())
 
 

@@ -1,6 +1,6 @@
-"""The one CloudFormation stack that holds what a project needs in an account before its first run.
+"""Create and update the CloudFormation stack that a project needs in an account before its first run.
 
-Wherever a bootstrap was interrupted, the stack's own state says how to go on: nothing of it is remembered here.
+The stack's state says how to continue after an interruption, so nothing is stored elsewhere.
 """
 
 from __future__ import annotations
@@ -24,14 +24,11 @@ CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
 LIMIT_S: Final = 1800.0
 JOB_LOG_GROUPS: Final = tuple(f"/aws/sagemaker/{kind}Jobs" for kind in ("Processing", "Training", "Transform"))
 GITHUB: Final = "token.actions.githubusercontent.com"
-# Found out when the stack is made and kept from then on: a second look would find the stack's own things there.
-_FOUND_OUT: Final = ("JobLogGroups", "GitHubProvider")
-_CHOICES: Final = (
-    "Encryption",
-    "CaptureDays",
-    "CodeCommitRepository",
-)  # without a setting: as chosen last, at first the template's default
-_MOST_TURNS: Final = 6  # a state that comes back more often is not one that we can mend
+# Determined when the stack is created and kept from then on: later the stack's own resources would be found.
+_DETERMINED: Final = ("JobLogGroups", "GitHubProvider")
+# Parameters without a setting: the last choice stays; at first it is the template's default.
+_CHOICES: Final = ("Encryption", "CaptureDays", "CodeCommitRepository")
+_MOST_TURNS: Final = 6  # a state that comes back more often can't be repaired here
 _INTERVAL_S: Final = 5.0
 _NOTHING_MADE: Final = ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 _WHOLE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
@@ -39,7 +36,7 @@ _CAPABILITIES: Final = ["CAPABILITY_NAMED_IAM"]
 
 
 class StackFailed(AwsError):
-    """CloudFormation gave up; `reason` is of the first resource that failed."""
+    """CloudFormation failed; `reason` is that of the first resource that failed."""
 
     def __init__(self, name: str, status: str, resource: str, reason: str) -> None:
         self.name, self.status, self.resource, self.reason = name, status, resource, reason
@@ -51,7 +48,7 @@ class StackFailed(AwsError):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The stack as it stands; `change` says what was done: `created`, `updated` or `unchanged`."""
+    """The stack; `change` is `created`, `updated` or `unchanged`."""
 
     name: str
     arn: str
@@ -60,15 +57,15 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ask:
-    """What the stack is to be: its template's text, and the parameters that settings or the caller decide."""
+class _Target:
+    """The stack's wanted state: its template, and the parameters that the settings or the caller determine."""
 
     names: Names
     body: str
     parameters: Mapping[str, str]
 
     def request(self, others: Mapping[str, str]) -> dict[str, Any]:
-        """Of CreateStack and UpdateStack alike; `others` are parameters that nothing here decides."""
+        """Return the parameters of CreateStack and UpdateStack; `others` are further template parameters."""
         parameters = {**others, **self.parameters}
         return {
             "StackName": self.names.stack,
@@ -80,7 +77,7 @@ class _Ask:
 
 
 def template() -> str:
-    """The template's text, as it is sent."""
+    """Return the template's text, as it is sent."""
     return files("jobmajor.aws.project").joinpath("stack.yaml").read_text("utf-8")
 
 
@@ -92,31 +89,31 @@ def bootstrap(
     limit_s: float = LIMIT_S,
     body: str | None = None,
 ) -> Stack:
-    """Make the stack, bring it up to date, or finish what an earlier run began.
+    """Create the stack, update it, or finish what an earlier run began.
 
     Args:
-        account: Where.
-        names: The project's.
-        choices: Parameters of the template that no setting has; each stays as it is until it is chosen anew.
-        limit_s: How long one creation, update or deletion may take.
-        body: Another template with the same parameters; the package's own when None.
+        account: The account.
+        names: The project's names.
+        choices: Template parameters that have no setting; each stays as it is until it is chosen again.
+        limit_s: How long one creation, update or deletion may take, in seconds.
+        body: Another template with the same parameters; the package's template when None.
 
     Raises:
-        AwsInputError: An unknown choice, or a stack whose deletion went wrong.
-        StackFailed: CloudFormation couldn't make it.
-        TimedOut: It still tries; run it again to wait on.
+        AwsInputError: An unknown choice, or a stack whose deletion failed.
+        StackFailed: CloudFormation couldn't create or update it.
+        TimedOut: CloudFormation is still working; run it again to wait longer.
     """
-    ask = _Ask(names, body or template(), _settled(names, choices or {}))
+    wanted = _Target(names, body or template(), _settled(names, choices or {}))
     change = UNCHANGED
     for _ in range(_MOST_TURNS):
         found = _ended(account, names.stack, limit_s)
         status = found["StackStatus"] if found else ""
         if found and status in _WHOLE:
-            if change != UNCHANGED or not _update(account, found, ask):
+            if change != UNCHANGED or not _update(account, found, wanted):
                 return _complete(account, names.stack, found, change)
             change = UPDATED
         elif found is None:
-            _create(account, ask)
+            _create(account, wanted)
             change = CREATED
             if account.dry:
                 return Stack(names.stack, "", CREATED, {})
@@ -133,14 +130,14 @@ def _complete(account: Account, name: str, found: Mapping[str, Any], change: str
 
 
 def describe(account: Account, name: str) -> dict[str, Any] | None:
-    """What CloudFormation says of the stack; None where it isn't there."""
+    """Return CloudFormation's description of a stack; None if it doesn't exist."""
     found = account.find("cloudformation", "DescribeStacks", StackName=name)
     stacks = (found or {}).get("Stacks", ())
     return dict(stacks[0]) if stacks and stacks[0]["StackStatus"] != "DELETE_COMPLETE" else None
 
 
 def _ended(account: Account, name: str, limit_s: float) -> dict[str, Any] | None:
-    """The stack in a state that lasts."""
+    """Wait until the stack is stable, and return it; None if it doesn't exist."""
     return account.wait(
         lambda: describe(account, name),
         lambda found: not _is_moving(found),
@@ -162,7 +159,7 @@ def _last_event(account: Account, name: str) -> str:
 
 
 def _failure(account: Account, name: str, found: Mapping[str, Any]) -> StackFailed:
-    """The first resource that failed of itself; those that were cancelled with it come later."""
+    """Return the error of the first resource that failed; later ones were only cancelled with it."""
     arn = found["StackId"]
     events = account.pages("cloudformation", "DescribeStackEvents", "StackEvents", StackName=arn)
     ours = takewhile(lambda event: not _is_beginning(event, arn), events)  # newest first
@@ -177,13 +174,13 @@ def _failure(account: Account, name: str, found: Mapping[str, Any]) -> StackFail
 
 
 def _is_beginning(event: Mapping[str, Any], arn: str) -> bool:
-    """Whether the last operation begins there; what is older is another one's."""
+    """Return whether an event begins the stack's last operation; older events belong to earlier ones."""
     is_start = event.get("ResourceStatus") in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
     return is_start and event.get("PhysicalResourceId") == arn
 
 
 def _mend(account: Account, name: str, found: Mapping[str, Any], change: str) -> None:
-    """One step out of a state in which CloudFormation takes no update."""
+    """Take one step out of a state in which CloudFormation accepts no update."""
     status = found["StackStatus"]
     if status in _NOTHING_MADE:
         if change == CREATED:
@@ -196,22 +193,22 @@ def _mend(account: Account, name: str, found: Mapping[str, Any], change: str) ->
 
 
 def delete(account: Account, name: str) -> None:
-    """Begin to delete the stack; where it is gone, nothing happens."""
+    """Begin to delete the stack, if it exists."""
     found = describe(account, name)
     if found:
         account.change("cloudformation", "DeleteStack", StackName=name, ClientRequestToken=_moment(found))
 
 
 def _moment(found: Mapping[str, Any]) -> str:
-    """A token for a step out of this very state."""
+    """Return an idempotency token for a step out of this state."""
     time = found.get("LastUpdatedTime") or found["CreationTime"]
     return token(found["StackId"], found["StackStatus"], time.isoformat())
 
 
-def _create(account: Account, ask: _Ask) -> None:
-    request = ask.request(_find_out(account, ask.names))
-    # A stack that was deleted and is made again the same way is another one.
-    before = [stack["StackId"] for stack in _deleted(account) if stack["StackName"] == ask.names.stack]
+def _create(account: Account, wanted: _Target) -> None:
+    request = wanted.request(_determine(account, wanted.names))
+    # The token differs from that of an equal stack that was deleted.
+    before = [stack["StackId"] for stack in _deleted(account) if stack["StackName"] == wanted.names.stack]
     request["ClientRequestToken"] = token("create", _digest(request), *before[:1])
     try:
         account.change("cloudformation", "CreateStack", **request)
@@ -220,15 +217,15 @@ def _create(account: Account, ask: _Ask) -> None:
 
 
 def _deleted(account: Account) -> list[dict[str, Any]]:
-    """Stacks deleted within the last 90 days, newest first."""
+    """Return the stacks deleted within the last 90 days, newest first."""
     wanted = {"StackStatusFilter": ["DELETE_COMPLETE"]}
     return list(account.pages("cloudformation", "ListStacks", "StackSummaries", **wanted))
 
 
-def _update(account: Account, found: Mapping[str, Any], ask: _Ask) -> bool:
-    """Whether there was anything to update."""
+def _update(account: Account, found: Mapping[str, Any], wanted: _Target) -> bool:
+    """Update the stack, and return whether there was anything to update."""
     known = {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", ())}
-    request = ask.request({name: known[name] for name in (*_FOUND_OUT, *_CHOICES) if name in known})
+    request = wanted.request({name: known[name] for name in (*_DETERMINED, *_CHOICES) if name in known})
     last = found.get("LastUpdatedTime") or found["CreationTime"]
     request["ClientRequestToken"] = token("update", _digest(request), found["StackId"], last.isoformat())
     try:
@@ -245,10 +242,10 @@ def _digest(request: Mapping[str, Any]) -> str:
 
 
 def _settled(names: Names, choices: Mapping[str, str]) -> dict[str, str]:
-    """The template's parameters that the settings or the caller decide."""
-    unknown = [name for name in choices if name not in (*_CHOICES, *_FOUND_OUT)]
+    """Return the template's parameters that the settings or the caller determine."""
+    unknown = [name for name in choices if name not in (*_CHOICES, *_DETERMINED)]
     if unknown:
-        raise AwsInputError(f"--parameter {unknown[0]}: expected one of {', '.join((*_CHOICES, *_FOUND_OUT))}")
+        raise AwsInputError(f"--parameter {unknown[0]}: expected one of {', '.join((*_CHOICES, *_DETERMINED))}")
     aws, jobs = names.settings.aws, names.settings.jobs
     return {
         "Project": names.project,
@@ -268,8 +265,8 @@ def _settled(names: Names, choices: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _find_out(account: Account, names: Names) -> dict[str, str]:
-    """What the account has already, of which there can be one only."""
+def _determine(account: Account, names: Names) -> dict[str, str]:
+    """Return parameters that say which resources exist already, of those that an account has only once."""
     groups = account.pages("logs", "DescribeLogGroups", "logGroups", logGroupNamePrefix="/aws/sagemaker/")
     taken = sorted({group["logGroupName"] for group in groups} & set(JOB_LOG_GROUPS))
     if taken:
