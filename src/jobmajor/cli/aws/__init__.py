@@ -10,9 +10,9 @@ import pkgutil
 
 import typer
 
-from jobmajor.cli.aws.options import LOOK
+from jobmajor.cli.options import LOOK
 
-app = typer.Typer(help="The same pipeline on AWS SageMaker: everything that has an account and a bill.", **LOOK)
+app = typer.Typer(help="Run the same pipeline on AWS SageMaker.", **LOOK)
 for _module in pkgutil.iter_modules(__path__):
     if _module.name not in ("execution_view", "options"):
         importlib.import_module(f"{__name__}.{_module.name}").add(app)

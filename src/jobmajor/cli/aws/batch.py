@@ -1,4 +1,4 @@
-"""`jobmajor aws batch`: titles in S3 by the billion, shared out over instances that end when they are done."""
+"""`jobmajor aws batch`: score titles in S3 on many instances."""
 
 from __future__ import annotations
 
@@ -13,45 +13,46 @@ from sagelocal.show.terminal import dump
 
 if TYPE_CHECKING:
     from jobmajor.aws.batch.processing import Batch
-    from jobmajor.cli.aws.options import Opened
+    from jobmajor.cli.aws.options import CommandContext
 
 
 def add(app: typer.Typer) -> None:
-    """Put the command into `jobmajor aws`."""
+    """Add the command to `jobmajor aws`."""
     app.command("batch")(batch)
 
 
 def batch(
     source: Annotated[str, typer.Option("--input", metavar="S3", help="A folder of .parquet, .csv or .jsonl parts.")],
     target: Annotated[
-        str | None, typer.Option("--output", metavar="S3", help="Where answers go.", show_default="below runs/scored")
+        str | None,
+        typer.Option("--output", metavar="S3", help="The folder for the answers.", show_default="below runs/scored"),
     ] = None,
     version: Annotated[
-        int | None, typer.Option(min=1, help="The model's.", show_default="the newest approved one")
+        int | None, typer.Option(min=1, help="The model's version.", show_default="the newest approved one")
     ] = None,
-    instances: Annotated[int, typer.Option(min=1, help="Each takes its share of the parts.")] = 1,
-    instance_type: Annotated[str, typer.Option(help="With ml. in front.")] = "ml.c5.9xlarge",
+    instances: Annotated[int, typer.Option(min=1, help="The number of instances, which share the parts.")] = 1,
+    instance_type: Annotated[str, typer.Option(help="The instance type.")] = "ml.c5.9xlarge",
     level: Annotated[str, typer.Option(help="major, minor, broad or detailed.")] = "major",
     titles: Annotated[
         float | None,
-        typer.Option(min=1, max=1e15, metavar="N", help="Say what so many titles would cost, and start nothing."),
+        typer.Option(min=1, max=1e15, metavar="N", help="Print the cost of N titles; start nothing."),
     ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
-            min=1, max=1e9, metavar="N", help="Titles a second on one core, for that.", show_default="assumed"
+            min=1, max=1e9, metavar="N", help="Titles per core and second, for --titles.", show_default="assumed"
         ),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Until it is done.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job is done.")] = False,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Score the titles of an S3 folder: the same parts with code, name, score and abstain beside each title.
+    """Score the titles of an S3 folder: each part gets the columns code, name, score and abstain.
 
-    Called again, it joins the job that runs, or starts one for the parts that are left.
+    Run it again to join the running job, or to start one for the parts that are left.
 
     Example: jobmajor aws batch --input s3://bucket/titles --instances 8 --titles 1e9
     """
@@ -61,23 +62,23 @@ def batch(
     dry = dry_run or titles is not None
     if rate is not None and titles is None:
         raise InputError("--rate belongs to an estimate: say how many titles with --titles, or leave it out")
-    with session(settings_file, region=region, profile=profile, dry_run=dry, as_json=as_json) as opened:
+    with session(settings_file, region=region, profile=profile, dry_run=dry, as_json=as_json) as context:
         found = batches.Batch(
-            version or _champion(opened),
+            version or _champion(context),
             source,
-            opened.names.url("runs", "scored") if target is None else target,
+            context.names.url("runs", "scored") if target is None else target,
             parse_level(level),
             instances,
             instance_type,
         )
         if titles is not None:
-            _tell_cost(opened, found, (titles, rate), as_json=as_json)
+            _tell_cost(context, found, (titles, rate), as_json=as_json)
             raise typer.Exit
-        started = batches.start(opened.account, opened.names, found)
-        if opened.account.dry:
+        started = batches.start(context.account, context.names, found)
+        if context.account.dry:
             return
         if wait:
-            batches.wait(opened.account, started.job)
+            batches.wait(context.account, started.job)
     if as_json:
         dump(asdict(started))
     else:
@@ -85,27 +86,27 @@ def batch(
         typer.echo(f"{said}: answers in {started.target}")
 
 
-def _champion(opened: Opened) -> int:
+def _champion(context: CommandContext) -> int:
     from jobmajor.aws.registry import PackageGroup
 
-    if opened.account.dry:
+    if context.account.dry:
         return 1
-    champion = PackageGroup(opened.account, opened.names).champion()
+    champion = PackageGroup(context.account, context.names).champion()
     if champion is None:
-        raise InputError(f"{opened.names.group} has no approved version: approve one, or name one with --version")
+        raise InputError(f"{context.names.group} has no approved version: approve one, or name one with --version")
     return champion.number
 
 
-def _tell_cost(opened: Opened, batch: Batch, asked: tuple[float, float | None], *, as_json: bool) -> None:
+def _tell_cost(context: CommandContext, batch: Batch, asked: tuple[float, float | None], *, as_json: bool) -> None:
     from pathlib import Path
 
     from jobmajor.aws import prices
     from jobmajor.aws.batch import processing as batches
 
-    own = opened.settings.aws.prices
+    own = context.settings.aws.prices
     titles, rate = asked
     table = prices.read(Path(own) if own else None)
-    cost = batches.estimate(titles, batch, table, opened.account.region, rate or batches.TITLES_PER_CORE_S)
+    cost = batches.estimate(titles, batch, table, context.account.region, rate or batches.TITLES_PER_CORE_S)
     if as_json:
         dump(cost.to_dict())
         return
@@ -114,4 +115,4 @@ def _tell_cost(opened: Opened, batch: Batch, asked: tuple[float, float | None], 
     typer.echo(f"{titles:,.0f} titles on {batch.instances} × {batch.instance_type}: {cost.hours:.1f} h, {usd}")
     typer.echo(f"at {cost.titles_per_core_s:,.0f} titles a second on each core ({said}), with 10 minutes to start")
     stored = "unknown" if cost.storage_usd_month is None else f"{cost.storage_usd_month:,.2f} USD a month"
-    typer.echo(f"titles and answers in S3: {stored}; prices of {cost.as_of}, in {opened.account.region}")
+    typer.echo(f"titles and answers in S3: {stored}; prices of {cost.as_of}, in {context.account.region}")

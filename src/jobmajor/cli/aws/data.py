@@ -1,29 +1,27 @@
-"""`jobmajor aws upload | show`: data into the account, and what everything in it is called."""
+"""`jobmajor aws upload | show`: upload data, and print the names of the account's resources."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jobmajor.cli.aws.options import AccountId, DryRun, Json, Profile, Region, SettingsFile, names_of, session
+from jobmajor.cli.options import Data, Home
 from sagelocal.show.terminal import dump, table
 
 if TYPE_CHECKING:
     from jobmajor.aws.executions.upload import Uploaded
     from jobmajor.aws.names import Names
-    from jobmajor.cli.aws.options import Opened
+    from jobmajor.cli.aws.options import CommandContext
 
-Home = Annotated[Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")]
-Data = Annotated[Path | None, typer.Option(metavar="DIR", help="Read O*NET's files from here.", envvar="JOBMAJOR_DATA")]
 
 _PLACEHOLDER = "000000000000"
 
 
 def add(app: typer.Typer) -> None:
-    """Put the commands into `jobmajor aws`."""
+    """Add the commands to `jobmajor aws`."""
     app.command("upload")(upload)
     app.command("show")(show)
 
@@ -38,9 +36,9 @@ def upload(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a release to S3, at an address that says its content; what is there already is left alone.
+    """Upload a release to an S3 address that contains its digest; files that are there already are skipped.
 
-    With the transformer recipe its checkpoint goes along. Interrupted, it goes on when it is called again.
+    With the transformer recipe, also upload its checkpoint. Run it again to continue after an interruption.
 
     Example: jobmajor aws upload --data onet/28.1 --dry-run
     """
@@ -51,9 +49,9 @@ def upload(
     source = sources.resolve(release, settings.home(home), data=data)
     if source.notice:
         typer.echo(f"notice: {source.notice}", err=True)
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
-        found = {"InputDataUrl": uploads.release(opened.account, opened.names, source), **_checkpoint(opened)}
-        if opened.account.dry:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        found = {"InputDataUrl": uploads.release(context.account, context.names, source), **_checkpoint(context)}
+        if context.account.dry:
             return
         if as_json:
             dump({name: asdict(one) for name, one in found.items()})
@@ -62,19 +60,19 @@ def upload(
             typer.echo(f"{name}: {one.uri} ({len(one.sent)} sent, {len(one.skipped)} there, {one.size_bytes:,} bytes)")
 
 
-def _checkpoint(opened: Opened) -> dict[str, Uploaded]:
-    """The transformer's base, under the parameter that names it; nothing with another recipe."""
+def _checkpoint(context: CommandContext) -> dict[str, Uploaded]:
+    """Upload the transformer's checkpoint, and return it under its parameter; empty with another recipe."""
     from jobmajor.aws.executions import upload as uploads
     from jobmajor.model import transformer
     from jobmajor.pipeline import requests
 
-    if not requests.is_transformer(opened.settings):
+    if not requests.is_transformer(context.settings):
         return {}
     transformer.require('the setting train.recipe = "transformer"')
     from jobmajor.model.transformer import checkpoint_files
 
-    files = checkpoint_files.files(opened.settings.transformer.checkpoint)
-    return {"CheckpointUrl": uploads.checkpoint(opened.account, opened.names, files)}
+    files = checkpoint_files.files(context.settings.transformer.checkpoint)
+    return {"CheckpointUrl": uploads.checkpoint(context.account, context.names, files)}
 
 
 def show(
@@ -83,7 +81,7 @@ def show(
     settings_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
-    """Print what everything in the account is called; asks nobody.
+    """Print the names of all resources in the account, without sending a request.
 
     Example: jobmajor aws show --json
     """

@@ -1,4 +1,4 @@
-"""`jobmajor aws deploy`: an approved version, served by an endpoint or run over a batch."""
+"""`jobmajor aws deploy`: serve an approved version from an endpoint, or run it over a batch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sagelocal.show.terminal import dump
 if TYPE_CHECKING:
     from jobmajor.aws.batch.transform import Batch
     from jobmajor.aws.endpoints.plan import Plan
-    from jobmajor.cli.aws.options import Opened
+    from jobmajor.cli.aws.options import CommandContext
 
 _BATCH = "batch"
 
 
 def add(app: typer.Typer) -> None:
-    """Put the command into `jobmajor aws`."""
+    """Add the command to `jobmajor aws`."""
     app.command("deploy")(deploy)
 
 
@@ -28,33 +28,55 @@ def deploy(
     number: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="A version's number.")],
     mode: Annotated[str, typer.Option(help="real-time, serverless, async, or batch (a transform).")] = "real-time",
     stage: Annotated[str | None, typer.Option(help="staging or production.", show_default="staging")] = None,
-    instance: Annotated[str, typer.Option(metavar="TYPE", help="What each instance is.")] = "ml.m5.large",
+    instance: Annotated[str, typer.Option(metavar="TYPE", help="The instance type.")] = "ml.m5.large",
     instances: Annotated[
         int | None,
-        typer.Option(help="At all times; 0 for an async endpoint that sleeps.", show_default="1; 2 in production"),
+        typer.Option(
+            help="The minimum number of instances; 0 lets an async endpoint scale to none.",
+            show_default="1; 2 in production",
+        ),
     ] = None,
     max_instances: Annotated[
-        int | None, typer.Option(help="Up to which it scales.", show_default="4, or --instances")
+        int | None, typer.Option(help="The maximum number of instances.", show_default="4, or --instances")
     ] = None,
     invocations: Annotated[
-        int, typer.Option("--invocations-per-minute", help="Of one instance, which scaling aims at.")
+        int, typer.Option("--invocations-per-minute", help="The load of one instance that scaling aims at.")
     ] = 3000,
-    memory: Annotated[int, typer.Option(help="Of a serverless endpoint, in MB.")] = 2048,
-    concurrency: Annotated[int, typer.Option(help="Requests at a time of a serverless endpoint.")] = 5,
-    capture: Annotated[int, typer.Option("--capture-percent", help="Of requests and answers, to keep.")] = 100,
+    memory: Annotated[int, typer.Option(help="A serverless endpoint's memory, in MB.")] = 2048,
+    concurrency: Annotated[int, typer.Option(help="A serverless endpoint's concurrent requests.")] = 5,
+    capture: Annotated[
+        int, typer.Option("--capture-percent", help="The share of requests and answers to capture.")
+    ] = 100,
     shadow: Annotated[
-        int | None, typer.Option(metavar="VERSION", min=1, help="Gets a copy of each request; its answers go nowhere.")
+        int | None,
+        typer.Option(metavar="VERSION", min=1, help="A version that gets a copy of each request, without answering."),
     ] = None,
-    canary: Annotated[int, typer.Option("--canary-percent", help="Of a new fleet, to answer first; 0: all.")] = 10,
-    bake: Annotated[int, typer.Option("--bake-seconds", help="How long alarms are watched after each shift.")] = 600,
-    source: Annotated[str | None, typer.Option("--input", metavar="S3-URL", help="Of a batch: its titles.")] = None,
+    canary: Annotated[
+        int, typer.Option("--canary-percent", help="The share of the new fleet that answers first; 0 for all.")
+    ] = 10,
+    bake: Annotated[
+        int, typer.Option("--bake-seconds", help="How long to watch the alarms after each traffic shift.")
+    ] = 600,
+    source: Annotated[
+        str | None, typer.Option("--input", metavar="S3-URL", help="The titles, with --mode batch.")
+    ] = None,
     target: Annotated[
         str | None,
-        typer.Option("--output", metavar="S3-URL", help="Of a batch: its answers.", show_default="below batch/"),
+        typer.Option(
+            "--output",
+            metavar="S3-URL",
+            help="The folder for the answers, with --mode batch.",
+            show_default="below batch/",
+        ),
     ] = None,
     kind: Annotated[
         str | None,
-        typer.Option("--content-type", metavar="TYPE", help="Of a batch.", show_default="application/jsonlines"),
+        typer.Option(
+            "--content-type",
+            metavar="TYPE",
+            help="The type of the titles, with --mode batch.",
+            show_default="application/jsonlines",
+        ),
     ] = None,
     region: Region = None,
     profile: Profile = None,
@@ -62,10 +84,10 @@ def deploy(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Serve an approved version; status 1 when it may not serve, or when an alarm calls it back.
+    """Serve an approved version; status 1 if it may not serve, or if an alarm rolls it back.
 
-    A new version first answers a share of the requests while alarms are watched. Production takes what staging serves
-    and a person approved. Interrupted, it goes on when it is called again.
+    A new version first answers a share of the requests while alarms are watched. Production only takes a version that
+    staging serves and a person approved. Run it again to continue after an interruption.
 
     Example: jobmajor aws deploy 3 --stage staging
     """
@@ -75,12 +97,12 @@ def deploy(
     if mode != _BATCH and (source is not None or target is not None or kind is not None):
         raise InputError("--input, --output and --content-type belong to a batch: add --mode batch, or leave them out")
     least = (2 if stage == PRODUCTION and mode != _BATCH else 1) if instances is None else instances
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
         if mode == _BATCH:
             _refuse(stage, shadow, source)
-            where = target_of(opened.names, number, source or "") if target is None else target
+            where = target_of(context.names, number, source or "") if target is None else target
             wanted = Batch(number, source or "", where, LINES if kind is None else kind, instance, least)
-            _transform(opened, wanted, as_json=as_json)
+            _transform(context, wanted, as_json=as_json)
             return
         plan = Plan(
             version=number,
@@ -92,22 +114,22 @@ def deploy(
             capture_percent=capture,
             shadow=shadow,
         )
-        _serve(opened, plan, as_json=as_json)
+        _serve(context, plan, as_json=as_json)
 
 
 def _refuse(stage: str | None, shadow: int | None, source: str | None) -> None:
-    """What a batch has not, and the one thing that it needs."""
+    """Raise InputError for options that a batch doesn't have, and for a missing --input."""
     if stage is not None or shadow is not None:
         raise InputError(f"a batch has no {'--shadow' if stage is None else '--stage'}: leave it out")
     if not source:
         raise InputError("a batch needs titles: name their S3 address with --input s3://…")
 
 
-def _serve(opened: Opened, plan: Plan, *, as_json: bool) -> None:
+def _serve(context: CommandContext, plan: Plan, *, as_json: bool) -> None:
     from jobmajor.aws.endpoints.deploy import deploy as put
 
-    found = put(opened.account, opened.names, plan)
-    if opened.account.dry:
+    found = put(context.account, context.names, plan)
+    if context.account.dry:
         return
     if as_json:
         dump(asdict(found))
@@ -117,12 +139,12 @@ def _serve(opened: Opened, plan: Plan, *, as_json: bool) -> None:
     )
 
 
-def _transform(opened: Opened, batch: Batch, *, as_json: bool) -> None:
+def _transform(context: CommandContext, batch: Batch, *, as_json: bool) -> None:
     from jobmajor.aws.batch import transform
 
-    name = transform.start(opened.account, opened.names, batch)
-    status = transform.wait(opened.account, name)
-    if opened.account.dry:
+    name = transform.start(context.account, context.names, batch)
+    status = transform.wait(context.account, name)
+    if context.account.dry:
         return
     if as_json:
         dump({"job": name, "status": status, **asdict(batch)})

@@ -1,4 +1,4 @@
-"""`jobmajor aws approve-deployment | rollback | invoke | delete`: what follows a deployment."""
+"""`jobmajor aws approve-deployment | rollback | invoke | delete`: commands for a deployed endpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ File = Annotated[Path | None, typer.Option(metavar="FILE", help="One title a lin
 
 
 def add(app: typer.Typer) -> None:
-    """Put the commands into `jobmajor aws`."""
+    """Add the commands to `jobmajor aws`."""
     app.command("approve-deployment")(approve_deployment)
     app.command("rollback")(rollback)
     app.command("invoke")(invoke)
@@ -37,15 +37,15 @@ def approve_deployment(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Say that what staging serves may go to production; status 1 when staging serves something else.
+    """Approve what staging serves for production; status 1 if staging serves another version.
 
     Example: jobmajor aws approve-deployment 3
     """
     from jobmajor.aws.endpoints import approval
 
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
-        caller = approval.approve(opened.account, opened.names, number)
-        if opened.account.dry:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        caller = approval.approve(context.account, context.names, number)
+        if context.account.dry:
             return
         if as_json:
             dump({"version": number, "approved_by": caller})
@@ -61,16 +61,16 @@ def rollback(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Serve what was served before this, at once; status 1 when nothing was.
+    """Serve the previous version again, at once; status 1 if there is none.
 
     Example: jobmajor aws rollback --stage production
     """
     from jobmajor.aws.endpoints.deploy import rollback as back
 
     _check(stage)
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
-        found = back(opened.account, opened.names, stage)
-        if opened.account.dry:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        found = back(context.account, context.names, stage)
+        if context.account.dry:
             return
         if as_json:
             dump(asdict(found))
@@ -79,7 +79,7 @@ def rollback(
 
 
 def invoke(
-    titles: Annotated[list[str] | None, typer.Argument(help="Job titles; none: those of --file.")] = None,
+    titles: Annotated[list[str] | None, typer.Argument(help="Job titles, unless --file names some.")] = None,
     file: File = None,
     stage: Stage = "production",
     region: Region = None,
@@ -88,7 +88,7 @@ def invoke(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Ask an endpoint for the codes of titles: at most 6 MiB at a time, 4 MiB of a serverless one.
+    """Send titles to an endpoint and print their codes: at most 6 MiB at a time, or 4 MiB to a serverless one.
 
     Example: jobmajor aws invoke "licensed practical nurse" --stage staging
     """
@@ -96,9 +96,9 @@ def invoke(
 
     _check(stage)
     wanted = [*(titles or ()), *(_lines(file) if file else ())]
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
-        answer = invocation.invoke(opened.account, opened.names, stage, wanted)
-        if opened.account.dry:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        answer = invocation.invoke(context.account, context.names, stage, wanted)
+        if context.account.dry:
             return
         if as_json:
             dump(answer)
@@ -108,24 +108,24 @@ def invoke(
 
 def delete(
     stage: Stage,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only list.")] = False,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Delete a stage's endpoint with all that was made for it; captured traffic stays in the bucket.
+    """Delete a stage's endpoint and everything created for it; captured traffic stays in the bucket.
 
     Example: jobmajor aws delete --stage staging --yes
     """
     from jobmajor.aws.endpoints import removal
 
     _check(stage)
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
-        does = yes or opened.account.dry
-        found = (removal.remove if does else removal.contents)(opened.account, opened.names, stage)
-        if opened.account.dry:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        does = yes or context.account.dry
+        found = (removal.remove if does else removal.contents)(context.account, context.names, stage)
+        if context.account.dry:
             return
         if as_json:
             dump({"deleted": yes, "resources": list(found)})
@@ -142,7 +142,7 @@ def _check(stage: str) -> None:
 
 
 def _lines(file: Path) -> list[str]:
-    """The titles of a file, without empty lines."""
+    """Return the titles of a file, without empty lines."""
     try:
         text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         return [line for line in text.decode("utf-8-sig").splitlines() if line.strip()]

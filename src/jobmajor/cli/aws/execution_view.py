@@ -1,4 +1,4 @@
-"""An execution as a terminal shows it: a table that is drawn anew while it runs, plain columns in a pipe."""
+"""Show an execution: a table that is redrawn while it runs, or plain columns in a pipe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEAD: Final = ("step", "status", "time", "details")
 
 @contextmanager
 def live() -> Iterator[Callable[[Execution], None] | None]:
-    """Takes each state of an execution and draws it over the last one; None where nobody looks."""
+    """Yield a function that draws an execution over its last state; None if standard error is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -66,12 +66,12 @@ def show(found: Execution, *, as_json: bool) -> None:
 
 
 def record(found: Execution) -> dict[str, Any]:
-    """Ready for JSON."""
+    """Return an execution as plain data for JSON."""
     return {"id": found.id, **asdict(found)}
 
 
 def logged(line: Line) -> str:
-    """One line for a person: when (UTC), which step on which instance, what."""
+    """Return a log line as text: the time in UTC, the step, the instance and the message."""
     time = datetime.fromtimestamp(line.time_ms / 1000, UTC).strftime("%H:%M:%S")
     instance = line.stream.rpartition("/")[2]
     return f"{time} {line.step} {instance}  {one_line(line.text)}"

@@ -1,4 +1,4 @@
-"""`jobmajor aws models …`: the registered versions, and a person's yes or no to one."""
+"""`jobmajor aws models …`: list, show, approve and reject registered versions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.aws.options import LOOK, DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.cli.aws.options import DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.cli.options import LOOK
 from sagelocal.show.terminal import dump, table
 
 if TYPE_CHECKING:
@@ -17,17 +18,17 @@ if TYPE_CHECKING:
 
 group = typer.Typer(help="Registered versions in the account: list, show, approve, reject.", **LOOK)
 Number = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="A version's number.")]
-Note = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the record.")]
+Note = Annotated[str, typer.Option(metavar="TEXT", help="The reason, which is stored with the version.")]
 
 
 def add(app: typer.Typer) -> None:
-    """Put the group into `jobmajor aws`."""
+    """Add the group to `jobmajor aws`."""
     app.add_typer(group, name="models")
 
 
 @group.command("list")
 def list_versions(
-    newest: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
+    newest: Annotated[int, typer.Option(min=1, max=10_000, help="The number of versions to list.")] = 20,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
@@ -40,9 +41,9 @@ def list_versions(
     """
     from jobmajor.aws.registry import PackageGroup
 
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
-        found = PackageGroup(opened.account, opened.names).packages(newest)
-        if not opened.account.dry:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        found = PackageGroup(context.account, context.names).packages(newest)
+        if not context.account.dry:
             _show(found, as_json=as_json)
 
 
@@ -55,15 +56,15 @@ def show_version(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Show one version, always as JSON: its figures, its decision with reasons, where its files are.
+    """Print a version as JSON: its figures, its decision with reasons, and the addresses of its files.
 
     Example: jobmajor aws models show 3
     """
     from jobmajor.aws.registry import PackageGroup
 
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
-        found = PackageGroup(opened.account, opened.names).get(number)
-        if not opened.account.dry:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        found = PackageGroup(context.account, context.names).get(number)
+        if not context.account.dry:
             dump(_record(found))
 
 
@@ -77,7 +78,7 @@ def approve_version(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Approve a version, so that it can be deployed; status 1 when its decision is not passed.
+    """Approve a version, so that it can be deployed; status 1 if its decision is not passed.
 
     The newest approved version is the champion.
 
@@ -85,9 +86,9 @@ def approve_version(
     """
     from jobmajor.aws.registry import PackageGroup
 
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
-        found = PackageGroup(opened.account, opened.names).approve(number, note)
-        if not opened.account.dry:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        found = PackageGroup(context.account, context.names).approve(number, note)
+        if not context.account.dry:
             _show([found], as_json=as_json)
 
 
@@ -101,15 +102,15 @@ def reject_version(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Reject a version: nothing deploys it any more, and what runs of it goes on until a rollback.
+    """Reject a version, so that it can't be deployed; endpoints that serve it keep running until a rollback.
 
     Example: jobmajor aws models reject 3 --note "confuses 29- with 31-"
     """
     from jobmajor.aws.registry import PackageGroup
 
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
-        found = PackageGroup(opened.account, opened.names).reject(number, note)
-        if not opened.account.dry:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        found = PackageGroup(context.account, context.names).reject(number, note)
+        if not context.account.dry:
             _show([found], as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""What every `jobmajor aws` command has in common: its options, the account behind them, and what a dry run prints."""
+"""Shared by all `jobmajor aws` commands: their options, the account to connect to, and the output of a dry run."""
 
 from __future__ import annotations
 
@@ -20,15 +20,11 @@ if TYPE_CHECKING:
     from jobmajor.aws.names import Names
     from jobmajor.settings import Settings
 
-LOOK: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
-
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the requests and what they would cost; send none, need nothing.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the requests and their cost, without sending any.")]
 Region = Annotated[
     str | None, typer.Option(metavar="REGION", help="Such as us-east-1.", show_default="the setting, else AWS's own")
 ]
-Profile = Annotated[str | None, typer.Option(metavar="NAME", help="Of the AWS command line's files.")]
+Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the AWS command line's files.")]
 AccountId = Annotated[
     str | None, typer.Option(metavar="ID", help="12 digits.", show_default="the setting, else twelve zeros")
 ]
@@ -42,21 +38,21 @@ _DRY_REGION, _DRY_ACCOUNT = "us-east-1", "000000000000"
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """What a command works with."""
+class CommandContext:
+    """What a command works with: the account, the settings and the names."""
 
     account: Account
     settings: Settings
     names: Names
 
 
-def opened(
+def open_account(
     settings: Settings, *, region: str | None = None, profile: str | None = None, dry_run: bool = False
 ) -> Account:
-    """The account that the options and the settings name; nobody's in a dry run.
+    """Return the account that the options and the settings name; in a dry run, one that sends nothing.
 
     Raises:
-        NoRegion, NoCredentials, WrongAccount, MissingExtra: As they say.
+        NoRegion, NoCredentials, WrongAccount, MissingExtra: See each class.
     """
     from jobmajor.aws.api import account as calls
     from jobmajor.settings import Aws, build
@@ -64,7 +60,7 @@ def opened(
     where = region or settings.aws.region or None
     if dry_run:
         near = where or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _DRY_REGION
-        build(Aws, {"region": near}, "aws.")  # refuses what is none
+        build(Aws, {"region": near}, "aws.")  # refuses an invalid region
         return calls.rehearse(near, settings.aws.account or _DRY_ACCOUNT)
     return calls.connect(where, profile, expected_account=settings.aws.account or None, tell=tell)
 
@@ -77,40 +73,40 @@ def session(
     profile: str | None = None,
     dry_run: bool = False,
     as_json: bool = False,
-) -> Iterator[Opened]:
-    """Account, settings and names for the body of a command; in a dry run, prints after it what would be sent.
+) -> Iterator[CommandContext]:
+    """Yield account, settings and names to a command's body; after a dry run, print what would be sent.
 
-    The body prints its own result only `if not opened.account.dry`.
+    The body prints its result only `if not context.account.dry`.
     """
     from jobmajor import settings as all_settings
     from jobmajor.aws.names import Names
 
     settings = all_settings.read(settings_file)
-    account = opened(settings, region=region, profile=profile, dry_run=dry_run)
-    yield Opened(account, settings, Names.of(settings, account.region, account.account_id))
+    account = open_account(settings, region=region, profile=profile, dry_run=dry_run)
+    yield CommandContext(account, settings, Names.of(settings, account.region, account.account_id))
     if account.dry:
         show_calls(account, settings, as_json=as_json)
 
 
 def names_of(settings_file: Path | None, region: str | None, account_id: str | None) -> Names:
-    """What everything is called, of an account that nobody asks."""
+    """Return the names in an account, without sending a request."""
     from jobmajor import settings as all_settings
     from jobmajor.aws.names import Names
 
     settings = all_settings.read(settings_file)
     given = {name: value for name, value in (("account", account_id), ("region", region)) if value}
     checked = all_settings.build(all_settings.Aws, given, "aws.")
-    there = opened(settings, region=checked.region or None, dry_run=True)
+    there = open_account(settings, region=checked.region or None, dry_run=True)
     return Names.of(settings, there.region, checked.account or there.account_id)
 
 
 def tell(line: str) -> None:
-    """A line of progress, beside the result."""
+    """Print a line of progress to standard error."""
     typer.echo(f"  {one_line(line)}", err=True)
 
 
 def show_calls(account: Account, settings: Settings, *, as_json: bool) -> None:
-    """Print the changes that a dry run would make, what it would look at before, and what all of it would cost."""
+    """Print the changes that a dry run would make, the reads before them, and the cost."""
     from jobmajor.aws import prices
     from jobmajor.pipeline import definition
 

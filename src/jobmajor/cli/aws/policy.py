@@ -1,4 +1,4 @@
-"""`jobmajor aws policy`: what the role of whoever runs these commands has to be allowed."""
+"""`jobmajor aws policy`: print the IAM policy that a caller of these commands needs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from sagelocal.show.terminal import dump
 Commands = Annotated[
     list[str] | None,
     typer.Option(
-        "--command", "-c", metavar="NAME", help="Such as deploy, 'pipeline start' or pipeline.", show_default="all"
+        "--command",
+        "-c",
+        metavar="NAME",
+        help="A command or a group, such as 'pipeline start' or pipeline.",
+        show_default="all",
     ),
 ]
 
 
 def add(app: typer.Typer) -> None:
-    """Put the command into `jobmajor aws`."""
+    """Add the command to `jobmajor aws`."""
     app.command("policy")(policy)
 
 
@@ -28,7 +32,7 @@ def policy(
     account: AccountId = None,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Print the IAM policy for whoever runs these commands, as JSON; asks nobody.
+    """Print the IAM policy that these commands need, as JSON, without sending a request.
 
     Example: jobmajor aws policy --command pipeline --command deploy --account 123456789012
     """

@@ -1,4 +1,4 @@
-"""`jobmajor aws project create | seed`: the SageMaker project, and our pipeline in its repository."""
+"""`jobmajor aws project create | seed`: create the SageMaker project, and put the pipeline into its repository."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.aws.options import LOOK, DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.cli.aws.options import DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.cli.options import LOOK
 from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump
 
@@ -23,44 +24,43 @@ _PROVIDER = "Amazon SageMaker"
 
 
 def add(app: typer.Typer) -> None:
-    """Put the group into `jobmajor aws`."""
+    """Add the group to `jobmajor aws`."""
     app.add_typer(group, name="project")
 
 
 @group.command("create")
 def create(
     catalog: Annotated[
-        bool, typer.Option("--catalog", help="The tutorial's way: AWS's own template, from Service Catalog.")
+        bool, typer.Option("--catalog", help="Use AWS's template from Service Catalog, as the tutorial does.")
     ] = False,
-    product: Annotated[str, typer.Option(help="Its name there.")] = _PRODUCT,
-    provider: Annotated[str, typer.Option(help="Its provider there.")] = _PROVIDER,
-    codecommit: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A repository of CodeCommit, where the account has one still.")
-    ] = None,
+    product: Annotated[str, typer.Option(help="The product's name, with --catalog.")] = _PRODUCT,
+    provider: Annotated[str, typer.Option(help="The product's provider, with --catalog.")] = _PROVIDER,
+    codecommit: Annotated[str | None, typer.Option(metavar="NAME", help="An existing CodeCommit repository.")] = None,
     launch_role: Annotated[
-        str | None, typer.Option(metavar="ARN", help="The role that makes what the template says.")
+        str | None, typer.Option(metavar="ARN", help="The role that creates the template's resources.")
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long to wait.")] = 30.0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How many minutes to wait.")] = 30.0,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Create the SageMaker project whose build a push starts, and wait for it; run again, it waits on.
+    """Create the SageMaker project, whose build starts at each push, and wait until it is complete.
 
-    From our own template in S3, for the GitHub repository of the settings aws.github and aws.connection.
+    It is made from our template in S3, for the GitHub repository of the settings aws.github and aws.connection. Run it
+    again to continue waiting.
 
     Example: jobmajor aws project create --dry-run
     """
     from jobmajor.aws.project import project as projects
 
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
         if catalog and (codecommit is not None or launch_role is not None):
             raise InputError("--codecommit and --launch-role belong to our own template: leave them or --catalog out")
-        way = projects.Catalog(product, provider) if catalog else _repository(opened.settings, codecommit)
-        made = projects.create(opened.account, opened.names, way, launch_role=launch_role, limit_s=60 * minutes)
-        if opened.account.dry:
+        origin = projects.Catalog(product, provider) if catalog else _repository(context.settings, codecommit)
+        made = projects.create(context.account, context.names, origin, launch_role=launch_role, limit_s=60 * minutes)
+        if context.account.dry:
             return
         if as_json:
             dump(asdict(made))
@@ -86,16 +86,16 @@ def _repository(settings: Settings, codecommit: str | None) -> Repository:
 def seed(
     folder: Annotated[Path, typer.Argument(help="A clone of the project's repository.")],
     checkout: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="jobmajor's own repository.", show_default="the one that runs")
+        Path | None, typer.Option(metavar="DIR", help="jobmajor's repository.", show_default="the running one")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Also replace files that somebody changed.")] = False,
     settings_file: SettingsFile = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be written and removed; do neither.")
+        bool, typer.Option("--dry-run", help="Print what would be written and removed; do neither.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Put our pipeline in the place of the example in a cloned repository; commit and push, and it is built and run.
+    """Replace the example in a cloned repository with our pipeline; commit and push it to build and run it.
 
     Example: jobmajor aws project seed ../my-project
     """

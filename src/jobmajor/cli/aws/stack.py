@@ -1,4 +1,4 @@
-"""`jobmajor aws bootstrap` and `jobmajor aws cleanup`: what a project needs in an account, and the way back from it."""
+"""`jobmajor aws bootstrap | cleanup`: create what a project needs in an account, and delete it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ Choice = Annotated[
         "--parameter",
         "-p",
         metavar="NAME=VALUE",
-        help="Of the stack: Encryption=kms, CaptureDays=30; stays so until it is said anew.",
+        help="A stack parameter such as Encryption=kms or CaptureDays=30; it stays until you change it.",
     ),
 ]
-Minutes = Annotated[float, typer.Option(metavar="MINUTES", min=0.1, help="How long to wait for CloudFormation.")]
+Minutes = Annotated[
+    float, typer.Option(metavar="MINUTES", min=0.1, help="How many minutes to wait for CloudFormation.")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Delete what is listed.")]
 
 
 def add(app: typer.Typer) -> None:
-    """Put both into `jobmajor aws`."""
+    """Add both commands to `jobmajor aws`."""
     app.command("bootstrap")(bootstrap)
     app.command("cleanup")(cleanup)
 
@@ -43,18 +45,19 @@ def bootstrap(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Make what the project needs in the account, or bring it up to date: bucket, images, roles, logs, alarms.
+    """Create or update what the project needs in the account: bucket, image repository, roles, logs, alarms.
 
-    One CloudFormation stack, which costs next to nothing while idle. Interrupted, it goes on when it is run again.
+    All of it is one CloudFormation stack, which costs almost nothing while idle. Run it again to continue after an
+    interruption.
 
     Example: jobmajor aws bootstrap --dry-run
     """
     from jobmajor.aws.project import stack
 
     choices = pairs(parameter, "--parameter")
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
-        made = stack.bootstrap(opened.account, opened.names, choices, limit_s=60 * limit)
-        if opened.account.dry:
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        made = stack.bootstrap(context.account, context.names, choices, limit_s=60 * limit)
+        if context.account.dry:
             return
     if as_json:
         dump(asdict(made))
@@ -71,16 +74,16 @@ def cleanup(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """List all that carries the project's tag in this region; with --yes, delete it, data and models included.
+    """List everything that carries the project's tag in this region; with --yes, delete it, including data and models.
 
-    Jobs that ended stay as SageMaker's records, which cost nothing. Status 1 where something is left of what was to go.
+    SageMaker keeps ended jobs as records, which cost nothing. Status 1 if something could not be deleted.
 
     Example: jobmajor aws cleanup
     """
     from jobmajor.aws.cleanup import cleanup as cleanups
 
-    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as opened:
-        account, names = opened.account, opened.names
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        account, names = context.account, context.names
         found = cleanups.listing(account, names)
         if account.dry:
             return
