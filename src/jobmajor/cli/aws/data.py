@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobmajor.cli.aws.options import AccountId, DryRun, Json, Profile, Region, SettingsFile, names_of, session
-from jobmajor.cli.options import Data, Home
+from jobmajor.cli.options import Data, Home  # noqa: TC001 - typer reads them
 from sagelocal.show.terminal import dump, table
 
 if TYPE_CHECKING:
