@@ -1,5 +1,4 @@
-// A table's titles → their codes: each distinct title is asked once, some at a time, until all have an answer of one
-// and the same model.
+// Code a table's titles: each distinct title is sent once, in batches, until all have an answer from a single model.
 
 import { line, safe } from "./csv.js";
 import { patiently, post, wellFormed } from "./service.js";
@@ -7,7 +6,7 @@ import { patiently, post, wellFormed } from "./service.js";
 const TITLES = 1000; // in one body
 const CHARACTERS = 400_000; // in one body: at most 2.4 MB as JSON, of the 6 MiB that are let in
 const READ = 2000; // of a title; the model reads its first 1,000 characters, of which one may take two here
-const LANES = 2; // so that the service has the next body while an answer is on its way
+const CONCURRENCY = 2; // so that the service has the next body while a response is on its way
 const ADDED = ["code", "name", "score", "level", "abstain", "reason", "source"];
 const BLOB_ROWS = 5000;
 
@@ -32,12 +31,12 @@ export class Coder {
       const bodies = batches(left);
       const failing = new AbortController();
       const both = AbortSignal.any([signal, failing.signal]);
-      const lanes = Array.from({ length: LANES }, () => this.#lane(bodies, both, tell));
+      const senders = Array.from({ length: CONCURRENCY }, () => this.#sendAll(bodies, both, tell));
       try {
-        await Promise.all(lanes);
+        await Promise.all(senders);
       } catch (error) {
         failing.abort();
-        await Promise.allSettled(lanes);
+        await Promise.allSettled(senders);
         throw error;
       }
     }
@@ -47,7 +46,7 @@ export class Coder {
     return [...this.rowsOf.keys()].filter((title) => !this.answers.has(title));
   }
 
-  async #lane(bodies, signal, tell) {
+  async #sendAll(bodies, signal, tell) {
     for (let next = bodies.next(); !next.done; next = bodies.next()) {
       const titles = next.value;
       const body = { instances: titles, parameters: { level: this.level, top_k: 1 } };
@@ -60,7 +59,7 @@ export class Coder {
 
   #take(titles, { predictions, model }) {
     if (model !== this.model) {
-      this.answers.clear(); // another model has taken over: a file has the answers of one
+      this.answers.clear(); // another model answers now: start again, so that the file has the answers of one model
       this.done = 0;
       this.model = model;
     }

@@ -1,5 +1,5 @@
-// A whole file: choose it, say which column holds the titles, watch, look, take the coded file home. The work itself is
-// done in a worker; this only shows how it stands.
+// A whole file: choose it, choose the column with the titles, follow the progress, review and download the coded file.
+// A worker does the coding; this file only shows its state.
 
 import { chart } from "./chart.js";
 import { byId, count, duration, el, percent, show } from "./dom.js";
@@ -22,7 +22,7 @@ export class FileCoding {
   constructor({ refused }) {
     this.refused = refused;
     this.#worker.addEventListener("message", ({ data }) => data.turn === this.#turn && this[`on_${data.kind}`](data));
-    this.#worker.addEventListener("error", () => this.#say("The page failed: load it anew.", "wrong"));
+    this.#worker.addEventListener("error", () => this.#say("The page failed. Reload it.", "wrong"));
     this.#listen();
   }
 
@@ -234,7 +234,7 @@ export class FileCoding {
 
 function read({ isWorkbook, delimiter, encoding, width }) {
   if (isWorkbook) return `${count(width)} columns`;
-  const how = width > 1 ? `parted by ${DELIMITERS[delimiter]}` : "one column";
+  const how = width > 1 ? `separated by ${DELIMITERS[delimiter]}` : "one column";
   return encoding === "utf-8" ? how : `${how}, read as ${encoding}`;
 }
 
@@ -243,7 +243,7 @@ function told({ rows, distinct, exact, reasons }) {
   const why = reasons.map(([reason, some]) => `${count(some)} ${reason}`).join(", ");
   return `${count(rows)} rows coded, ${count(distinct)} distinct titles. `
     + (uncertain ? `${count(uncertain)} are uncertain and should be reviewed (${why}). ` : "None is uncertain. ")
-    + `${count(exact)} have a title that training lists.`;
+    + `${count(exact)} have a title that is in the training data.`;
 }
 
 const faultOf = ({ line, fault }) => el("li", {}, `Line ${count(line)} ${fault}`);
@@ -251,8 +251,8 @@ const faultOf = ({ line, fault }) => el("li", {}, `Line ${count(line)} ${fault}`
 /** Rows that don't fit the others, by line: they are coded and stand in the file like all others. */
 function faults({ faults: found, faultCount }) {
   if (!faultCount) return [];
-  const head = faultCount === 1 ? "1 row does not fit the others. It is kept, coded and stands in its place."
-    : `${count(faultCount)} rows do not fit the others. They are kept, coded and stand in their places.`;
+  const head = faultCount === 1 ? "1 row does not fit the others. It is kept in its place and coded."
+    : `${count(faultCount)} rows do not fit the others. They are kept in their places and coded.`;
   const more = faultCount > LISTED_FAULTS ? `, and ${count(faultCount - LISTED_FAULTS)} more` : "";
   return [el("details", { class: "faults", open: true },
     el("summary", {}, head),

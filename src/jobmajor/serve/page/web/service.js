@@ -1,18 +1,18 @@
-// How the page and its worker ask the service: the key, refusals as their one sentence, and patience where the service
-// is busy or the connection lost.
+// Requests to the service, for the page and its worker: the API key, refusals as sentences, and retries while the service
+// is busy or the connection is lost.
 
 const TRIES = 8;
 const LONGEST_WAIT_S = 60;
 const PASSING = new Set([408, 429, 502, 503, 504]);
 const root = new URL("../", import.meta.url); // wherever the service is mounted
 
-let key = ""; // in memory alone: neither a cookie nor a storage ever holds it
+let key = ""; // in memory only: never in a cookie or in storage
 
 export function setKey(value) {
   key = value.trim();
 }
 
-/** An answer that is none. `status` 0: there was no connection. */
+/** A request that failed. `status` 0: there was no connection. */
 export class Refused extends Error {
   constructor(sentence, status, retryAfter = null) {
     super(sentence);
@@ -25,7 +25,7 @@ export class Refused extends Error {
   }
 }
 
-/** The answer to one request; Refused where it is refused, an AbortError where it was given up. */
+/** Send one request. Throws Refused if it is refused, an AbortError if it was aborted. */
 export async function ask(path, options = {}) {
   const headers = { ...options.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
   let answer;
@@ -45,7 +45,7 @@ async function refusal(answer) {
   try {
     sentence = (await answer.json()).detail;
   } catch {
-    // Not from the service itself, but from something between.
+    // The response comes from a proxy, not from the service.
   }
   const seconds = Number.parseInt(answer.headers.get("Retry-After") ?? "", 10);
   return new Refused(sentenced(sentence) || `The service answered ${answer.status}.`, answer.status,
@@ -62,7 +62,7 @@ export function post(path, body, { signal } = {}) {
   return ask(path, { method: "POST", body: JSON.stringify(body), signal, headers });
 }
 
-/** What `call` gives, called again while the reason why it failed passes; `tell` hears of each wait, in seconds. */
+/** Call until it succeeds or fails for good; `tell` is called before each wait, with its seconds. */
 export async function patiently(call, { signal, tell = () => {} } = {}) {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -76,7 +76,7 @@ export async function patiently(call, { signal, tell = () => {} } = {}) {
   }
 }
 
-/** Resolves later; rejects at once when given up. */
+/** Resolve after a while; reject at once on abort. */
 export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     let timer = 0;

@@ -1,4 +1,4 @@
-// One title: its codes as it is typed, four levels deep, with how sure each is and why.
+// One title: its codes at four levels while it is typed, with their scores and an explanation.
 
 import { bar, byId, el, percent, show } from "./dom.js";
 import { similar, words } from "./why.js";
@@ -15,7 +15,7 @@ const LEVELS = [
 const REASONS = {
   unsure: "of answers with scores as low as this, fewer than 95 in 100 are right",
   "not a title": "this does not read like a job title",
-  "unknown language": "the model was not taught this script",
+  "unknown language": "the model was not trained on this script",
 };
 const MARK = "Uncertain: review";
 
@@ -54,10 +54,10 @@ export class Title {
 
   #soon(ms) {
     clearTimeout(this.#timer);
-    this.#asking.abort(); // whatever is on its way is no answer to what stands there now
+    this.#asking.abort(); // an answer that is still on its way belongs to an earlier title
     this.#asking = new AbortController();
     const { signal } = this.#asking;
-    busy("answer", true); // what stands there is the answer to something else from now on
+    busy("answer", true); // the answer that is shown belongs to an earlier title
     this.#timer = setTimeout(() => this.#ask(signal), ms);
   }
 
@@ -149,7 +149,7 @@ function levelOf({ level, name, items }) {
 
 function marks({ abstain, reason, source }) {
   return el("p", { class: "marks" },
-    source === "exact" && el("span", { class: "badge" }, "Listed: training has this very title"),
+    source === "exact" && el("span", { class: "badge" }, "Listed: in the training data"),
     abstain && el("span", { class: "badge warn" }, MARK),
     abstain && el("span", { class: "soft" }, REASONS[reason] ?? reason));
 }

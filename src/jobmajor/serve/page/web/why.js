@@ -2,8 +2,8 @@
 
 import { bar, el } from "./dom.js";
 
-const NOTED = 0.005; // a worth below it is none
-const LEAST_SCALE = 0.25; // a whole bar is at least so much, so that what is worth little looks it
+const NOTED = 0.005; // shown as zero below this
+const LEAST_SCALE = 0.25; // a full bar is at least this much, so that small contributions look small
 
 const points = (worth) => {
   if (Math.abs(worth) < NOTED) return "±0";
@@ -21,9 +21,9 @@ export function words({ label, name, score, words: found, source }, read) {
       el("thead", {}, el("tr", {},
         el("th", { scope: "col" }, "Word"), el("td", {}), el("th", { scope: "col", class: "number" }, "Points"))),
       el("tbody", {}, ...found.map((each) => word(each, most)))),
-    el("p", { class: "soft" }, `The model read “${read}”. Each word is left out once and the model asked `,
-      "again: so many points the code then loses. Two words that say the same are each worth little.",
-      source === "exact" ? " The answer itself is what training lists for this very title." : ""));
+    el("p", { class: "soft" }, `The model read “${read}”. The points are what the code loses if the word is left out. `,
+      "Two words that mean the same each get few points.",
+      source === "exact" ? " The answer itself comes from the training data, which lists this title." : ""));
 }
 
 function word({ word: text, worth }, most) {
