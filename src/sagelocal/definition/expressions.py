@@ -60,17 +60,17 @@ def reference(text: Any) -> Reference:
     raise InputError(f"Get {text!r} is no reference: write Parameters.X, Execution.X or Steps.step.Property")
 
 
-def gets(value: Any, place: str = "") -> Iterator[tuple[str, Reference]]:
+def gets(value: Any, location: str = "") -> Iterator[tuple[str, Reference]]:
     """Yield (location, reference) of every well-formed Get inside `value`, in order."""
     found = expression(value)
     if found and found[0] == "Get":
         try:
-            yield place, reference(found[1])
+            yield location, reference(found[1])
         except InputError:
             return
     elif isinstance(value, dict | list):
         for part, item in _items(value):
-            yield from gets(item, paths.join(place, part))
+            yield from gets(item, paths.join(location, part))
 
 
 def references(value: Any) -> frozenset[str]:
@@ -82,59 +82,59 @@ def _items(value: dict[str, Any] | list[Any]) -> list[tuple[str | int, Any]]:
     return list(value.items()) if isinstance(value, dict) else list(enumerate(value))
 
 
-def faults(value: Any, place: str) -> Iterator[str]:
+def faults(value: Any, location: str) -> Iterator[str]:
     """Yield `location: problem` for every expression inside `value` that no run could evaluate."""
     found = expression(value)
     if found:
         kind, body = found
         check = {"Get": _get_faults, "Std:Join": _join_faults, "Std:JsonGet": _json_faults}.get(kind)
         known = "expected Get, Std:Join or Std:JsonGet"
-        where = place if kind == "Get" else paths.join(place, kind)
-        yield from check(body, where) if check else (f"{place}: {kind} is no expression, {known}",)
+        where = location if kind == "Get" else paths.join(location, kind)
+        yield from check(body, where) if check else (f"{location}: {kind} is no expression, {known}",)
     elif isinstance(value, dict | list):
         for part, item in _items(value):
             if isinstance(part, str) and part.startswith("Std:"):
-                yield f"{place}: {part} stands beside other members; an expression stands alone"
-            yield from faults(item, paths.join(place, part))
+                yield f"{location}: {part} stands beside other members; an expression stands alone"
+            yield from faults(item, paths.join(location, part))
 
 
-def _get_faults(body: Any, place: str) -> Iterator[str]:
+def _get_faults(body: Any, location: str) -> Iterator[str]:
     try:
         found = reference(body)
     except InputError as error:
-        yield f"{place}: {error}"
+        yield f"{location}: {error}"
         return
     if found.path[:1] == ("PropertyFiles",):
-        yield f"{place}: Get {body!r} is a property file; read it with Std:JsonGet"
+        yield f"{location}: Get {body!r} is a property file; read it with Std:JsonGet"
     if found.root == "Execution" and found.name not in EXECUTION:
-        yield f"{place}: no Execution.{found.name}, expected one of {', '.join(EXECUTION)}"
+        yield f"{location}: no Execution.{found.name}, expected one of {', '.join(EXECUTION)}"
 
 
-def _join_faults(body: Any, place: str) -> Iterator[str]:
+def _join_faults(body: Any, location: str) -> Iterator[str]:
     match body:
         case {"Values": list(values), **rest} if set(rest) <= {"On"}:
             if not isinstance(rest.get("On", ""), str):
-                yield f"{place}: On of Std:Join is {rest['On']!r}, expected a string"
-            yield from faults(values, f"{place}.Values")
+                yield f"{location}: On of Std:Join is {rest['On']!r}, expected a string"
+            yield from faults(values, f"{location}.Values")
         case _:
-            yield f"{place}: Std:Join is {{On, Values}} with a list of Values, found {short(body)}"
+            yield f"{location}: Std:Join is {{On, Values}} with a list of Values, found {short(body)}"
 
 
-def _json_faults(body: Any, place: str) -> Iterator[str]:
+def _json_faults(body: Any, location: str) -> Iterator[str]:
     match body:
         case {"Path": str(path), "PropertyFile": source, **rest} if not rest:
             if property_file(source) is None:
-                yield f"{place}.PropertyFile: expected {{Get: Steps.step.PropertyFiles.name}}"
+                yield f"{location}.PropertyFile: expected {{Get: Steps.step.PropertyFiles.name}}"
         case {"Path": str(path), "S3Uri": source, **rest} if not rest:
-            yield from faults(source, f"{place}.S3Uri")
+            yield from faults(source, f"{location}.S3Uri")
         case _:
             expected = "{PropertyFile or S3Uri, Path} with a Path that is a string, not a reference"
-            yield f"{place}: Std:JsonGet is {expected}, found {short(body)}"
+            yield f"{location}: Std:JsonGet is {expected}, found {short(body)}"
             return
     try:
         paths.parse(path)
     except InputError as error:
-        yield f"{place}.Path: {error}"
+        yield f"{location}.Path: {error}"
 
 
 def property_file(source: Any) -> tuple[str, str] | None:

@@ -73,15 +73,15 @@ def _check_values(value: Any) -> None:
 class Fields:
     """One JSON object and its location in the definition; problems are added to the shared list `faults`."""
 
-    def __init__(self, value: Any, place: str, faults: list[str]) -> None:
-        self.place, self.faults = place, faults
+    def __init__(self, value: Any, location: str, faults: list[str]) -> None:
+        self.location, self.faults = location, faults
         self.values: dict[str, Any] = value if isinstance(value, dict) else {}
         if not isinstance(value, dict):
-            faults.append(f"{place}: found {short(value)}, expected an object")
+            faults.append(f"{location}: found {short(value)}, expected an object")
 
     def at(self, name: str) -> str:
         """Return the location of a member."""
-        return paths.join(self.place, name)
+        return paths.join(self.location, name)
 
     def refuse(self, name: str, fault: str) -> None:
         """Record a problem of one member."""

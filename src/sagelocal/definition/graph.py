@@ -31,10 +31,10 @@ def flatten(steps: Iterable[Step]) -> Iterator[tuple[Step, Step | None]]:
 
 def sources(step: Step) -> tuple[tuple[str, Any], ...]:
     """Return (location, value) of everything in a step that may hold references, its branches excluded."""
-    place = f"steps[{step.name}].Arguments"
+    location = f"steps[{step.name}].Arguments"
     if step.type == "Condition":
-        return ((f"{place}.Conditions", list(step.conditions)),)
-    return ((place, step.arguments),)
+        return ((f"{location}.Conditions", list(step.conditions)),)
+    return ((location, step.arguments),)
 
 
 def dependencies(definition: Definition) -> Mapping[str, frozenset[str]]:

@@ -132,26 +132,26 @@ def _json_get(body: Any, scope: Scope) -> Any:
         raise UnresolvedValue(f"{body['Path']!r} in {source}", str(error)) from error
 
 
-def condition_faults(condition: Any, place: str) -> Iterator[str]:
+def condition_faults(condition: Any, location: str) -> Iterator[str]:
     """Yield `location: problem` for the syntax of a condition; expressions inside it are not checked."""
     kind = condition.get("Type") if isinstance(condition, dict) else None
     expected = _MEMBERS.get(kind) if isinstance(kind, str) else None
     if expected is None:
-        yield f"{place}.Type: found {short(kind)}, expected one of {', '.join(_MEMBERS)}"
+        yield f"{location}.Type: found {short(kind)}, expected one of {', '.join(_MEMBERS)}"
         return
     for name in sorted(expected ^ (condition.keys() - {"Type"})):
-        yield f"{place}: {name!r} is {'missing' if name in expected else 'no member'} of {kind}"
+        yield f"{location}: {name!r} is {'missing' if name in expected else 'no member'} of {kind}"
     if kind == "In" and not isinstance(condition.get("Values"), list):
-        yield f"{place}.Values: found {short(condition.get('Values'))}, expected a list"
+        yield f"{location}.Values: found {short(condition.get('Values'))}, expected a list"
     if kind == "Not":
-        yield from condition_faults(condition.get("Expression"), f"{place}.Expression")
+        yield from condition_faults(condition.get("Expression"), f"{location}.Expression")
     if kind == "Or":
         parts = condition.get("Conditions")
         if not isinstance(parts, list) or not parts:
-            yield f"{place}.Conditions: found {short(parts)}, expected a list of conditions"
+            yield f"{location}.Conditions: found {short(parts)}, expected a list of conditions"
             return
         for index, part in enumerate(parts):
-            yield from condition_faults(part, f"{place}.Conditions[{index}]")
+            yield from condition_faults(part, f"{location}.Conditions[{index}]")
 
 
 def holds(condition: Mapping[str, Any], scope: Scope) -> Outcome:

@@ -51,7 +51,7 @@ def read(raw: list[Any], faults: list[str]) -> dict[str, Parameter]:
         if not _NAME.fullmatch(name):
             fields.refuse("Name", f"found {short(name)}, expected letters, digits, - and _")
             continue
-        fields.place = f"parameters[{name}]"
+        fields.location = f"parameters[{name}]"
         if name in found:
             fields.refuse("Name", "is declared twice")
         found[name] = _parameter(fields, name)

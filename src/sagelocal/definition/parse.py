@@ -119,23 +119,23 @@ def _reference_faults(definition: Definition) -> Iterator[str]:
     known = {step.name: step for step, _ in graph.flatten(definition.steps)}
     values = [item for step in known.values() for item in graph.sources(step)]
     config = definition.raw.get("PipelineExperimentConfig")
-    for place, value in (*values, ("PipelineExperimentConfig", config)):
-        if place.startswith("steps"):
-            yield from expressions.faults(value, place)
-        for where, found in expressions.gets(value, place):
+    for location, value in (*values, ("PipelineExperimentConfig", config)):
+        if location.startswith("steps"):
+            yield from expressions.faults(value, location)
+        for where, found in expressions.gets(value, location):
             yield from _unknown(definition, known, found, where)
 
 
 def _unknown(
-    definition: Definition, named: Mapping[str, Step], found: expressions.Reference, place: str
+    definition: Definition, named: Mapping[str, Step], found: expressions.Reference, location: str
 ) -> Iterator[str]:
     known = {"Parameters": definition.parameters, "Steps": named}.get(found.root)
     if known is not None and found.name not in known:
-        yield f"{place}: no {found.root[:-1].lower()} {found.name!r}{likely(found.name, known)}"
+        yield f"{location}: no {found.root[:-1].lower()} {found.name!r}{likely(found.name, known)}"
     elif found.path[:1] == ("PropertyFiles",):
         files = named[found.name].property_files
         if found.path[1:] and found.path[1] not in files:
             name = str(found.path[1])
-            yield f"{place}: step {found.name!r} has no property file {name!r}{likely(name, files)}"
-    elif found.root == "Steps" and not place.startswith("steps"):
-        yield f"{place}: refers to step {found.name!r}, but is needed before any step runs"
+            yield f"{location}: step {found.name!r} has no property file {name!r}{likely(name, files)}"
+    elif found.root == "Steps" and not location.startswith("steps"):
+        yield f"{location}: refers to step {found.name!r}, but is needed before any step runs"

@@ -43,17 +43,17 @@ def parse(text: str) -> Parts:
     return tuple(parts)
 
 
-def join(place: str, part: str | int) -> str:
-    """Return the path of a member (str) or an item (int) of the value at `place`.
+def join(location: str, part: str | int) -> str:
+    """Return the path of a member (str) or an item (int) of the value at `location`.
 
     >>> join("steps[train].Arguments", "RoleArn"), join("a", "x.y")
     ('steps[train].Arguments.RoleArn', "a['x.y']")
     """
     if isinstance(part, int):
-        return f"{place}[{part}]"
+        return f"{location}[{part}]"
     if _PLAIN.fullmatch(part):
-        return f"{place}.{part}" if place else part
-    return f"{place}[{part!r}]"
+        return f"{location}.{part}" if location else part
+    return f"{location}[{part!r}]"
 
 
 def follow(value: Any, path: Parts, keys: Collection[str] = ()) -> Any:
@@ -68,13 +68,13 @@ def follow(value: Any, path: Parts, keys: Collection[str] = ()) -> Any:
     Raises:
         LookupError: There is no such value; the message says where the path ends and what is there.
     """
-    place = ""
+    location = ""
     for part in path:
         found = _member(value, part, keys)
         if not found:
-            here = f"at {place!r}" if place else "at the top"
+            here = f"at {location!r}" if location else "at the top"
             raise LookupError(f"no {part!r} {here}, which has {_content(value)}")
-        value, place = found[0], join(place, part)
+        value, location = found[0], join(location, part)
     return value
 
 

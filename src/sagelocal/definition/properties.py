@@ -25,8 +25,8 @@ def faults(definition: Definition) -> Iterator[str]:
     """Yield `location: problem` for every reference to a property that its step won't have."""
     named = {step.name: step for step, _ in graph.flatten(definition.steps)}
     for step in named.values():
-        for place, value in graph.sources(step):
-            for where, found in expressions.gets(value, place):
+        for location, value in graph.sources(step):
+            for where, found in expressions.gets(value, location):
                 try:
                     shape(found, named)
                 except InputError as error:
@@ -65,15 +65,15 @@ def _output(step: Step, path: paths.Parts) -> Shape:
 
 
 def _member(here: Shape, part: str | int, above: paths.Parts, step: Step) -> Shape:
-    place = ".".join(("Steps", step.name, *map(str, above)))
+    location = ".".join(("Steps", step.name, *map(str, above)))
     if here.type_name == "structure" and isinstance(part, str):
         if part not in here.members:
-            raise InputError(f"{place} has no {part!r}{likely(part, here.members)}")
+            raise InputError(f"{location} has no {part!r}{likely(part, here.members)}")
         return here.members[part]
     if here.type_name == "map" and isinstance(part, str):
         return here.value
     if here.type_name != "list":
-        raise InputError(f"{place} is a {here.type_name}, which has no {part!r}")
+        raise InputError(f"{location} is a {here.type_name}, which has no {part!r}")
     if isinstance(part, str):
         _check_item(part, above, step)
     return here.member

@@ -122,9 +122,9 @@ def _of_number(number: int | None) -> str | None:
     return None
 
 
-def read(raw: list[Any], place: str, faults: list[str], step_type: str = "") -> tuple[RetryPolicy, ...]:
+def read(raw: list[Any], location: str, faults: list[str], step_type: str = "") -> tuple[RetryPolicy, ...]:
     """Return the RetryPolicies of a step, and add what is wrong with them to `faults`."""
-    found = [_policy(Fields(item, f"{place}[{index}]", faults)) for index, item in enumerate(raw)]
+    found = [_policy(Fields(item, f"{location}[{index}]", faults)) for index, item in enumerate(raw)]
     if step_type in _OWN_RETRIES:
         kept = [[name for name in policy.exception_types if name != INTERNAL_ERROR] for policy in found]
         found = [replace(policy, exception_types=tuple(names)) for policy, names in zip(found, kept, strict=True)]

@@ -92,14 +92,14 @@ def _no_file(step: str, name: str) -> Any:
 
 
 def _check_step(step: Step, shape: Shape, check: _Check) -> None:
-    place = f"steps[{step.name}].Arguments"
+    location = f"steps[{step.name}].Arguments"
     before = len(check.faults)
     arguments = {**_NAMES.get(step.type, {}), **step.arguments}
-    block = _value(arguments, shape, place, check)
-    check.faults.extend(f"{place}{fault}" for fault in _missing(step))
+    block = _value(arguments, shape, location, check)
+    check.faults.extend(f"{location}{fault}" for fault in _missing(step))
     if len(check.faults) == before:
         report = ParamValidator().validate(block, shape)
-        check.faults.extend(f"{place}: {line}" for line in report.generate_report().splitlines())
+        check.faults.extend(f"{location}: {line}" for line in report.generate_report().splitlines())
 
 
 def _missing(step: Step) -> Iterator[str]:
@@ -115,47 +115,47 @@ def _missing(step: Step) -> Iterator[str]:
                     yield f"{where}.{name}: is missing, and a {step.type} step can't do without"
 
 
-def _value(value: Any, shape: Shape, place: str, check: _Check) -> Any:
+def _value(value: Any, shape: Shape, location: str, check: _Check) -> Any:
     """Return `value` as the service would get it, with a sample where the value is known only in a run."""
     if expression(value):
         try:
             value = resolve(value, check.scope)
         except UnresolvedValue:
-            return _stand_in(value, shape, place, check)
+            return _stand_in(value, shape, location, check)
     found = list(constraints.faults(value, shape))
-    check.faults.extend(f"{place}: {fault}" for fault in found)
+    check.faults.extend(f"{location}: {fault}" for fault in found)
     if not constraints.fits(value, shape):
         return _sample(shape)
     if shape.type_name == "structure":
-        return _structure(value, shape, place, check)
+        return _structure(value, shape, location, check)
     if shape.type_name == "list":
-        return [_value(item, shape.member, paths.join(place, index), check) for index, item in enumerate(value)]
+        return [_value(item, shape.member, paths.join(location, index), check) for index, item in enumerate(value)]
     if shape.type_name == "map":
         for key in value:
-            check.faults.extend(f"{place}: key: {fault}" for fault in constraints.faults(key, shape.key))
-        return {key: _value(item, shape.value, paths.join(place, key), check) for key, item in value.items()}
+            check.faults.extend(f"{location}: key: {fault}" for fault in constraints.faults(key, shape.key))
+        return {key: _value(item, shape.value, paths.join(location, key), check) for key, item in value.items()}
     return value
 
 
-def _structure(value: dict[str, Any], shape: Shape, place: str, check: _Check) -> dict[str, Any]:
+def _structure(value: dict[str, Any], shape: Shape, location: str, check: _Check) -> dict[str, Any]:
     for name in shape.required_members:
         if name not in value:
-            check.faults.append(f"{paths.join(place, name)}: is missing, and it is required")
+            check.faults.append(f"{paths.join(location, name)}: is missing, and it is required")
     found = {}
     for name, item in value.items():
         if name in shape.members:
-            found[name] = _value(item, shape.members[name], paths.join(place, name), check)
+            found[name] = _value(item, shape.members[name], paths.join(location, name), check)
         else:
             fault = f"is no member of {shape.name}{likely(name, shape.members)}"
-            check.faults.append(f"{paths.join(place, name)}: {fault}")
+            check.faults.append(f"{paths.join(location, name)}: {fault}")
     return found
 
 
-def _stand_in(value: Any, shape: Shape, place: str, check: _Check) -> Any:
+def _stand_in(value: Any, shape: Shape, location: str, check: _Check) -> Any:
     kind = _type(value, check)
     group = constraints.TYPES[shape.type_name]
     if kind is not None and constraints.TYPES[kind] != group and (kind, shape.type_name) not in _WIDENS:
-        check.faults.append(f"{place}: will be {constraints.TYPES[kind][1]}, expected {group[1]}")
+        check.faults.append(f"{location}: will be {constraints.TYPES[kind][1]}, expected {group[1]}")
     return _sample(shape)
 
 

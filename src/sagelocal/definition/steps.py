@@ -103,18 +103,18 @@ class Definition:
     raw: Mapping[str, Any]
 
 
-def read(raw: list[Any], place: str, faults: list[str]) -> tuple[Step, ...]:
+def read(raw: list[Any], location: str, faults: list[str]) -> tuple[Step, ...]:
     """Return the steps of one list, and add what is wrong with them to `faults`."""
-    if not raw and place == "steps":
+    if not raw and location == "steps":
         faults.append("steps: found none, expected at least one")
-    return tuple(_step(item, f"{place}[{index}]", faults) for index, item in enumerate(raw))
+    return tuple(_step(item, f"{location}[{index}]", faults) for index, item in enumerate(raw))
 
 
-def _step(raw: Any, place: str, faults: list[str]) -> Step:
-    fields = Fields(raw, place, faults)
+def _step(raw: Any, location: str, faults: list[str]) -> Step:
+    fields = Fields(raw, location, faults)
     name = fields.take("Name", str, "", required=True)
     if _STEP_NAME.fullmatch(name):
-        fields.place = f"steps[{name}]"
+        fields.location = f"steps[{name}]"
     elif "Name" in fields.values:
         fields.refuse("Name", f"found {short(name)}, expected 1 to 64 letters, digits, - and _")
     kind = fields.take("Type", str, "", required=True)

@@ -82,10 +82,10 @@ def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileR
     for item in job.inputs:
         _bring(item, context, [host.ml / item.folder for host in hosts], contents[item.name])
     with _checkpoints(job, context, hosts):
-        place, ended = instances.run([_command(job, context, host) for host in hosts])
+        index, ended = instances.run([_command(job, context, host) for host in hosts])
     if ended.failed:
         kind = retries.after_exit(ended.code, ended.fault, timed_out=ended.timed_out)
-        raise StepFailed(context.step, _reason(job, context, hosts[place], ended), context.log, kind)
+        raise StepFailed(context.step, _reason(job, context, hosts[index], ended), context.log, kind)
     outputs = {item.uri: context.store.publish(item.uri, _made(job, item, context, hosts)) for item in job.outputs}
     found = {name: value for host in reversed(hosts) for name, value in _metrics(patterns, host.log)}
     message = next(filter(None, (text_of(host.ml / "output" / "message") for host in hosts)), "")

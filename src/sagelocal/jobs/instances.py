@@ -100,12 +100,12 @@ def run(commands: Sequence[sandbox.Command]) -> tuple[int, sandbox.Exit]:
     """Run all commands, and return the index and exit of the first that failed, or else of the first command."""
     ends: list[tuple[int, sandbox.Exit]] = []
     with ExitStack() as stack:
-        running = {stack.enter_context(sandbox.Running(command)): place for place, command in enumerate(commands)}
+        running = {stack.enter_context(sandbox.Running(command)): index for index, command in enumerate(commands)}
         while running:
             for job in select.select(list(running), [], [])[0]:
-                place, ended = running.pop(job), job.wait()
+                index, ended = running.pop(job), job.wait()
                 if ended.failed and not any(other.failed for _, other in ends):
                     for other in running:
                         other.stop()
-                ends.append((place, ended))
+                ends.append((index, ended))
     return next((end for end in ends if end[1].failed), min(ends, key=lambda end: end[0]))

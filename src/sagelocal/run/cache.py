@@ -75,7 +75,7 @@ def keep(folder: Path, entry: Entry) -> None:
     """Write an entry; from then on, the step's outputs may be reused."""
     body = json.dumps(dataclasses.asdict(entry), sort_keys=True)
     seal = hashlib.sha256(body.encode()).hexdigest()
-    publish.write_file(_place(folder, entry.key), f"{seal}\n{body}\n".encode())
+    publish.write_file(_path(folder, entry.key), f"{seal}\n{body}\n".encode())
 
 
 def find(folder: Path, wanted: str, store: Store, not_before: float) -> Entry | None:
@@ -87,7 +87,7 @@ def find(folder: Path, wanted: str, store: Store, not_before: float) -> Entry | 
         store: The store of the outputs.
         not_before: An entry created earlier (seconds since 1970) has expired.
     """
-    entry = _read(_place(folder, wanted))
+    entry = _read(_path(folder, wanted))
     if entry is None or entry.key != wanted or entry.created < not_before:
         return None
     for uri, records in entry.outputs.items():
@@ -97,7 +97,7 @@ def find(folder: Path, wanted: str, store: Store, not_before: float) -> Entry | 
     return entry
 
 
-def _place(folder: Path, wanted: str) -> Path:
+def _path(folder: Path, wanted: str) -> Path:
     return folder / f"{wanted}.json"
 
 

@@ -193,10 +193,10 @@ def _job_faults(kind: str, arguments: Any) -> Iterator[str]:
     for items, address, folder in _ADDRESSES[kind]:
         yield from _repeated(_list(arguments, items), items)
         for index, item in enumerate(_list(arguments, items)):
-            place = f"{items}[{index}]."
+            location = f"{items}[{index}]."
             if not items.endswith("Outputs"):
-                yield from _broken(_INPUT_RULES[kind], item, place)
-            yield from _address_faults(item, address, folder, place)
+                yield from _broken(_INPUT_RULES[kind], item, location)
+            yield from _address_faults(item, address, folder, location)
     for where in _ALONE[kind]:
         yield from _refusals(_at(arguments, where), split, where)
     yield from _refusals(_at(arguments, "CheckpointConfig.LocalPath"), _checkpoints, "CheckpointConfig.LocalPath")
@@ -205,7 +205,7 @@ def _job_faults(kind: str, arguments: Any) -> Iterator[str]:
 def _has_unknown(arguments: Any) -> bool:
     """Return whether a member that filters depend on needs a finished step."""
     places = ("DataProcessing", "TransformInput", "TransformOutput")
-    blocks = [_at(arguments, place) for place in places]
+    blocks = [_at(arguments, location) for location in places]
     return any(not isinstance(block, dict) or _UNKNOWN in block.values() for block in blocks)
 
 
@@ -215,38 +215,38 @@ def _empty(arguments: Any) -> Iterator[str]:
             yield f"{where}: found 0; a job has at least one instance"
 
 
-def _repeated(items: list[Any], place: str) -> Iterator[str]:
+def _repeated(items: list[Any], location: str) -> Iterator[str]:
     """Yield a problem for each duplicate name: the second item would silently replace the first."""
     names = [_at(item, name) for item in items for name in ("InputName", "OutputName", "ChannelName")]
     known = [name for name in names if isinstance(name, str)]
     for name in sorted({name for name in known if known.count(name) > 1}):
-        yield f"{place}: the name {name!r} stands more than once: give each its own"
+        yield f"{location}: the name {name!r} stands more than once: give each its own"
 
 
-def _broken(rules: tuple[_Rule, ...], value: Any, place: str) -> Iterator[str]:
+def _broken(rules: tuple[_Rule, ...], value: Any, location: str) -> Iterator[str]:
     for where, allowed, why in rules:
         found = _at(value, where)
         if found is not _UNKNOWN and found is not None and found not in allowed:
-            yield f"{place}{where}: found {short(found)}; {why}"
+            yield f"{location}{where}: found {short(found)}; {why}"
 
 
-def _address_faults(item: Any, address: str, folder: str, place: str) -> Iterator[str]:
+def _address_faults(item: Any, address: str, folder: str, location: str) -> Iterator[str]:
     uri = _at(item, address)
     if uri is None:
-        yield f"{place}{address}: is missing, and only S3 addresses run here"
+        yield f"{location}{address}: is missing, and only S3 addresses run here"
     for where, check in ((address, split), (folder, _folder)):
         text = _at(item, where) if where else None
-        yield from _refusals(text, check, f"{place}{where}")
+        yield from _refusals(text, check, f"{location}{where}")
         if where == folder and where and text is None:
-            yield f"{place}{where}: is missing, expected a path that begins with {contracts.PROCESSING}"
+            yield f"{location}{where}: is missing, expected a path that begins with {contracts.PROCESSING}"
 
 
-def _refusals(text: Any, check: Callable[[str], object], place: str) -> Iterator[str]:
+def _refusals(text: Any, check: Callable[[str], object], location: str) -> Iterator[str]:
     if isinstance(text, str):
         try:
             check(text)
         except InputError as error:
-            yield f"{place}: {error}"
+            yield f"{location}: {error}"
 
 
 def _folder(text: str) -> str:

@@ -138,12 +138,12 @@ class FolderStore:
             ArtifactError: A part of the path is a link, so the content is not the store's own.
         """
         bucket, parts = split(uri)
-        place = self.root
+        path = self.root
         for part in (bucket, *parts):
-            place /= part
-            if place.is_symlink():
-                raise ArtifactError(f"{place} is a link: replace it by a plain copy")
-        return place
+            path /= part
+            if path.is_symlink():
+                raise ArtifactError(f"{path} is a link: replace it by a plain copy")
+        return path
 
     def listing(self, uri: str) -> dict[str, FileRecord]:
         """See `Store.listing`."""
@@ -181,9 +181,9 @@ class FolderStore:
 
     def _publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
         target = self.path(uri)
-        for place in (target, *target.parents):
-            if place.is_file():
-                raise InputError(f"{uri} can't hold objects: {place} is an object itself, remove it")
+        for path in (target, *target.parents):
+            if path.is_file():
+                raise InputError(f"{uri} can't hold objects: {path} is an object itself, remove it")
         owned = self._owned(uri)
         kept = {name: path for name, path in self._objects(uri).items() if name not in owned}
         fresh = target.with_name(f"{publish.STAGING}new-{target.name}") if target.exists() else target
