@@ -24,7 +24,7 @@ from jobmajor import settings, soc
 from jobmajor.batch import parts as batch
 from jobmajor.data import examples, onet, prepare
 from jobmajor.errors import Error, Unfinished
-from jobmajor.evaluation import behaviour, evaluate, gate, report
+from jobmajor.evaluation import behaviour, evaluate, report
 from jobmajor.lineage import code_version
 from jobmajor.model import classifier, thresholds, transformer
 from jobmajor.model.transformer import launch
@@ -135,15 +135,16 @@ def run_evaluate(root: Path, seed: int) -> None:
     origin, test = _read(inputs / "test")
     model, made = _model(inputs / "model" / artifact.MODEL)
     shares = model.predict_proba(test["title"])
-    evaluation = evaluate.evaluate(test, shares, model.classes(), seed=seed)
     counted = test.filter(pl.col("source") == examples.COUNTED)
-    evaluation["levels"] = evaluate.by_level(counted, _by_level(model, counted["title"]))
-    evaluation["behaviour"] = behaviour.behaviour(model.predict_proba, counted["title"].to_list())
-    evaluation["champion"] = _compared(inputs / "champion", test, (model, shares), seed)
-    evaluation["dataset"] = {**origin.source, **origin.settings, "rows": dict(origin.rows)}
-    evaluation["model"] = {"digest": made.digest, **model.about}
-    evaluation["gate"] = gate.inspect(evaluation)
-    _publish_evaluation(_new(output / "evaluation"), evaluation, origin)
+    evaluation = evaluate.Evaluation(
+        **evaluate.evaluate(test, shares, model.classes(), seed=seed),
+        levels=evaluate.by_level(counted, _by_level(model, counted["title"])),
+        behaviour=behaviour.behaviour(model.predict_proba, counted["title"].to_list()),
+        champion=_compared(inputs / "champion", test, (model, shares), seed),
+        dataset={**origin.source, **origin.settings, "rows": dict(origin.rows)},
+        model={"digest": made.digest, **model.about},
+    )
+    _publish_evaluation(_new(output / "evaluation"), evaluation.to_json(), origin)
     target = _new(output / "prediction_baseline")
     _write_json(target / "prediction_baseline.json", evaluate.prediction_baseline(shares, model.classes()))
     manifest.write(target, **_evaluation_lineage(origin, made, seed, model.about["recipe"]))
