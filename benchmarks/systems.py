@@ -125,7 +125,7 @@ def _load(folder: Path) -> Coder:
 def _version() -> str:
     from jobmajor import lineage  # noqa: PLC0415 - see above
 
-    return lineage.code_version()
+    return lineage.code_version(lineage.TRAIN)
 
 
 OURS = System(

@@ -1,34 +1,190 @@
-"""Which code made something: the identity that manifests, cache keys and versions carry."""
+"""Which code made something: the identity that manifests, cache keys and versions carry.
+
+A step's version changes with what the step imports and with nothing else, so a new stylesheet of the page throws away
+no trained model. The imports are read from the sources, and none of them is executed.
+"""
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import re
 import sys
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+# Where each step begins: a module, and the function of it whose imports count.
+PREPARE = "jobmajor.steps:run_prepare"
+TRAIN = "jobmajor.steps:run_train"
+EVALUATE = "jobmajor.steps:run_evaluate"
+SCORE = "jobmajor.steps:run_score"
+STEPS = {"prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE, "score": SCORE}
 
 # Those whose code decides what a model learns and answers, and those that only one recipe uses.
 _LIBRARIES = ("numba", "numpy", "polars", "python-calamine", "safetensors", "scikit-learn", "scipy")
 _OWN = {"transformer": ("tokenizers", "torch", "transformers")}
-_SOURCES = (".py", ".tsv", ".j2", ".css", ".safetensors")
-_WORDS = "vectors.txt"  # names the rows of vectors.safetensors
+_PACKAGES = ("jobmajor", "sagelocal")
+# Parsing each source takes some 2 ms, too much for a hundred; a test compares these patterns with the parser's answer.
+_COMMENT = re.compile(r"#.*")
+_TYPE_ONLY = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t].*\n|\n)+", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|.+)|import[ \t]+(.+))$", re.MULTILINE)
 
 
 @cache
-def code_version(recipe: str = "linear") -> str:
-    """sha256 over the sources of both packages, Python's version and those of the libraries that the recipe needs.
+def code_version(entry: str, recipe: str = "linear") -> str:
+    """Return the sha256 over all sources that `entry` imports, Python's version and those of the recipe's libraries.
 
-    Times, paths and compiled files don't count; the starter titles are data and have a digest of their own. The
-    versions are read from the libraries' metadata: none is imported.
+    Modules imported within a function count, as do the data files that a module names and that lie beside it. Times,
+    paths and compiled files don't count; the starter titles are data and have a digest of their own. The versions are
+    read from the libraries' metadata: none is imported.
+
+    Args:
+        entry: A module, or `module:function`. With a function, its module counts whole, but only those of the
+            module's imports count that the function needs.
+        recipe: linear or transformer.
     """
     total = hashlib.sha256(f"python {sys.version_info.major}.{sys.version_info.minor}\n".encode())
     for name in (*_LIBRARIES, *_OWN.get(recipe, ())):
         total.update(f"{name} {metadata.version(name)}\n".encode())
-    for package in ("jobmajor", "sagelocal"):
-        root = Path(str(resources.files(package)))
-        for path in sorted(root.rglob("*")):
-            if path.suffix in _SOURCES or path.name == _WORDS:
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
-                total.update(f"{package}/{path.relative_to(root).as_posix()} {digest}\n".encode())
+    for path in sorted(sources(entry)):
+        total.update(f"{path} {_digest(_root() / path)}\n".encode())
     return total.hexdigest()
+
+
+def pipeline_version(recipe: str = "linear") -> str:
+    """Return the identity of the code of all steps together."""
+    return hashlib.sha256("".join(code_version(entry, recipe) for entry in STEPS.values()).encode()).hexdigest()
+
+
+def command_version(command: Sequence[str], recipe: str = "linear") -> str:
+    """Return the identity of the code that a job's command runs: its step's, or that of all steps.
+
+    Args:
+        command: The program and its arguments, such as python3, -m, jobmajor.steps, train.
+        recipe: As in `code_version`.
+    """
+    module, step = command[1:3], command[3] if len(command) > 3 else ""
+    is_step = list(module) == ["-m", "jobmajor.steps"] and step in STEPS
+    return code_version(STEPS[step], recipe) if is_step else pipeline_version(recipe)
+
+
+@cache
+def sources(entry: str) -> frozenset[str]:
+    """Return the files that count for `entry`, such as "jobmajor/titles.py"; arguments as in `code_version`."""
+    module, _, function = entry.partition(":")
+    if _path(module) is None:
+        raise ValueError(f"{module!r} is no module of {' or '.join(_PACKAGES)}")
+    waiting, seen, found = [module], set[str](), set[str]()
+    while waiting:
+        name = waiting.pop()
+        path = _path(name)
+        if name in seen or path is None:
+            continue
+        seen.add(name)
+        found.update((path, *_data_files(path)))
+        imported = _needed(path, function) if function and name == module else _imports(path)
+        waiting += [*imported, *_packages_above(name)]
+    return frozenset(found)
+
+
+@cache
+def _root() -> Path:
+    """The folder that both packages lie in."""
+    return Path(str(resources.files("jobmajor"))).parent
+
+
+@cache
+def _text(path: str) -> str:
+    return (_root() / path).read_text("utf-8")
+
+
+@cache
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def _path(module: str) -> str | None:
+    """The source of a module of ours; None for others' modules and for names that are none."""
+    place = module.replace(".", "/")
+    if "/" not in place:  # the packages' own `__init__` only forwards names
+        return None
+    return next((path for path in (f"{place}.py", f"{place}/__init__.py") if (_root() / path).is_file()), None)
+
+
+def _packages_above(module: str) -> Iterator[str]:
+    while (module := module.rpartition(".")[0]).count("."):
+        yield module
+
+
+@cache
+def _imports(path: str) -> frozenset[str]:
+    """Names that may be modules of ours: all that the source imports, but for types alone."""
+    text = _TYPE_ONLY.sub("", _COMMENT.sub("", _text(path)))
+    found = set[str]()
+    for module, names, plain in _IMPORT.findall(text):
+        listed = [name.split()[0] for name in (names or plain).strip(" ()\n").split(",") if name.strip()]
+        found.update([module, *(f"{module}.{name}" for name in listed)] if module else listed)
+    return frozenset(name for name in found if name.startswith(_PACKAGES))
+
+
+def _needed(path: str, function: str) -> set[str]:
+    """Names that may be modules of ours: what a function of the source imports, or needs of what its module does."""
+    defined: dict[str, list[ast.stmt]] = {}
+    imported: dict[str, set[str]] = {}
+    for node in ast.parse(_text(path)).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for item in node.names:
+                imported[item.asname or item.name] = {node.module, f"{node.module}.{item.name}"}
+        else:
+            for name in _defined(node):
+                defined.setdefault(name, []).append(node)
+    waiting, seen, found = [function], set[str](), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            found |= imported.get(name, set())
+            for node in (inner for outer in defined.get(name, ()) for inner in ast.walk(outer)):
+                waiting += [node.id] if isinstance(node, ast.Name) else []
+                found |= _named(node)
+    return {name for name in found if name.startswith(_PACKAGES)}
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    targets: Iterable[ast.expr] = node.targets if isinstance(node, ast.Assign) else ()
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _named(node: ast.AST) -> set[str]:
+    """What an import within a function names: the module, and what is taken from it."""
+    if isinstance(node, ast.Import):
+        return {item.name for item in node.names}
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return {node.module, *(f"{node.module}.{item.name}" for item in node.names)}
+    return set()
+
+
+@cache
+def _data_files(path: str) -> frozenset[str]:
+    """Files beside a source that it names between quotes, and those that a template among them names."""
+    folder = path.rpartition("/")[0]
+    waiting, found = [path], set[str]()
+    while waiting:
+        text = _text(waiting.pop())
+        named = {f"{folder}/{name}" for name in _beside(folder) if f'"{name}"' in text} - found
+        found |= named
+        waiting += [name for name in named if name.endswith(".j2")]
+    return frozenset(found)
+
+
+@cache
+def _beside(folder: str) -> tuple[str, ...]:
+    return tuple(path.name for path in (_root() / folder).iterdir() if path.suffix not in ("", ".py", ".pyc"))

@@ -24,8 +24,8 @@ from jobmajor import settings, soc
 from jobmajor.batch import parts as batch
 from jobmajor.data import examples, onet, prepare
 from jobmajor.errors import Error, Unfinished
-from jobmajor.evaluation import behaviour, evaluate, report
-from jobmajor.lineage import code_version
+from jobmajor.evaluation import behaviour, document, evaluate, report
+from jobmajor.lineage import EVALUATE, PREPARE, TRAIN, code_version
 from jobmajor.model import classifier, thresholds, transformer
 from jobmajor.model.transformer import launch
 from jobmajor.pipeline import definition, requests
@@ -51,7 +51,7 @@ def run_prepare(root: Path, how: settings.Split) -> None:
     folder, output = root / "processing" / "input", root / "processing" / "output"
     found = onet.read(folder)
     source = {"release": found.release, "edition": found.edition, "digest": manifest.hash_folder(folder)}
-    lineage = {"settings": asdict(how), "source": source, "code_version": code_version()}
+    lineage = {"settings": asdict(how), "source": source, "code_version": code_version(PREPARE)}
     parts = prepare.with_phrases(prepare.split(examples.build(found), how), examples.phrases(found))
     rows = {name: len(part) for name, part in parts.items()}
     _log.info("prepared %s of release %s", rows, found.release)
@@ -82,7 +82,7 @@ def run_train(root: Path) -> int:
     for figure, value in _validated(model, validation_rows).items():
         _log.info("%s=%.6f", figure, value)
     lineage = {"settings": {"recipe": name, **asdict(how)}, "source": {"data": origin.digest, **origin.source}}
-    model.save(root / "model", rows=dict(origin.rows), code_version=code_version(name), **lineage)
+    model.save(root / "model", rows=dict(origin.rows), code_version=code_version(TRAIN, name), **lineage)
     for kept in (root / requests.CHECKPOINTS).glob("*"):  # what they were kept for has come to its end
         shutil.rmtree(kept, ignore_errors=True)
     _log.info("train_seconds=%.3f", time.monotonic() - begun)
@@ -136,7 +136,7 @@ def run_evaluate(root: Path, seed: int) -> None:
     model, made = _model(inputs / "model" / artifact.MODEL)
     shares = model.predict_proba(test["title"])
     counted = test.filter(pl.col("source") == examples.COUNTED)
-    evaluation = evaluate.Evaluation(
+    evaluation = document.Evaluation(
         **evaluate.evaluate(test, shares, model.classes(), seed=seed),
         levels=evaluate.by_level(counted, _by_level(model, counted["title"])),
         behaviour=behaviour.behaviour(model.predict_proba, counted["title"].to_list()),
@@ -169,13 +169,13 @@ def _publish_evaluation(target: Path, evaluation: Mapping[str, Any], origin: man
     _write_json(target / definition.EVALUATION, evaluation)
     publish.write_file(target / definition.REPORT, report.render(evaluation).encode())
     publish.write_file(target / "card.md", report.card(evaluation).encode())
-    version = code_version(evaluation["model"]["recipe"])
+    version = code_version(EVALUATE, evaluation["model"]["recipe"])
     manifest.write(target, source=dict(origin.source), code_version=version, rows={"test": origin.rows["test"]})
 
 
 def _evaluation_lineage(origin: manifest.Manifest, made: manifest.Manifest, seed: int, recipe: str) -> dict[str, Any]:
     source = {"data": origin.digest, "model": made.digest, **origin.source}
-    return {"settings": {"seed": seed}, "source": source, "code_version": code_version(recipe)}
+    return {"settings": {"seed": seed}, "source": source, "code_version": code_version(EVALUATE, recipe)}
 
 
 def _model(archive: Path) -> tuple[Classifier, manifest.Manifest]:

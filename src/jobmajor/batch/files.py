@@ -196,7 +196,7 @@ def _context(classifier: Classifier, digest: str, coder: Coder, wanted: FileOpti
     """Return everything besides the title that an answer depends on."""
     listed = wanted.overrides.codes if wanted.overrides else {}
     names = hashlib.sha256(json.dumps({title: dict(codes) for title, codes in listed.items()}).encode()).hexdigest()
-    version = lineage.code_version(classifier.scorer.recipe)
+    version = lineage.code_version(__name__, classifier.scorer.recipe)
     return json.dumps([version, digest, coder.levels, coder.k, wanted.exact, names])
 
 

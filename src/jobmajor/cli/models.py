@@ -27,10 +27,11 @@ def add(app: typer.Typer) -> None:
 def _registry(home: Path | None) -> Registry:
     """Open the workspace's registry; refuse a workspace that has none, rather than make one."""
     from jobmajor.errors import NoChampion
+    from jobmajor.home import Workspace
     from jobmajor.registry.loading import open_registry
 
     folder = workspace(home)
-    if not (folder / "mlflow.db").is_file():
+    if not Workspace(folder).database.is_file():
         raise NoChampion(folder)
     return open_registry(folder)
 

@@ -167,11 +167,12 @@ def tune(
     Example: jobmajor tune --trials 50 --data onet/28.1
     """
     from jobmajor import settings
+    from jobmajor.home import Workspace
     from jobmajor.pipeline import run as local
     from jobmajor.pipeline import tune
 
     folder = workspace(home)
-    target = output or folder / "tune.toml"
+    target = output or Workspace(folder).found_settings
     options = local.Options(
         release=release,
         data=data,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jobmajor.data import releases, transfer
 from jobmajor.errors import ArtifactError, DataError
+from jobmajor.home import Workspace
 from jobmajor.tables import archive
 from sagelocal.storage import lock, manifest, publish
 
@@ -28,7 +29,7 @@ _MAX_TEXT_BYTES = 16 * 2**20
 def target(release: str, home: Path, edition: Edition = "workbook") -> Path:
     """Where the workspace keeps a release; the text edition beside the workbooks."""
     name = release if edition == "workbook" else f"{release}-{edition}"
-    return home / "data" / name
+    return Workspace(home).releases / name
 
 
 def cached(release: str, home: Path, edition: Edition = "workbook") -> Path | None:
@@ -113,7 +114,7 @@ def pull(
     items = tuple(
         transfer.Item(remote.name, f"{options.base}/{remote.path}", remote.sha256) for remote in wanted.remotes(edition)
     )
-    partial = home / "data" / f".partial-{folder.name}"
+    partial = Workspace(home).releases / f".partial-{folder.name}"
     parts = {item: partial / f"{item.name}.part" for item in items}
     try:
         with lock.take(partial / "lock", busy=home):  # two fetches into one partial file would mix their bytes

@@ -6,14 +6,14 @@ same figures in any order of rows, so an evaluation can be repeated by somebody 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from jobmajor import soc
-from jobmajor.evaluation import gate, metrics
+from jobmajor.evaluation import metrics
 from jobmajor.evaluation.bootstrap import bootstrap, interval
 from jobmajor.evaluation.judged import Judged, all_classes, headline, judge, majors_listed, slice_rules
 
@@ -29,42 +29,6 @@ if TYPE_CHECKING:
 _THRESHOLDS = tuple(step / 20 for step in range(10, 20))  # 0.50 to 0.95: where one would auto-accept
 _WORST = 20
 _EXAMPLES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """All that is found out about a candidate, in the order of `evaluation.json`.
-
-    Attributes:
-        classification_metrics: This and the five after it are what `evaluate` returns.
-        per_class: One entry for each class.
-        confusion: The classes and their confusion matrix.
-        slices: Figures of rows that have something in common.
-        calibration: How far stated confidence can be trusted.
-        confusions: The commonest mistakes.
-        levels: What `by_level` returns.
-        behaviour: What `behaviour.behaviour` returns.
-        champion: The comparison with the champion; None where there is no champion yet.
-        dataset: Where the titles come from and how they were split.
-        model: The model's digest and what it says of itself.
-    """
-
-    classification_metrics: Mapping[str, Any]
-    per_class: Sequence[Mapping[str, Any]]
-    confusion: Mapping[str, Any]
-    slices: Mapping[str, Any]
-    calibration: Mapping[str, Any]
-    confusions: Sequence[Mapping[str, Any]]
-    levels: Mapping[str, Any]
-    behaviour: Mapping[str, Any]
-    champion: Mapping[str, Any] | None
-    dataset: Mapping[str, Any]
-    model: Mapping[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `evaluation.json`, with the gate's findings at its end."""
-        body = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {**body, "gate": gate.inspect(body)}
 
 
 def _figures(counted: Judged) -> Callable[[Floats], Floats]:
@@ -105,7 +69,7 @@ def _any_code(counted: Judged) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 def evaluate(
     test: pl.DataFrame, probabilities: NDArray[np.float32], classes: Sequence[str], *, seed: int
 ) -> dict[str, Any]:
-    """Return the first six parts of an `Evaluation`, by name.
+    """Return the first six parts of a `document.Evaluation`, by name.
 
     Args:
         test: Columns `title`, `text`, `code`, `codes`, `source`, `family`. Rows with source

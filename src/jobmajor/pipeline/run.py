@@ -11,6 +11,7 @@ import json
 import logging
 import tempfile
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from jobmajor.data import folder as folders
 from jobmajor.data import source as sources
 from jobmajor.errors import InputError, SettingError
 from jobmajor.evaluation import gate
-from jobmajor.lineage import code_version
+from jobmajor.home import Workspace
+from jobmajor.lineage import TRAIN, code_version, command_version, pipeline_version
 from jobmajor.model import transformer
 from jobmajor.model.transformer import checkpoint_files
 from jobmajor.pipeline import definition as pipeline
@@ -150,7 +152,7 @@ def _source(home: Path, options: Options) -> Source:
 
 def _run(home: Path, options: Options, found: tuple[Source, list[Path]], lock: int) -> Outcome:
     source, checkpoint = found
-    store = FolderStore(home.absolute() / "s3")
+    store = FolderStore(Workspace(home.absolute()).buckets)
     parameters = {
         "InputDataUrl": inputs.data(source, store, options.settings),
         "TestScoreThreshold": _threshold(options, source),
@@ -198,7 +200,13 @@ def _threshold(options: Options, source: Source) -> float:
 
 def _executor_options(options: Options, parameters: Mapping[str, Any], handler: _Registration) -> executor.RunOptions:
     current = environment.current()
-    ours = executor.Environment(current.prefix, code_version(options.settings.train.recipe), honours_root=True)
+    recipe = options.settings.train.recipe
+    ours = executor.Environment(
+        current.prefix,
+        pipeline_version(recipe),
+        honours_root=True,
+        digest_of_command=partial(command_version, recipe=recipe),
+    )
     return executor.RunOptions(
         parameters=parameters,
         environment=ours,
@@ -213,7 +221,7 @@ def _run_key(definition: Definition, parameters: Mapping[str, Any], settings: Se
     decided = ("TestScoreThreshold", "ModelApprovalStatus")
     bound = definitions.bind(definition.parameters, parameters)
     given = {name: value for name, value in bound.items() if name not in decided}
-    text = json.dumps([definition.digest, code_version(settings.train.recipe), given], sort_keys=True)
+    text = json.dumps([definition.digest, pipeline_version(settings.train.recipe), given], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -249,7 +257,7 @@ class _Registration:
                         "parameters": dict(parameters),
                         "compared_with": parameters["ChampionModelUrl"],
                         "data": evaluation["dataset"],
-                        "code_version": code_version(evaluation["model"]["recipe"]),
+                        "code_version": code_version(TRAIN, evaluation["model"]["recipe"]),
                     },
                     attachments=tuple(sorted(attachments.iterdir())),
                 )

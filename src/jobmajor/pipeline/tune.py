@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from jobmajor.errors import ArtifactError, InputError, MissingExtra
 from jobmajor.evaluation import metrics
 from jobmajor.evaluation.judged import all_classes, headline, judge
+from jobmajor.home import Workspace
 from jobmajor.lineage import code_version
 from jobmajor.model import thresholds
 from jobmajor.settings import Linear
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-DATABASE = "tune.db"
-_LOCK = "tune.lock"
 _DIGITS = 4  # of a value that is tried: more would say nothing
 
 
@@ -118,8 +117,8 @@ def run(home: Path, train: pl.DataFrame, validation: pl.DataFrame, options: Opti
     options = options or Options()
     check(options)
     data = _digest(train, validation)
-    with lock.take(home / _LOCK, busy=home):
-        study = _open(home / DATABASE, _name(data, options.settings), options)
+    with lock.take(Workspace(home).trials_lock, busy=home):
+        study = _open(Workspace(home).trials, _name(data, options.settings), options)
         finished = _finished(study, options.settings)
         while len(finished) < options.trials:
             begun = time.monotonic()
@@ -225,7 +224,7 @@ def _name(data: str, base: Linear) -> str:
     """What a study is called: figures of other data, ranges, settings or code can't be compared with its own."""
     tuned = {one.name for one in SPACE}
     fixed = {name: value for name, value in asdict(base).items() if name not in tuned}
-    parts = {"data": data, "space": [asdict(one) for one in SPACE], "settings": fixed, "code": code_version()}
+    parts = {"data": data, "space": [asdict(one) for one in SPACE], "settings": fixed, "code": code_version(__name__)}
     return f"linear-{hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]}"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from jobmajor import settings
 from jobmajor.errors import ChecksumMismatch, InputError, NoChampion
+from jobmajor.home import Workspace
 from jobmajor.model import classifier
 from jobmajor.registry import artifact, mlflow_database
 from jobmajor.registry.versions import folder_of
@@ -37,7 +38,7 @@ def champion_folder(home: Path) -> Path | None:
         RegistryError: The database can't be read, or the champion was not made by jobmajor.
     """
     home = home.resolve()
-    database = home / "mlflow.db"
+    database = Workspace(home).database
     if not database.is_file():
         return None
     try:

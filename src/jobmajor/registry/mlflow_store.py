@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jobmajor.errors import ArtifactError, ChecksumMismatch, RegistryError, SettingError, UnknownVersion
+from jobmajor.home import Workspace
 from jobmajor.registry import mlflow_database
 from jobmajor.registry.versions import (
     CHAMPION,
@@ -55,8 +56,8 @@ class MlflowRegistry:
         if {"?", "%"} & set(str(home.resolve())):  # they mean something else in a database's address
             raise SettingError("home", str(home), "a path without ? and %")
         self._home = home.resolve()
-        self._models = self._home / "models"
-        self._models.mkdir(parents=True, exist_ok=True)
+        self._workspace = Workspace(self._home)
+        self._workspace.models.mkdir(parents=True, exist_ok=True)
         with mlflow_database.one_line():
             self._client = self._open()
 
@@ -131,13 +132,13 @@ class MlflowRegistry:
             return self._sweep()
 
     def _open(self) -> MlflowClient:
-        database = self._home / "mlflow.db"
+        database = self._workspace.database
         if not database.exists():
             with self._writing():
                 if not database.exists():
-                    for folder in (self._home, self._models):
+                    for folder in (self._home, self._workspace.models):
                         publish.sweep(folder)  # of a process killed while it made the database
-                    mlflow_database.create(database, self._models)
+                    mlflow_database.create(database, self._workspace.models)
         client = mlflow_database.client(database)
         if not client.search_registered_models(_OURS):
             with self._writing():
@@ -147,10 +148,10 @@ class MlflowRegistry:
 
     def _writing(self) -> AbstractContextManager[int]:
         """Hold the registry as its only writer, until the block ends or the process dies."""
-        return lock.wait_for(self._home / "registry.lock")
+        return lock.wait_for(self._workspace.registry_lock)
 
     def _sweep(self) -> int:
-        publish.sweep(self._models)
+        publish.sweep(self._workspace.models)
         experiments = self._client.search_experiments(filter_string=f"name LIKE '{MODEL_NAME}%'")
         runs = self._client.search_runs(
             [experiment.experiment_id for experiment in experiments],
@@ -213,7 +214,7 @@ class MlflowRegistry:
 
     def _experiment(self) -> str:
         """An id; MLflow fixes an experiment's folder for good, so a moved workspace gets another."""
-        location = (self._home / "artifacts").as_uri()
+        location = self._workspace.artifacts.as_uri()
         name = MODEL_NAME
         found = self._client.get_experiment_by_name(name)
         if found and found.artifact_location != location:

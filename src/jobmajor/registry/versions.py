@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jobmajor.errors import InputError, PromotionRefused, RegistryError, SettingError
+from jobmajor.home import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,7 +175,7 @@ class Registry(Protocol):
 
 
 def folder_of(home: Path, digest: str | None) -> Path:
-    """Where the files with this manifest digest are kept: always directly below `home/models`.
+    """Where the files with this manifest digest are kept: always directly below the workspace's `models`.
 
     Raises:
         RegistryError: `digest` is not 64 hex digits.
@@ -184,4 +185,4 @@ def folder_of(home: Path, digest: str | None) -> Path:
             f"a version in {home} has the digest {digest!r}, expected 64 hex digits: "
             f"it was not made by jobmajor, delete it or give its alias to another"
         )
-    return home / "models" / digest
+    return Workspace(home).models / digest

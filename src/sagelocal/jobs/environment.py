@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sagelocal.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,9 @@ class Environment:
 
     `digest` identifies its code and is part of every cache key. Give a digest of your sources if you run your own code:
     `digest_of` only knows which packages are installed. With `honours_root`, its entry points read the path of /opt/ml
-    from SAGELOCAL_ML_ROOT, and no mount namespace is needed. `variables` are those that the image sets (ENV in a
+    from SAGELOCAL_ML_ROOT, and no mount namespace is needed. `digest_of_command`, if there is one, returns
+    the digest of the code that a job's command runs, so that a change of other code leaves the job's result in the
+    cache. `variables` are those that the image sets (ENV in a
     Dockerfile); a job's variables override them.
     """
 
@@ -28,6 +30,11 @@ class Environment:
     digest: str
     honours_root: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    digest_of_command: Callable[[Sequence[str]], str] | None = None
+
+    def digest_for(self, command: Sequence[str]) -> str:
+        """Return the identity of the code that a command runs, its program and arguments given one by one."""
+        return self.digest_of_command(command) if self.digest_of_command else self.digest
 
 
 def current() -> Environment:

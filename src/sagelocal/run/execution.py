@@ -196,7 +196,7 @@ class Runner:
     def _job(self, step: Step, arguments: Mapping[str, Any]) -> StepRecord:
         job = step_types.job(step.type, arguments, step.name, self.execution.id, self.workspace)
         contents = {item.name: self.store.listing(item.uri) for item in job.inputs}
-        key = cache.key(job, contents, self.environment_of(job.image).digest)
+        key = cache.key(job, contents, self.environment_of(job.image).digest_for(job.argv))
         kept = step.cache is not None and step.cache.enabled
         found = cache.find(self._entries, key, self.store, self._oldest(step)) if kept else None
         entry = found or dataclasses.replace(self._work(step, job, contents), key=key)

@@ -22,7 +22,7 @@ from jobmajor.cli import main
 from jobmajor.cli.aws import execution_view
 from jobmajor.data import source as sources
 from jobmajor.errors import DefinitionError, InputError
-from jobmajor.lineage import code_version
+from jobmajor.lineage import pipeline_version
 from jobmajor.pipeline import definition, inputs
 from jobmajor.registry.loading import open_registry
 from jobmajor.settings import Linear, Settings, Train
@@ -636,7 +636,7 @@ def test_bytes_captured_from_an_upsert_run_here_to_a_registered_version(
             "ChampionModelUrl": inputs.champion(open_registry(home), "key", store, settings),
             "TestScoreThreshold": settings.thresholds.starter,
         },
-        environment=executor.Environment(current.prefix, code_version("linear"), honours_root=True),
+        environment=executor.Environment(current.prefix, pipeline_version("linear"), honours_root=True),
         pipeline_name=names.pipeline,
     )
 

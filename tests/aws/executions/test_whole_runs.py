@@ -19,7 +19,7 @@ from botocore.validate import ParamValidator
 from jobmajor.aws.api import checks
 from jobmajor.cli import main
 from jobmajor.data import source as sources
-from jobmajor.lineage import code_version
+from jobmajor.lineage import pipeline_version
 from jobmajor.pipeline import definition as pipeline
 from jobmajor.pipeline import inputs, requests, tune
 from jobmajor.registry.loading import open_registry
@@ -187,6 +187,6 @@ def options(home: Path, names: Names) -> executor.RunOptions:
             "ChampionModelUrl": inputs.champion(open_registry(home), "key", store, settings),
             "TestScoreThreshold": settings.thresholds.starter,
         },
-        environment=executor.Environment(image(home.parent / "image"), code_version("linear"), honours_root=True),
+        environment=executor.Environment(image(home.parent / "image"), pipeline_version("linear"), honours_root=True),
         pipeline_name=names.pipeline,
     )

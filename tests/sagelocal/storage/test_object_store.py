@@ -15,7 +15,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from jobmajor.data.source import STARTER_FOLDER
-from jobmajor.lineage import code_version
+from jobmajor.lineage import pipeline_version
 from jobmajor.pipeline import definition as pipeline
 from jobmajor.settings import Settings
 from sagelocal import cli
@@ -333,7 +333,7 @@ def test_whole_pipeline_runs_with_s3_itself_and_a_second_run_takes_every_step_fr
     client.create_bucket(Bucket=settings.names.bucket)
     s3.publish(pipeline.local_uri(settings, "input"), STARTER_FOLDER)
     s3.publish(pipeline.local_uri(settings, pipeline.NO_CHAMPION), folder(tmp_path / "none", none="nothing yet"))
-    ours = executor.Environment(Path(sys.prefix), code_version(settings.train.recipe), honours_root=True)
+    ours = executor.Environment(Path(sys.prefix), pipeline_version(settings.train.recipe), honours_root=True)
     options = RunOptions(environment=ours, store=s3, parameters={"TestScoreThreshold": settings.thresholds.starter})
     definition = definitions.parse(pipeline.to_bytes(settings))
 

@@ -1,0 +1,61 @@
+"""The workspace: the folder that `--home` names, with a name for each thing that jobmajor keeps in it.
+
+`runs/`, `jobs/`, `cache/` and the locks of a run are sagelocal's, which lays them out itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - the value holds one
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The paths below the folder `root`; none of them need exist."""
+
+    root: Path
+
+    @property
+    def releases(self) -> Path:
+        """O*NET's releases, as they were fetched, each in a folder of its own."""
+        return self.root / "data"
+
+    @property
+    def buckets(self) -> Path:
+        """What stands for S3: a folder for each bucket."""
+        return self.root / "s3"
+
+    @property
+    def models(self) -> Path:
+        """The files of registered models, each in a folder named by its manifest's digest."""
+        return self.root / "models"
+
+    @property
+    def artifacts(self) -> Path:
+        """The files that MLflow keeps beside its records."""
+        return self.root / "artifacts"
+
+    @property
+    def database(self) -> Path:
+        """MLflow's records, in SQLite."""
+        return self.root / "mlflow.db"
+
+    @property
+    def registry_lock(self) -> Path:
+        """Locked by the only process that may write to the registry."""
+        return self.root / "registry.lock"
+
+    @property
+    def trials(self) -> Path:
+        """Optuna's records of a search for better settings, in SQLite."""
+        return self.root / "tune.db"
+
+    @property
+    def trials_lock(self) -> Path:
+        """Locked by the only process that may search."""
+        return self.root / "tune.lock"
+
+    @property
+    def found_settings(self) -> Path:
+        """Where a search leaves the best settings, unless told otherwise."""
+        return self.root / "tune.toml"
