@@ -134,6 +134,27 @@ def test_same_model_is_exported_to_the_same_bytes_but_for_time_and_id(model_fold
 # Loaded
 
 
+def test_model_that_0_1_exported_still_loads(exported: Path, classifier: Classifier, tmp_path: Path) -> None:
+    """Its code names the modules as they stood in 0.1, before they moved into packages."""
+    folder = Path(shutil.copytree(exported, tmp_path / "exported"))
+    code = (folder / "mlflow_code.py").read_text("utf-8")
+    for now, before in (
+        ("from jobmajor import soc\n", "from jobmajor import frames, loading, soc\n"),
+        ("from jobmajor.model import frames\n", ""),
+        ("from jobmajor.registry import loading\n", ""),
+    ):
+        assert now in code
+        code = code.replace(now, before)
+    (folder / "mlflow_code.py").unlink()
+    (folder / "pyfunc_code.py").write_text(code, "utf-8")
+    described = (folder / "MLmodel").read_text("utf-8")
+    (folder / "MLmodel").write_text(described.replace("mlflow_code.py", "pyfunc_code.py"), "utf-8")
+
+    found = load(folder).predict(pandas.DataFrame({"title": TITLES}))
+
+    assert found.to_dict("records") == expected(classifier, TITLES)
+
+
 @pytest.mark.parametrize("level", soc.LEVELS)
 def test_loaded_model_answers_a_row_for_each_title(loaded: Any, classifier: Classifier, level: soc.Level) -> None:
     table = pandas.DataFrame({"id": range(len(TITLES)), "title": TITLES}, index=list("gfedcba"))

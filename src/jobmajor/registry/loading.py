@@ -18,6 +18,7 @@ from sagelocal.storage import manifest
 if TYPE_CHECKING:
     from jobmajor.model.classifier import Classifier
     from jobmajor.registry.versions import Registry
+    from sagelocal.storage.manifest import Manifest
 
 
 def open_registry(home: Path) -> Registry:
@@ -50,12 +51,12 @@ def champion_folder(home: Path) -> Path | None:
 
 
 def load(model: str | Path | None = None, *, home: str | Path | None = None) -> Classifier:
-    """A classifier, after its files were verified; arguments and errors are those of `known`."""
+    """Return a classifier, after its files were verified; arguments and errors are those of `known`."""
     return known(model, home=home)[0]
 
 
 def known(model: str | Path | None = None, *, home: str | Path | None = None) -> tuple[Classifier, str]:
-    """A classifier, after its files were verified, and its manifest's digest, by which it is known.
+    """Return a classifier, after its files were verified, and its manifest's digest, by which it is known.
 
     Args:
         model: A model's folder or `model.tar.gz`; None takes the champion.
@@ -65,20 +66,42 @@ def known(model: str | Path | None = None, *, home: str | Path | None = None) ->
         InputError: There is no such model; NoChampion: the workspace has none yet.
         ArtifactError: A file is not as recorded.
     """
+    named = None if model is None else Path(model)
+    found, made = read(find(named, settings.home(Path(home) if home else None)), is_champion=named is None)
+    return found, made.digest
+
+
+def find(model: Path | None, home: Path) -> Path:
+    """Return the folder or archive of a model: the named one, or the champion of the workspace `home`.
+
+    Raises:
+        InputError: There is none; NoChampion: the workspace has none yet.
+    """
     if model is None:
-        workspace = settings.home(Path(home) if home else None)
-        folder = champion_folder(workspace)
+        folder = champion_folder(home)
         if folder is None:
-            raise NoChampion(workspace)
-        found = manifest.read(folder).digest
-        if found != folder.name:  # whole, but another model than the one that the gate passed
-            raise ChecksumMismatch(folder / manifest.NAME, folder.name, found)
-        return classifier.load(folder), found
-    path = Path(model)
-    if (path / manifest.NAME).is_file():
-        return classifier.load(path), manifest.read(path).digest
-    if not path.is_file():
-        raise InputError(f"{path} is no model: expected a model's folder or {artifact.MODEL}")
-    with tempfile.TemporaryDirectory() as folder_name:
-        artifact.unpack(path, Path(folder_name))
-        return classifier.load(Path(folder_name)), manifest.read(Path(folder_name)).digest
+            raise NoChampion(home)
+        return folder
+    if not model.is_file() and not (model / manifest.NAME).is_file():
+        raise InputError(f"{model} is no model: expected a model's folder or {artifact.MODEL}")
+    return model
+
+
+def read(path: Path, *, is_champion: bool) -> tuple[Classifier, Manifest]:
+    """Load the classifier in a folder or archive, and its manifest, after its files were verified.
+
+    Args:
+        path: As `find` returns it.
+        is_champion: Whether the folder's name says which digest the gate passed.
+
+    Raises:
+        ArtifactError: A file is not as recorded, or the folder holds another model than the champion.
+    """
+    if path.is_file():
+        with tempfile.TemporaryDirectory() as name:
+            made = artifact.unpack(path, Path(name))
+            return classifier.load(Path(name)), made
+    made = manifest.read(path)
+    if is_champion and made.digest != path.name:  # whole, but another model than the one that the gate passed
+        raise ChecksumMismatch(path / manifest.NAME, path.name, made.digest)
+    return classifier.load(path), made

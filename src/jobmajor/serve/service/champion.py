@@ -7,19 +7,17 @@ request holds it. What can't be loaded is told and changes nothing.
 from __future__ import annotations
 
 import logging
-import tempfile
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobmajor.errors import ArtifactError, ChecksumMismatch, Error, InputError, NoChampion
-from jobmajor.model import classifier
-from jobmajor.registry import artifact
-from jobmajor.registry.loading import champion_folder
+from jobmajor.errors import ArtifactError, Error
+from jobmajor.registry import loading
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jobmajor.model.classifier import Classifier
 
 _log = logging.getLogger(__name__)
@@ -57,14 +55,7 @@ class Source:
         Raises:
             InputError: There is none; NoChampion: the workspace has none yet.
         """
-        if self.model is None:
-            found = champion_folder(self.home)
-            if found is None:
-                raise NoChampion(self.home)
-            return found
-        if not self.model.is_file() and not (self.model / manifest.NAME).is_file():
-            raise InputError(f"{self.model} is no model: expected a model's folder or {artifact.MODEL}")
-        return self.model
+        return loading.find(self.model, self.home)
 
     def mark(self) -> str:
         """What changes when the model does; cheap enough to be asked every other second."""
@@ -83,14 +74,7 @@ class Source:
             InputError: There is none; ArtifactError when a file is not as recorded, or was changed meanwhile.
         """
         path, mark = self.path(), self.mark()
-        if path.is_file():
-            with tempfile.TemporaryDirectory() as name:
-                artifact.unpack(path, Path(name))
-                model, made = classifier.load(Path(name)), manifest.read(Path(name))
-        else:
-            model, made = classifier.load(path), manifest.read(path)
-        if self.model is None and made.digest != path.name:  # whole, but another than the one that the gate passed
-            raise ChecksumMismatch(path / manifest.NAME, path.name, made.digest)
+        model, made = loading.read(path, is_champion=self.model is None)
         if self.mark() != mark:
             raise ArtifactError(f"{path} was changed while it was read: it is read again")
         if compiled:
