@@ -150,9 +150,9 @@ def _needed(path: str, function: str) -> set[str]:
         if name not in seen:
             seen.add(name)
             found |= imported.get(name, set())
-            for node in (inner for outer in defined.get(name, ()) for inner in ast.walk(outer)):
-                waiting += [node.id] if isinstance(node, ast.Name) else []
-                found |= _named(node)
+            for part in (inner for outer in defined.get(name, ()) for inner in ast.walk(outer)):
+                waiting += [part.id] if isinstance(part, ast.Name) else []
+                found |= _named(part)
     return {name for name in found if name.startswith(_PACKAGES)}
 
 

@@ -29,7 +29,7 @@ def _number(default: float, low: float, high: float) -> Any:
 
 
 def _text(pattern: str, words: str) -> Any:
-    """Text that may be left out; else the whole of it fits the pattern, which the words explain."""
+    """Describe text that may be left out; otherwise all of it must match the pattern, which the words explain."""
     return field(default="", metadata={"pattern": pattern, "words": words})
 
 
@@ -224,7 +224,7 @@ class Settings:
 
 
 def read(path: Path | None = None) -> Settings:
-    """The settings in a file: the one named, else `jobmajor.toml` in the working folder, else the defaults.
+    """Return the settings in a file: the named one, else `jobmajor.toml` in the working folder, else the defaults.
 
     Raises:
         InputError: The named file isn't there or is no TOML; SettingError: a key or value can't be used.
@@ -243,7 +243,7 @@ def read(path: Path | None = None) -> Settings:
 
 
 def build(kind: Any, body: Mapping[str, Any], place: str = "") -> Any:
-    """A settings dataclass from plain data; a number may be given as text, as a command line gives it."""
+    """Return a settings dataclass from plain data; a number may be given as text, as a command line gives it."""
     known = {item.name: item for item in fields(kind)}
     values = {}
     for key, value in body.items():
@@ -273,7 +273,7 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _word(name: str, value: Any, default: str, bounds: Mapping[str, Any]) -> str:
-    """Only what is empty by default may be so."""
+    """Return the text; only a setting that is empty by default may be empty."""
     choices, pattern = bounds.get("choices", ()), bounds.get("pattern")
     is_wanted = isinstance(value, str) and (value != "" or default == "")
     if not is_wanted or (choices and value not in choices):
@@ -300,5 +300,5 @@ def _figure(name: str, value: Any, default: float, bounds: Mapping[str, Any]) ->
 
 
 def home(named: Path | None = None) -> Path:
-    """The workspace: as named, else the variable JOBMAJOR_HOME, else `.jobmajor` in the working folder."""
+    """Return the workspace: the named one, else the variable JOBMAJOR_HOME, else `.jobmajor` in the working folder."""
     return named or Path(os.environ.get(HOME_VARIABLE) or HOME)

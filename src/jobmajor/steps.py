@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_prepare(root: Path, how: settings.Split) -> None:
-    """`processing/input` (a release's folder) → `processing/output/{train,validation,test,baseline}`."""
+    """Split a release's folder, `processing/input`, into `processing/output/{train,validation,test,baseline}`."""
     folder, output = root / "processing" / "input", root / "processing" / "output"
     found = onet.read(folder)
     source = {"release": found.release, "edition": found.edition, "digest": manifest.hash_folder(folder)}
@@ -65,7 +65,7 @@ def run_prepare(root: Path, how: settings.Split) -> None:
 
 
 def run_train(root: Path) -> int:
-    """`input/data/{train,validation}` and `hyperparameters.json` → `model`; the step's exit status."""
+    """Train `model` on `input/data/{train,validation}` as `hyperparameters.json` says; return the exit status."""
     begun = time.monotonic()
     name, how = _recipe(root)
     if isinstance(how, Transformer):
@@ -90,7 +90,7 @@ def run_train(root: Path) -> int:
 
 
 def _recipe(root: Path) -> tuple[str, Linear | Transformer]:
-    """The recipe's name and its settings, from the hyperparameters."""
+    """Return the recipe's name and its settings, from the hyperparameters."""
     written = json.loads((root / "input" / "config" / "hyperparameters.json").read_text("utf-8"))
     written.pop(_OBJECTIVE, None)
     named = {"recipe": written.pop("recipe", settings.RECIPES[0])}
@@ -114,7 +114,7 @@ def _fitted(
 
 
 def _validated(model: Classifier, validation: pl.DataFrame) -> dict[str, float]:
-    """Figures on the validation's counted rows, for the log; the choice between models is made on these."""
+    """Return the figures of validation's counted rows, by which models are compared, for the log."""
     rows = validation.filter(pl.col("source") == examples.COUNTED)
     found = evaluate.evaluate(rows, model.predict_proba(rows["title"]), model.classes(), seed=0)
     scores = found["classification_metrics"]
@@ -127,7 +127,7 @@ def _validated(model: Classifier, validation: pl.DataFrame) -> dict[str, float]:
 
 
 def run_evaluate(root: Path, seed: int) -> None:
-    """`processing/{model,test,champion}` → `processing/output/{evaluation,prediction_baseline}`.
+    """Evaluate `processing/{model,test,champion}` into `processing/output/{evaluation,prediction_baseline}`.
 
     This is the one place that looks at the test.
     """
@@ -151,13 +151,13 @@ def run_evaluate(root: Path, seed: int) -> None:
 
 
 def _by_level(model: Classifier, titles: pl.Series) -> dict[str, Answers]:
-    """The shares of each level's codes, and the codes."""
+    """Return each level's shares and its codes."""
     detailed = model.predict_proba(titles, "detailed")
     return {level: (model.sum_up(detailed, level), model.classes(level)) for level in soc.LEVELS}
 
 
 def run_score(root: Path, level: str, workers: int | None) -> None:
-    """`processing/{parts,model}` → `processing/output/scored`: the parts' rows with codes."""
+    """Add codes to the rows of `processing/parts` with `processing/model`; write `processing/output/scored`."""
     inputs, target = root / "processing", _new(root / "processing" / "output" / "scored")
     with tempfile.TemporaryDirectory() as folder:
         artifact.unpack(inputs / "model" / artifact.MODEL, Path(folder))
@@ -185,7 +185,7 @@ def _model(archive: Path) -> tuple[Classifier, manifest.Manifest]:
 
 
 def _compared(folder: Path, test: pl.DataFrame, candidate: tuple[Classifier, Any], seed: int) -> dict[str, Any] | None:
-    """The candidate against the champion on the same rows; None where there is no champion yet.
+    """Compare the candidate with the champion on the same rows; return None where there is no champion yet.
 
     A champion that learned from another release or split may know these very rows, so its figure would flatter it.
     """
@@ -201,7 +201,7 @@ def _compared(folder: Path, test: pl.DataFrame, candidate: tuple[Classifier, Any
 
 
 def _read(folder: Path) -> tuple[manifest.Manifest, pl.DataFrame]:
-    """A verified manifest and its table."""
+    """Return a verified manifest and its table."""
     return manifest.verify(folder), pl.read_parquet(folder / _DATA)
 
 
@@ -243,7 +243,7 @@ def _run(arguments: argparse.Namespace, root: Path) -> int:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one step; its exit status: 0, 75 for a training that goes on when it is started again, 1 for any other fault.
+    """Run one step and return its exit status: 0, 75 for a training to be started again, 1 for any other fault.
 
     After a fault, the reason was left where the service looks for it.
     """

@@ -27,13 +27,13 @@ _MAX_TEXT_BYTES = 16 * 2**20
 
 
 def target(release: str, home: Path, edition: Edition = "workbook") -> Path:
-    """Where the workspace keeps a release; the text edition beside the workbooks."""
+    """Return where the workspace keeps a release; the text edition is beside the workbooks."""
     name = release if edition == "workbook" else f"{release}-{edition}"
     return Workspace(home).releases / name
 
 
 def cached(release: str, home: Path, edition: Edition = "workbook") -> Path | None:
-    """The release's folder if it is there and exactly as recorded, else None."""
+    """Return the release's folder if it is there and exactly as recorded, else None."""
     folder = target(release, home, edition)
     if not folder.is_dir():
         return None
@@ -75,7 +75,7 @@ def _source(release: Release, edition: Edition, items: tuple[transfer.Item, ...]
 
 
 def _publish(release: Release, edition: Edition, parts: dict[transfer.Item, Path], folder: Path) -> None:
-    """Make the partial files the release's folder, in one step."""
+    """Publish the partial files as the release's folder, in one step."""
     if folder.exists():  # it failed its check, or there would be nothing to publish
         shutil.rmtree(folder)
     with publish.new_folder(folder) as staging:
@@ -96,7 +96,7 @@ def pull(
     on_progress: transfer.Progress | None = None,
     options: transfer.Options | None = None,
 ) -> Path:
-    """The release's verified folder in the workspace, fetched if it isn't there.
+    """Return the release's verified folder in the workspace; fetch it if it isn't there.
 
     A fetch that broke off goes on where it stopped. What a server gives for an unpinned file is
     taken as it is, and its checksum recorded in the folder's manifest.

@@ -1,4 +1,4 @@
-"""From O*NET's rows to examples: every way in which a row writes its title, with all codes of that title.
+"""Make examples of O*NET's rows: every form in which a row writes its title, with all codes of that title.
 
 An occupation's title gets the code of its own row, never that of another table's row: joining the two tables by
 row number, as was done elsewhere, gives 525 of 526 occupation titles a wrong code.
@@ -38,7 +38,7 @@ _SINGULARS = (
 
 
 def spelled_forms(title: str) -> tuple[str, ...]:
-    """The two titles that a parenthesis joins, without the joint one; empty when there is no such pair.
+    """Return the two titles that a parenthesis joins, without the joint one; empty when there is no such pair.
 
     >>> spelled_forms("CEO (Chief Executive Officer)")
     ('CEO', 'Chief Executive Officer')
@@ -48,7 +48,7 @@ def spelled_forms(title: str) -> tuple[str, ...]:
 
 
 def singular(title: str) -> str:
-    """An occupation's title for one person: its head noun, before any comma or "of", in the singular.
+    """Return an occupation's title for one person: its head noun, before any comma or "of", in the singular.
 
     >>> singular("First-Line Supervisors of Retail Sales Workers")
     'First-Line Supervisor of Retail Sales Workers'
@@ -71,7 +71,7 @@ def _is_plural(noun: str) -> bool:
 
 
 def occupation_forms(title: str) -> tuple[tuple[str, str], ...]:
-    """What people could type of an official title, each form with its source.
+    """Return what people could type of an official title, each form with its source.
 
     Nothing for "…, All Other": nobody calls themselves so, and the rest of such a title names other occupations.
     Exceptions are cut off. A list is taken apart only where each member is a plural noun ("Coaches and Scouts"
@@ -126,7 +126,7 @@ def _origins(tables: Tables) -> Iterator[tuple[str, Iterable[tuple[str, str]]]]:
 
 
 def build(tables: Tables) -> pl.DataFrame:
-    """Every form of every row of a release that holds a word, in the order of the files.
+    """Return every form, with a word in it, of every row of a release, in the order of the files.
 
     Returns:
         Columns `title` (as written), `text` (normalised, never empty), `code` (detailed SOC code of its row),
@@ -148,7 +148,7 @@ def build(tables: Tables) -> pl.DataFrame:
 
 
 def phrases(tables: Tables) -> pl.DataFrame:
-    """What occupations' descriptions are made of: the runs of words between commas, "and", "of" and the like.
+    """Return what occupations' descriptions are made of: the runs of words between commas, "and", "of" and the like.
 
     They name what people of an occupation work with, which their titles may not.
 
@@ -168,7 +168,7 @@ def phrases(tables: Tables) -> pl.DataFrame:
 
 
 def with_codes(examples: pl.DataFrame) -> pl.DataFrame:
-    """The examples with every code that the release lists for their text.
+    """Return the examples with every code that the release lists for their text.
 
     Returns:
         Two more columns: `codes`, all detailed codes of the same `text`, sorted, and `listed_by`, for each of them the

@@ -1,4 +1,4 @@
-"""What a data folder is, told from its names and marks before any table is parsed."""
+"""Find out what a data folder holds, from its files' names, before any table is parsed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _title_files(folder: Path) -> list[Path]:
 
 
 def _titles(folder: Path) -> Path:
-    """The one titles file of the folder."""
+    """Return the one titles file of the folder."""
     found = _title_files(folder)
     if len(found) > 1:
         raise DataError(
@@ -91,7 +91,7 @@ def _release(folder: Path, titles: Path) -> str:
 
 
 def describe(folder: Path) -> Layout:
-    """Which release and edition the folder holds, and where its tables are.
+    """Return which release and edition the folder holds, and where its tables are.
 
     The release comes from the folder's manifest, else from O*NET's `Read Me.txt`, else from the
     mark of the starter titles, else from the checksum of a file that we know.

@@ -68,7 +68,7 @@ def _raw_rows(path: Path) -> Iterator[tuple[int, Sequence[object]]]:
 
 
 def _positions(path: Path, header: Sequence[object], columns: Sequence[_Column]) -> list[int | None]:
-    """Where each column stands in the file; None for an optional one that isn't there."""
+    """Return where each column stands in the file; None for an optional one that isn't there."""
     names = [cell.strip() if isinstance(cell, str) else cell for cell in header]
     found = ", ".join(repr(name) for name in names if name not in _NOTHING)[:300]
     for column in columns:
@@ -85,7 +85,7 @@ def _positions(path: Path, header: Sequence[object], columns: Sequence[_Column])
 
 
 def _texts(path: Path, column: _Column, rows: Sequence[int], cells: Sequence[object]) -> list[str | None]:
-    """The column's cells as written, and None for empty ones; `rows` are their numbers in the file."""
+    """Return the column's cells as written, and None for empty ones; `rows` are their numbers in the file."""
     for row, cell in zip(rows, cells, strict=True):
         if not isinstance(cell, str):
             kind = "a number" if isinstance(cell, (int, float)) else f"a {type(cell).__name__}"
@@ -97,7 +97,7 @@ def _texts(path: Path, column: _Column, rows: Sequence[int], cells: Sequence[obj
 
 
 def _check_codes(path: Path, first_rows: Mapping[str | None, int]) -> None:
-    """Nothing, once every code, given with the first row that has it, was found to be one of SOC 2018's."""
+    """Refuse codes that are none of SOC 2018's; each is given with the first row that has it."""
     known, strange = detailed_codes(), []
     for code, row in first_rows.items():
         match = _CODE.fullmatch(code or "")
@@ -116,7 +116,7 @@ def _check_codes(path: Path, first_rows: Mapping[str | None, int]) -> None:
 
 
 def _frame(path: Path, columns: Sequence[_Column]) -> pl.DataFrame:
-    """The file's columns, the code first, all rows checked."""
+    """Return the file's columns, the code first, with all rows checked."""
     (_, header), *body = list(_raw_rows(path)) or [(0, ())]
     if not body:
         raise DataError(path, "no rows below a header", "a row for every title", "fetch the file again")
@@ -141,7 +141,7 @@ def _title_columns(titles: Path) -> tuple[_Column, ...]:
 
 
 def read(folder: Path) -> Tables:
-    """The folder's tables, in either edition and in the layout before or since 30.3.
+    """Return the folder's tables, in either edition and in the layout before or since 30.3.
 
     Raises:
         InputError: There is no such folder.

@@ -1,4 +1,4 @@
-"""How this machine gets out: through the proxy that its environment names, or directly."""
+"""Connect to the internet: through the proxy that the environment names, or directly."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _proxy(address: str) -> str | None:
 
 
 def pool(address: str) -> urllib3.PoolManager:
-    """The connections to use for an address; `clear` them afterwards.
+    """Return the connections to use for an address; `clear` them afterwards.
 
     Raises:
         DataError: The environment names a proxy that can't be used.
@@ -45,7 +45,7 @@ def pool(address: str) -> urllib3.PoolManager:
 
 
 def reachable(address: str, within_s: float) -> bool:
-    """Whether a connection to the address's host, or to the proxy in between, opens in time.
+    """Tell whether a connection to the address's host, or to the proxy in between, opens in time.
 
     Looking up a name can hold a caller for far longer than any connection's limit, so the attempt is made in
     a thread that is left behind when time is up.

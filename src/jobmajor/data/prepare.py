@@ -1,4 +1,4 @@
-"""Splits the examples into train, validation and test so that no form of a title stands in two of them.
+"""Split the examples into train, validation and test, so that no form of a title is in two of them.
 
 Splitting by distinct text alone leaves another form of the same row (its short or parenthesised form) in training
 for one test row in twenty. Here all forms of a row, and all titles of the same set of words, are one family, and
@@ -29,7 +29,7 @@ COLUMNS = ("title", "text", "code", "codes", "listed_by", "source", "onet_code",
 
 
 def families(examples: pl.DataFrame) -> pl.DataFrame:
-    """The examples with `family` (an integer) and `key` (the family's first set of words, its name).
+    """Return the examples with `family` (an integer) and `key` (the family's first set of words, its name).
 
     Two examples are of one family if they come from one row or have the same set of words, or are joined by a
     chain of such pairs: the connected components of the graph of rows and word sets.
@@ -59,7 +59,7 @@ def settle(examples: pl.DataFrame) -> pl.DataFrame:
 
 
 def assign(examples: pl.DataFrame, how: Split) -> pl.DataFrame:
-    """The examples with `split`, drawn for whole families, alike within each major group.
+    """Return the examples with `split`, drawn for whole families, with equal shares within each major group.
 
     A family belongs to the major group that most of its rows have. Within a group, families are put in the order of
     sha256(seed, key), which neither row order nor any library's generator can change, and cut where the counted rows
@@ -96,7 +96,7 @@ def _draw(seed: int, key: str) -> str:
 
 
 def split(examples: pl.DataFrame, how: Split) -> Mapping[str, pl.DataFrame]:
-    """The three splits by name, each with `COLUMNS`.
+    """Return the three splits by name, each with `COLUMNS`.
 
     Raises:
         DataError: A split would be empty.
@@ -148,12 +148,12 @@ def with_phrases(parts: Mapping[str, pl.DataFrame], phrases: pl.DataFrame) -> di
 
 
 def titles(examples: pl.DataFrame) -> pl.DataFrame:
-    """The examples that are titles, without phrases of descriptions."""
+    """Return the examples that are titles, without phrases of descriptions."""
     return examples.filter(pl.col("source") != DESCRIPTION)
 
 
 def baseline(examples: pl.DataFrame) -> dict[str, Any]:
-    """What titles look like when all is well, for `monitor` to compare with.
+    """Return what titles look like when all is well, for later titles to be compared with.
 
     Returns:
         `rows` and `distinct_titles`; `duplicates` and `missing` (rows); `classes` (share of each major group);
@@ -185,7 +185,7 @@ def _shares(column: pl.Series) -> dict[str, float]:
 
 
 def _characters(titles: pl.Series) -> dict[str, float]:
-    """The share of all characters that are of each kind."""
+    """Return the share of all characters that are of each kind."""
     kinds = {
         "lower": r"\p{Ll}",
         "upper": r"\p{Lu}",

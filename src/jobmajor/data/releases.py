@@ -109,12 +109,12 @@ class Release:
     titles: str
 
     def names(self, edition: Edition) -> tuple[str, ...]:
-        """The files that a folder of this release holds: the titles, then the occupations."""
+        """Return the files that a folder of this release holds: the titles, then the occupations."""
         suffix = ".xlsx" if edition == "workbook" else ".txt"
         return self.titles + suffix, OCCUPATIONS + suffix
 
     def remotes(self, edition: Edition) -> tuple[Remote, ...]:
-        """What to fetch: the workbooks one by one, the text edition as one zip of everything."""
+        """Return what to fetch: the workbooks one by one, the text edition as one zip of everything."""
         stem = f"db_{self.version.replace('.', '_')}"
         if edition == "text":
             return (Remote(f"{stem}_text.zip", f"{stem}_text.zip", None),)
@@ -128,7 +128,7 @@ class Release:
 
 
 def number(version: str) -> tuple[int, int]:
-    """A release's version as numbers that sort, e.g. (28, 1).
+    """Return a release's version as numbers that sort, e.g. (28, 1).
 
     Raises:
         DataError: It is no version like 28.1.
@@ -140,7 +140,7 @@ def number(version: str) -> tuple[int, int]:
 
 
 def refuse_2010(where: object, version: str) -> None:
-    """Nothing, or the error that a release before 25.1 gets.
+    """Refuse a release before 25.1.
 
     Raises:
         DataError: The release's codes are of the O*NET-SOC 2010 taxonomy.
@@ -155,7 +155,7 @@ def refuse_2010(where: object, version: str) -> None:
 
 
 def find(version: str) -> Release:
-    """The table's row for a version.
+    """Return the table's row for a version.
 
     Raises:
         DataError: The table has no such release, or it is of the 2010 taxonomy.
@@ -173,5 +173,5 @@ def find(version: str) -> Release:
 
 
 def known() -> tuple[Release, ...]:
-    """Every release of the table, oldest first."""
+    """Return every release of the table, oldest first."""
     return tuple(find(version) for version in _PUBLISHED)

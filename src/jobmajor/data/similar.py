@@ -1,4 +1,4 @@
-"""Titles at hand that resemble another, with their codes: the starter titles, which the package carries.
+"""Find titles that resemble another, with their codes, among the starter titles that the package carries.
 
 A model keeps only hashes of the titles that it learned from, so these are the ones that can be shown. They change no
 answer.
@@ -48,7 +48,7 @@ class Titles:
         self._vocabulary = sorted(self._places)
 
     def find(self, title: str, k: int = 5) -> list[Similar]:
-        """The k titles most like it, best first and equal ones by their letters.
+        """Return the k most similar titles, best first and equal ones by their letters.
 
         How much two titles are alike is the weight of the words that both have, as a share of the weight of all their
         words. The last word may be half typed: it counts for each word that it begins.
@@ -90,7 +90,7 @@ def _each(words: list[str]) -> list[tuple[str, bool]]:
 
 @cache
 def starter() -> Titles:
-    """The starter titles."""
+    """Return the starter titles."""
     codes: defaultdict[str, list[str]] = defaultdict(list)
     rows = textfile.rows(source.STARTER_FOLDER / _FILE)
     next(rows)

@@ -1,4 +1,4 @@
-"""Which folder a run reads its titles from: named, in the workspace, freshly fetched, or bundled.
+"""Find the folder that a run reads its titles from: named, in the workspace, freshly fetched, or bundled.
 
 "auto" always ends in a folder, so that a first run works on a train; what it settled for is said in
 a notice, and never silently.
@@ -33,7 +33,7 @@ How = Literal["folder", "cache", "download", "starter"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A folder that `tables.read` can read, and how it was come by.
+    """A folder that `onet.read` can read, and where it came from.
 
     `release` is a version, "starter" or "unknown"; `notice` is a sentence that the user must see,
     or None.
@@ -47,19 +47,19 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What may differ between calls: the environment's variables, how to fetch, whom to tell."""
+    """How data is fetched: the environment's variables, the options of a download, whom to tell of progress."""
 
     environment: Mapping[str, str] | None = None
     options: Options | None = None
     on_progress: Progress | None = None
 
     def variable(self, name: str) -> str:
-        """The variable's value, "" when it isn't set."""
+        """Return the variable's value, "" when it isn't set."""
         return (os.environ if self.environment is None else self.environment).get(name, "")
 
     @property
     def is_offline(self) -> bool:
-        """Whether nothing may be fetched."""
+        """Tell whether nothing may be fetched."""
         return self.variable(OFFLINE_VARIABLE) not in ("", "0")
 
 
@@ -94,7 +94,7 @@ def _from_cache(release: str, home: Path) -> Source | None:
 
 
 def _one_try(home: Path, way: Way) -> Source:
-    """The default release by a single quick attempt."""
+    """Fetch the default release by a single quick attempt."""
     from jobmajor.data import outbound, transfer  # noqa: PLC0415 - it brings in the network's modules
 
     options = replace(
@@ -127,7 +127,7 @@ def _automatic(home: Path, way: Way) -> Source:
 
 
 def resolve(request: str, home: Path, *, data: Path | None = None, way: Way | None = None) -> Source:
-    """The folder for a request: "auto", "starter", or a release such as "28.1".
+    """Return the folder for a request: "auto", "starter", or a release such as "28.1".
 
     A named folder (`data`, else the variable JOBMAJOR_DATA) comes before everything else. Then
     "auto" takes 28.1 from the workspace, else by one quick download unless JOBMAJOR_OFFLINE is set,

@@ -1,4 +1,4 @@
-"""The rows of a table of O*NET's text edition: tab-separated UTF-8, a header line, no quoting."""
+"""Read the rows of a table of O*NET's text edition: tab-separated UTF-8, a header line, no quoting."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _decoded(path: Path) -> str:
 
 
 def rows(path: Path) -> Iterator[tuple[int, Sequence[object]]]:
-    """Line number, from 1, and fields of every line that isn't blank, the header first.
+    """Yield line number, from 1, and fields of every line that isn't blank, the header first.
 
     Raises:
         DataError: The file is empty, too large, of another kind, no UTF-8, or a line has more or

@@ -1,4 +1,4 @@
-"""One file from a server, over a line that may break: resumed, tried again, bounded, and checked.
+"""Fetch one file over a connection that may break: resumed, tried again, bounded, and checked.
 
 What arrives is written to a partial file beside nothing that anybody reads; the caller publishes
 it. A network that wants a sign-in answers every address with a page, so a page is told apart before
@@ -37,7 +37,7 @@ _BY_HAND = "fetch it with a browser and name its folder with --data"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to fetch.
+    """The options of a download.
 
     `base` is the address that all releases stand below, O*NET's or a mirror's. `total_s` bounds one file's
     transfer, `max_bytes` its size; `wait_s` is the pause before the second try, doubled before each
@@ -209,13 +209,13 @@ class _Transfer:
         )
 
     def is_whole(self) -> bool:
-        """Whether an earlier run fetched all of it and was killed before it was published."""
+        """Tell whether an earlier run fetched all of it and was killed before it was published."""
         pinned = self.item.sha256
         return pinned is not None and self.part.is_file() and manifest.hash_file(self.part) == pinned
 
 
 def _try_once(transfer: _Transfer, pool: urllib3.PoolManager) -> str | None:
-    """None when the file is whole, else the passing fault."""
+    """Try once; return None when the file is whole, else the passing fault."""
     resumed = "Range" in _headers(transfer.item, transfer.part)
     try:
         transfer.attempt(pool)
@@ -236,7 +236,7 @@ def fetch(
     options: Options,
     on_progress: Progress | None = None,
 ) -> None:
-    """Leave the whole file in `part`, going on from what an earlier call left there.
+    """Fetch the whole file into `part`; continue what an earlier call left there.
 
     `on_progress` gets the file's name, the bytes so far and the bytes in all (None when the server
     doesn't say).

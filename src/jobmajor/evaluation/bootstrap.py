@@ -31,7 +31,7 @@ class Interval:
 
 
 def family_weights(families: NDArray[Any], resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each row stands in each resample, in blocks of shape (up to 50, rows).
+    """Yield how often each row stands in each resample, in blocks of shape (up to 50, rows).
 
     Whole families are drawn with replacement, since titles of one family are right or wrong
     together and rows drawn alone would make the intervals too narrow. Draws follow the sorted
@@ -55,7 +55,7 @@ def bootstrap(
     seed: int,
     resamples: int = 1000,
 ) -> Floats:
-    """Values of `statistic` under resampling of families, shape (resamples, statistics).
+    """Return the values of `statistic` under resampling of families, shape (resamples, statistics).
 
     Args:
         statistic: From row weights of shape (stack, rows) to values of shape (stack, statistics).
@@ -67,7 +67,7 @@ def bootstrap(
 
 
 def interval(values: Floats, level: float = 0.95) -> Interval:
-    """The percentile interval of bootstrapped values, shape (resamples,)."""
+    """Return the percentile interval of bootstrapped values, shape (resamples,)."""
     tail = (1 - level) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(float(low), float(high), level)

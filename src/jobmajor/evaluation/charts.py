@@ -1,4 +1,4 @@
-"""Where the marks of the report's pictures stand; the template only draws them.
+"""Compute where the marks of the report's charts are; the template only draws them.
 
 Plain numbers in the pictures' own units: no plotting library, no fonts, no script, nothing to fetch.
 """
@@ -22,7 +22,7 @@ _STRIP = 54  # the height of the strip of confidences below it
 
 
 def short_name(code: str) -> str:
-    """The official title without the word that all of them end in.
+    """Return the official title without the word that all of them end in.
 
     >>> short_name("29-0000")
     'Healthcare Practitioners and Technical'
@@ -75,7 +75,7 @@ def depth(share: float) -> float:
 
 
 def heatmap(confusion: Mapping[str, Any]) -> Heatmap:
-    """The squares of a confusion matrix; each says its share of its row, in percent, from 0.5 % on."""
+    """Return the squares of a confusion matrix; each says its share of its row, in percent, from 0.5 % on."""
     classes, matrix = confusion["classes"], confusion["matrix"]
     cells = [
         _cell(classes, (row, column), count, sum(counts))
@@ -140,7 +140,7 @@ def _y(share: float) -> float:
 
 
 def wilson(share: float, rows: int) -> tuple[float, float]:
-    """The 95 % interval of a share of `rows` independent ones.
+    """Return the 95 % interval of a share of `rows` independent rows.
 
     Source: Wilson, E. B. (1927), J. Am. Stat. Assoc. 22(158), 209-212.
     """
@@ -151,7 +151,7 @@ def wilson(share: float, rows: int) -> tuple[float, float]:
 
 
 def reliability_diagram(bins: Sequence[Mapping[str, Any]]) -> Diagram:
-    """The bins of `calibration`: each a point with its 95 % interval, and a bar of its density."""
+    """Return the bins of `calibration`: each a point with its 95 % interval, and a bar of its density."""
     densities = [entry["rows"] / max(entry["high"] - entry["low"], 0.005) for entry in bins]
     tallest = max(densities, default=1.0)
     points = [_point(entry, density / tallest) for entry, density in zip(bins, densities, strict=True)]
@@ -191,15 +191,15 @@ class Scale:
     low: float
 
     def at(self, share: float) -> str:
-        """Where a share stands, as a percentage of the width."""
+        """Return the position of a share, as a percentage of the width."""
         return f"{100 * min(1.0, max(0.0, (share - self.low) / (1 - self.low))):.2f}%"
 
     @property
     def ticks(self) -> tuple[float, ...]:
-        """Every tenth on the axis."""
+        """Return every tenth on the axis."""
         return tuple(tenth / 10 for tenth in range(round(self.low * 10), 11))
 
 
 def scale(lows: Sequence[float]) -> Scale:
-    """The axis that begins at the tenth below the least of `lows`, and at 0.9 at most."""
+    """Return the axis that begins at the tenth below the least of `lows`, and at 0.9 at most."""
     return Scale(max(0.0, min(0.9, math.floor(min(lows, default=0.0) * 10) / 10)))

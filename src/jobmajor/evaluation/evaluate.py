@@ -32,7 +32,7 @@ _EXAMPLES = 5
 
 
 def _figures(counted: Judged) -> Callable[[Floats], Floats]:
-    """From row weights (stack, rows) to the headline figures and each class's F1, (stack, figures)."""
+    """Return a function from row weights (stack, rows) to headline figures and each class's F1, (stack, figures)."""
     rank = metrics.ranks(counted.scores, counted.truth)
     stands, accepted = _any_code(counted)
     hits = np.column_stack([rank < 3, rank < 5, stands & accepted, stands]).astype(np.float64)
@@ -56,7 +56,7 @@ def _figures(counted: Judged) -> Callable[[Floats], Floats]:
 
 
 def _any_code(counted: Judged) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which row stands for each distinct text, and whether any code listed for a row's text is answered."""
+    """Return which row stands for each distinct text, and whether any code listed for a row's text is answered."""
     numbered = counted.frame.with_row_index("row").sort("text", "title", "code")
     first = numbered.unique("text", keep="first", maintain_order=True)["row"].to_numpy()
     stands = np.zeros(counted.frame.height, dtype=bool)
@@ -139,7 +139,7 @@ def _slices(judged: Judged, counted: Judged) -> dict[str, dict[str, Any]]:
 
 
 def _slice(part: Judged) -> dict[str, Any]:
-    """Accuracy and weighted F1 of some rows; None, not a number, where there are none."""
+    """Return accuracy and weighted F1 of some rows; None, not a number, where there are none."""
     if not part.truth.size:
         return {"rows": 0, "accuracy": None, "f1": None}
     matrix = part.matrix()
@@ -163,7 +163,7 @@ def _calibration(counted: Judged) -> dict[str, Any]:
 
 
 def _confusions(counted: Judged) -> list[dict[str, Any]]:
-    """The commonest mistakes; examples are those that the classifier was surest of, each title once."""
+    """Return the commonest mistakes; examples are those that the classifier was surest of, each title once."""
     matrix = counted.matrix().astype(int)
     support = matrix.sum(axis=1)
     np.fill_diagonal(matrix, 0)
@@ -209,7 +209,7 @@ def by_level(counted: pl.DataFrame, answers: Mapping[str, Answers]) -> dict[str,
 
 
 def prediction_baseline(probabilities: NDArray[np.float32], classes: Sequence[str]) -> dict[str, Any]:
-    """What the answers look like when all is well, for `monitor` to compare with.
+    """Return what the answers look like when all is well, for later answers to be compared with.
 
     `shares` has the share of rows answered with each class, `confidence` the 0th, 5th, … 100th
     percentile of the best probability.
@@ -225,7 +225,7 @@ def prediction_baseline(probabilities: NDArray[np.float32], classes: Sequence[st
 
 
 def compare(test: pl.DataFrame, candidate: Answers, champion: Answers, *, seed: int) -> dict[str, Any]:
-    """How much better the candidate is than the champion, on the same rows and the same resamples.
+    """Return how much better the candidate is than the champion, on the same rows and the same resamples.
 
     Args:
         test: As in `evaluate`.

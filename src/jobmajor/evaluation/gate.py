@@ -74,7 +74,7 @@ class Decision:
     reasons: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data for JSON."""
+        """Return plain data for JSON."""
         return asdict(self)
 
 
@@ -120,14 +120,14 @@ _RULES = (
 
 
 def _number(value: Any) -> float | None:
-    """A finite number, or None: true and false are none here, nor is anything else."""
+    """Return a finite number, or None for anything else, true and false included."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
 
 
 def _at(evaluation: Mapping[str, Any], place: str) -> Any:
-    """What stands at a dotted place, or None."""
+    """Return the value at a dotted path, or None."""
     value: Any = evaluation
     for key in place.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
@@ -161,13 +161,13 @@ def _calibration(evaluation: Mapping[str, Any], limits: Limits) -> Check:
 
 
 def _shortfall(entry: Mapping[str, Any]) -> float:
-    """How far the real accuracy lies below the stated one, two standard errors taken off."""
+    """Return how far the real accuracy lies below the stated one, two standard errors taken off."""
     stated, rows = float(entry["stated"]), int(entry["rows"])
     return stated - float(entry["accuracy"]) - 2 * math.sqrt(max(0.0, stated * (1 - stated)) / rows)
 
 
 def _complete(entries: Any, *keys: str) -> bool:
-    """Whether every entry has a number under every key, and there is an entry."""
+    """Tell whether there is an entry, and every entry has a number under every key."""
     return bool(entries) and all(_number(_at(entry, key)) is not None for entry in entries for key in keys)
 
 
@@ -245,7 +245,7 @@ def _checks(evaluation: Mapping[str, Any], limits: Limits) -> Iterator[Check]:
 
 
 def inspect(evaluation: Mapping[str, Any], limits: Limits | None = None) -> dict[str, Any]:
-    """What goes into `evaluation["gate"]`: all that a candidate is held to but the threshold on F1.
+    """Return what goes into `evaluation["gate"]`: all that a candidate is held to but the threshold on F1.
 
     A figure that is missing or no number fails its check by name. A champion that is not there, or was
     evaluated on another split, is noted with its reason (`passed` is None) and neither passes nor fails.
@@ -261,7 +261,7 @@ def inspect(evaluation: Mapping[str, Any], limits: Limits | None = None) -> dict
 
 
 def decide(evaluation: Mapping[str, Any], threshold: float) -> Decision:
-    """Whether the candidate passes: weighted F1 above the threshold, and nothing failed in the gate.
+    """Decide whether the candidate passes: weighted F1 above the threshold, and no failed check in the gate.
 
     It is what the pipeline's Condition step computes: `classification_metrics.test_f1` greater than the
     threshold (equal is not enough) and `gate.passed`.

@@ -39,7 +39,7 @@ class Judged:
     predicted: NDArray[np.int64]
 
     def where(self, condition: pl.Expr) -> Judged:
-        """The rows that meet the condition; one that is null is not met."""
+        """Return the rows that meet the condition; null counts as not met."""
         kept = self.frame.select(condition.fill_null(value=False).alias("kept"))["kept"].to_numpy()
         frame = self.frame.filter(pl.Series(kept))
         return Judged(frame, self.classes, self.scores[kept], self.truth[kept], self.predicted[kept])
@@ -62,7 +62,7 @@ class Judged:
         return right
 
     def matrix(self, weights: Floats | None = None) -> Floats:
-        """The confusion matrix, or a stack of them for weights of shape (stack, rows)."""
+        """Return the confusion matrix, or a stack of them for weights of shape (stack, rows)."""
         return metrics.confusion_matrix(self.truth, self.predicted, len(self.classes), weights)
 
 
@@ -82,7 +82,7 @@ def _checked(test: pl.DataFrame, probabilities: NDArray[np.float32], classes: Se
 
 
 def judge(test: pl.DataFrame, answers: Answers, classes: Sequence[str]) -> Judged:
-    """`answers` to `test` as columns of `classes`, among which a class without an answer has probability 0.
+    """Lay `answers` beside `test`, as columns of `classes`; a class without an answer has probability 0.
 
     Raises:
         DataError: Probabilities of another shape than the table's, or a value that is no number.
@@ -101,12 +101,12 @@ def _true_majors(test: pl.DataFrame) -> list[str]:
 
 
 def all_classes(test: pl.DataFrame, *known: Sequence[str]) -> tuple[str, ...]:
-    """Every class that a classifier knows or a row has, so that one unknown to it counts as wrong."""
+    """Return every class that a classifier knows or a row has, so that a class unknown to it counts as wrong."""
     return tuple(sorted(set(_true_majors(test)).union(*known)))
 
 
 def headline(judged: Judged) -> Judged:
-    """The rows that the headline figures count.
+    """Return the rows that the headline figures count.
 
     Raises:
         DataError: There is none.

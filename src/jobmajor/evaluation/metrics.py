@@ -75,7 +75,7 @@ def _ratio(above: Floats, below: Floats, *, empty: float = 0.0) -> Floats:
 
 
 def confusion_matrix(truth: Columns, predicted: Columns, classes: int, weights: Scores | None = None) -> Floats:
-    """The weight of the rows of each true class (first axis) that got each answer (second axis).
+    """Return the weight of the rows of each true class (first axis) that got each answer (second axis).
 
     Args:
         truth: Shape (rows,); the true class as a column, 0 to `classes` - 1.
@@ -99,7 +99,7 @@ def confusion_matrix(truth: Columns, predicted: Columns, classes: int, weights: 
 
 
 def class_scores(matrix: Floats) -> ClassScores:
-    """Precision, recall, F1 and support of every class of a matrix of shape (..., classes, classes)."""
+    """Return precision, recall, F1 and support of every class of a matrix of shape (..., classes, classes)."""
     right = np.diagonal(matrix, axis1=-2, axis2=-1)
     support, answered = matrix.sum(axis=-1), matrix.sum(axis=-2)
     return ClassScores(
@@ -111,13 +111,13 @@ def class_scores(matrix: Floats) -> ClassScores:
 
 
 def accuracy(matrix: Floats) -> Floats:
-    """Share of rows answered right, shape (...); NaN for a matrix without rows."""
+    """Return the share of rows answered right, shape (...); NaN for a matrix without rows."""
     right = np.trace(matrix, axis1=-2, axis2=-1)
     return _ratio(right, matrix.sum(axis=(-2, -1)), empty=np.nan)
 
 
 def weighted_f1(matrix: Floats) -> Floats:
-    """Mean F1 of the classes, each weighted by its true rows, shape (...); NaN without rows.
+    """Return the mean F1 of the classes, each weighted by its true rows, shape (...); NaN without rows.
 
     The same as scikit-learn's `f1_score(average="weighted", zero_division=0)`.
     """
@@ -127,7 +127,7 @@ def weighted_f1(matrix: Floats) -> Floats:
 
 
 def macro_f1(matrix: Floats) -> Floats:
-    """Mean F1 of the classes that occur in truth or answers, shape (...); NaN without rows.
+    """Return the mean F1 of the classes that occur in truth or answers, shape (...); NaN without rows.
 
     The same as scikit-learn's `f1_score(average="macro", zero_division=0)` without `labels`. The
     trap: the number of classes in the mean depends on the rows. One stray answer in a class without
@@ -140,7 +140,7 @@ def macro_f1(matrix: Floats) -> Floats:
 
 
 def ranks(scores: Scores, truth: Columns) -> Columns:
-    """How many other classes score at least as high as each row's true one: 0 is the sole best.
+    """Return how many other classes score at least as high as each row's true one: 0 is the sole best.
 
     Args:
         scores: Shape (rows, classes); only the order within a row counts, and NaN counts against.
@@ -152,7 +152,7 @@ def ranks(scores: Scores, truth: Columns) -> Columns:
 
 
 def top_k_accuracy(scores: Scores, truth: Columns, k: int) -> float:
-    """Share of titles whose true class is among the k best-scored ones.
+    """Return the share of titles whose true class is among the k best-scored ones.
 
     Args:
         scores: Shape (titles, classes); higher is more likely.
@@ -171,7 +171,7 @@ def top_k_accuracy(scores: Scores, truth: Columns, k: int) -> float:
 
 
 def any_code_hits(scores: Scores, accepted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which titles have an accepted class as their sole best; a tie with one not accepted counts against.
+    """Return which titles have an accepted class as their sole best; a tie with another class counts against.
 
     Both arguments have shape (titles, classes); a title with nothing accepted is wrong.
     """
@@ -182,7 +182,7 @@ def any_code_hits(scores: Scores, accepted: NDArray[np.bool_]) -> NDArray[np.boo
 
 
 def reliability(confidence: Scores, correct: NDArray[np.bool_], bins: int = 15) -> tuple[Bin, ...]:
-    """Answers binned by stated confidence, the same number in each as far as ties allow.
+    """Return the answers binned by stated confidence, the same number in each as far as ties allow.
 
     Bins of equal mass, since bins of equal width leave most of them nearly empty and make the error
     depend on the few answers there. Equal confidences always share a bin, so the order of rows
@@ -213,7 +213,7 @@ def reliability(confidence: Scores, correct: NDArray[np.bool_], bins: int = 15) 
 
 
 def expected_calibration_error(bins: Sequence[Bin]) -> float:
-    """Mean distance between stated and real accuracy, weighted by rows; 0 is perfect.
+    """Return the mean distance between stated and real accuracy, weighted by rows; 0 is perfect.
 
     Source: Naeini, M. P. et al. (2015), Obtaining Well Calibrated Probabilities Using Bayesian
     Binning, AAAI.
@@ -223,7 +223,7 @@ def expected_calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def chance_calibration_error(bins: Sequence[Bin]) -> float:
-    """The calibration error to expect from a perfectly calibrated model with these confidences.
+    """Return the calibration error that a perfectly calibrated model with these confidences would show by chance.
 
     A bin's real accuracy strays from its confidence by chance alone, by sqrt(2 / pi) standard
     deviations of a binomial share on average: with 5,500 rows about 0.015, with 300 about 0.06. A
@@ -236,7 +236,7 @@ def chance_calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def brier(probabilities: Scores, truth: Columns) -> float:
-    """Mean squared distance between stated probabilities and what came true, 0 (perfect) to 2.
+    """Return the mean squared distance between stated probabilities and what came true, 0 (perfect) to 2.
 
     The sum over all classes, as in: Brier, G. W. (1950), Monthly Weather Review 78(1), 1-3.
     """
@@ -246,7 +246,7 @@ def brier(probabilities: Scores, truth: Columns) -> float:
 
 
 def selections(confidence: Scores, correct: NDArray[np.bool_], thresholds: Sequence[float]) -> tuple[Selection, ...]:
-    """What accepting only answers of at least each threshold would accept, and how right that is."""
+    """Return what accepting only answers of at least each threshold would accept, and how right that is."""
     found = []
     for threshold in thresholds:
         kept = confidence >= threshold

@@ -38,7 +38,7 @@ _ATTRIBUTION = (
 
 
 def attribution(release: str | None) -> str:
-    """Whose titles these are, as their licence wants it said.
+    """Return whose titles these are, in the words that their licence asks for.
 
     Args:
         release: An O*NET version such as "28.1", "starter", or anything else for data of unknown origin.
@@ -54,7 +54,7 @@ def attribution(release: str | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    """A share as people compare it, to three digits; a dash where there is none."""
+    """Return a share to three digits, as people compare it; a dash where there is none."""
     return "–" if value is None else f"{value:.3f}"
 
 
@@ -67,13 +67,13 @@ def _count(value: float | None) -> str:
 
 
 def _cell(text: object) -> str:
-    """Text that stays inside its Markdown table cell and is nothing but text there."""
+    """Return text that stays inside its Markdown table cell and is nothing but text there."""
     plain = " ".join(str(text).split())
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", plain)
 
 
 def _sentence(text: str) -> str:
-    """With a capital at its beginning, the rest as it is."""
+    """Return the text with a capital at its beginning, the rest as it is."""
     return text[:1].upper() + text[1:]
 
 
@@ -92,7 +92,7 @@ def _environment() -> Environment:
 
 
 def _view(evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    """All that the templates read: the evaluation's parts by name, and what is worked out from them."""
+    """Return all that the templates read: the evaluation's parts by name, and what is worked out from them."""
     absent = [part for part in _NEEDED if part not in evaluation]
     if absent:
         raise DataError("the evaluation", f"no {absent[0]!r}", "what `evaluate` returns", "evaluate again")
@@ -120,12 +120,12 @@ def _source(release: str | None) -> str:
 
 
 def _sure(thresholds: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The lowest threshold from which on 95 of 100 accepted answers are right; None if there is none."""
+    """Return the lowest threshold from which on 95 of 100 accepted answers are right; None if there is none."""
     return next((entry for entry in thresholds if entry["rows"] and entry["accuracy"] >= 0.95), None)
 
 
 def render(evaluation: Mapping[str, Any]) -> str:
-    """The evaluation as one HTML page that loads nothing.
+    """Return the evaluation as one HTML page that loads nothing else.
 
     Args:
         evaluation: What `evaluate` returns, and as far as they are there: `dataset` (`release`,
@@ -140,7 +140,7 @@ def render(evaluation: Mapping[str, Any]) -> str:
 
 
 def card(evaluation: Mapping[str, Any]) -> str:
-    """The model card in Markdown: what it is for, what it was made from, how good it is, where it fails.
+    """Return the model card in Markdown: what it is for, what it was made from, how good it is, where it fails.
 
     Takes and raises what `render` does. Source of the form: Mitchell, M. et al. (2019), Model Cards for Model
     Reporting, FAT*, 220-229.

@@ -57,7 +57,7 @@ _STATUSES = ["PendingManualApproval", "Approved", "Rejected"]
 
 
 def build(settings: Settings, tuning: Tuning | None = None) -> dict[str, Any]:
-    """The definition, ready for JSON; with `tuning` its training is a search, whose best model goes on.
+    """Return the definition, ready for JSON; with `tuning` its training is a search, whose best model is evaluated.
 
     Raises:
         SettingError: A search was asked for, and the recipe is another than the one that the ranges are of.
@@ -82,12 +82,12 @@ def build(settings: Settings, tuning: Tuning | None = None) -> dict[str, Any]:
 
 
 def to_bytes(settings: Settings, tuning: Tuning | None = None) -> bytes:
-    """The definition's bytes: what `sagelocal` runs here and what is sent to SageMaker."""
+    """Return the definition's bytes, which `sagelocal` runs here and which are sent to SageMaker."""
     return (json.dumps(build(settings, tuning), indent=1) + "\n").encode()
 
 
 def local_uri(settings: Settings, *parts: str) -> str:
-    """An address below the prefix in the bucket that stands for S3 on this machine."""
+    """Return an address below the prefix in the bucket that stands for S3 on this machine."""
     return "/".join((f"s3://{settings.names.bucket}", settings.names.prefix, *parts))
 
 
@@ -150,7 +150,7 @@ def _evaluated(path: str) -> dict[str, Any]:
 
 
 def _check(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
-    """The tutorial's condition on weighted F1, and the gate's answer on everything else: both must hold."""
+    """Return the condition: the tutorial's on weighted F1 and the gate's on everything else, which must both hold."""
     score = {
         "Type": "GreaterThan",
         "LeftValue": _evaluated("classification_metrics.test_f1"),
@@ -205,7 +205,7 @@ def _register(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fail() -> dict[str, Any]:
-    """The message names both figures, as far as the language can read them."""
+    """Return the Fail step, whose message names both figures as far as the pipeline language can read them."""
     message = _concatenated(
         "Execution failed due to the gate: weighted F1 ",
         _evaluated("classification_metrics.test_f1"),

@@ -1,4 +1,4 @@
-"""What a run reads, brought to where the definition reads it: the local bucket, each thing named by its content.
+"""Bring what a run reads to where the definition reads it: into the local bucket, named by its content.
 
 A name that says the content is what makes a later run of the same find its steps in the cache.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def data(source: Source, store: FolderStore, settings: Settings) -> str:
-    """The address of a release's files, which are put there, if they aren't, after a look at them.
+    """Return the address of a release's files; if they aren't there yet, check them and put them there.
 
     The look costs a second and only the first time: data that can't be used is refused before anything runs.
     """
@@ -43,7 +43,7 @@ def data(source: Source, store: FolderStore, settings: Settings) -> str:
 
 
 def checkpoint(files: Sequence[Path], store: FolderStore, settings: Settings) -> str:
-    """The address of a checkpoint's files, as `transformer.base.files` finds them; put there if they aren't."""
+    """Return the address of a checkpoint's files, as `checkpoint_files.files` finds them; put them there if need be."""
     return _brought(files, definition.local_uri(settings, requests.CHECKPOINT), store, {}, lambda: None)
 
 
@@ -64,7 +64,7 @@ def _brought(
 
 
 def champion(registry: Registry, key: str, store: FolderStore, settings: Settings) -> str:
-    """The address of the model to compare with, named by its digest; brought there if it isn't.
+    """Return the address of the model to compare with, named by its digest; put the model there if need be.
 
     A run that repeats the one which made the champion compares with what the champion itself was compared with:
     else every repeated run would evaluate again, a model against itself.
@@ -86,7 +86,7 @@ def champion(registry: Registry, key: str, store: FolderStore, settings: Setting
 
 
 def _pack(registry: Registry, digest: str, target: Path) -> None:
-    """The registered model with that digest, verified, as an archive."""
+    """Pack the registered model with that digest, once it is verified, as an archive."""
     for version in registry.versions():
         if version.digest == digest:
             registry.verify(version.number)

@@ -52,38 +52,38 @@ class Tuning:
 
 
 def get(path: str) -> dict[str, str]:
-    """The value at a path, known when the pipeline runs."""
+    """Return a reference to the value at a path, which is known when the pipeline runs."""
     return {"Get": path}
 
 
 def uri(settings: Settings, *parts: Any) -> dict[str, Any]:
-    """An address below the prefix in the account's own bucket."""
+    """Return an address below the prefix in the account's bucket."""
     return {"Std:Join": {"On": "/", "Values": ["s3:/", get("Parameters.Bucket"), settings.names.prefix, *parts]}}
 
 
 def run_uri(settings: Settings, *parts: Any) -> dict[str, Any]:
-    """An address below this execution's own prefix."""
+    """Return an address below this execution's prefix."""
     return uri(settings, "runs", get("Execution.PipelineExecutionId"), *parts)
 
 
 def is_transformer(settings: Settings) -> bool:
-    """Whether that is the chosen recipe."""
+    """Tell whether the transformer is the chosen recipe."""
     return settings.train.recipe == "transformer"
 
 
 def produced(step: str, output: str) -> dict[str, str]:
-    """The address of a processing step's output."""
+    """Return the address of a processing step's output."""
     return get(f"Steps.{step}.ProcessingOutputConfig.Outputs['{output}'].S3Output.S3Uri")
 
 
 def processing_input(name: str, source: Any) -> dict[str, Any]:
-    """What a processing step finds in the folder of that name."""
+    """Return the input that a processing step finds in the folder of that name."""
     place = {"S3Uri": source, "LocalPath": f"{_ML}/processing/{name}", "S3DataType": "S3Prefix", "S3InputMode": "File"}
     return {"InputName": name, "S3Input": place}
 
 
 def processing_output(settings: Settings, name: str) -> dict[str, Any]:
-    """What it leaves in the folder of that name, whose words a line below joins."""
+    """Return the output that a processing step leaves in the folder of that name, with `_` for `-`."""
     folder = name.replace("-", "_")
     target = run_uri(settings, folder)
     place = {"S3Uri": target, "LocalPath": f"{_ML}/processing/output/{folder}", "S3UploadMode": "EndOfJob"}
@@ -98,7 +98,7 @@ def processing(
     inputs: Sequence[dict[str, Any]],
     outputs: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
-    """The request for a processing job that runs the step `name`."""
+    """Return the request for a processing job that runs the step `name`."""
     cluster = {
         "InstanceType": get("Parameters.ProcessingInstanceType"),
         "InstanceCount": 1,
@@ -122,17 +122,17 @@ def processing(
 
 
 def _given(name: str, value: Any) -> dict[str, Any]:
-    """That member, where it has a value."""
+    """Return a request's member, or nothing where it has no value."""
     return {name: value} if value else {}
 
 
 def _tags(settings: Settings) -> list[dict[str, str]]:
-    """What the bill and the cleanup know a job by."""
+    """Return the tag by which the bill and the cleanup recognise a job."""
     return [{"Key": TAG, "Value": settings.names.project}]
 
 
 def _network(settings: Settings) -> dict[str, Any]:
-    """No way out, whatever the VPC allows, and no reading along between instances.
+    """Return a job's network: without access to any other, and encrypted between instances.
 
     Raises:
         SettingError: Subnets without security groups, or the other way round.
@@ -150,7 +150,7 @@ def _network(settings: Settings) -> dict[str, Any]:
 
 
 def arguments(section: Mapping[str, Any]) -> list[str]:
-    """Settings as `--name value` arguments."""
+    """Return settings as `--name value` arguments."""
     values = [(f"--{name.replace('_', '-')}", str(value)) for name, value in section.items()]
     return [word for pair in values for word in pair]
 
@@ -160,7 +160,7 @@ def _entry(step: str) -> list[str]:
 
 
 def training(settings: Settings, entry: Sequence[str] | None = tuple(_entry("train"))) -> dict[str, Any]:
-    """The request for a training job; without an `entry` the image's own program starts."""
+    """Return the request for a training job; without an `entry` the image's program `train` starts."""
     metrics = _TRANSFORMER_METRICS if is_transformer(settings) else _METRICS
     return {
         "AlgorithmSpecification": {
@@ -190,7 +190,7 @@ def training(settings: Settings, entry: Sequence[str] | None = tuple(_entry("tra
 
 
 def _patience(settings: Settings) -> dict[str, Any]:
-    """How long a training may run, and wait for spot instances.
+    """Return how long a training may run, and wait for spot instances.
 
     One that is taken away in its middle goes on from its checkpoint, or begins anew: the linear recipe keeps none,
     since it is done in a minute.
@@ -209,7 +209,7 @@ def _hyperparameters(settings: Settings) -> dict[str, str]:
 
 
 def _channels(settings: Settings) -> dict[str, Any]:
-    """The address of each."""
+    """Return the address of each channel."""
     found = {name: produced("preprocess-data", name) for name in ("train", "validation")}
     return {**found, CHECKPOINT: get("Parameters.CheckpointUrl")} if is_transformer(settings) else found
 
@@ -220,13 +220,13 @@ def _channel(name: str, source: Any) -> dict[str, Any]:
 
 
 def _checkpoints(settings: Settings) -> dict[str, Any]:
-    """One place for each choice of settings, whatever the execution: the next one goes on where this one stopped."""
+    """Return where checkpoints are kept: one folder for each choice of settings, so that the next execution resumes."""
     key = hashlib.sha256(json.dumps(_hyperparameters(settings), sort_keys=True).encode()).hexdigest()[:16]
     return {"S3Uri": uri(settings, CHECKPOINTS, key), "LocalPath": f"{_ML}/{CHECKPOINTS}"}
 
 
 def search(settings: Settings, tuning: Tuning) -> dict[str, Any]:
-    """The request for a tuning job. Its trainings can't be given an entry point: the image needs a program `train`."""
+    """Return the request for a tuning job, whose trainings have no entry point: the image needs a program `train`."""
     job = training(settings, entry=None)
     del job["Tags"]  # the tuning job's go to its trainings
     tried = {item["Name"] for ranges in tuning.ranges.values() for item in ranges}
@@ -244,7 +244,7 @@ def search(settings: Settings, tuning: Tuning) -> dict[str, Any]:
 
 
 def best_model(settings: Settings) -> dict[str, Any]:
-    """Where the best training of the step `train`, a search, leaves its model.
+    """Return the address of the model that the best training of the step `train`, a search, leaves.
 
     The service names the trainings and keeps each one's model below its name. Source: AWS, Amazon SageMaker AI
     Developer Guide, "SageMaker AI Training Storage Folders"; `DescribeHyperParameterTuningJob` for the name.

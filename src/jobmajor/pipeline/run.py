@@ -1,4 +1,4 @@
-"""One run on this machine: data in, the definition executed, a version registered and, if it passed, promoted.
+"""Run the pipeline on this machine: fetch data, execute the definition, register a version and promote it.
 
 The pipeline itself is `pipeline.py`'s definition and nothing else. This is what stands around it: bringing the data
 to where the definition reads it, choosing what to compare with, and taking the version at its end.
@@ -57,7 +57,7 @@ _OWN = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run may be told; None for a threshold takes the one that belongs to the data."""
+    """The options of a run; None for a threshold takes the default for the data."""
 
     release: str = sources.AUTO
     data: Path | None = None
@@ -72,7 +72,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to.
+    """The result of a run.
 
     `version` is the registered one, None where the gate refused or a step failed; `champion` is the workspace's
     champion after the run; `evaluation`, and `report`, its page for people, are None where the run did not get so far.
@@ -88,7 +88,7 @@ class Outcome:
 
     @property
     def succeeded(self) -> bool:
-        """Whether a version came out that the gate passed."""
+        """Tell whether the run made a version that the gate passed."""
         return self.execution.status == "Succeeded" and self.version is not None
 
 
@@ -177,7 +177,7 @@ def _run(home: Path, options: Options, found: tuple[Source, list[Path]], lock: i
 
 
 def _check(options: Options) -> None:
-    """What can be refused before anything is fetched or made."""
+    """Refuse what can be refused before anything is fetched or made."""
     if requests.is_transformer(options.settings):
         transformer.require('the setting train.recipe = "transformer"')
     for name in _OWN.keys() & options.parameters.keys():
@@ -217,7 +217,7 @@ def _executor_options(options: Options, parameters: Mapping[str, Any], handler: 
 
 
 def _run_key(definition: Definition, parameters: Mapping[str, Any], settings: Settings) -> str:
-    """Says that two runs do the same work: all but the threshold and the approval, which are decided at its end."""
+    """Return a key that is equal for equal work; the threshold and the approval, decided at the end, don't count."""
     decided = ("TestScoreThreshold", "ModelApprovalStatus")
     bound = definitions.bind(definition.parameters, parameters)
     given = {name: value for name, value in bound.items() if name not in decided}
@@ -227,7 +227,7 @@ def _run_key(definition: Definition, parameters: Mapping[str, Any], settings: Se
 
 @dataclass(frozen=True, slots=True)
 class _Registration:
-    """The handler of the definition's RegisterModel step: a version in our registry."""
+    """The handler of the definition's RegisterModel step, which makes a version in our registry."""
 
     registry: Registry
     lineage: Mapping[str, Any]
@@ -267,7 +267,7 @@ class _Registration:
         return {**arguments, "ModelPackageArn": arn, "ModelPackageVersion": version.number}
 
     def version(self, execution: Execution) -> Version | None:
-        """The version that the execution registered, None where it did not come to that."""
+        """Return the version that the execution registered; None if it registered none."""
         for record in execution.steps:
             if record.type == "RegisterModel" and record.status == "Succeeded":
                 return self.registry.get(record.properties["ModelPackageVersion"])
@@ -275,7 +275,7 @@ class _Registration:
 
 
 def _evaluation_uri(execution: Execution) -> str | None:
-    """Where `evaluate-model` left its files, in this execution or in the one whose result was taken."""
+    """Return where `evaluate-model` left its files, in this execution or in the one whose result was reused."""
     for record in execution.steps:
         if record.name == "evaluate-model" and record.status == "Succeeded":
             outputs = record.properties["ProcessingOutputConfig"]["Outputs"]

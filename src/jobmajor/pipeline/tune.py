@@ -1,4 +1,4 @@
-"""Looks for better settings of the linear recipe, in trials that are judged on validation titles only.
+"""Search for better settings of the linear recipe, in trials that are judged on validation titles only.
 
 The search space stands here once, as data: it is what this machine searches, and what a Tuning step on SageMaker is
 given. Trials of the same data, space, other settings and code belong to one study, whose finished ones, in
@@ -34,7 +34,7 @@ _DIGITS = 4  # of a value that is tried: more would say nothing
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Where a setting of `Linear` is looked for, both ends included; `log` where it counts by factors."""
+    """The range of a setting of `Linear`, both ends included; `log` where factors count, not differences."""
 
     name: str
     low: float
@@ -77,7 +77,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a search may be told.
+    """The options of a search.
 
     Attributes:
         trials: How many are finished when it ends, those of earlier runs included.
@@ -102,7 +102,7 @@ class Result:
 
 
 def run(home: Path, train: pl.DataFrame, validation: pl.DataFrame, options: Options | None = None) -> Result:
-    """Search until as many trials are finished as asked for, and say which was the best; the first of equal ones.
+    """Search until as many trials are finished as asked for, and return the best, the first of equal ones.
 
     Args:
         home: The workspace.
@@ -135,7 +135,7 @@ def run(home: Path, train: pl.DataFrame, validation: pl.DataFrame, options: Opti
 
 
 def check(options: Options) -> None:
-    """What can be refused before anything is read, as `run` says."""
+    """Refuse, as `run` says, what can be refused before anything is read."""
     if options.trials < 1:
         raise InputError(f"{options.trials} trials were asked for: expected at least 1")
     if importlib.util.find_spec("optuna") is None:
@@ -143,13 +143,13 @@ def check(options: Options) -> None:
 
 
 def check_output(path: Path) -> None:
-    """As `write` says."""
+    """Raise InputError if the file is there already."""
     if path.exists():
         raise InputError(f"{path} is there already: name a new file, or put the [linear] section into it by hand")
 
 
 def score(train: pl.DataFrame, validation: pl.DataFrame, how: Linear) -> float:
-    """The weighted F1 on validation's counted rows of what is learned with these settings."""
+    """Return the weighted F1, on validation's counted rows, of a model trained with these settings."""
     model = thresholds.fit(train, validation, how)
     answers = model.predict_proba(validation["title"]), model.classes()
     judged = headline(judge(validation, answers, all_classes(validation, model.classes())))
@@ -157,7 +157,7 @@ def score(train: pl.DataFrame, validation: pl.DataFrame, how: Linear) -> float:
 
 
 def fragment(found: Result) -> str:
-    """The best settings as a part of `jobmajor.toml`, with a line that says where they come from."""
+    """Return the best settings as a part of `jobmajor.toml`, with a line that says where they come from."""
     best = found.best
     origin = f"# jobmajor tune: trial {best.number}, the best of {found.finished}: weighted F1 {best.f1:.4f}"
     values = [f"{name} = {json.dumps(value)}" for name, value in asdict(best.settings).items()]
@@ -165,7 +165,7 @@ def fragment(found: Result) -> str:
 
 
 def write(path: Path, found: Result) -> None:
-    """Leave `fragment` in a new file.
+    """Write `fragment` to a new file.
 
     Raises:
         InputError: A file of that name is there; its other sections would be lost.
@@ -175,7 +175,7 @@ def write(path: Path, found: Result) -> None:
 
 
 def parameter_ranges() -> dict[str, list[dict[str, str]]]:
-    """The search space as a Tuning step's `HyperParameterTuningJobConfig.ParameterRanges`.
+    """Return the search space as a Tuning step's `HyperParameterTuningJobConfig.ParameterRanges`.
 
     >>> parameter_ranges()["IntegerParameterRanges"][0]
     {'Name': 'widest', 'MinValue': '20', 'MaxValue': '867', 'ScalingType': 'Logarithmic'}

@@ -1,4 +1,4 @@
-"""A model on its way: unpacks `model.tar.gz` into a folder, and nothing else out of it.
+"""Unpack a model's files, and nothing else, from `model.tar.gz` into a folder.
 
 `tarfile`'s own filters were bypassed before Python 3.11.13, so no path of the archive is ever used: only regular
 files of a fixed list of names are read, each up to a size.
@@ -33,7 +33,7 @@ _MAX_HEADER_BYTES = 2**16  # of a long name or a record of attributes; `tarfile`
 
 
 class _Header(tarfile.TarInfo):
-    """A header that may claim no more bytes than is good for us."""
+    """A header of an archive that is refused if it claims too many bytes."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -44,7 +44,7 @@ class _Header(tarfile.TarInfo):
 
 
 def unpack(archive: Path, folder: Path) -> manifest.Manifest:
-    """The manifest of the model that was unpacked into the empty `folder`, after it was verified.
+    """Unpack a model into the empty `folder`, verify it, and return its manifest.
 
     Raises:
         ArtifactError: It is no such archive, holds anything but a model's files, or they are not as recorded.

@@ -20,7 +20,7 @@ from jobmajor.registry import loading
 
 
 class JobTitles(PythonModel):
-    """A row's `title` in, a row of answers out; parameters `level` and `top_k`."""
+    """Answers the column `title` with a row for each title; parameters `level` and `top_k`."""
 
     def load_context(self, context: Any) -> None:
         """Load the model folder that was exported."""
@@ -32,7 +32,7 @@ class JobTitles(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """A row for each title, in their order: the columns of `Classifier.answer_frame`, and `answers`, the top_k."""
+        """Return a row for each title, in order: the columns of `Classifier.answer_frame`, and `answers`, the top_k."""
         level, top_k = (params or {}).get("level", "major"), (params or {}).get("top_k", 1)
         if level not in soc.LEVELS:
             raise MlflowException.invalid_parameter_value(f"level {level!r}: expected one of {', '.join(soc.LEVELS)}")

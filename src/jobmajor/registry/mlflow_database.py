@@ -33,15 +33,15 @@ _CHAMPIONS_DIGEST = """
 _NO_LOADER = "The ``noload`` loader strategy is deprecated"
 
 
-def create(database: Path, room: Path) -> None:
-    """Make the file; needs about two seconds and, in the folder `room`, a place to work."""
-    with tempfile.TemporaryDirectory(prefix=publish.STAGING, dir=room) as staging:
+def create(database: Path, folder: Path) -> None:
+    """Make the file in about two seconds, with temporary files in `folder`."""
+    with tempfile.TemporaryDirectory(prefix=publish.STAGING, dir=folder) as staging:
         _connect(Path(staging, database.name))
         publish.write_file(database, Path(staging, database.name).read_bytes())
 
 
 def client(database: Path) -> MlflowClient:
-    """MLflow's client for an existing file; the first in a process costs one to two seconds of imports.
+    """Return MLflow's client for an existing file; the first in a process costs one to two seconds of imports.
 
     Raises:
         RegistryError: The file can't be read. MLflow itself would try it ten times over, for 100 s.
@@ -72,7 +72,7 @@ def champions_digest(database: Path) -> tuple[str | None] | None:
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """What MLflow or its database refuses inside the block becomes a RegistryError of one line."""
+    """Turn what MLflow or its database refuses within the block into a RegistryError of one line."""
     try:
         yield
     except Exception as error:
@@ -83,7 +83,7 @@ def one_line() -> Iterator[None]:
 
 
 def _connect(database: Path) -> MlflowClient:
-    """What the process has already chosen for MLflow's log and connections stays as it is."""
+    """Return a client; keep what the process has already chosen for MLflow's log and connections."""
     os.environ["DO_NOT_TRACK"] = "1"
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")

@@ -65,7 +65,7 @@ def save(model_folder: Path, target: Path) -> None:
 
 
 def _without_places(folder: Path) -> None:
-    """Where things came from on this machine is nobody's business elsewhere, and no other copy's."""
+    """Remove this machine's paths from the description of an exported model."""
     from mlflow.models import Model  # noqa: PLC0415 - loaded by now
 
     described = Model.load(str(folder))
@@ -77,13 +77,13 @@ def _without_places(folder: Path) -> None:
 
 
 def requirements() -> list[str]:
-    """What the model needs where it is loaded, at the versions that are here: jobmajor and what decides answers."""
+    """Return the packages that a loaded model needs, pinned to the versions that are installed here."""
     here = {name.lower() for each in metadata.distributions() if (name := each.metadata["Name"])}
     return [f"{name}=={metadata.version(name)}" for name in _PINNED if name in here]
 
 
 def signature() -> ModelSignature:
-    """One column of text in, which may hold nulls; the answers' columns out; parameters with their defaults."""
+    """Return the signature: a column of titles, which may hold nulls; the answers' columns; the parameters."""
     from mlflow.models import ModelSignature  # noqa: PLC0415 - costs seconds
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema  # noqa: PLC0415
     from mlflow.types.schema import Array, Object, Property  # noqa: PLC0415

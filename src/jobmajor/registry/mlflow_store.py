@@ -50,7 +50,7 @@ _MOST = 200_000  # versions in one answer, MLflow's own limit
 
 
 class MlflowRegistry:
-    """`registry.Registry` in the workspace `home`; safe for many processes, and for kills at any moment."""
+    """`versions.Registry` in the workspace `home`; safe with many processes, and when one is killed at any moment."""
 
     def __init__(self, home: Path) -> None:
         if {"?", "%"} & set(str(home.resolve())):  # they mean something else in a database's address
@@ -62,7 +62,7 @@ class MlflowRegistry:
             self._client = self._open()
 
     def register(self, candidate: Candidate) -> Version:
-        """The files first, then the run, then the version in one transaction, then the run's end."""
+        """Write the files first, then the run, then the version in one transaction, then the run's end."""
         digest = manifest.verify(candidate.model_folder).digest
         with mlflow_database.one_line(), self._writing():
             self._sweep()
@@ -75,7 +75,7 @@ class MlflowRegistry:
             return self.get(number)
 
     def versions(self) -> tuple[Version, ...]:
-        """One query for all; a version that someone made by hand in MLflow is left out."""
+        """Return all versions by one query, without those that someone made by hand in MLflow."""
         with mlflow_database.one_line():
             records = [record for record in self._search() if DIGEST in record.tags]
             aliases = self._model().aliases
@@ -84,7 +84,7 @@ class MlflowRegistry:
         return tuple(map(self._version, records))
 
     def get(self, number: int) -> Version:
-        """Read from MLflow each time, so never stale."""
+        """Read one version from MLflow, each time anew."""
         if type(number) is int and 0 < number < 2**31:  # no True, and no more than MLflow's column holds
             with mlflow_database.one_line():
                 if self._search(f"version_number = {number}"):
@@ -92,12 +92,12 @@ class MlflowRegistry:
         raise UnknownVersion(self._home, number, tuple(version.number for version in self.versions()[-20:]))
 
     def champion(self) -> Version | None:
-        """The version that MLflow's alias points to."""
+        """Return the version that MLflow's alias points to."""
         number = self._champion_number()
         return None if number is None else self.get(number)
 
     def candidate(self) -> Version | None:
-        """Found by rule, not by a second alias, which a kill could leave behind."""
+        """Find the version that waits by a rule: a second alias could be left behind by a kill."""
         crowned = {event.number for event in settled(self._events(), self._champion_number())}
         waiting = [
             version
@@ -107,13 +107,13 @@ class MlflowRegistry:
         return waiting[-1] if waiting else None
 
     def promote(self, number: int) -> Version:
-        """The alias moves last, in one transaction: a kill before it changes no champion."""
+        """Move the alias last, in one transaction: a kill before that changes no champion."""
         with mlflow_database.one_line(), self._writing():
             self._crown(self.get(number), "promote")
             return self.get(number)
 
     def rollback(self) -> Version:
-        """To the one before in the succession, which forgets the champion that was rolled back."""
+        """Return to the champion before this one; the succession forgets the one that was rolled back."""
         with mlflow_database.one_line(), self._writing():
             line = succession(settled(self._events(), self._champion_number()))
             if len(line) < 2:
@@ -122,12 +122,12 @@ class MlflowRegistry:
             return self.get(line[-2])
 
     def verify(self, number: int) -> manifest.Manifest:
-        """Every file is hashed."""
+        """Hash every file and return the manifest."""
         version = self.get(number)
         return _verified(version.folder, version.digest)
 
     def sweep(self) -> int:
-        """Holds the writers' lock, so that no RUNNING run has a living process."""
+        """Close the runs of killed processes; while the writers' lock is held, no RUNNING run has a living process."""
         with mlflow_database.one_line(), self._writing():
             return self._sweep()
 
@@ -213,7 +213,7 @@ class MlflowRegistry:
             self._client.log_artifact(run_id, str(path))
 
     def _experiment(self) -> str:
-        """An id; MLflow fixes an experiment's folder for good, so a moved workspace gets another."""
+        """Return the experiment's id; MLflow fixes an experiment's folder, so a moved workspace gets another."""
         location = self._workspace.artifacts.as_uri()
         name = MODEL_NAME
         found = self._client.get_experiment_by_name(name)

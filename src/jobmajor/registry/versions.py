@@ -1,4 +1,4 @@
-"""Which models there are, which one serves, and what may take its place.
+"""The values and rules of the registry: which models there are, which one serves, and what may replace it.
 
 Everything that asks "which model?" asks here, so that a version is always the same files, the
 champion always has a passed decision behind it, and a killed run never leaves half a version.
@@ -76,7 +76,7 @@ class Version:
     folder: Path
 
     def require_passed(self) -> None:
-        """PromotionRefused, with the gate's reasons, unless the gate passed this version."""
+        """Raise PromotionRefused, with the gate's reasons, unless the gate passed this version."""
         if self.decision is None:
             raise PromotionRefused(self.number, ())
         if not passed(self.decision):
@@ -85,12 +85,12 @@ class Version:
 
 
 def passed(decision: Mapping[str, Any] | None) -> bool:
-    """Only a plain true counts: not 1, not "true", not a missing decision."""
+    """Tell whether a decision passed: only a plain true counts, not 1, not "true", not a missing decision."""
     return decision is not None and decision.get("passed") is True
 
 
 class Event(NamedTuple):
-    """A champion that came: `verb` is promote, rollback, or found when it was set by hand."""
+    """A change of the champion: `verb` is promote, rollback, or found when it was set by hand."""
 
     number: int
     verb: str
@@ -98,12 +98,12 @@ class Event(NamedTuple):
 
     @classmethod
     def now(cls, number: int, verb: str) -> Event:
-        """With the present time, ISO 8601 in UTC."""
+        """Return an event with the present time, ISO 8601 in UTC."""
         return cls(number, verb, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def succession(events: Sequence[Event]) -> list[int]:
-    """The champions that a rollback can still reach, oldest first, the present one last.
+    """Return the champions that a rollback can still reach, oldest first, the present one last.
 
     >>> succession([Event(1, "promote", ""), Event(4, "promote", ""), Event(1, "rollback", "")])
     [1]
@@ -118,7 +118,7 @@ def succession(events: Sequence[Event]) -> list[int]:
 
 
 def settled(events: Sequence[Event], champion: int | None) -> list[Event]:
-    """The events that led to `champion`.
+    """Return the events that led to `champion`.
 
     An event is announced before it happens, so a kill can leave one too many: it is dropped. A
     champion that still doesn't fit was set by hand, which is an event too.
@@ -133,26 +133,26 @@ class Registry(Protocol):
     """Versions, numbered from 1 without gaps, and at most one champion among them."""
 
     def register(self, candidate: Candidate) -> Version:
-        """The candidate as a version; the same files again give the version that has them.
+        """Register the candidate as a version; for files that are registered already, return the version that has them.
 
         Then only two things can change: lost or damaged files are restored, and a passed decision
         replaces one that is missing or not passed.
         """
 
     def versions(self) -> tuple[Version, ...]:
-        """All versions, oldest first."""
+        """Return all versions, oldest first."""
 
     def get(self, number: int) -> Version:
-        """One version; UnknownVersion names the known numbers."""
+        """Return one version; raise UnknownVersion, which names the known numbers."""
 
     def champion(self) -> Version | None:
-        """The version that serves; None before the first promotion."""
+        """Return the version that serves; None before the first promotion."""
 
     def candidate(self) -> Version | None:
-        """The newest version that waits: newer than every champion so far, and not rejected."""
+        """Return the newest version that waits: newer than every champion so far, and not rejected."""
 
     def promote(self, number: int) -> Version:
-        """The version as champion, its status Approved; for the champion nothing changes.
+        """Make the version the champion, with the status Approved; nothing changes for the present champion.
 
         Raises:
             PromotionRefused: Its decision is missing or not passed.
@@ -160,7 +160,7 @@ class Registry(Protocol):
         """
 
     def rollback(self) -> Version:
-        """The champion before this one as champion again; the status of neither changes.
+        """Make the previous champion the champion again; the status of neither changes.
 
         Raises:
             RegistryError: There was none before.
@@ -168,14 +168,14 @@ class Registry(Protocol):
         """
 
     def verify(self, number: int) -> Manifest:
-        """The manifest of the version's files; ArtifactError if they are not as registered."""
+        """Return the manifest of the version's files; raise ArtifactError if they are not as registered."""
 
     def sweep(self) -> int:
-        """How many registrations of killed processes were closed; `register` does it as well."""
+        """Close registrations of killed processes, as `register` does, and return how many there were."""
 
 
 def folder_of(home: Path, digest: str | None) -> Path:
-    """Where the files with this manifest digest are kept: always directly below the workspace's `models`.
+    """Return the folder of the files with this manifest digest, always directly below the workspace's `models`.
 
     Raises:
         RegistryError: `digest` is not 64 hex digits.
