@@ -138,6 +138,7 @@ def test_start_that_waited_too_long_says_so_and_the_next_one_waits_on(
     assert after[0] == 0
 
 
+@pytest.mark.long  # a whole run with a search; the upserted definition without one runs in test_pipeline
 @pytest.mark.slow
 def test_search_that_was_upserted_runs_here_to_a_registered_version(
     typed: Any, account: Account, names: Names, tmp_path: Path
