@@ -17,6 +17,7 @@ from jobmajor import steps
 from jobmajor.batch import parts, spark
 from jobmajor.batch.parts import Work
 from jobmajor.errors import InputError
+from jobmajor.model.classifier import Classifier
 from sagelocal.jobs import container, contracts
 from sagelocal.jobs.environment import current
 from sagelocal.storage import archive, manifest, publish
@@ -25,7 +26,6 @@ from sagelocal.storage.store import FolderStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jobmajor.model.classifier import Classifier
 
 TITLES = ["registered nurse", "", None, "truck driver"]
 ROWS = pl.DataFrame({"id": ["007", "2", "3", "4"], "title": TITLES})
@@ -147,7 +147,8 @@ def test_arrow_batches_get_what_the_classifier_answers(model_folder: Path, class
 
     (found,) = spark._mapper("title", str(model_folder), "minor")([batch])
 
-    answers = classifier.answer(TITLES, "minor")
+    compiled = Classifier(classifier.scorer, classifier.about, classifier.knowledge).compile()  # as the workers score
+    answers = compiled.answer(TITLES, "minor")
     assert found.schema.names == ["id", "title", *spark.COLUMNS]
     assert found["code"].to_pylist() == [each.answers[0].label for each in answers]
     assert found["name"].to_pylist() == [each.answers[0].name for each in answers]
