@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,6 @@ from jobmajor import soc
 from jobmajor.errors import InputError
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.coder import NONE, REASONS, SOURCES, Coder
-from jobmajor.model.kernels import digest
 from jobmajor.model.rules import abstain
 from jobmajor.model.rules.overrides import Overrides
 from jobmajor.tables.packed import LONGEST, Packed
@@ -196,20 +194,6 @@ def test_threads_get_what_each_asked_for(classifier: Classifier, splits: Mapping
 def test_fewer_than_one_code_is_refused(classifier: Classifier) -> None:
     with pytest.raises(InputError, match="k is 0: expected at least 1"):
         classifier.coder(k=0)
-
-
-@settings(max_examples=60)
-@given(st.lists(st.binary(max_size=300), max_size=5))
-def test_digests_are_those_of_the_standard_library(texts: list[bytes]) -> None:
-    data = np.frombuffer(b"".join(texts), np.uint8)
-    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
-    bounds = np.stack([ends - [len(text) for text in texts], ends], axis=1).astype(np.int64)
-    found = np.empty(len(texts), np.uint64)
-
-    digest.fill(data, bounds, digest.scratch(), found)
-
-    expected = [int.from_bytes(blake2b(text, digest_size=8).digest(), "little") for text in texts]
-    assert found.tolist() == expected
 
 
 def test_keys_hit_at_random_are_runs_of_four() -> None:

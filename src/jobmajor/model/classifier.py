@@ -23,7 +23,8 @@ from jobmajor.model.explain import Explanation
 from jobmajor.model.linear import model
 from jobmajor.model.rules import knowledge as rules
 from jobmajor.model.rules.knowledge import Knowledge
-from jobmajor.model.rules.listed import Listed
+from jobmajor.model.rules.listed import POLYNOMIAL, Listed
+from jobmajor.tables.packed import LONGEST
 from jobmajor.titles import normalise
 from sagelocal.storage import manifest
 
@@ -44,7 +45,6 @@ _MODEL = "model.json"  # a scorer's description, which names its recipe
 _TRANSFORMER = "transformer"
 _BATCH = 4096  # titles scored at a time, each up to
 _COMPILED_FROM = 20_000  # titles: fewer are answered before compiled code would be loaded
-_MAX_CHARACTERS = 1000  # of it: with the scorer's own batches they bound memory whatever the input
 
 
 class Classifier:
@@ -188,7 +188,7 @@ class Classifier:
         given = columns.held(titles)
         if overrides is None and len(given) >= self._compiled_from and self._compiled:
             return self._coded(columns.packed(given), levels, k, exact=exact)
-        texts = [(title or "")[:_MAX_CHARACTERS] for title in columns.as_list(given)]
+        texts = [(title or "")[:LONGEST] for title in columns.as_list(given)]
         return [self._answered(texts, level, k, overrides=overrides, exact=exact) for level in levels]
 
     def answer_frame(
@@ -228,7 +228,7 @@ class Classifier:
     @cached_property
     def _compiled(self) -> Compiled | None:
         """Compiled code that answers, where the recipe has some."""
-        if self._kernel is None:
+        if self._kernel is None or self.knowledge.listed.hashed != POLYNOMIAL:
             return None
         from jobmajor.model.kernels.pipeline import Compiled  # noqa: PLC0415 - loads Numba
 
@@ -314,4 +314,4 @@ def _blocks(texts: Sequence[str]) -> Iterator[slice]:
 
 def _text(title: str | None) -> str:
     """Cut before and after, since some signs become many letters and a hostile one must not cost more than its size."""
-    return normalise((title or "")[:_MAX_CHARACTERS])[:_MAX_CHARACTERS]
+    return normalise((title or "")[:LONGEST])[:LONGEST]

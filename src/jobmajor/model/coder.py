@@ -50,7 +50,7 @@ class Codes(NamedTuple):
 
     @classmethod
     def empty(cls, titles: int, levels: int, k: int) -> Codes:
-        """Room for so many."""
+        """Make arrays for so many."""
         labels, scores = np.empty((titles, levels, k), np.int16), np.empty((titles, levels, k), np.float32)
         return cls(labels, scores, np.empty((titles, levels), np.uint8), np.empty(titles, np.uint8))
 

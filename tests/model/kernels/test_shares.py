@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobmajor import jit, soc
+from jobmajor.model.kernels.buffers import Buffers
 from jobmajor.model.kernels.clean import clean
-from jobmajor.model.kernels.mend import Known, mend
+from jobmajor.model.kernels.mend import Vocabulary, mend
 from jobmajor.model.kernels.pieces import cut
 from jobmajor.model.kernels.shares import Kernel
 from jobmajor.model.kernels.text import batch
-from jobmajor.model.kernels.workspace import Room
 from jobmajor.model.linear import features, spelling
 from jobmajor.model.linear.arrays import Learned, Tables
 from jobmajor.model.linear.features import BUCKETS, WORD_BUCKETS, Bags
@@ -68,14 +68,15 @@ def plainly(titles: Sequence[str]) -> Bags:
 def in_kernel(titles: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> Bags:
     """The pieces of titles as people write them: what `spelling.read` finds in them once they are normalised."""
     found: list[list[NDArray[Any]]] = [[np.zeros(1, np.int64)], [], [np.zeros(1, np.int64)], [], []]
-    known, room, raw = Known(tables.rows, tables.words, tables.checks, gains), Room.make(), batch(Packed.of(titles))
+    known, buffers = Vocabulary(tables.rows, tables.words, tables.checks, gains), Buffers.make()
+    raw = batch(Packed.of(titles))
     first = 0
     while first < len(titles):
-        count = clean(raw, first, room)
-        mend(count, room.words, known)
-        cut(count, room)
+        count = clean(raw, first, buffers)
+        mend(count, buffers.words, known)
+        cut(count, buffers)
         first += count
-        starts, buckets, word_starts, words, checks = room.pieces
+        starts, buckets, word_starts, words, checks = buffers.pieces
         found[0].append(starts[1 : count + 1] + found[0][-1][-1])
         found[1].append(buckets[: starts[count]].copy())
         found[2].append(word_starts[1 : count + 1] + found[2][-1][-1])
@@ -279,10 +280,10 @@ def test_kernels_work_where_no_folder_can_be_written(tmp_path: Path) -> None:
     environment = {**os.environ, **places, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     code = (
         "import jobmajor.model.kernels.clean as kernel; from jobmajor.model.kernels.text import batch;"
-        "from jobmajor.model.kernels.workspace import Room; from jobmajor.tables.packed import Packed;"
+        "from jobmajor.model.kernels.buffers import Buffers; from jobmajor.tables.packed import Packed;"
         "print(kernel.__file__, type(kernel._fill._cache).__name__);"
-        "room = Room.make(); kernel.clean(batch(Packed.of(['Sr. Nurse'])), 0, room);"
-        "print(room.words.text[:14].tobytes().decode())"
+        "made = Buffers.make(); kernel.clean(batch(Packed.of(['Sr. Nurse'])), 0, made);"
+        "print(made.words.text[:14].tobytes().decode())"
     )
 
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment, timeout=600)

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jobmajor.model.rules.listed import Listed, learn
+from jobmajor.model.rules.listed import BLAKE, Listed, learn
+from jobmajor.tables.packed import BASE, Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,3 +107,51 @@ def test_two_titles_of_one_hash_would_not_fit() -> None:
 
     with pytest.raises(ValueError, match="'titles'"):
         Listed.from_mapping(twice.to_mapping(), codes=3)
+
+
+def test_a_million_titles_have_different_hashes() -> None:
+    titles = [f"{number}" for number in range(500_000)] + [f"senior {number} engineer" for number in range(500_000)]
+
+    assert len(np.unique(Packed.of(titles).hashes())) == 1_000_000
+
+
+@given(st.lists(st.text(max_size=9), max_size=5))
+def test_hash_of_a_text_is_the_same_wherever_it_stands(texts: list[str]) -> None:
+    expected = [
+        sum(byte * pow(int(BASE), place, 2**64) for place, byte in enumerate(text.encode(), start=1)) % 2**64
+        for text in texts
+    ]
+
+    assert Packed.of(texts).hashes().tolist() == expected
+
+
+def blake(text: str) -> int:
+    """As jobmajor 0.1 hashed."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def test_titles_that_jobmajor_0_1_listed_are_found() -> None:
+    arrays = LISTED.to_mapping()
+    codes: dict[str, tuple[list[int], list[float]]] = {
+        "cook": ([1], [1]),
+        "nurse": ([0, 2], [1 / 3, 2 / 3]),
+        "ward nurse": ([2], [1]),
+    }
+    order = sorted(codes, key=blake)
+    arrays["titles"] = np.array(sorted(map(blake, codes)), np.uint64)
+    arrays["words"] = np.array(sorted(map(blake, ["cook", "nurse", "ward"])), np.uint64)
+    arrays["starts"] = np.cumsum([0, *(len(codes[text][0]) for text in order)]).astype(np.int32)
+    arrays["codes"] = np.array([code for text in order for code in codes[text][0]], np.int16)
+    arrays["shares"] = np.array([share for text in order for share in codes[text][1]], np.float32)
+    old = Listed.from_mapping(arrays, codes=3, hashed=BLAKE)
+
+    found, expected = (each.find(["nurse", "welder", "ward nurse"], codes=3) for each in (old, LISTED))
+
+    assert found[0].tolist() == expected[0].tolist() == [0, 2]
+    assert np.allclose(found[1], expected[1])
+    assert old.known_share(["nurses"]) == LISTED.known_share(["nurses"]) == [0.5]
+
+
+def test_titles_hashed_in_an_unknown_manner_are_refused() -> None:
+    with pytest.raises(ValueError, match="hashed by 'md5', expected 'polynomial'"):
+        Listed.from_mapping(LISTED.to_mapping(), codes=3, hashed="md5")

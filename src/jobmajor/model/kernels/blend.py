@@ -77,18 +77,18 @@ def _log(value: Any) -> Any:
 
 
 @vectorised
-def _largest(values: Floats, room: Floats) -> Any:
+def _largest(values: Floats, memory: Floats) -> Any:
     """Both halves against each other, again and again: unlike one by one, that is done many at once."""
     size = len(values)
     for place in range(size):
-        room[place] = values[place]
+        memory[place] = values[place]
     while size > 1:
         half = size // 2
-        lower, upper = room[:half], room[size - half : size]
+        lower, upper = memory[:half], memory[size - half : size]
         for place in range(half):
             lower[place] = max(lower[place], upper[place])
         size -= half
-    return room[0]
+    return memory[0]
 
 
 @vectorised
@@ -122,8 +122,8 @@ def _chances(margins: Floats, factors: Factors, logs: Floats) -> None:
 
 
 @vectorised
-def _softmax(values: Floats, room: Floats) -> None:
-    _powers(values, _ONE, _largest(values, room), values)
+def _softmax(values: Floats, memory: Floats) -> None:
+    _powers(values, _ONE, _largest(values, memory), values)
     scale = _ONE / _sum(values)
     for place in range(len(values)):
         values[place] *= scale
@@ -158,10 +158,10 @@ def _opinion(evidence: Any, factors: Any, starts: NDArray[np.int64], powers: Flo
 
 
 @vectorised
-def _split(evidence: Any, largest: Any, blend: Factors, groups: Any, rooms: Any) -> None:
+def _split(evidence: Any, largest: Any, blend: Factors, groups: Any, memory: Any) -> None:
     """As `scoring.split`, times the major groups' shares: in `powers[0]`, shape (codes,)."""
     starts, majors = groups
-    powers, scales = rooms
+    powers, scales = memory
     both, none = _ONE - blend.counts_share - blend.network_share, _F(0)
     together = blend.within * largest[0] + blend.deeper * largest[1]
     one, other = blend.within_alone * largest[0], blend.deeper_alone * largest[1]
@@ -186,10 +186,10 @@ def _summed(detailed: Floats, starts: NDArray[np.int64], shares: Floats) -> None
 
 
 @entry
-def blend(found: Any, factors: Any, starts: Any, rooms: Any, shares: Floats) -> None:
+def blend(found: Any, factors: Any, starts: Any, memory: Any, shares: Floats) -> None:
     """As `scoring.blended`, summed up to the codes that begin at `starts[1]`; `starts[0]` are the major groups'."""
     margins, likelihoods, scores, bias = found
-    powers, scales, majors = rooms
+    powers, scales, majors = memory
     how = Factors(*factors)
     for title in range(len(shares)):
         for code in range(len(bias)):

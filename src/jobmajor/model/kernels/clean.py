@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jobmajor.jit import entry, inner
+from jobmajor.model.kernels.buffers import BLOCK_TITLES, MENDED_FROM, POWERS, TITLE_BYTES, Words
 from jobmajor.model.kernels.text import Batch
-from jobmajor.model.kernels.workspace import BLOCK_TITLES, MENDED_FROM, TITLE_BYTES, Words
 from jobmajor.tables.packed import LONGEST, Bytes, Packed
 from jobmajor.titles import TITLES, WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.kernels.workspace import Room
+    from jobmajor.model.kernels.buffers import Buffers
 
 _BLANK, _UNDERSCORE, _AND, _DOT, _PLUS, _HASH = np.frombuffer(b" _&.+#", np.uint8)
 _C, _N, _E, _T, _W, _O = np.frombuffer(b"cnetwo", np.uint8)
@@ -34,8 +34,6 @@ _ENDINGS = np.frombuffer(b"womanpersonwomenpeoplepersons", np.uint8)  # the firs
 _ENDING_STARTS = np.array([0, 5, 11, 16, 22, 29])
 _WOMEN = 2  # the place of "women" in them; those after it stay where they are the whole word
 _MAN = np.frombuffer(b"manmen", np.uint8)
-
-_POWERS = np.cumprod(np.full(TITLE_BYTES, 0x9E3779B97F4A7C15, np.uint64))
 
 
 def _folded_signs() -> Bytes:
@@ -74,7 +72,7 @@ class Forms(NamedTuple):
 def _hash(text: Bytes, begin: int, end: int) -> np.uint64:
     value = np.uint64(0)
     for place in range(end - begin):
-        value += np.uint64(text[begin + place]) * _POWERS[place]
+        value += np.uint64(text[begin + place]) * POWERS[place]
     return value
 
 
@@ -99,17 +97,12 @@ def _find(text: Bytes, begin: int, end: int, value: np.uint64, table: Table) -> 
     return -1
 
 
-def _hashed(key: Sequence[int]) -> int:
-    """As `_hash`, in Python."""
-    return sum(sign * int(power) for sign, power in zip(key, _POWERS, strict=False)) % 2**64
-
-
 def _table(words: Mapping[str, str]) -> Table:
     keys, values = Packed.of(list(words)), Packed.of(list(words.values()))
-    starts = keys.starts
+    starts, hashes = keys.starts, keys.hashes().tolist()
     slots = np.full(1 << (8 * len(words)).bit_length(), -1, np.int16)
     for place in range(len(words)):
-        slot = (_hashed(keys.data[starts[place] : starts[place + 1]].tolist()) >> 40) & (len(slots) - 1)
+        slot = (hashes[place] >> 40) & (len(slots) - 1)
         while slots[slot] >= 0:
             slot = (slot + 1) & (len(slots) - 1)
         slots[slot] = place
@@ -194,7 +187,7 @@ def _taken(folded: Bytes, place: int, text: Bytes, at: int) -> tuple[int, np.uin
     value = np.uint64(0)
     while _IN_WORD[folded[place + count]]:
         text[at + count] = folded[place + count]
-        value += np.uint64(folded[place + count]) * _POWERS[count]
+        value += np.uint64(folded[place + count]) * POWERS[count]
         count += 1
     return count, value
 
@@ -251,9 +244,9 @@ def _bound(text: Bytes, begin: int, end: int, bounds: NDArray[np.int64], at: int
 
 
 @entry
-def _fill(titles: Any, first: int, forms: Any, folded: Bytes, room: Any) -> int:
-    """The words of titles from `first` on, as many as there is room for; returns how many titles that were."""
-    source, words = Batch(*titles), Words(*room)
+def _fill(titles: Any, first: int, forms: Any, folded: Bytes, into: Any) -> int:
+    """The words of titles from `first` on, as many as fit into a block; returns how many titles that were."""
+    source, words = Batch(*titles), Words(*into)
     known = Forms(Table(*forms[0]), Table(*forms[1]))
     at = done = said = 0
     limit = min(BLOCK_TITLES, len(source.clean_of) - first)
@@ -274,6 +267,6 @@ def _forms() -> tuple[Any, Any]:
     return tuple(_table(WORDS)), tuple(_table(TITLES))
 
 
-def clean(titles: Batch, first: int, room: Room) -> int:
-    """Put the words of titles from `first` on into `room.words`, a block of them; returns how many titles that were."""
-    return _fill(tuple(titles), first, _forms(), room.folded, tuple(room.words))
+def clean(titles: Batch, first: int, buffers: Buffers) -> int:
+    """Put the words of a block of titles, from `first` on, into `buffers.words`; return how many titles that are."""
+    return _fill(tuple(titles), first, _forms(), buffers.folded, tuple(buffers.words))

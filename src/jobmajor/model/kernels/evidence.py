@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jobmajor.jit import entry, inner, vectorised
-from jobmajor.model.kernels.workspace import Block
+from jobmajor.model.kernels.buffers import Block
 from jobmajor.model.linear.features import WORD_BUCKETS
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Model(NamedTuple):
     hidden_bias: Floats
 
 
-class Evidence(NamedTuple):
+class BlockEvidence(NamedTuple):
     """Of a block: `scoring.Evidence`, but the network's hidden layer for its scores, and `margins` padded."""
 
     margins: Floats
@@ -50,7 +50,7 @@ class Evidence(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """Room for the known pieces of one title, as in `scoring.Known`."""
+    """Memory for the known pieces of one title, as in `scoring.KnownPieces`."""
 
     rows: Rows
     values: Floats
@@ -136,9 +136,9 @@ def _understood(words: Rows, checks: NDArray[np.uint32], model: Model, hidden: F
 
 
 @entry
-def fill(count: int, pieces: Any, learned: Any, room: Any, into: Any) -> None:
+def fill(count: int, pieces: Any, learned: Any, memory: Any, into: Any) -> None:
     """What the parts say of each of so many titles of a block of pieces."""
-    block, model, found, evidence = Block(*pieces), Model(*learned), _Found(*room), Evidence(*into)
+    block, model, found, evidence = Block(*pieces), Model(*learned), _Found(*memory), BlockEvidence(*into)
     for title in range(count):
         pieces_found = _known(block.buckets[block.starts[title] : block.starts[title + 1]], model, found)
         rows, values = found.rows[:pieces_found], found.values[:pieces_found]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jobmajor.jit import entry, inner
+from jobmajor.model.kernels.buffers import POWERS, Words
 from jobmajor.model.kernels.text import Batch
-from jobmajor.model.kernels.workspace import Words
 from jobmajor.model.rules import abstain
-from jobmajor.tables.packed import LONGEST
+from jobmajor.tables.packed import LONGEST, Packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _F = np.float32
 _BLANK, _ZERO, _I, _W, _DOT, _AT, _COLON = np.frombuffer(b" 0iw.@:", np.uint8)
 _LETTERS_FROM, _NOT_ASCII = np.uint8(58), np.uint8(128)  # in a clean text all signs above the digits are letters
-_POWERS = np.cumprod(np.full(4 * LONGEST + 2, 0x9E3779B97F4A7C15, np.uint64))
 _RUN = 4  # bytes, as in `listed`
 _SPREAD = np.uint32(0x9E3779B1)
 _SPACES = np.array([chr(sign).isspace() for sign in range(128)])
@@ -61,6 +60,7 @@ class Signs(NamedTuple):
         digits: Likewise.
         marks: `PLAIN` or `NO_TITLE` at first, then any of them.
         asks: Bits of what Python has to answer.
+        hashes: Of the clean texts, (titles,).
     """
 
     bounds: NDArray[np.int64]
@@ -68,12 +68,13 @@ class Signs(NamedTuple):
     digits: NDArray[np.int64]
     marks: NDArray[np.uint8]
     asks: NDArray[np.uint8]
+    hashes: Hashes
 
 
 def signs(titles: int) -> Signs:
-    """Room for so many titles."""
-    numbers, bits = np.empty((2, titles), np.int64), np.empty((2, titles), np.uint8)
-    return Signs(np.empty((titles, 2), np.int64), *numbers, *bits)
+    """Make signs for so many titles."""
+    (letters, digits), (marks, asks) = np.empty((2, titles), np.int64), np.empty((2, titles), np.uint8)
+    return Signs(np.empty((titles, 2), np.int64), letters, digits, marks, asks, np.empty(titles, np.uint64))
 
 
 def index(listed: Listed) -> Index:
@@ -81,14 +82,12 @@ def index(listed: Listed) -> Index:
     slots = np.zeros(1 << max((4 * len(listed.runs)).bit_length(), 4), np.uint32)
     _scatter(listed.runs, slots)
     keys = sorted(int.from_bytes(run.encode(), "big") for run in abstain.KEYS.pattern.split("|"))
-    return Index(listed.words, slots, _hashes(abstain.PLACEHOLDERS), _hashes(abstain.LOREM), np.array(keys, np.uint32))
+    return Index(listed.words, slots, _sorted(abstain.PLACEHOLDERS), _sorted(abstain.LOREM), np.array(keys, np.uint32))
 
 
-def _hashes(texts: Iterable[str]) -> Hashes:
-    """As `_hash`, ascending."""
-    powers = _POWERS.tolist()
-    found = [sum(sign * power for sign, power in zip(text.encode(), powers, strict=False)) % 2**64 for text in texts]
-    return np.array(sorted(found), np.uint64)
+def _sorted(texts: Iterable[str]) -> Hashes:
+    """Return the hashes of the texts, ascending."""
+    return np.sort(Packed.of(list(texts)).hashes())
 
 
 @inner
@@ -130,7 +129,7 @@ def _is_among(value: Any, ascending: Any) -> Any:
 def _hash(text: Bytes, begin: int, end: int) -> Any:
     value = np.uint64(0)
     for place in range(end - begin):
-        value += np.uint64(text[begin + place]) * _POWERS[place]
+        value += np.uint64(text[begin + place]) * POWERS[place]
     return value
 
 
@@ -188,6 +187,7 @@ def _look(titles: Any, block: tuple[int, int], read: Any, placeholders: Hashes, 
         signs.bounds[title, 0], signs.bounds[title, 1] = begin, end
         letters, digits, is_thrice, is_ascii = _counted(words.text, begin, end)
         signs.letters[title], signs.digits[title] = letters, digits
+        signs.hashes[title] = _hash(words.text, begin, end)
         is_none = letters < 2 or letters <= digits or is_thrice
         is_none |= _is_placeholder(words.text, begin, end, digits, placeholders)
         signs.marks[title] = NO_TITLE if is_none else PLAIN
@@ -201,18 +201,22 @@ def look(count: int, titles: tuple[Batch, int], words: Words, known: Index, into
 
 
 @inner
-def _seen(text: Bytes, bounds: NDArray[np.int64], digests: Hashes, known: Index) -> tuple[int, int]:
-    """How many of these words and their runs training has seen, and how many there are."""
-    seen, count = 0, len(digests)
-    for word in range(len(digests)):
-        seen += _is_among(digests[word], known.words)
-        begin, end = bounds[word, 0], bounds[word, 1]
-        run = np.uint32(_BLANK)
-        for place in range(begin, end + 1):
-            run = np.uint32(run << np.uint32(8)) | np.uint32(text[place] if place < end else _BLANK)
-            if place >= begin + _RUN - 2:  # with the blank before the word, so many bytes are there
-                count += 1
-                seen += _is_run(run, known.slots)
+def _seen(text: Bytes, begin: int, end: int, known: Index) -> tuple[int, int]:
+    """How many of a text's words and runs training has seen, and how many there are."""
+    seen, count, first = 0, 0, begin
+    run, value = np.uint32(_BLANK), np.uint64(0)
+    for place in range(begin, end + (end > begin)):
+        is_end = place == end or text[place] == _BLANK
+        run = np.uint32(run << np.uint32(8)) | np.uint32(_BLANK if is_end else text[place])
+        if place >= first + _RUN - 2:  # with the blank before the word, so many bytes are there
+            count += 1
+            seen += _is_run(run, known.slots)
+        if is_end:
+            count += 1
+            seen += _is_among(value, known.words)
+            first, run, value = place + 1, np.uint32(_BLANK), np.uint64(0)
+        else:
+            value += np.uint64(text[place]) * POWERS[place - first]
     return seen, count
 
 
@@ -233,37 +237,13 @@ def _is_filler(text: Bytes, begin: int, end: int, known: Index) -> bool:
 
 
 @entry
-def _part(
-    count: int, read: Any, texts: NDArray[np.int64], starts: NDArray[np.int64], bounds: NDArray[np.int64]
-) -> None:
-    words, at = Words(*read), 0
+def _judge(count: int, read: Any, index: Any, least: Any, into: Any) -> None:
+    words, known, signs = Words(*read), Index(*index), Signs(*into)
     for title in range(count):
         begin, end = words.mended[title, 0], words.mended[title, 1]
         if begin == end:
-            begin, end = texts[title, 0], texts[title, 1]
-        starts[title] = at
-        first = begin
-        for place in range(begin, end + (end > begin)):
-            if place == end or words.text[place] == _BLANK:
-                bounds[at, 0], bounds[at, 1] = first, place
-                first = place + 1
-                at += 1
-    starts[count] = at
-
-
-def part(count: int, words: Words, signs: Signs, starts: NDArray[np.int64], bounds: NDArray[np.int64]) -> int:
-    """Where the words of so many titles stand as the model reads them, title i's from `starts[i]` on; how many."""
-    _part(count, tuple(words), signs.bounds, starts, bounds)
-    return int(starts[count])
-
-
-@entry
-def _judge(read: Any, parts: Any, index: Any, least: Any, into: Any) -> None:
-    words, known, signs = Words(*read), Index(*index), Signs(*into)
-    bounds, firsts, digests = parts
-    for title in range(len(firsts) - 1):
-        own = slice(firsts[title], firsts[title + 1])
-        seen, whole = _seen(words.text, bounds[own], digests[own], known)
+            begin, end = signs.bounds[title, 0], signs.bounds[title, 1]
+        seen, whole = _seen(words.text, begin, end, known)
         share = _F(1) if len(known.words) == 0 else _F(seen / max(whole, 1))
         if share < least[0] and signs.marks[title] < NO_TITLE:
             signs.marks[title] = NO_TITLE if signs.letters[title] >= least[2] else STRANGE
@@ -271,7 +251,7 @@ def _judge(read: Any, parts: Any, index: Any, least: Any, into: Any) -> None:
             signs.marks[title] = NO_TITLE
 
 
-def judge(words: Words, parts: tuple[Any, Any, Hashes], known: Index, into: Signs) -> None:
-    """Mark titles by how much of them training has seen; `parts`: bounds of words, each title's first one, digests."""
+def judge(count: int, words: Words, known: Index, into: Signs) -> None:
+    """Mark so many mended titles by how much of them training has seen."""
     least = _F(abstain.LEAST_KNOWN), _F(abstain.WELL_KNOWN), abstain.LEAST_LETTERS
-    _judge(tuple(words), parts, tuple(known), least, tuple(into))
+    _judge(count, tuple(words), tuple(known), least, tuple(into))

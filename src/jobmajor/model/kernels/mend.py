@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jobmajor.jit import entry, inner
-from jobmajor.model.kernels.workspace import MENDED_FROM, Words
+from jobmajor.model.kernels.buffers import MENDED_FROM, POWERS, Words
 from jobmajor.model.linear.features import RUN_LENGTHS, WORD_BUCKETS
 from jobmajor.model.linear.spelling import LONGEST as LONGEST_MENDED
 from jobmajor.model.linear.spelling import SHORTEST as SHORTEST_MENDED
-from jobmajor.tables.packed import LONGEST
+from jobmajor.tables.packed import BASE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,14 +31,12 @@ _PACKED_RANKS = np.array([int.from_bytes(rank.encode(), "little") for rank in _R
 _LEADING_RANKS = 2  # the first ones, which also stand before what they rank
 _LONGEST_RANK = 6
 
-_GOLDEN = 0x9E3779B97F4A7C15
-_BASE, _INVERSE = np.uint64(_GOLDEN), np.uint64(pow(_GOLDEN, -1, 2**64))
-_POWERS = np.cumprod(np.full(4 * LONGEST + 2, _BASE, np.uint64))
-_KINDS = np.array([kind * _GOLDEN % 2**64 for kind in (0, 0, *RUN_LENGTHS, 101)], np.uint64)
+_INVERSE = np.uint64(pow(int(BASE), -1, 2**64))
+_KINDS = np.array([kind * int(BASE) % 2**64 for kind in (0, 0, *RUN_LENGTHS, 101)], np.uint64)
 _OF_WORD = 6  # its place in _KINDS; a run's is its length
 
 
-class Known(NamedTuple):
+class Vocabulary(NamedTuple):
     """Which buckets the model knows: `arrays.Tables`, and the gain of each row."""
 
     rows: NDArray[np.int32]
@@ -48,7 +46,7 @@ class Known(NamedTuple):
 
 
 class _Scratch(NamedTuple):
-    """Room for one word: an edit of it with its blanks, and hashes of its beginnings."""
+    """Memory for one word: an edit of it with its blanks, and hashes of its beginnings."""
 
     trial: Bytes
     before: Hashes
@@ -58,7 +56,7 @@ class _Scratch(NamedTuple):
 def _hash(text: Bytes, begin: int, end: int) -> Any:
     value = np.uint64(0)
     for place in range(end - begin):
-        value += np.uint64(text[begin + place]) * _POWERS[place]
+        value += np.uint64(text[begin + place]) * POWERS[place]
     return value
 
 
@@ -108,7 +106,7 @@ def _between_ranks(text: Bytes, bounds: Bounds, cut: int) -> tuple[int, int]:
 
 
 @inner
-def _is_strange(value: Any, known: Known) -> Any:
+def _is_strange(value: Any, known: Vocabulary) -> Any:
     mixed = _mixed(value, _OF_WORD)
     bucket = np.int32(mixed & np.uint64(WORD_BUCKETS - 1))
     if known.rows[bucket + WORD_BUCKETS] > 0:
@@ -147,16 +145,16 @@ def _edited(text: Bytes, begin: int, before: Hashes, which: int) -> Any:
     whole = before[length]
     if which < length - 1:
         one, other = np.uint64(text[begin + which]), np.uint64(text[begin + which + 1])
-        return whole + (other - one) * (_POWERS[which] - _POWERS[which + 1])
+        return whole + (other - one) * (POWERS[which] - POWERS[which + 1])
     which -= length - 1
     if which < length:
         return before[which] + (whole - before[which + 1]) * _INVERSE
     at, letter = divmod(which - length, _LETTERS)
-    return before[at] + np.uint64(_A + letter) * _POWERS[at] + (whole - before[at]) * _BASE
+    return before[at] + np.uint64(_A + letter) * POWERS[at] + (whole - before[at]) * BASE
 
 
 @inner
-def _is_built_of_known_runs(trial: Bytes, end: int, known: Known) -> bool:
+def _is_built_of_known_runs(trial: Bytes, end: int, known: Vocabulary) -> bool:
     """Whether training saw all runs of the word at place 1."""
     for length in RUN_LENGTHS:
         if length == end + 1:
@@ -164,7 +162,7 @@ def _is_built_of_known_runs(trial: Bytes, end: int, known: Known) -> bool:
         for start in range(end + 2 - length):
             value = np.uint64(trial[start])
             for place in range(start + 1, start + length):
-                value = value * _BASE + np.uint64(trial[place])
+                value = value * BASE + np.uint64(trial[place])
             if known.rows[_bucket(value, length)] == 0:
                 return False
     return True
@@ -181,7 +179,7 @@ def _is_mendable(text: Bytes, begin: int, end: int) -> bool:
 
 
 @inner
-def _nearest(text: Bytes, begin: int, end: int, known: Known, scratch: _Scratch) -> int:
+def _nearest(text: Bytes, begin: int, end: int, known: Vocabulary, scratch: _Scratch) -> int:
     """The number of the edit that gives the commonest word of training, or -1."""
     if not _is_mendable(text, begin, end):
         return -1
@@ -189,7 +187,7 @@ def _nearest(text: Bytes, begin: int, end: int, known: Known, scratch: _Scratch)
     before = scratch.before[: length + 1]
     before[0] = 0
     for place in range(length):
-        before[place + 1] = before[place] + np.uint64(text[begin + place]) * _POWERS[place]
+        before[place + 1] = before[place] + np.uint64(text[begin + place]) * POWERS[place]
     best, least = -1, np.float32(np.inf)
     for which in range(2 * length - 1 + _LETTERS * (length + 1)):
         row = known.rows[_bucket(_edited(text, begin, before, which), _OF_WORD) + WORD_BUCKETS]
@@ -209,7 +207,7 @@ def _copy(source: Bytes, begin: int, end: int, into: Bytes, at: int) -> int:
 
 
 @inner
-def _is_any_strange(text: Bytes, bounds: Bounds, known: Known) -> bool:
+def _is_any_strange(text: Bytes, bounds: Bounds, known: Vocabulary) -> bool:
     word = 0
     while word < len(bounds) and not _is_strange(_hash(text, bounds[word, 0], bounds[word, 1]), known):
         word += 1
@@ -217,7 +215,7 @@ def _is_any_strange(text: Bytes, bounds: Bounds, known: Known) -> bool:
 
 
 @inner
-def _mended(words: Words, span: tuple[int, int], at: int, known: Known, scratch: _Scratch) -> int:
+def _mended(words: Words, span: tuple[int, int], at: int, known: Vocabulary, scratch: _Scratch) -> int:
     """Write these words again, each strange one as the nearest, into the text from `at` on; returns where that ends."""
     text, bounds = words.text, words.bounds
     text[at] = _BLANK
@@ -238,9 +236,9 @@ def _mended(words: Words, span: tuple[int, int], at: int, known: Known, scratch:
 
 
 @entry
-def _fill(count: int, read: Any, model: Any, room: Any) -> None:
+def _fill(count: int, read: Any, model: Any, scratch_of: Any) -> None:
     """Narrow each title to the words that count, mended."""
-    words, known, scratch = Words(*read), Known(*model), _Scratch(*room)
+    words, known, scratch = Words(*read), Vocabulary(*model), _Scratch(*scratch_of)
     at = MENDED_FROM
     for title in range(count):
         begin, stop = words.spans[title, 0], words.spans[title, 1]
@@ -255,7 +253,7 @@ def _fill(count: int, read: Any, model: Any, room: Any) -> None:
         words.spans[title, 0], words.spans[title, 1] = begin, stop
 
 
-def mend(count: int, words: Words, known: Known) -> None:
+def mend(count: int, words: Words, known: Vocabulary) -> None:
     """Leave in a block of so many titles the words that its model reads, as it reads them."""
     scratch = np.empty(LONGEST_MENDED + 3, np.uint8), np.empty(LONGEST_MENDED + 1, np.uint64)
     _fill(count, tuple(words), tuple(known), scratch)

@@ -10,29 +10,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jobmajor.jit import entry, inner
-from jobmajor.model.kernels.workspace import Block, Words
+from jobmajor.model.kernels.buffers import POWERS, Block, Words
 from jobmajor.model.linear.features import RUN_LENGTHS, WORD_BUCKETS
-from jobmajor.tables.packed import LONGEST
+from jobmajor.tables.packed import BASE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobmajor.model.kernels.workspace import Room
+    from jobmajor.model.kernels.buffers import Buffers
     from jobmajor.tables.packed import Bytes
 
     Hashes = NDArray[np.uint64]
     Buckets = NDArray[np.int32]
     Bounds = NDArray[np.int64]  # (words, 2)
 
-_GOLDEN = 0x9E3779B97F4A7C15
-_BASE, _PAIR = np.uint64(_GOLDEN), np.uint64(0xC2B2AE3D27D4EB4F)
-_POWERS = np.cumprod(np.full(4 * LONGEST + 2, _BASE, np.uint64))
-_KINDS = np.array([kind * _GOLDEN % 2**64 for kind in (0, 0, *RUN_LENGTHS, 101, 102)], np.uint64)
+_PAIR = np.uint64(0xC2B2AE3D27D4EB4F)
+_KINDS = np.array([kind * int(BASE) % 2**64 for kind in (0, 0, *RUN_LENGTHS, 101, 102)], np.uint64)
 _OF_WORD, _OF_PAIR = 6, 7  # their places in _KINDS; a run's is its length
 
 
 class _Scratch(NamedTuple):
-    """Room for one title: a place for each of its bytes."""
+    """Memory for one title: an entry for each of its bytes."""
 
     hashes: Hashes
     values: Hashes
@@ -44,7 +42,7 @@ class _Scratch(NamedTuple):
 def _hash(text: Bytes, begin: int, end: int) -> Any:
     value = np.uint64(0)
     for place in range(end - begin):
-        value += np.uint64(text[begin + place]) * _POWERS[place]
+        value += np.uint64(text[begin + place]) * POWERS[place]
     return value
 
 
@@ -72,7 +70,7 @@ def _check(mixed: Any) -> Any:
 def _longer(text: Bytes, length: int, values: Hashes, places: Buckets) -> None:
     """Runs of that length in place of those one byte shorter, and their buckets."""
     for place in range(len(values)):
-        values[place] = values[place] * _BASE + np.uint64(text[place])
+        values[place] = values[place] * BASE + np.uint64(text[place])
         places[place] = _bucket(values[place], length)
 
 
@@ -128,14 +126,14 @@ def _say(text: Bytes, bounds: Bounds, scratch: _Scratch, block: Block, title: in
 
 
 @entry
-def _fill(count: int, read: Any, room: Any, into: Any) -> None:
+def _fill(count: int, read: Any, memory: Any, into: Any) -> None:
     """The pieces of all titles of a block of words."""
-    words, scratch, block = Words(*read), _Scratch(*room), Block(*into)
+    words, scratch, block = Words(*read), _Scratch(*memory), Block(*into)
     for title in range(count):
         bounds = words.bounds[words.spans[title, 0] : words.spans[title, 1]]
         _say(words.text, bounds, scratch, block, title)
 
 
-def cut(count: int, room: Room) -> None:
-    """Put the pieces of the so many titles of `room.words` into `room.pieces`."""
-    _fill(count, tuple(room.words), room.scratch, tuple(room.pieces))
+def cut(count: int, buffers: Buffers) -> None:
+    """Put the pieces of the so many titles of `buffers.words` into `buffers.pieces`."""
+    _fill(count, tuple(buffers.words), buffers.scratch, tuple(buffers.pieces))

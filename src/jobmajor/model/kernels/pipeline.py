@@ -11,25 +11,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobmajor import soc
-from jobmajor.model.kernels import digest, judge, text
+from jobmajor.model.kernels import judge, text
+from jobmajor.model.kernels.buffers import BLOCK_TITLES
 from jobmajor.model.kernels.clean import clean
 from jobmajor.model.kernels.rank import Levels, Listings, Ranked, rank
-from jobmajor.model.kernels.workspace import BLOCK_BYTES, BLOCK_TITLES
 from jobmajor.model.rules import abstain
-from jobmajor.model.rules.listed import digests
+from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from jobmajor.model.kernels.buffers import Words
     from jobmajor.model.kernels.judge import Signs
-    from jobmajor.model.kernels.shares import Kernel, Rooms
+    from jobmajor.model.kernels.shares import Kernel, Scoring
     from jobmajor.model.kernels.text import Batch
-    from jobmajor.model.kernels.workspace import Words
     from jobmajor.model.rules.knowledge import Knowledge
     from jobmajor.soc import Level
-    from jobmajor.tables.packed import Packed
 
     Hashes = NDArray[np.uint64]
     Places = NDArray[np.int64]
@@ -48,7 +47,7 @@ class Plan:
         titles: The listed ones that are answered by what they are listed under, ascending.
         listings: What that is.
         levels: Of the codes asked for.
-        own: Digests of the clean titles that are not answered here, ascending.
+        own: Hashes of the clean titles that are not answered here, ascending.
     """
 
     ends: Places
@@ -59,36 +58,19 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Room:
-    """For one block of titles: what `Rooms` has no place for.
+class _Answering:
+    """The buffers for one block of titles that `Scoring` has not.
 
-    Attributes:
-        shares: Of the codes that answers are made of, (titles × codes,).
-        signs: What is in the clean texts.
-        firsts: Each title's first word as the model reads it, (titles + 1,).
-        bounds: Where each such word stands, (words, 2).
-        digests: Of the titles and of these words.
-        scratch: For a digest.
+    `shares`, shape (titles × codes,), are of the codes that answers are made of; `signs` tell what is in the texts.
     """
 
     shares: NDArray[np.float32]
     signs: Signs
-    firsts: Places
-    bounds: Places
-    digests: tuple[Hashes, Hashes]
-    scratch: digest.Scratch
 
     @classmethod
-    def make(cls, codes: int) -> _Room:
-        """Some 3 MB."""
-        return cls(
-            np.empty(BLOCK_TITLES * codes, np.float32),
-            judge.signs(BLOCK_TITLES),
-            np.empty(BLOCK_TITLES + 1, np.int64),
-            np.empty((2 * BLOCK_BYTES, 2), np.int64),
-            (np.empty(BLOCK_TITLES, np.uint64), np.empty(2 * BLOCK_BYTES, np.uint64)),
-            digest.scratch(),
-        )
+    def make(cls, codes: int) -> _Answering:
+        """Make the buffers: less than 1 MB."""
+        return cls(np.empty(BLOCK_TITLES * codes, np.float32), judge.signs(BLOCK_TITLES))
 
 
 class Compiled:
@@ -99,13 +81,13 @@ class Compiled:
         self._codes, self._knowledge, self._kernel = codes, knowledge, kernel
         self._known = judge.index(knowledge.listed)
         self._plans: dict[tuple[tuple[Level, ...], bool], Plan] = {}
-        self._idle: list[_Room] = []
+        self._idle: list[_Answering] = []
 
     def plan(self, levels: tuple[Level, ...], own: Iterable[str] = (), *, exact: bool = True) -> Plan:
         """What `fill` answers; `own` are clean titles that it is to leave, `exact` is as for `Classifier.answer`."""
         if (levels, exact) not in self._plans:
             self._plans[levels, exact] = self._planned(levels, exact=exact)
-        found, leave = self._plans[levels, exact], digests(own)
+        found, leave = self._plans[levels, exact], Packed.of(list(own)).hashes()
         return replace(found, own=np.sort(leave)) if len(leave) else found
 
     def _planned(self, levels: tuple[Level, ...], *, exact: bool) -> Plan:
@@ -127,37 +109,33 @@ class Compiled:
         """Answer the titles, but for those whose places are returned: a user's own; `into` is as `coding.Codes`."""
         batch, first = text.batch(titles), 0
         labels, scores, reasons, sources = into
-        own, columns = np.zeros(len(sources), np.bool_), len(plan.ends) - 1
-        room = self._idle.pop() if self._idle else _Room.make(len(self._codes))
-        with self._kernel.rooms() as rooms:
-            while first < len(own):
-                count = clean(batch, first, rooms.block)
+        left, columns = np.zeros(len(sources), np.bool_), len(plan.ends) - 1
+        answering = self._idle.pop() if self._idle else _Answering.make(len(self._codes))
+        signs = answering.signs
+        with self._kernel.buffers() as scoring:
+            while first < len(left):
+                count = clean(batch, first, scoring.block)
                 block = slice(first, first + count)
-                whole = self._judged((batch, titles, first, count), rooms, room)
-                shares = room.shares[: count * columns].reshape(count, columns)
-                self._kernel.score(count, rooms, plan.ends, shares)
-                listed = _places(whole, plan.titles)
+                self._judge((batch, titles, first, count), scoring, signs)
+                shares = answering.shares[: count * columns].reshape(count, columns)
+                self._kernel.score(count, scoring, plan.ends, shares)
+                listed = _places(signs.hashes[:count], plan.titles)
                 ranked = Ranked(labels[block], scores[block], reasons[block])
-                rank(shares, (listed, room.signs.marks), plan.listings, plan.levels, ranked)
+                rank(shares, (listed, signs.marks), plan.listings, plan.levels, ranked)
                 sources[block] = np.where(listed >= 0, _EXACT, _MODEL)
-                own[block] = _places(whole, plan.own) >= 0
+                left[block] = _places(signs.hashes[:count], plan.own) >= 0
                 first += count
-        self._idle.append(room)
-        return np.flatnonzero(own)
+        self._idle.append(answering)
+        return np.flatnonzero(left)
 
-    def _judged(self, block: tuple[Batch, Packed, int, int], rooms: Rooms, room: _Room) -> Hashes:
-        """Mend the words of so many titles from one on, and mark these; returns the digests of the clean titles."""
-        (batch, titles, first, count), words, signs = block, rooms.block.words, room.signs
-        whole, each = room.digests[0][:count], room.digests[1]
+    def _judge(self, block: tuple[Batch, Packed, int, int], scoring: Scoring, signs: Signs) -> None:
+        """Mend the words of so many titles from one on, and mark these titles."""
+        (batch, titles, first, count), words = block, scoring.block.words
         judge.look(count, (batch, first), words, self._known, signs)
-        self._kernel.mend(count, rooms)
-        digest.fill(words.text, signs.bounds[:count], room.scratch, whole)
-        size = judge.part(count, words, signs, room.firsts, room.bounds)
-        digest.fill(words.text, room.bounds[:size], room.scratch, each[:size])
-        judge.judge(words, (room.bounds, room.firsts[: count + 1], each), self._known, signs)
+        self._kernel.mend(count, scoring)
+        judge.judge(count, words, self._known, signs)
         for row in np.flatnonzero(signs.asks[:count]).tolist():
             _answer(titles, first + row, row, (words, signs))
-        return whole
 
 
 def _answer(titles: Packed, title: int, row: int, block: tuple[Words, Signs]) -> None:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobmajor.model.kernels.blend import Factors, blend
+from jobmajor.model.kernels.buffers import BLOCK_TITLES, Buffers
 from jobmajor.model.kernels.clean import clean
-from jobmajor.model.kernels.evidence import Evidence, fill, ordered, spread
-from jobmajor.model.kernels.mend import Known, mend
+from jobmajor.model.kernels.evidence import BlockEvidence, fill, ordered, spread
+from jobmajor.model.kernels.mend import Vocabulary, mend
 from jobmajor.model.kernels.pieces import cut
 from jobmajor.model.kernels.text import batch
-from jobmajor.model.kernels.workspace import BLOCK_TITLES, Room
 from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ _FEW = 3  # titles: for more, a product of matrices is the faster way
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
-    """For one thread and one block of titles at a time; `found` is for one title, as `blending` is."""
+class Scoring:
+    """The buffers for one thread and one block of titles at a time; `found` and `blending` are for one title."""
 
-    block: Room
+    block: Buffers
     found: tuple[NDArray[np.int32], Floats]
-    evidence: Evidence
+    evidence: BlockEvidence
     scores: Floats
     blending: tuple[Floats, Floats, Floats]
 
@@ -54,11 +54,11 @@ class Kernel:
     def __init__(self, learned: Learned) -> None:
         arrays, tables = learned.arrays, learned.tables
         self._model = ordered(arrays, tables)
-        self._known = Known(self._model.rows, tables.words, tables.checks, self._model.gains)
+        self._known = Vocabulary(self._model.rows, tables.words, tables.checks, self._model.gains)
         self._outputs, self._output_bias = arrays.outputs, arrays.output_bias
         self._factors = tuple(_F(getattr(learned.blend, name)) for name in Factors._fields)
         self._major_starts = np.searchsorted(learned.major_of, np.arange(len(arrays.bias) + 1))
-        self._idle: list[Rooms] = []  # made when first needed, then used again: a single title takes less than that
+        self._idle: list[Scoring] = []  # made when first needed, then used again: a single title takes less than that
 
     def shares(self, titles: Packed, starts: NDArray[np.int64]) -> Floats:
         """The share of each code, shape (titles, codes of the level); each row sums to 1.
@@ -70,57 +70,57 @@ class Kernel:
         """
         ends = self.ends(starts)
         shares = np.empty((len(titles), len(starts)), _F)
-        with self.rooms() as rooms:
-            for first, last in self._mended(titles, rooms):
-                self.score(last - first, rooms, ends, shares[first:last])
+        with self.buffers() as buffers:
+            for first, last in self._mended(titles, buffers):
+                self.score(last - first, buffers, ends, shares[first:last])
         return shares
 
     def ends(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
         """A level's codes as `score` takes them: where each begins, and where the last one ends."""
         return np.append(starts, len(self._output_bias))
 
-    def _mended(self, titles: Packed, rooms: Rooms) -> Iterator[tuple[int, int]]:
-        """The titles in blocks, each as its first and the one after its last, when their words are in the rooms."""
+    def _mended(self, titles: Packed, buffers: Scoring) -> Iterator[tuple[int, int]]:
+        """The titles in blocks, each as its first and the one after its last, when their words are in the buffers."""
         raw, first = batch(titles), 0
         while first < len(titles):
-            count = clean(raw, first, rooms.block)
-            self.mend(count, rooms)
+            count = clean(raw, first, buffers.block)
+            self.mend(count, buffers)
             yield first, first + count
             first += count
 
-    def mend(self, count: int, rooms: Rooms) -> None:
+    def mend(self, count: int, buffers: Scoring) -> None:
         """Leave of so many cleaned titles the words that the model reads."""
-        mend(count, rooms.block.words, self._known)
+        mend(count, buffers.block.words, self._known)
 
     @contextmanager
-    def rooms(self) -> Iterator[Rooms]:
-        """Rooms for one thread."""
+    def buffers(self) -> Iterator[Scoring]:
+        """Lend the buffers for one thread."""
         try:
-            rooms = self._idle.pop()
+            found = self._idle.pop()
         except IndexError:  # all are in use by other threads
-            rooms = self._made()
-        yield rooms
-        self._idle.append(rooms)
+            found = self._made()
+        yield found
+        self._idle.append(found)
 
-    def _made(self) -> Rooms:
+    def _made(self) -> Scoring:
         codes, lanes, majors = len(self._output_bias), len(self._model.bias), len(self._major_starts) - 1
         hidden = np.empty((BLOCK_TITLES, len(self._model.hidden_bias)), _F)
-        return Rooms(
-            Room.make(),
+        return Scoring(
+            Buffers.make(),
             (np.empty(_MOST, np.int32), np.empty(_MOST, _F)),
-            Evidence(np.empty((BLOCK_TITLES, lanes), _F), np.empty((BLOCK_TITLES, codes), _F), hidden),
+            BlockEvidence(np.empty((BLOCK_TITLES, lanes), _F), np.empty((BLOCK_TITLES, codes), _F), hidden),
             np.empty((BLOCK_TITLES, codes), _F),
             (np.empty((3, codes), _F), np.empty((3, majors), _F), np.empty(majors, _F)),
         )
 
-    def score(self, count: int, rooms: Rooms, ends: NDArray[np.int64], shares: Floats) -> None:
+    def score(self, count: int, buffers: Scoring, ends: NDArray[np.int64], shares: Floats) -> None:
         """The shares of so many mended titles; `ends` are `self.ends` of a level."""
-        cut(count, rooms.block)
-        said, scores = rooms.evidence, rooms.scores[:count]
-        fill(count, tuple(rooms.block.pieces), tuple(self._model), rooms.found, tuple(said))
+        cut(count, buffers.block)
+        said, scores = buffers.evidence, buffers.scores[:count]
+        fill(count, tuple(buffers.block.pieces), tuple(self._model), buffers.found, tuple(said))
         if count <= _FEW:
             spread(count, said.hidden, self._outputs, scores)
         else:
             np.matmul(said.hidden[:count], self._outputs, out=scores)
         evidence = said.margins, said.likelihoods, scores, self._output_bias
-        blend(evidence, self._factors, (self._major_starts, ends), rooms.blending, shares)
+        blend(evidence, self._factors, (self._major_starts, ends), buffers.blending, shares)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobmajor.tables import packed
+from jobmajor.tables.packed import BASE
 from jobmajor.titles import without_rank
 
 if TYPE_CHECKING:
@@ -26,8 +28,6 @@ WORD_BUCKETS = BUCKETS // 2  # from here on: words and pairs; below: runs of byt
 RUN_LENGTHS = (2, 3, 4, 5)  # bytes
 
 _BLANK, _END = 0x20, 0x0A
-_GOLDEN = 0x9E3779B97F4A7C15
-_BASE = np.uint64(_GOLDEN)  # odd, so that powers never vanish modulo 2**64
 _PAIR = np.uint64(0xC2B2AE3D27D4EB4F)
 _WORD_KINDS = _WORD, _WORD_PAIR = 101, 102  # beside the run lengths, which are the other kinds
 
@@ -89,7 +89,7 @@ def _starts(titles: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 def _mixed(hashes: NDArray[np.uint64], kind: int) -> NDArray[np.uint64]:
     """The finaliser of splitmix64. Source: Steele, Lea, Flood (2014), OOPSLA, fig. 16."""
-    mixed = hashes + np.uint64(kind * _GOLDEN % 2**64)
+    mixed = hashes + np.uint64(kind * int(BASE) % 2**64)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
@@ -111,7 +111,7 @@ def _runs(buffer: NDArray[np.uint8]) -> Iterator[_Found]:
         count = len(buffer) - length + 1
         if count <= 0:
             return
-        hashes = hashes[:count] * _BASE + values[length - 1 :]
+        hashes = hashes[:count] * BASE + values[length - 1 :]
         whole = blanks[length - 1 :][:count] == blanks[1 : count + 1]  # (runs,) no blank between the two ends
         some = ~(outside[:count] & outside[length - 1 :])
         places = np.flatnonzero(whole & some & (buffer[length - 1 :] != _END) & (buffer[:count] != _END))
@@ -120,16 +120,9 @@ def _runs(buffer: NDArray[np.uint8]) -> Iterator[_Found]:
 
 def _words(buffer: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Where words begin, and their hashes."""
-    inside = (buffer != _BLANK) & (buffer != _END)
-    begins = np.flatnonzero(inside & ~np.concatenate([[False], inside[:-1]]))
-    if len(begins) == 0:
-        return begins, np.empty(0, np.uint64)
-    letters = np.flatnonzero(inside)
-    offsets = np.searchsorted(letters, begins)
-    lengths = np.diff(np.append(offsets, len(letters)))
-    place_in_word = np.arange(len(letters)) - np.repeat(offsets, lengths)
-    powers = np.cumprod(np.full(lengths.max(), _BASE, np.uint64))
-    return begins, np.add.reduceat(buffer[letters].astype(np.uint64) * powers[place_in_word], offsets)
+    inside = np.pad((buffer != _BLANK) & (buffer != _END), 1)
+    begins, ends = (np.flatnonzero(inside[1:] & ~inside[:-1]), np.flatnonzero(inside[:-1] & ~inside[1:]))
+    return begins, packed.hashes(buffer, begins, ends)
 
 
 def _pairs(begins: NDArray[np.int64], hashes: NDArray[np.uint64], title_of: NDArray[np.int64]) -> _Found:

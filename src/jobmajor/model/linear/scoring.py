@@ -39,7 +39,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownPieces:
     """The pieces of a batch that the model knows, in the order of the titles; each array has shape (pieces,).
 
     `titles` are positions in the batch, `rows` positions in the model, `values` make vectors of length 1.
@@ -50,7 +50,7 @@ class Known:
     values: NDArray[np.float32]
 
 
-def known(pieces: Bags, table: NDArray[np.int32], gains: NDArray[np.float32]) -> Known:
+def known(pieces: Bags, table: NDArray[np.int32], gains: NDArray[np.float32]) -> KnownPieces:
     """What the model knows of each title; a title without a known piece has none."""
     count = len(pieces.starts) - 1
     titles = np.repeat(np.arange(count), np.diff(pieces.starts))
@@ -58,7 +58,7 @@ def known(pieces: Bags, table: NDArray[np.int32], gains: NDArray[np.float32]) ->
     titles, rows = titles[rows > 0], rows[rows > 0]
     gained = gains[rows]
     lengths = np.sqrt(np.bincount(titles, gained * gained, count))
-    return Known(titles, rows, (gained / lengths[titles]).astype(np.float32))
+    return KnownPieces(titles, rows, (gained / lengths[titles]).astype(np.float32))
 
 
 def evidence(pieces: Bags, arrays: Arrays, tables: Tables) -> Evidence:
@@ -109,7 +109,7 @@ def hidden(pieces: Bags, arrays: Arrays, tables: Tables) -> NDArray[np.float32]:
     return np.maximum(found, 0, out=found)
 
 
-def _margins(found: Known, arrays: Arrays, count: int) -> NDArray[np.float32]:
+def _margins(found: KnownPieces, arrays: Arrays, count: int) -> NDArray[np.float32]:
     margins = np.tile(arrays.bias, (count, 1))
     if len(found.titles):
         starts = np.flatnonzero(np.diff(found.titles, prepend=-1))
@@ -118,7 +118,7 @@ def _margins(found: Known, arrays: Arrays, count: int) -> NDArray[np.float32]:
     return margins
 
 
-def _likelihoods(found: Known, arrays: Arrays, count: int) -> NDArray[np.float32]:
+def _likelihoods(found: KnownPieces, arrays: Arrays, count: int) -> NDArray[np.float32]:
     codes = len(arrays.code_totals)
     begins = arrays.entry_starts[found.rows].astype(np.int64)
     lengths = arrays.entry_starts[found.rows + 1] - begins

@@ -11,7 +11,7 @@ from safetensors.numpy import save as save_arrays
 
 from jobmajor import soc
 from jobmajor.model.rules import abstain
-from jobmajor.model.rules.listed import Listed
+from jobmajor.model.rules.listed import BLAKE, Listed
 from sagelocal.storage import publish
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class Knowledge:
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write both files."""
-        body = {"about": about, "precision": abstain.PRECISION, "thresholds": self.thresholds}
+        hashed = self.listed.hashed
+        body = {"about": about, "hashed": hashed, "precision": abstain.PRECISION, "thresholds": self.thresholds}
         text = json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n"
         publish.write_file(folder / DESCRIPTION, text.encode())
         publish.write_file(folder / ARRAYS, save_arrays(self.listed.to_mapping()))
@@ -54,5 +55,6 @@ def load(folder: Path, codes: int) -> tuple[Knowledge, dict[str, Any]]:
     thresholds: dict[Level, float] = {level: float(body["thresholds"][level]) for level in soc.LEVELS}
     if not all(0 <= value <= abstain.NEVER for value in thresholds.values()):
         raise ValueError(f"a threshold is no number from 0 to {abstain.NEVER:g}")
-    listed = Listed.from_mapping(load_arrays((folder / ARRAYS).read_bytes()), codes)
+    hashed = body.get("hashed", BLAKE)  # a model of jobmajor 0.1 does not say
+    listed = Listed.from_mapping(load_arrays((folder / ARRAYS).read_bytes()), codes, hashed)
     return Knowledge(thresholds, listed), dict(body["about"])

@@ -1,22 +1,25 @@
-"""What training has listed: under which codes a title stands there, and how much of any text it has seen.
+"""The titles that training lists, with their codes, and how much of any text training has seen.
 
-Both are kept as hashes beside the model, whatever its recipe, so that a title that somebody has coded is not guessed
-again, and a text that resembles none is not taken for a title.
+Both are kept as hashes beside the model, whatever its recipe. So a title that somebody has coded is not guessed again,
+and a text that resembles no title is not taken for one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jobmajor.tables.packed import Packed
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+POLYNOMIAL, BLAKE = "polynomial", "blake2b"  # that of `tables.packed.hashes`, and that of jobmajor 0.1
 _BLANK, _END = b" \n"
 _RUN = 4  # bytes
 _ROUNDING = 1e-4
@@ -35,6 +38,8 @@ class Listed:
         shares: float32, (listings,); the share of a title's rows that list the code; a title's shares sum to 1.
         words: uint64, (words,); a hash of each word, ascending.
         runs: uint32, (runs,); 4 neighbouring bytes, with a blank before and after each word, ascending.
+        hashed: By what titles and words are hashed: `POLYNOMIAL`, or `BLAKE` in a model of jobmajor 0.1, which only
+            Python reads.
     """
 
     titles: NDArray[np.uint64]
@@ -43,15 +48,16 @@ class Listed:
     shares: NDArray[np.float32]
     words: NDArray[np.uint64]
     runs: NDArray[np.uint32]
+    hashed: str = POLYNOMIAL
 
     @classmethod
     def none(cls) -> Listed:
         """Nothing is known of the training: no title is found, and no text is strange."""
-        arrays = {name: np.zeros(0, kind) for name, kind in _TYPES.items()}
+        arrays: dict[str, Any] = {name: np.zeros(0, kind) for name, kind in _TYPES.items()}
         return cls(**{**arrays, "starts": np.zeros(1, np.int32)})
 
     @classmethod
-    def from_mapping(cls, arrays: Mapping[str, NDArray[Any]], codes: int) -> Listed:
+    def from_mapping(cls, arrays: Mapping[str, NDArray[Any]], codes: int, hashed: str = POLYNOMIAL) -> Listed:
         """The arrays by name, found to fit each other and so many detailed codes.
 
         Raises:
@@ -62,7 +68,9 @@ class Listed:
         if found != expected:
             wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
             raise ValueError(f"the arrays {wrong} are missing, foreign or of another type")
-        listed = cls(**arrays)
+        if hashed not in (POLYNOMIAL, BLAKE):
+            raise ValueError(f"its titles are hashed by {hashed!r}, expected {POLYNOMIAL!r}")
+        listed = cls(**arrays, hashed=hashed)
         if wrong := [name for name, fits in listed._fits(codes).items() if not fits]:
             raise ValueError(f"the arrays {wrong} don't fit the others")
         return listed
@@ -84,7 +92,7 @@ class Listed:
 
     def to_mapping(self) -> dict[str, NDArray[Any]]:
         """The arrays by name."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: getattr(self, name) for name in _TYPES}
 
     def find(self, texts: Sequence[str], codes: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The normalised titles that training lists, and their shares of so many detailed codes.
@@ -92,7 +100,7 @@ class Listed:
         Returns:
             Positions in `texts`, shape (found,), and shape (found, codes), where each row sums to 1.
         """
-        hashes = digests(texts)
+        hashes = self._hashes(texts)
         places = np.searchsorted(self.titles, hashes)
         rows = np.flatnonzero(_among(hashes, self.titles))
         begins = self.starts[places[rows]].astype(np.int64)
@@ -109,13 +117,18 @@ class Listed:
         """
         if not len(self.words):
             return np.ones(len(texts), np.float32)
-        words = [text.split() for text in texts]
-        counts = np.array([len(each) for each in words], np.int64)
-        known = np.repeat(np.arange(len(texts)), counts)[_among(digests(_each(words)), self.words)]
+        titles = [text.split() for text in texts]
+        counts, words = np.array(list(map(len, titles)), np.int64), [word for title in titles for word in title]
+        known = np.repeat(np.arange(len(texts)), counts)[_among(self._hashes(words), self.words)]
         runs, title_of = _runs(texts)
         seen = np.bincount(known, minlength=len(texts)) + _count(title_of[_among(runs, self.runs)], texts)
         shares: NDArray[np.float32] = (seen / np.maximum(counts + _count(title_of, texts), 1)).astype(np.float32)
         return shares
+
+    def _hashes(self, texts: Sequence[str]) -> NDArray[np.uint64]:
+        if self.hashed == BLAKE:
+            return np.frombuffer(b"".join(blake2b(text.encode(), digest_size=8).digest() for text in texts), "<u8")
+        return Packed.of(texts).hashes()
 
 
 def learn(texts: Sequence[str], places: NDArray[np.int64]) -> Listed:
@@ -125,7 +138,7 @@ def learn(texts: Sequence[str], places: NDArray[np.int64]) -> Listed:
         texts: The normalised title of each row.
         places: The column of each row's detailed code, shape (rows,).
     """
-    hashes, title_of = np.unique(digests(texts), return_inverse=True)
+    hashes, title_of = np.unique(Packed.of(texts).hashes(), return_inverse=True)
     pairs, rows = np.unique(np.column_stack([title_of, places]), axis=0, return_counts=True)
     starts = np.searchsorted(pairs[:, 0], np.arange(len(hashes) + 1))
     totals = np.add.reduceat(rows, starts[:-1])
@@ -134,18 +147,9 @@ def learn(texts: Sequence[str], places: NDArray[np.int64]) -> Listed:
         starts=starts.astype(np.int32),
         codes=pairs[:, 1].astype(np.int16),
         shares=(rows / totals[pairs[:, 0]]).astype(np.float32),
-        words=np.unique(digests(sorted({word for text in texts for word in text.split()}))),
+        words=np.unique(Packed.of(sorted({word for text in texts for word in text.split()})).hashes()),
         runs=np.unique(_runs(texts)[0]),
     )
-
-
-def digests(texts: Iterable[str]) -> NDArray[np.uint64]:
-    """BLAKE2b of each text, 8 bytes as a number."""
-    return np.frombuffer(b"".join(blake2b(text.encode(), digest_size=8).digest() for text in texts), "<u8")
-
-
-def _each(words: Iterable[Sequence[str]]) -> Iterator[str]:
-    return (word for title in words for word in title)
 
 
 def _runs(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:

@@ -19,6 +19,7 @@ import numpy as np
 from jobmajor import soc
 from jobmajor.errors import DataError, InputError
 from jobmajor.tables import archive
+from jobmajor.tables.packed import LONGEST
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ TITLE, CODE, SHARE = "title", "code", "share"  # the columns; the last may be mi
 OVERRIDE, MODEL = "override", "model"  # where an answer comes from
 MAX_BYTES = 64 * 2**20
 MAX_ROWS = 1_000_000
-MAX_CHARACTERS = 1000  # of a title: the model reads no more of one
 _EXPECTED = "comma- or tab-separated text in UTF-8 with the columns 'title' and 'code'"
 
 
@@ -150,8 +150,8 @@ def _rows(path: Path) -> Iterator[_Row]:
 
 def _row(path: Path, number: int, cells: Mapping[str, str]) -> _Row:
     where, title = f"{path}, line {number}", cells[TITLE]
-    if len(title) > MAX_CHARACTERS:
-        found, expected = f"a title of {len(title):,} characters", f"at most {MAX_CHARACTERS:,}"
+    if len(title) > LONGEST:
+        found, expected = f"a title of {len(title):,} characters", f"at most {LONGEST:,}"
         raise DataError(where, found, expected, "shorten it")
     text = normalise(title)
     if not text:

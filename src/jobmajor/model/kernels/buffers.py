@@ -1,4 +1,4 @@
-"""Room for a block of titles, made once: what each kernel writes there, the next one reads.
+"""The buffers for a block of titles, made once: what each kernel writes there, the next one reads.
 
 A block is small, so that all that is made of it stays in the processor's cache.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from jobmajor.tables.packed import LONGEST
+from jobmajor.tables.packed import BASE, LONGEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,7 @@ BLOCK_TITLES = 128
 TITLE_BYTES = 4 * LONGEST + 2  # of a clean title with its blanks; of one that is cleaned here, before the cut, fewer
 BLOCK_BYTES = 32_768 + TITLE_BYTES
 MENDED_FROM = BLOCK_BYTES + TITLE_BYTES  # where mended titles begin in a block's text
+POWERS = np.cumprod(np.full(TITLE_BYTES, BASE, np.uint64))  # for the hash of `tables.packed.hashes`
 _PIECES = 7 * BLOCK_BYTES  # fewer than 6 a byte, and some bytes that mending adds
 
 
@@ -51,7 +52,7 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Buffers:
     """`folded` and `scratch` are for one title, the others for a block; each block overwrites the one before."""
 
     folded: Bytes
@@ -60,7 +61,7 @@ class Room:
     pieces: Block
 
     @classmethod
-    def make(cls) -> Room:
+    def make(cls) -> Buffers:
         """Some 3 MB, of which few titles touch but a part."""
         size = 2 * TITLE_BYTES  # bytes of one title, of which each mended word has one more
         text, bounds = np.zeros(MENDED_FROM + 2 * BLOCK_BYTES, np.uint8), np.empty((BLOCK_BYTES, 2), np.int64)
