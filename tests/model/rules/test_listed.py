@@ -140,9 +140,9 @@ def test_titles_that_jobmajor_0_1_listed_are_found() -> None:
     order = sorted(codes, key=blake)
     arrays["titles"] = np.array(sorted(map(blake, codes)), np.uint64)
     arrays["words"] = np.array(sorted(map(blake, ["cook", "nurse", "ward"])), np.uint64)
-    arrays["starts"] = np.cumsum([0, *(len(codes[text][0]) for text in order)]).astype(np.int32)
-    arrays["codes"] = np.array([code for text in order for code in codes[text][0]], np.int16)
-    arrays["shares"] = np.array([share for text in order for share in codes[text][1]], np.float32)
+    arrays["starts"] = np.cumsum([0, *(len(codes[text]) for text in order)]).astype(np.int32)
+    arrays["codes"] = np.array([code for text in order for code, _ in codes[text]], np.int16)
+    arrays["shares"] = np.array([share for text in order for _, share in codes[text]], np.float32)
     old = Listed.from_mapping(arrays, codes=3, hashed=BLAKE)
 
     found, expected = (each.find(["nurse", "welder", "ward nurse"], codes=3) for each in (old, LISTED))
