@@ -1,7 +1,7 @@
-"""How Numba is asked for machine code, the same for all kernels. Importing this file loads it: half a second.
+"""How Numba compiles kernels, with the same options for all of them. Importing this module loads Numba: half a second.
 
-No compiled function calls one of another file: what is kept on disk is made anew when its own file changes, and would
-not see a change in the other one.
+A compiled function calls only functions of the file that it is in. Numba recompiles what it cached on disk when that
+file changes; it would not see a change in another file.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _ANY_ORDER = {"contract", "reassoc", "nsz", "nnan"}
 
 
 def inner(function: _Function) -> _Function:
-    """The function as machine code, for compiled functions of its own file only: it is made and kept with those."""
+    """Compile a function that only compiled functions of the same file call; it is cached with them."""
     return cast("_Function", numba.njit(**_PLAIN)(function))
 
 
 def vectorised(function: _Function) -> _Function:
-    """As `inner`, for loops over numbers that may be taken in any order."""
+    """Compile a function as `inner` does, for loops over numbers that may be taken in any order."""
     return cast("_Function", numba.njit(**_PLAIN, fastmath=_ANY_ORDER)(function))
 
 
 def entry(function: _Function) -> _Function:
-    """As `inner`, for callers in Python, and kept on disk where a folder for that can be written, else made anew.
+    """Compile a function as `inner` does, for callers in Python; cache it on disk where a folder can be written.
 
-    Its arguments are arrays, numbers and plain tuples of them: what is kept names the types of its arguments, and
-    one that a later version of this package no longer has would keep it from loading.
+    Its arguments must be arrays, numbers and plain tuples of them. The cache names the types of the arguments, and a
+    type that a later version of this package no longer has would keep the cache from loading.
     """
     try:
         kept = numba.njit(**_PLAIN, cache=True)(function)

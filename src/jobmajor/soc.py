@@ -41,17 +41,17 @@ class SocCode:
 
 @cache
 def table() -> Mapping[str, SocCode]:
-    """All 1,447 codes in the classification's order, by their text."""
+    """Return all 1,447 codes by their text, in the order of the classification."""
     text = resources.files("jobmajor").joinpath("soc_2018.tsv").read_text("utf-8")
     rows = csv.reader(text.splitlines()[1:], delimiter="\t", quoting=csv.QUOTE_NONE)
     return {code: SocCode(code, cast("Level", level), parent or None, title) for code, level, parent, title in rows}
 
 
 def parse(text: str) -> SocCode:
-    """The code that `text` names.
+    """Return the code that `text` names.
 
     Raises:
-        InputError: It is no code of SOC 2018, e.g. one of the 2010 classification or with O*NET's ".00".
+        InputError: `text` is no code of SOC 2018, e.g. one of the 2010 classification or with O*NET's ".00".
 
     >>> parse("29-1141").title
     'Registered Nurses'
@@ -92,7 +92,7 @@ def parse_levels(text: str) -> tuple[Level, ...]:
 
 @cache
 def ancestor(code: str, level: Level) -> str:
-    """The code at `level` that contains `code`, or `code` itself where it stands at that level.
+    """Return the code at `level` that contains `code`, or `code` itself if that is its level.
 
     Raises:
         InputError: `level` is finer than the code's own, or the code unknown.
@@ -109,22 +109,22 @@ def ancestor(code: str, level: Level) -> str:
 
 
 def name(code: str) -> str:
-    """The official title of a code at any level."""
+    """Return the official title of a code at any level."""
     return parse(code).title
 
 
 @cache
 def codes(level: Level) -> tuple[str, ...]:
-    """Every code at one level, in the classification's order."""
+    """Return every code at one level, in the order of the classification."""
     return tuple(code for code, entry in table().items() if entry.level == level)
 
 
 def majors() -> tuple[str, ...]:
-    """The 23 major groups, '11-0000' to '55-0000'."""
+    """Return the 23 major groups, '11-0000' to '55-0000'."""
     return codes("major")
 
 
 @cache
 def detailed_codes() -> frozenset[str]:
-    """The 867 detailed codes."""
+    """Return the 867 detailed codes."""
     return frozenset(codes("detailed"))

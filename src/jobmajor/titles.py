@@ -1,6 +1,6 @@
-"""The one way a title is cleaned, for training and for serving alike.
+"""The normaliser: how a title is cleaned, for training, serving, batch and monitoring alike.
 
-Anything that cleans a title anywhere else makes the model see, in production, text that it was not trained on.
+If other code cleaned titles, too, the model would see text in production that it was not trained on.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _folded(title: str) -> str:
 
 
 def normalise(title: str) -> str:
-    """The title in lower case and without accents, as words parted by single spaces; empty if it holds no word.
+    """Return the title in lower case, without accents, as words between single spaces; empty if it holds no word.
 
     "&" becomes "and", apostrophes join what they stood in, common abbreviations are written out, "c++", "c#" and
     ".net" become words, and a woman's, a man's and a person's form of a word become one. Cleaning twice changes
@@ -80,10 +80,10 @@ def _form(word: str) -> str:
 
 
 def without_rank(text: str) -> str:
-    """A normalised title without the words that say how senior somebody is: what is done stays the same.
+    """Return a normalised title without the words of rank, which say how senior somebody is.
 
-    Only at its ends, and never all of it: "senior living director" loses a word that means something else, which
-    costs no accuracy (docs/experiments.md), and "senior" alone stays.
+    Words of rank are left out at the ends only, and never all words: "senior" alone stays. "senior living director"
+    loses a word that means something else, which costs no accuracy (docs/experiments.md).
 
     >>> without_rank("senior accountant ii")
     'accountant'
@@ -92,9 +92,9 @@ def without_rank(text: str) -> str:
 
 
 def family_key(title: str) -> str:
-    """The set of a title's words, as sorted text: titles that share it belong to one family.
+    """Return the set of a title's words as sorted text: titles that share it belong to one family.
 
-    Frozen: it decides who stands in the test, so it must not change with `normalise`. A title without any letter
+    Frozen: it decides which titles are in the test, so it must not change with `normalise`. A title without any letter
     or digit is a family of its own.
 
     >>> family_key("Nurse, Registered") == family_key("registered NURSE")

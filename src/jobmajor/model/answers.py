@@ -1,7 +1,7 @@
-"""Answers that say where they come from and when not to take them: what `Classifier.answer` adds to plain scores.
+"""Answers with their source, and with a warning not to take them: what `Classifier.answer` adds to plain scores.
 
-A user's override comes first, then what training lists for the very title, then the model. Where the best score is
-below what the stated precision needs, or the text is no title that the model can read, the answer says so.
+An override of the user comes first, then what training lists for the title, then the model. An answer abstains if its
+best score is below the threshold for the stated precision, or if the text is no title that the model can read.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """What a title gets.
+    """The answers to one title.
 
     Attributes:
-        answers: Best first, none with a score of 0; also where `abstain` says not to take them.
+        answers: Best first, none with a score of 0; given also where `abstain` is set.
         abstain: Whether a person should look at it.
-        reason: Why: "unsure", "not a title" or "unknown language"; empty where it doesn't abstain.
-        source: Whose answers they are: "override" a user's, "exact" the training's for the same title, else "model".
+        reason: Why it abstains: "unsure", "not a title" or "unknown language"; else empty.
+        source: "override" for an answer of the user, "exact" for one that training lists for the title, else "model".
     """
 
     answers: tuple[Answer, ...]
@@ -67,9 +67,9 @@ class Sourced:
 def sourced(
     texts: Sequence[str], codes: tuple[str, ...], shares: NDArray[np.float32], listed: Listed, own: Overrides | None
 ) -> Sourced:
-    """The model's shares with what training lists and what the user says put over them; `shares` may be changed.
+    """Replace the shares of the model by what training lists, then by what the user says; `shares` may be changed.
 
-    Where an override names codes that the model has no column for, the columns are more than `codes`.
+    The result has more columns than `codes` if an override names codes that the model does not answer.
     """
     source = np.full(len(texts), overrides.MODEL, _SOURCE)
     rows, found = listed.find(texts, len(codes))
@@ -85,9 +85,9 @@ def sourced(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked: titles, the level of the codes, and how many codes.
+    """A request: titles, the level of the codes, and how many codes.
 
-    `titles` are as people write them, `texts` normalised, and `read` as the model reads these, its spelling mended.
+    `titles` are as people write them, `texts` are normalised, and `read` are the texts with their spelling mended.
     """
 
     titles: Sequence[str]
@@ -98,11 +98,11 @@ class Asked:
 
 
 def coded(asked: Asked, found: Sourced, knowledge: Knowledge) -> list[Coded]:
-    """The k best codes of each title, and whether to take them.
+    """Return the k best codes of each title, and whether to take them.
 
-    A user's own answer is always taken. What training lists is a title, but unsure where it is listed under several
-    codes and none has enough of its rows. Of such answers, those as good as the k-th are given too, since to take
-    one of them would be to draw lots.
+    An answer of the user is always taken. A title that training lists is unsure if it is listed under several codes
+    and none has enough of its rows. Answers from such a list include all that are as good as the k-th, since the
+    choice between them would be arbitrary.
     """
     classes, starts = _classes(found.codes, asked.level)
     shares = np.add.reduceat(found.shares, starts, axis=1)

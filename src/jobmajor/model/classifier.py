@@ -1,7 +1,7 @@
-"""The classifier: titles in, SOC codes with scores out, at any level, whatever recipe the scores come from.
+"""The classifier: titles in, SOC codes with scores out, at any level, for every recipe.
 
-Scores are coherent by construction: a scorer shares every title out among detailed codes, and the score of a code
-above them is the sum of what its own detailed codes have.
+Scores are coherent by construction: a scorer gives each detailed code its share of a title, and the score of a code at
+a higher level is the sum of the shares of its detailed codes.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Classifier:
 
     Attributes:
         scorer: What was learned.
-        about: Where it comes from: release, split, settings. Says nothing that changes an answer.
-        knowledge: What `answer` adds to the plain scores; without it, that is never sure.
+        about: Where it comes from: release, split, settings. It changes no answer.
+        knowledge: What `answer` adds to the plain scores; without it, `answer` is never sure.
     """
 
     def __init__(self, scorer: Scorer, about: Mapping[str, Any], knowledge: Knowledge | None = None) -> None:
@@ -82,7 +82,7 @@ class Classifier:
         return {level: np.array(classes) for level, classes in self._classes.items()}
 
     def classes(self, level: Level = "major") -> tuple[str, ...]:
-        """The codes that can be answered at a level, in the order of `predict_proba`'s columns."""
+        """Return the codes that can be answered at a level, in the order of the columns of `predict_proba`."""
         return self._classes[level]
 
     @property
@@ -91,7 +91,7 @@ class Classifier:
         return self._labels["major"].copy()
 
     def predict_proba(self, titles: Iterable[str | None], level: Level = "major") -> NDArray[np.float32]:
-        """The share of each code for each title, by the model alone: no title is looked up (`answer` does that).
+        """Return the share of each code for each title, by the model alone: only `answer` looks titles up.
 
         Args:
             titles: As people write them; None and NaN count as an empty title, of a longer one the first 1,000
@@ -113,9 +113,10 @@ class Classifier:
         return found
 
     def compile(self) -> Classifier:
-        """Itself, with compiled code for small batches, too: worth it where many requests come, a second to load.
+        """Compile the scoring code now, so that small batches are fast, too; return this classifier.
 
-        Scores are the same within rounding. Recipes other than the linear one have no such code.
+        Takes about a second; useful for services. Scores are the same within rounding. Only the linear recipe has
+        compiled code.
         """
         self._compiled_from = 0
         self.predict_proba([""])
@@ -123,14 +124,14 @@ class Classifier:
         return self
 
     def sum_up(self, detailed: NDArray[np.float32], level: Level) -> NDArray[np.float32]:
-        """Shares of detailed codes, shape (titles, detailed), as shares of the codes at a level above them."""
+        """Sum shares of detailed codes, shape (titles, detailed), up to the codes at a level."""
         if level == "detailed":
             return detailed
         summed: NDArray[np.float32] = np.add.reduceat(detailed, self._starts[level], axis=1)
         return summed
 
     def predict(self, titles: Iterable[str | None], level: Level = "major") -> Any:
-        """The best code of each title by the model alone, however sure it is.
+        """Return the best code of each title by the model alone, however sure it is.
 
         Returns:
             A pandas or polars Series or an Arrow array for one of those (`columns.like`); else a numpy array of text.
@@ -139,7 +140,7 @@ class Classifier:
         return columns.like(titles, self._labels[level], best)
 
     def top_k(self, titles: Iterable[str | None], k: int = 5, level: Level = "major") -> list[list[Answer]]:
-        """The k best codes of each title by the model alone, best first; equal scores in the classification's order."""
+        """Return the k best codes of each title by the model alone, best first; of equal scores the lower code."""
         if k < 1:
             raise InputError(f"top {k} was asked for: expected at least 1")
         classes, shares = self.classes(level), self.predict_proba(titles, level)
@@ -158,7 +159,7 @@ class Classifier:
         overrides: Overrides | None = None,
         exact: bool = True,
     ) -> list[Coded]:
-        """What each title gets, with where it comes from and whether a person should look at it.
+        """Return the answers to each title, where they come from, and whether a person should look at the title.
 
         Args:
             titles: As for `predict_proba`.
@@ -182,7 +183,7 @@ class Classifier:
         overrides: Overrides | None = None,
         exact: bool = True,
     ) -> list[list[Coded]]:
-        """For each of some levels what `answer` says; compiled code reads each title once for all of them."""
+        """Return for each level what `answer` returns; compiled code reads each title once for all levels."""
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
         given = columns.held(titles)
@@ -200,7 +201,7 @@ class Classifier:
         overrides: Overrides | None = None,
         exact: bool = True,
     ) -> Any:
-        """What `answer` says as a table of the titles' own kind; a row a title, for k above 1 a row an answer."""
+        """Return what `answer` returns as a table; a row for each title, for each answer if k is above 1."""
         found = self.answer(titles, level, k, overrides=overrides, exact=exact)
         return frames.frame(titles, found, level, ranked=k > 1)
 
@@ -212,7 +213,7 @@ class Classifier:
         overrides: Overrides | None = None,
         exact: bool = True,
     ) -> Coder:
-        """What answers many titles at once, as arrays: what `answer` says, but for more than k codes of equal share.
+        """Return a coder, which answers many titles as arrays: as `answer` does, but never with more than k codes.
 
         Raises:
             InputError: k is below 1.
@@ -259,7 +260,7 @@ class Classifier:
     def _answered(
         self, given: Sequence[str], level: Level, k: int, *, overrides: Overrides | None = None, exact: bool
     ) -> list[Coded]:
-        """The rule that compiled code is held to."""
+        """Answer without compiled code; tests hold compiled code to this."""
         listed = self.knowledge.listed if exact else Listed.none()
         found: list[Coded] = []
         for block in _blocks(given):
@@ -270,7 +271,7 @@ class Classifier:
         return found
 
     def explain(self, title: str | None, level: Level = "major", *, exact: bool = True) -> Explanation:
-        """What each word of a title is worth to the code that `answer` puts first, by the model alone."""
+        """Return how much each word of a title adds to the code that `answer` puts first, by the model alone."""
         (found,) = self.answer([title], level, exact=exact)
         best, text = found.answers[0], _text(title)
         column = self.classes(level).index(best.label)
@@ -286,7 +287,7 @@ class Classifier:
 
 
 def load(folder: Path) -> Classifier:
-    """The classifier in a model folder, after its manifest was verified.
+    """Verify the manifest of a model folder, and return the classifier in it.
 
     Raises:
         ArtifactError: A file is missing, foreign, damaged or of another format.
@@ -313,5 +314,5 @@ def _blocks(texts: Sequence[str]) -> Iterator[slice]:
 
 
 def _text(title: str | None) -> str:
-    """Cut before and after, since some signs become many letters and a hostile one must not cost more than its size."""
+    """Normalise a title, cut before and after: some signs become many letters, and a hostile title must stay cheap."""
     return normalise((title or "")[:LONGEST])[:LONGEST]

@@ -1,7 +1,7 @@
-"""Many titles → their answers as arrays: what `Classifier.answer` says, without a Python object for each.
+"""Answers to many titles as arrays: what `Classifier.answer` returns, without a Python object for each.
 
-`answer` stays the rule, and is asked where no compiled code can tell: for other recipes than the linear one, and for
-the titles that a user's own file names. A property test holds the two together.
+The coder asks `answer` itself where there is no compiled code: for other recipes than the linear one, and for titles
+that a file of the user names. A property test compares the two.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class Coder:
 
 
 def coded(codes: Codes, level: int, classes: Sequence[str], k: int) -> tuple[list[Coded], list[int]]:
-    """The answers at one level, and the places of those that `codes` can't tell whole.
+    """Return the answers at one level, and the places of those that `codes` does not hold completely.
 
     Args:
         codes: Of at least k + 1 codes to each title.

@@ -1,7 +1,7 @@
-"""Titles in, in whatever column they stand; answers out in the same: lists, numpy, pandas, polars, Arrow.
+"""Columns of titles in, and answers out as the same kind of column: lists, numpy, pandas, polars, Arrow.
 
-No such library is imported before a caller brings one of its columns. For compiled code the text of an Arrow column is
-read where it lies: an object for each title would cost more than its score.
+A library is imported only when a caller brings one of its columns. Compiled code reads the text of an Arrow column in
+Arrow's memory: an object for each title would cost more than its score.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CAPSULES = "__arrow_c_stream__", "__arrow_c_array__"
 
 
 def library(titles: object) -> str:
-    """pandas, polars or pyarrow for a column of one of those, else an empty text."""
+    """Return "pandas", "polars" or "pyarrow" for a column of one of those, else an empty text."""
     for name, kinds in _COLUMNS.items():
         found: Any = sys.modules.get(name)
         if found is not None and isinstance(titles, tuple(getattr(found, kind, ()) for kind in kinds)):
@@ -33,16 +33,16 @@ def library(titles: object) -> str:
 
 
 def held(titles: Iterable[str | None]) -> Any:
-    """What has a length and can be read again and again: a column as it is, else the list of the titles.
+    """Return a column as it is, and all else as a list: something that has a length and can be read several times.
 
     Raises:
-        InputError: They are no column of text.
+        InputError: The titles are no column of text.
     """
     return _opened(titles) if library(titles) or _has_capsule(titles) else as_list(titles)
 
 
 def as_list(titles: Iterable[str | None]) -> list[str | None]:
-    """The titles as text, None where there is none (None, NaN, NA, NaT).
+    """Return the titles as text, None where there is none (None, NaN, NA, NaT).
 
     Raises:
         InputError: They are no column of text.
@@ -59,10 +59,10 @@ def as_list(titles: Iterable[str | None]) -> list[str | None]:
 
 
 def packed(titles: Iterable[str | None]) -> Packed:
-    """The titles as compiled code reads them: an Arrow column's text where it lies, with no object for each title.
+    """Return the titles as compiled code reads them, without an object for each title.
 
-    All text is copied at once where such a column isn't one piece of it: several chunks, a dictionary, string views
-    (polars keeps those), and where a null hides text.
+    The text of an Arrow column is not copied, unless it is not in one piece: several chunks, a dictionary, string
+    views (polars has those), or text behind a null.
 
     Raises:
         InputError: They are no column of text.
@@ -79,7 +79,7 @@ def packed(titles: Iterable[str | None]) -> Packed:
 
 
 def like(titles: object, labels: NDArray[np.str_], places: NDArray[np.intp]) -> Any:
-    """The label at each place, in the titles' own kind of column.
+    """Return the label at each place, in the kind of column that the titles have.
 
     Returns:
         A pandas Series with the titles' index, a polars Series (both are named "code") or an Arrow array, as text of

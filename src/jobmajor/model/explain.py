@@ -1,8 +1,8 @@
-"""Why a title gets its code: what each of its words is worth to it, whatever recipe the scores come from.
+"""Why a title gets its code: what each of its words is worth to it, for every recipe.
 
-A word's worth is how much the share of the code falls when the word is left out. It is asked of the very model that
-answers, so it can't tell a story that the model doesn't follow. Worths don't add up to the score: two words that say
-the same are each worth little, and two that only mean something together are each worth all.
+The worth of a word is how much the share of the code falls when the word is left out. The model that answers computes
+it, so it explains what the model does. Worths don't add up to the score: two words that mean the same are each worth
+little, and two that only mean something together are each worth all.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Explanation:
 
 
 def variants(text: str) -> list[str]:
-    """A normalised title, then the same without its first word, without its second, and so on.
+    """Return a normalised title, then the same without its first word, without its second, and so on.
 
     >>> variants("licensed practical nurse")
     ['licensed practical nurse', 'practical nurse', 'licensed nurse', 'licensed practical']
@@ -60,7 +60,7 @@ def variants(text: str) -> list[str]:
 
 
 def by_word(text: str, share: Callable[[Sequence[str]], NDArray[np.floating]]) -> tuple[float, tuple[Word, ...]]:
-    """The share of a normalised title, and what each of its words is worth.
+    """Return the share of a normalised title, and what each of its words is worth.
 
     Args:
         text: As `titles.normalise` gives it.

@@ -1,4 +1,4 @@
-"""Answers as a table that stands beside the caller's own: pandas, polars or Arrow, whatever the titles came in."""
+"""Answers as a table of the library that the titles came in: pandas, polars or Arrow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def frame(titles: object, coded: Sequence[Coded], level: Level, *, ranked: bool) -> Any:
-    """A row for each title's best answer; where `ranked`, a row for every answer.
+    """Return a table with a row for the best answer of each title; if `ranked`, with a row for every answer.
 
     Returns:
         A pandas frame with the index of the titles' Series, a polars frame (also for what is no column), or an Arrow

@@ -1,4 +1,4 @@
-"""From what a recipe has learned to a classifier that also knows when not to answer; the same for every recipe."""
+"""Training: what a recipe learns becomes a classifier that also knows when not to answer."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def fit(
 def classifier(
     scorer: Scorer, train: pl.DataFrame, validation: pl.DataFrame, about: Mapping[str, Any] | None = None
 ) -> Classifier:
-    """The classifier with what `answer` needs: a threshold for each level, and the titles of training.
+    """Return a classifier with what `answer` needs: a threshold for each level, and the titles of training.
 
     Args:
         scorer: Learned from `train`, calibrated on `validation`.
@@ -75,10 +75,10 @@ def classifier(
 
 
 def choose(model: Classifier, validation: pl.DataFrame) -> dict[Level, float]:
-    """For each level, the score from which on answers are as precise as `abstain.PRECISION`.
+    """Return for each level the score from which on answers are as precise as `abstain.PRECISION`.
 
-    Counted are the distinct texts of the counted rows, so that no title speaks twice; an answer is right where any
-    row of the text, counted or not, lists it.
+    The distinct texts of the counted rows are judged, so that no title counts twice. An answer is right if any row of
+    the text, counted or not, lists it.
     """
     texts = validation.filter(validation["source"] == COUNTED)["text"].unique().sort().to_list()
     codes: dict[str, set[str]] = {text: set() for text in texts}

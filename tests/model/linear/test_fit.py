@@ -313,6 +313,7 @@ def test_words_are_the_upper_half_of_the_rows() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_fresh_processes_with_other_hash_seeds_and_threads_make_the_same_bytes(tmp_path: Path) -> None:
     made = []
     for seed, threads in (("0", "1"), ("77", "2")):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.xdist_group("transformer"),
     pytest.mark.skipif(sandbox.refusal() is not None, reason="needs mount namespaces, which this machine refuses"),
 ]

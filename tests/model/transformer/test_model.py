@@ -46,6 +46,7 @@ def figures(log: pytest.LogCaptureFixture, name: str) -> list[float]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_training_learns(titles: Tables, quick: Transformer, caplog: pytest.LogCaptureFixture) -> None:
     train, validation = titles
     caplog.set_level(logging.INFO)

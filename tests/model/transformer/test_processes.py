@@ -128,6 +128,7 @@ def ended(step: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_training_that_was_killed_twice_ends_in_the_very_same_weights(
     few: Tables, quick: Transformer, tmp_path: Path, start: Start
 ) -> None:

@@ -1,7 +1,6 @@
-"""Raw titles → clean words, compiled: what `titles.normalise` says in Python, for batches in which that is slow.
+"""Raw titles to clean words, compiled: what `titles.normalise` does in Python, for large batches.
 
-`normalise` stays the rule; a property test holds this file to it. Only titles in ASCII are cleaned here; any other is
-cleaned by `normalise` and takes the same road from there.
+A property test holds this file to `normalise`. Only titles in ASCII are cleaned here; `normalise` cleans all others.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Titles → answers as arrays by compiled code: the order in which the kernels take a block of titles.
+"""Titles to answers as arrays by compiled code: the order in which the kernels work on a block of titles.
 
-Importing this file loads Numba. `coding` is the way in.
+Importing this module loads Numba; `coder` does so.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _EXACT, _MODEL = 1, 2  # places in `coding.SOURCES`
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked about each title, as the kernels take it; `Compiled.plan` makes it.
+    """What is asked about each title, as the kernels read it; `Compiled.plan` makes it.
 
     Attributes:
         ends: The codes that shares are made for, as `Kernel.ends` gives them.

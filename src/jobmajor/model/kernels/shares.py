@@ -1,8 +1,7 @@
-"""Raw titles → shares, compiled: what `scoring.evidence` and `scoring.blended` say in numpy, for large batches.
+"""Raw titles to shares, compiled: what `scoring.evidence` and `scoring.blended` compute in numpy, for large batches.
 
-Those two stay the rule, and serve who has no compiled code at hand; a property test holds the kernels to them.
-Importing this file loads Numba, which takes half a second. One thread works: who has more processors shares the
-titles out.
+A property test holds the kernels to those two, which serve where no compiled code is loaded. Importing this module
+loads Numba, which takes half a second. A kernel works in one thread; callers split the titles among threads.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class Kernel:
         self._idle: list[Scoring] = []  # made when first needed, then used again: a single title takes less than that
 
     def shares(self, titles: Packed, starts: NDArray[np.int64]) -> Floats:
-        """The share of each code, shape (titles, codes of the level); each row sums to 1.
+        """Return the share of each code, shape (titles, codes of the level); each row sums to 1.
 
         Args:
             titles: As people write them.
@@ -76,7 +75,7 @@ class Kernel:
         return shares
 
     def ends(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """A level's codes as `score` takes them: where each begins, and where the last one ends."""
+        """Return the codes of a level as `score` takes them: where each begins, and where the last one ends."""
         return np.append(starts, len(self._output_bias))
 
     def _mended(self, titles: Packed, buffers: Scoring) -> Iterator[tuple[int, int]]:

@@ -88,7 +88,7 @@ class Arrays:
 
     @classmethod
     def from_mapping(cls, arrays: Mapping[str, NDArray[Any]], codes: int, majors: int) -> Arrays:
-        """The arrays by name, their types, shapes, indices and values checked against each other.
+        """Check types, shapes, indices and values of the arrays, and return them as one value.
 
         Raises:
             ArtifactError: They can't be a model for so many detailed codes and major groups; says which is wrong.
@@ -136,7 +136,7 @@ class Arrays:
         }
 
     def tables(self) -> Tables:
-        """Where to find what the model knows of a bucket."""
+        """Return the tables that say what the model knows of a bucket."""
         rows = np.zeros(BUCKETS, np.int32)
         rows[self.buckets[1:]] = np.arange(1, len(self.buckets), dtype=np.int32)
         words = np.full(BUCKETS - WORD_BUCKETS, -1, np.int32)
@@ -144,7 +144,7 @@ class Arrays:
         return Tables(rows, words, self.word_checks)
 
     def to_mapping(self) -> dict[str, NDArray[Any]]:
-        """The arrays by name."""
+        """Return the arrays by name."""
         return {name: np.ascontiguousarray(getattr(self, name)) for name in _TYPES}
 
 
@@ -161,9 +161,9 @@ class Tables:
     checks: NDArray[np.uint32]
 
     def meanings(self, pieces: Bags) -> NDArray[np.int32]:
-        """The word that each word of the titles is, -1 where it has no meaning; shape (words of the titles,).
+        """Return the row of the meaning of each word, -1 where it has none; shape (words of the titles,).
 
-        A word that has a meaning gives it to no other that shares its bucket.
+        A check tells words apart that share a bucket.
         """
         if len(self.checks) == 0:
             return np.full(len(pieces.words), -1, np.int32)

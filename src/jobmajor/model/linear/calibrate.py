@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def majors_of(codes: Sequence[str]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """The major groups in order, and the column of each code's."""
+    """Return the major groups in order, and the place of the major group of each code among them."""
     majors, major_of = np.unique([soc.ancestor(code, "major") for code in codes], return_inverse=True)
     if len(majors) < 2:
         raise DataError("the training titles", f"one major group, {majors[0]}", "two or more", "use more titles")
@@ -32,7 +32,7 @@ def majors_of(codes: Sequence[str]) -> tuple[NDArray[np.str_], NDArray[np.int64]
 
 
 def calibrate(arrays: Arrays, codes: tuple[str, ...], counted: pl.DataFrame) -> Blend:
-    """The blend with the least log loss on the counted rows: of their major groups, then of codes within them.
+    """Return the blend with the least log loss on the counted rows: of their major groups, then within them.
 
     Log loss is least where shares come true (a proper score), so this calibrates and chooses at once. A row of a
     major group that training never saw tells nothing; one of a code that it never saw tells of the major groups

@@ -48,7 +48,7 @@ class Bags:
     word_checks: NDArray[np.uint32]
 
     def part(self, first: int, last: int) -> Bags:
-        """The pieces of titles `first` to `last - 1`."""
+        """Return the pieces of titles `first` to `last - 1`."""
         begin, end = self.starts[[first, last]]
         word_begin, word_end = self.word_starts[[first, last]]
         return Bags(
@@ -61,7 +61,7 @@ class Bags:
 
 
 def bags(texts: Sequence[str]) -> Bags:
-    """The pieces of normalised titles; an empty text has none, and neither has a word of rank ("senior", "ii").
+    """Return the pieces of normalised titles; an empty text has none, and neither has a word of rank ("senior", "ii").
 
     >>> np.diff(bags(["nurse", ""]).starts).tolist()
     [19, 0]

@@ -92,7 +92,7 @@ class LinearModel:
 
 
 def load(folder: Path) -> LinearModel:
-    """The model that `save` wrote; who wants to know that it is the very one verifies its manifest first.
+    """Read the model that `save` wrote; verify its manifest first to know that it is unchanged.
 
     Raises:
         ArtifactError: A file is missing, damaged or of another format.

@@ -49,13 +49,13 @@ class Network:
     output_bias: Floats
 
     def parts(self, vectors: Floats) -> Floats:
-        """What each word adds to the hidden layer in each place; shape (words, PLACES, hidden)."""
+        """Return what each word adds to the hidden layer in each place; shape (words, PLACES, hidden)."""
         places = self.inputs.reshape(PLACES, SIZE, -1)
         return np.ascontiguousarray(np.stack([vectors @ place for place in places], axis=1))
 
 
 def read(starts: NDArray[np.int64], vectors: Floats) -> Floats:
-    """What the network reads of each title: the mean of its words' vectors, the last and the first.
+    """Return the input of the network for each title: the mean of the vectors of its words, the last and the first.
 
     Args:
         starts: Shape (titles + 1,); title i has the words `starts[i]` to `starts[i + 1] - 1`.
@@ -75,7 +75,7 @@ def read(starts: NDArray[np.int64], vectors: Floats) -> Floats:
 
 
 def fit(titles: Floats, shares: csr_array, major_of: NDArray[np.int64], settings: Linear) -> Network:
-    """The network that least surprises: cross-entropy of the major groups plus a share of that of the codes, by Adam.
+    """Train the network with Adam: cross-entropy of the major groups plus a share of that of the codes.
 
     Args:
         titles: As `read` gives them, shape (titles, PLACES * SIZE).

@@ -51,7 +51,7 @@ class KnownPieces:
 
 
 def known(pieces: Bags, table: NDArray[np.int32], gains: NDArray[np.float32]) -> KnownPieces:
-    """What the model knows of each title; a title without a known piece has none."""
+    """Return the known pieces of each title."""
     count = len(pieces.starts) - 1
     titles = np.repeat(np.arange(count), np.diff(pieces.starts))
     rows = table[pieces.buckets]
@@ -62,9 +62,9 @@ def known(pieces: Bags, table: NDArray[np.int32], gains: NDArray[np.float32]) ->
 
 
 def evidence(pieces: Bags, arrays: Arrays, tables: Tables) -> Evidence:
-    """What the three parts say; of a title without known pieces, only their biases speak.
+    """Return what the three parts say; for a title without known pieces these are their biases.
 
-    Scored in blocks, since each piece brings many numbers: smaller ones stay in the processor's cache, too.
+    Titles are scored in blocks, which bounds memory and keeps the numbers in the cache of the processor.
     """
     count, codes = len(pieces.starts) - 1, len(arrays.code_totals)
     margins = np.empty((count, len(arrays.bias)), np.float32)
@@ -91,7 +91,7 @@ def _blocks(pieces: Bags) -> Iterator[tuple[int, int]]:
 
 
 def hidden(pieces: Bags, arrays: Arrays, tables: Tables) -> NDArray[np.float32]:
-    """The network's hidden layer, shape (titles, hidden), from those words that have a meaning."""
+    """Return the hidden layer of the network, shape (titles, hidden), from the words that have a meaning."""
     count = len(pieces.word_starts) - 1
     rows = tables.meanings(pieces)
     titles = np.repeat(np.arange(count), np.diff(pieces.word_starts))[rows >= 0]
@@ -132,7 +132,7 @@ def _likelihoods(found: KnownPieces, arrays: Arrays, count: int) -> NDArray[np.f
 
 
 def blended(found: Evidence, blend: Blend, major_of: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The share of each detailed code; shape (titles, detailed), each row sums to 1.
+    """Return the share of each detailed code; shape (titles, detailed), each row sums to 1.
 
     `major_of`, shape (detailed,), is the column of each code's major group, ascending.
     """
@@ -154,7 +154,7 @@ def split(
     blend: Blend,
     starts: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """How each major group's share is split among its codes: (titles, detailed), each group's sum is 1.
+    """Return how the share of each major group is split among its codes: (titles, detailed), 1 for each group.
 
     A mixture of three opinions, since their product alone is too sure of itself (docs/experiments.md).
     Source: Genest, C., Zidek, J. V. (1986), Combining probability distributions, Statistical Science 1(1), 114-135.
@@ -175,7 +175,7 @@ def split(
 
 
 def chances(margins: NDArray[np.float32], blend: Blend) -> NDArray[np.float64]:
-    """The log chance that each margin gives its major group, seen alone; shape as `margins`.
+    """Return the log chance that each margin alone gives its major group; shape as `margins`.
 
     A sigmoid for each group comes true better than one softmax over margins that were learned group by group.
     Source: Platt, J. (1999), Probabilistic outputs for support vector machines.
@@ -185,7 +185,7 @@ def chances(margins: NDArray[np.float32], blend: Blend) -> NDArray[np.float64]:
 
 
 def softmax(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Shares in proportion to exp(values), each row's sum 1."""
+    """Return shares in proportion to exp(values); each row sums to 1."""
     powers = np.exp(values - values.max(axis=1, keepdims=True), dtype=np.float64)
     scaled: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return scaled

@@ -84,7 +84,7 @@ def _nearest(word: str, gains: NDArray[np.float32], tables: Tables) -> str:
 
 
 def edits(word: str) -> Iterator[str]:
-    """Every word that is one swap of neighbours, one letter less or one letter more away, in this order.
+    """Yield every word that is one swap of neighbours, one letter less or one letter more away, in this order.
 
     >>> "nurse" in edits("nusre"), "nurse" in edits("nrse"), "nurse" in edits("nursse")
     (True, True, True)

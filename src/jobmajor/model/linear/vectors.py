@@ -39,7 +39,7 @@ class Vectors:
     values: NDArray[np.float32]
 
     def of(self, word: str) -> NDArray[np.float32] | None:
-        """The vector of a word, else of its singular or plural, else the mean of the two words it is made of.
+        """Return the vector of a word, else of its singular or plural, else the mean of its two parts.
 
         >>> known().of("pipelayers") is not None
         True
@@ -62,7 +62,7 @@ class Vectors:
         return None
 
     def among(self, words: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:
-        """Those of the words that have a vector, and the vectors, shape (such words, SIZE)."""
+        """Return those of the words that have a vector, and the vectors, shape (such words, SIZE)."""
         found = [(word, vector) for word in words if (vector := self.of(word)) is not None]
         values = np.array([vector for _, vector in found], np.float32).reshape(-1, SIZE)
         return [word for word, _ in found], values
@@ -70,7 +70,7 @@ class Vectors:
 
 @cache
 def known() -> Vectors:
-    """The package's own vectors, in the order of its list of words."""
+    """Return the vectors that the package ships, in the order of its list of words."""
     words = WORDS.read_text("utf-8").split()
     arrays = load_file(ARRAYS)
     codes = arrays["codes"]

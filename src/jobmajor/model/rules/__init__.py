@@ -1,1 +1,1 @@
-"""What stands above the score: a user's own titles, listed titles, and when to abstain."""
+"""What overrules the score: titles of the user, listed titles, and when to abstain."""

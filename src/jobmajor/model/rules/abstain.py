@@ -70,7 +70,7 @@ class _Counts:
 
 
 def choose(confidence: ArrayLike, correct: ArrayLike, precision: float = PRECISION) -> float:
-    """The smallest score from which on answers are as precise as asked for, by what is known of a sample.
+    """Return the smallest score from which on answers are as precise as asked for, judged by a sample.
 
     Among the answers that a threshold lets through, the share of right ones is only known within what the sample's
     size allows. So its Wilson lower bound (one-sided, 90 %) has to reach `precision`, not the share itself: a
@@ -116,7 +116,7 @@ def reasons(
     threshold: float,
     known_share: NDArray[np.floating],
 ) -> NDArray[np.str_]:
-    """Why each title gets no answer, `ANSWERED` (empty) where it gets one.
+    """Return why each title gets no answer, `ANSWERED` (empty) where it gets one.
 
     Args:
         titles: As people write them.
@@ -177,7 +177,7 @@ def _is_filler(text: str) -> bool:
 
 
 def is_foreign(text: str) -> bool:
-    """Whether a good part of the letters is of another script than Latin."""
+    """Return whether more than a fifth of the letters are of another script than Latin."""
     letters = [sign for sign in text if sign.isalpha()]
     return sum(not _is_latin(sign) for sign in letters) > _MOST_FOREIGN * len(letters)
 

@@ -25,7 +25,7 @@ DESCRIPTION, ARRAYS = "answers.json", "answers.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What a model needs to know of its training and of itself to answer so.
+    """What a model knows beside its scores.
 
     Attributes:
         thresholds: For each level the score from which on the best answer is taken: `abstain.choose` for 95 %
@@ -46,7 +46,7 @@ class Knowledge:
 
 
 def load(folder: Path, codes: int) -> tuple[Knowledge, dict[str, Any]]:
-    """What `Knowledge.save` wrote for a model of so many detailed codes, and what the model says of itself.
+    """Read what `Knowledge.save` wrote for a model of so many detailed codes, and what the model says of its origin.
 
     Raises:
         OSError, ValueError, KeyError, TypeError, SafetensorError: A file is missing, damaged or doesn't fit.

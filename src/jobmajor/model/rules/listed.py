@@ -58,7 +58,7 @@ class Listed:
 
     @classmethod
     def from_mapping(cls, arrays: Mapping[str, NDArray[Any]], codes: int, hashed: str = POLYNOMIAL) -> Listed:
-        """The arrays by name, found to fit each other and so many detailed codes.
+        """Check the arrays against each other and the number of detailed codes, and return them as one value.
 
         Raises:
             ValueError: They don't; says which is wrong.
@@ -91,11 +91,11 @@ class Listed:
         return fits
 
     def to_mapping(self) -> dict[str, NDArray[Any]]:
-        """The arrays by name."""
+        """Return the arrays by name."""
         return {name: getattr(self, name) for name in _TYPES}
 
     def find(self, texts: Sequence[str], codes: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """The normalised titles that training lists, and their shares of so many detailed codes.
+        """Find the normalised titles that training lists, and their shares of so many detailed codes.
 
         Returns:
             Positions in `texts`, shape (found,), and shape (found, codes), where each row sums to 1.
@@ -111,7 +111,7 @@ class Listed:
         return rows, shares
 
     def known_share(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """How much of each text training has seen: of its words and runs taken together, shape (titles,).
+        """Return how much of each text training has seen: the share of its words and runs together, shape (titles,).
 
         0 for an empty text, and 1 for every text where nothing is known of the training.
         """
@@ -132,7 +132,7 @@ class Listed:
 
 
 def learn(texts: Sequence[str], places: NDArray[np.int64]) -> Listed:
-    """What a training lists.
+    """Return what a training lists.
 
     Args:
         texts: The normalised title of each row.

@@ -1,8 +1,8 @@
-"""A user's own titles with their codes, taken before the model: what somebody has decided is not guessed again.
+"""Titles of the user with their codes, which replace the answers of the model.
 
-A code may stand at any level. One above the detailed level doesn't say which detailed code is meant, so the model's
-shares of the code's own detailed codes are kept and scaled up to the whole. Every answer is made of detailed shares,
-so it stays coherent at all levels, and the levels below an override are still answered.
+A code may be of any level. A code above the detailed level leaves open which detailed code is meant, so the shares
+that the model gives to its detailed codes are kept and scaled up to the whole. Every answer is made of detailed
+shares, so it is coherent at all levels, and the levels below an override are answered, too.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Overrides:
         return len(self.codes)
 
     def find(self, text: str) -> Mapping[str, float] | None:
-        """The codes of a normalised title with their shares; None where the model has to answer."""
+        """Return the codes of a normalised title with their shares; None where the model has to answer."""
         return self.codes.get(text)
 
     def columns(self, answered: Sequence[str]) -> tuple[str, ...]:
-        """The detailed codes that answers need: those that the model answers, and those that only an override names.
+        """Return the detailed codes of answers: those of the model, and those that only an override names.
 
         Args:
             answered: The model's detailed codes.
@@ -79,7 +79,7 @@ class _Row:
 
 @cache
 def detailed_codes(code: str) -> frozenset[str]:
-    """The detailed codes that a code of any level contains; a detailed one contains itself.
+    """Return the detailed codes that a code of any level contains; a detailed one contains itself.
 
     >>> sorted(detailed_codes("29-1020"))
     ['29-1021', '29-1022', '29-1023', '29-1024', '29-1029']
@@ -89,7 +89,7 @@ def detailed_codes(code: str) -> frozenset[str]:
 
 
 def read(path: Path) -> Overrides:
-    """The overrides in a file with a header: `title`, `code` and, if wanted, `share`, in any order, beside others.
+    """Read a file of overrides; its header has `title`, `code` and optionally `share`, in any order, beside others.
 
     A title with several rows has several codes. Their shares are scaled to sum to 1, and equal without `share`.
     Titles are one if the normaliser makes them one.
@@ -212,7 +212,7 @@ def _decoded(path: Path) -> str:
 def apply(
     overrides: Overrides, texts: Sequence[str], codes: Sequence[str], shares: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-    """The shares of detailed codes with the overrides in them, and where each title's come from.
+    """Return the shares of detailed codes with the overrides in them, and the source of the shares of each title.
 
     Args:
         overrides: Of which any number may be among the titles.

@@ -1,7 +1,7 @@
 """The transformer recipe: a Hugging Face checkpoint, fine-tuned to give every detailed code its share of a title.
 
-An extra: torch and transformers are 900 MB, and only these functions load them. The training loop is plain PyTorch
-and our own, since the usual trainer keeps its checkpoints as pickles; here every tensor stands in safetensors.
+An extra: torch and transformers take 900 MB, and only these functions load them. The training loop is plain PyTorch,
+since the usual trainer writes its checkpoints as pickles; here every tensor is in a safetensors file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def fit(
     about: Mapping[str, Any] | None = None,
     checkpoints: Path | None = None,
 ) -> TransformerModel:
-    """A model fine-tuned on `train`; when to stop and how sure to be is learned from `validation`.
+    """Fine-tune a model on `train`; `validation` decides when to stop and how sure to be.
 
     In a process that torchrun started (`launch`), all processes of the job train one model together and each returns
     it; only the one where `launch.is_first()` says so should save it.
@@ -53,7 +53,7 @@ def fit(
 
 
 def load(folder: Path) -> TransformerModel:
-    """The model that `TransformerModel.save` wrote.
+    """Read the model that `TransformerModel.save` wrote.
 
     Raises:
         MissingExtra: As above. ArtifactError: A file is missing, damaged or of another format.

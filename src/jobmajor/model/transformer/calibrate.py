@@ -34,7 +34,7 @@ class Temperatures:
 
 
 def shares(logits: NDArray[np.float32], sizes: Sequence[int], temperatures: Temperatures) -> NDArray[np.float32]:
-    """The share of each code, shape (titles, codes); each row sums to 1.
+    """Return the share of each code, shape (titles, codes); each row sums to 1.
 
     Args:
         logits: Shape (titles, codes); each major group's codes stand side by side.
@@ -69,7 +69,7 @@ def _log_within(logits: NDArray[np.float32], sizes: Sequence[int], temperature: 
 
 
 def log_losses(logits: NDArray[np.float32], sizes: Sequence[int], truth: Columns) -> Floats:
-    """Of the network's own shares: -log of the true code's plus -log of its major group's, shape (titles,)."""
+    """Return -log of the share of the true code plus -log of that of its major group, shape (titles,)."""
     rows = np.arange(len(truth))
     group = np.repeat(np.arange(len(sizes)), sizes)[truth]
     major, within = _log_majors(logits, sizes, 1.0)[rows, group], _log_within(logits, sizes, 1.0)[rows, truth]
@@ -78,7 +78,7 @@ def log_losses(logits: NDArray[np.float32], sizes: Sequence[int], truth: Columns
 
 
 def fit(logits: NDArray[np.float32], sizes: Sequence[int], truth: Columns) -> Temperatures:
-    """The temperatures with the least log loss of the true codes, columns of `logits`; 1 where there is no title."""
+    """Return the temperatures with the least log loss of the true codes, columns of `logits`; 1 without titles."""
     if len(truth) == 0:
         return Temperatures()
     rows, group = np.arange(len(truth)), np.repeat(np.arange(len(sizes)), sizes)[truth]

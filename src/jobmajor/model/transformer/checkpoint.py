@@ -57,12 +57,12 @@ class Position:
 
 
 def position(data: bytes) -> Position:
-    """What `Position.to_bytes` wrote."""
+    """Read what `Position.to_bytes` wrote."""
     return Position(**json.loads(data))
 
 
 def save(folder: Path, key: str, state: Position, tensors: Mapping[str, Tensor]) -> None:
-    """Publish the state of the training `key` in `folder`, and let go of its older ones."""
+    """Publish the state of the training `key` in `folder`, and delete its older ones."""
     with publish.new_folder(folder / f"{key}-{state.step:08d}-{state.epoch:04d}") as staging:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, staging / _TENSORS)
         publish.write_file(staging / _POSITION, state.to_bytes())
@@ -77,9 +77,9 @@ def _all(folder: Path, key: str) -> list[Path]:
 
 
 def newest(folder: Path, key: str) -> tuple[Position, dict[str, Tensor]] | None:
-    """The last whole state of the training `key`; None where there is none.
+    """Return the last complete state of the training `key`; None where there is none.
 
-    One that is damaged is removed, since it would stand in the way of the same step kept anew.
+    A damaged state is deleted, since the same step could not be published again otherwise.
     """
     publish.sweep(folder)
     for path in reversed(_all(folder, key)):

@@ -16,7 +16,7 @@ _TAKEN = (".json", ".safetensors", ".txt", ".model")  # configuration, weights, 
 
 
 def files(checkpoint: str) -> list[Path]:
-    """The files of a checkpoint, in the order of their names.
+    """Return the files of a checkpoint, in the order of their names.
 
     Raises:
         InputError: It is neither a folder with a checkpoint nor one on the hub that can be reached.

@@ -39,7 +39,7 @@ class Encoded:
 
 
 def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> Encoded:
-    """The titles' pieces, with the marks that the network expects around them, cut at `max_length`.
+    """Return the pieces of the titles, with the marks that the network expects around them, cut at `max_length`.
 
     Rank is left out, as the linear recipe does: it says nothing of the work, and the gate asks that it change nothing.
     """
@@ -57,7 +57,7 @@ def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> Encoded:
 
 
 def logits(network: Any, encoded: Encoded, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The network's scores for the titles in `rows`, shape (rows, codes); like lengths are scored together."""
+    """Return the scores for the titles in `rows`, shape (rows, codes); like lengths are scored together."""
     found = np.empty((len(rows), network.config.num_labels), np.float32)
     order = np.argsort(encoded.starts[rows + 1] - encoded.starts[rows], kind="stable")
     was_training = network.training

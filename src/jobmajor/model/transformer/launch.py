@@ -44,7 +44,7 @@ class Command:
 
 
 def cluster(root: Path) -> Cluster:
-    """The machines of this job; this one alone where the file isn't there.
+    """Return the machines of this job; only this one if there is no file.
 
     Raises:
         InputError: The file does not say which machines there are.
@@ -62,7 +62,7 @@ def cluster(root: Path) -> Cluster:
 
 
 def torchrun(machines: Cluster, words: Sequence[str], *, gpus: int, port: int = PORT) -> Command | None:
-    """How to start `words` (a program, or `-m` and a module) on this machine; None where one process is all there is.
+    """Return how to start `words` (a program, or `-m` and a module) on this machine; None if one process is enough.
 
     >>> found = torchrun(Cluster(("algo-1", "algo-2"), "algo-2"), ["-m", "jobmajor.steps", "train"], gpus=0)
     >>> " ".join(found.words[3:11])
@@ -114,5 +114,5 @@ def _supervise(command: Command) -> int:
 
 
 def is_first() -> bool:
-    """Whether this process speaks for the job: it alone writes the model."""
+    """Return whether this process writes the model: the others of the job don't."""
     return os.environ.get("RANK", "0") == "0"

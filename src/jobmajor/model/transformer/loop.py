@@ -144,7 +144,7 @@ def _step(
 
 
 def rate(settings: Transformer, step: int, batches: int) -> float:
-    """The learning rate of a step: up in a straight line to its peak, then down to 0 at the last epoch's end.
+    """Return the learning rate of a step: it rises linearly to its peak, then falls to 0 at the end of the last epoch.
 
     >>> from jobmajor.settings import Transformer
     >>> how = Transformer(learning_rate=1.0, warmup_steps=2, epochs=1)
@@ -158,7 +158,7 @@ def rate(settings: Transformer, step: int, batches: int) -> float:
 
 
 def score(run: Run, encoded: Encoded) -> NDArray[np.float32]:
-    """The network's scores for all titles, shape (titles, codes), worked out by the whole team."""
+    """Return the scores of the network for all titles, shape (titles, codes), computed by the whole team."""
     titles = len(encoded.starts) - 1
     rows = np.arange(run.team.rank, titles, run.team.size)
     found = torch.zeros((titles, run.network.config.num_labels))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def title_losses(logits: Tensor, truth: Tensor, sizes: Sequence[int]) -> Tensor:
-    """The loss of each title, shape (titles,).
+    """Return the loss of each title, shape (titles,).
 
     Args:
         logits: Shape (titles, codes); each major group's codes stand side by side.

@@ -76,7 +76,7 @@ class TransformerModel:
         return targets.group_sizes(self.codes)
 
     def shares(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The share of each code, shape (titles, codes); each row sums to 1.
+        """Return the share of each code, shape (titles, codes); each row sums to 1.
 
         Args:
             texts: As `titles.normalise` gives them; an empty one gets what the network knows of none.
@@ -100,7 +100,7 @@ class TransformerModel:
 
 
 def load(folder: Path) -> TransformerModel:
-    """The model that `save` wrote; who wants to know that it is the very one verifies its manifest first.
+    """Read the model that `save` wrote; verify its manifest first to know that it is unchanged.
 
     Raises:
         ArtifactError: A file is missing, damaged or of another format.

@@ -45,7 +45,7 @@ def _quiet() -> Iterator[None]:
 
 
 def read(checkpoint: str | Path, **config: Any) -> tuple[Any, Any, set[str]]:
-    """Network, tokenizer, and the names of weights that the checkpoint lacks and that are random now.
+    """Return network, tokenizer, and the names of weights that the checkpoint lacks, which are random now.
 
     `config` replaces values of its configuration. Whatever goes wrong leaves as one of `FAULTS`.
     """
@@ -62,14 +62,14 @@ def read(checkpoint: str | Path, **config: Any) -> tuple[Any, Any, set[str]]:
 
 
 def write(folder: Path, network: Any, tokenizer: Any) -> None:
-    """The three files that Hugging Face's libraries read, into `folder`."""
+    """Write the three files that the libraries of Hugging Face read into `folder`."""
     with _quiet():
         network.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
 
 def open_base(settings: Transformer, codes: tuple[str, ...]) -> tuple[Any, Any]:
-    """The checkpoint's network with a head for `codes`, new where it has none of that size, and its tokenizer.
+    """Return the network of the checkpoint with a head for `codes`, new if it has none of that size, and its tokenizer.
 
     Raises:
         InputError: There is no such checkpoint, it carries pickled weights only, or asks for its own code.

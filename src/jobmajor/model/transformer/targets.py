@@ -46,7 +46,7 @@ class Trial:
 
 
 def lessons(train: pl.DataFrame) -> Lessons:
-    """The distinct titles of `train` with the codes that list them.
+    """Return the distinct titles of `train` with the codes that list them.
 
     Raises:
         DataError: Titles of fewer than two codes.
@@ -62,7 +62,7 @@ def lessons(train: pl.DataFrame) -> Lessons:
 
 
 def trial(validation: pl.DataFrame, codes: tuple[str, ...]) -> Trial:
-    """The rows that the choice between epochs is made on.
+    """Return the rows that decide between epochs.
 
     Raises:
         DataError: There is none.
@@ -82,18 +82,18 @@ def trial(validation: pl.DataFrame, codes: tuple[str, ...]) -> Trial:
 
 
 def majors(codes: tuple[str, ...]) -> tuple[str, ...]:
-    """The major groups of the codes, in order."""
+    """Return the major groups of the codes, in order."""
     return tuple(sorted({soc.ancestor(code, "major") for code in codes}))
 
 
 def group_sizes(codes: tuple[str, ...]) -> list[int]:
-    """How many of the codes each major group has; codes are in order, so each group's stand side by side."""
+    """Return how many of the codes each major group has; the codes of a group are side by side."""
     _, sizes = np.unique([soc.ancestor(code, "major") for code in codes], return_counts=True)
     return [int(size) for size in sizes]
 
 
 def digest(learned: Lessons, judged: Trial) -> str:
-    """sha256 of all of it, 64 hex digits: the same data, and no other, may go on from a checkpoint."""
+    """Return the sha256 of all data, 64 hex digits: training resumes from a checkpoint of the same data only."""
     total = hashlib.sha256()
     for texts in (learned.texts, learned.codes, judged.texts):
         total.update("\n".join((*texts, "\0")).encode("utf-8", "surrogatepass"))

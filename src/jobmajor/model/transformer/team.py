@@ -45,7 +45,7 @@ class Team:
                 distributed.broadcast(tensor, src=0)
 
     def bytes_of_first(self, data: bytes) -> bytes:
-        """The first process's bytes, everywhere."""
+        """Return the bytes of the first process, in every process."""
         if self.size == 1:
             return data
         length = torch.tensor([len(data)], device=self.device)
@@ -57,7 +57,7 @@ class Team:
         return body.cpu().numpy().tobytes()
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process is here."""
         if self.size > 1:
             distributed.barrier()
 
