@@ -88,7 +88,7 @@ def parse(line: str, *, resilient: bool) -> None:
         command = command.commands[words.pop(0)]
     if not hasattr(command, "commands"):
         command.make_context(name, words, resilient_parsing=resilient)
-    elif words not in ([], ["--help"]):
+    elif words not in ([], ["--help"], ["--version"]):
         raise LookupError(f"No such command: {line}")
 
 
