@@ -132,11 +132,7 @@ def blake(text: str) -> int:
 
 def test_titles_that_jobmajor_0_1_listed_are_found() -> None:
     arrays = LISTED.to_mapping()
-    codes: dict[str, tuple[list[int], list[float]]] = {
-        "cook": ([1], [1]),
-        "nurse": ([0, 2], [1 / 3, 2 / 3]),
-        "ward nurse": ([2], [1]),
-    }
+    codes = {"cook": [(1, 1.0)], "nurse": [(0, 1 / 3), (2, 2 / 3)], "ward nurse": [(2, 1.0)]}
     order = sorted(codes, key=blake)
     arrays["titles"] = np.array(sorted(map(blake, codes)), np.uint64)
     arrays["words"] = np.array(sorted(map(blake, ["cook", "nurse", "ward"])), np.uint64)
