@@ -31,7 +31,7 @@ run: $(VENV)/run.stamp ## Set up .venv and run the pipeline to a registered mode
 
 # The service with its page; without a champion it makes one first, as `make run` does.
 serve: $(VENV)/serve.stamp ## Start the HTTP service and its page; trains a model first if there is none
-	@$(BIN)/python -c 'import sys; from jobmajor import registry, settings; sys.exit(registry.champion_folder(settings.home()) is None)' || $(BIN)/jobmajor run
+	@$(BIN)/python -c 'import sys; from jobmajor import settings; from jobmajor.registry.loading import champion_folder; sys.exit(champion_folder(settings.home()) is None)' || $(BIN)/jobmajor run
 	$(BIN)/jobmajor serve $(ARGS)
 
 test: $(TESTED) ## Run every check and every test that is not long
@@ -60,8 +60,8 @@ check: $(TESTED) ## Run every check and the quick tests, in about a minute
 # What takes hours on two cores, where `make test` takes minutes: a hundred kills at random moments, a hundred thousand
 # requests that are nearly right, and the service's goals under load, judged.
 soak: $(TESTED) ## Try faults and load for hours
-	JOBMAJOR_KILLS=100 $(BIN)/python -m pytest tests/faults tests/bulk/test_resume.py $(ARGS)
-	JOBMAJOR_MUTATIONS=100000 $(BIN)/python -m pytest tests/serve/test_mutations.py $(ARGS)
+	JOBMAJOR_KILLS=100 $(BIN)/python -m pytest tests/faults tests/batch/test_resume.py $(ARGS)
+	JOBMAJOR_MUTATIONS=100000 $(BIN)/python -m pytest tests/serve/http/test_mutations.py $(ARGS)
 	$(BIN)/python -m tools.load --json $(VENV)/load.json $(LOAD)
 
 # Clone, environment, model, service, page: what a newcomer waits for. Needs Chromium.

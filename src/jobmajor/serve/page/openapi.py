@@ -115,7 +115,7 @@ _VERSION = {
     "responses": {
         "200": _success(
             {
-                "version": "0.1.0",
+                "version": "0.2.0",
                 "model": schemas.DIGEST,
                 "codes": {"major": 22, "minor": 95, "broad": 440, "detailed": 820},
                 "lineage": {"source": {"release": "28.1"}},
