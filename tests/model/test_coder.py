@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from jobmajor import soc
 from jobmajor.errors import InputError
+from jobmajor.model.answers import NO_CODE
 from jobmajor.model.classifier import Classifier
-from jobmajor.model.coder import NONE, REASONS, SOURCES, Coder
+from jobmajor.model.coder import REASONS, SOURCES, Coder
 from jobmajor.model.rules import abstain
 from jobmajor.model.rules.overrides import Overrides
 from jobmajor.tables.packed import LONGEST, Packed
@@ -80,9 +81,9 @@ def check(coder: Coder, titles: Sequence[str], plain: Callable[[Level], list[Cod
                 expected.reason,
                 expected.source,
             ), shown
-            assert (labels != NONE).sum() == len(best), shown
+            assert (labels != NO_CODE).sum() == len(best), shown
             assert scores[: len(best)].tolist() == pytest.approx([each.score for each in best], abs=NEAR), shown
-            found = [coder.classes[place][label] for label in labels if label != NONE]
+            found = [coder.classes[place][label] for label in labels if label != NO_CODE]
             by_score = {each.label: each.score for each in best}
             assert all(code in by_score or min(by_score.values()) < NEAR for code in found), shown
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from jobmajor import soc
 from jobmajor.model import answers
-from jobmajor.model.answers import Answer, Coded
+from jobmajor.model.answers import NO_CODE, Answer, Coded
 from jobmajor.model.rules import abstain, overrides
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 REASONS = (abstain.ANSWERED, abstain.UNSURE, abstain.NOT_A_TITLE, abstain.UNKNOWN_LANGUAGE)
 SOURCES = (overrides.OVERRIDE, answers.EXACT, overrides.MODEL)
-NONE = -1  # a label's place where no code is left
 _SLICE = 4096  # titles that Python answers at a time
 
 
@@ -37,10 +36,11 @@ class Codes(NamedTuple):
     """Answers to titles.
 
     Attributes:
-        labels: int16, (titles, levels, k); places in the level's `Coder.classes`, best first, -1 where there are fewer.
+        labels: int16, (titles, levels, k); indices in the level's `Coder.classes`, best first, `NO_CODE` where there
+            are fewer.
         scores: float32, likewise; 0 where there are fewer.
-        reasons: uint8, (titles, levels); places in `REASONS`, 0 where the best code is to be taken.
-        sources: uint8, (titles,); places in `SOURCES`.
+        reasons: uint8, (titles, levels); indices in `REASONS`, 0 where the best code can be taken.
+        sources: uint8, (titles,); indices in `SOURCES`.
     """
 
     labels: NDArray[np.int16]
@@ -50,7 +50,7 @@ class Codes(NamedTuple):
 
     @classmethod
     def empty(cls, titles: int, levels: int, k: int) -> Codes:
-        """Make arrays for so many."""
+        """Return arrays of these sizes, with no values yet."""
         labels, scores = np.empty((titles, levels, k), np.int16), np.empty((titles, levels, k), np.float32)
         return cls(labels, scores, np.empty((titles, levels), np.uint8), np.empty(titles, np.uint8))
 
@@ -61,16 +61,16 @@ class Wanted:
 
     Attributes:
         codes: The detailed codes that the model answers.
-        levels: Of the codes asked for.
+        levels: The levels of the codes asked for.
         k: Codes for each title and level, at most.
-        own: A user's own titles.
-        exact: Whether a title that training lists is answered by what it is listed under.
+        overrides: The user's titles with their codes.
+        exact: Whether a title that training lists is answered by the codes that it is listed under.
     """
 
     codes: Sequence[str]
     levels: tuple[Level, ...] = ("major",)
     k: int = 1
-    own: Overrides | None = None
+    overrides: Overrides | None = None
     exact: bool = True
 
 
@@ -78,32 +78,32 @@ class Coder:
     """Answers titles as asked; several threads may ask at once. `Classifier.coder` makes it.
 
     Attributes:
-        levels: Of the codes.
+        levels: The levels of the answered codes.
         k: Codes for each title and level, at most.
     """
 
     def __init__(
         self, wanted: Wanted, compiled: Compiled | None, ask: Callable[[list[str], Level], list[Coded]]
     ) -> None:
-        """`compiled` answers what it can, `ask` all else: some titles, at one level."""
+        """Take `compiled` for what it can answer; `ask` answers other titles, at one level a call."""
         self.levels, self.k = wanted.levels, wanted.k
         self._wanted, self._compiled, self._ask = wanted, compiled, ask
         if compiled:
-            own = wanted.own.codes if wanted.own else ()
-            self._plan = compiled.plan(wanted.levels, own, exact=wanted.exact)
+            overridden = wanted.overrides.codes if wanted.overrides else ()
+            self._plan = compiled.plan(wanted.levels, overridden, exact=wanted.exact)
 
     @cached_property
     def classes(self) -> tuple[tuple[str, ...], ...]:
-        """For each level the codes that may be answered, which labels are places in.
+        """Return for each level the codes that may be answered; labels are indices in them.
 
-        Those that only a user's own titles have are among them.
+        Codes that only the user's titles have are among them.
         """
-        own, codes = self._wanted.own, tuple(self._wanted.codes)
-        return tuple(_ancestors(own.columns(codes) if own else codes, level) for level in self.levels)
+        overridden, codes = self._wanted.overrides, tuple(self._wanted.codes)
+        return tuple(_ancestors(overridden.columns(codes) if overridden else codes, level) for level in self.levels)
 
     @cached_property
-    def _places(self) -> tuple[dict[str, int], ...]:
-        return tuple({code: place for place, code in enumerate(codes)} for codes in self.classes)
+    def _label_of(self) -> tuple[dict[str, int], ...]:
+        return tuple({code: index for index, code in enumerate(codes)} for codes in self.classes)
 
     def code(self, titles: Packed) -> Codes:
         """Return the answers to packed titles."""
@@ -111,44 +111,44 @@ class Coder:
         if self._compiled is None:
             self._fill(titles, np.arange(len(titles)), found)
             return found
-        own = self._compiled.fill(titles, self._plan, found)
-        if self._wanted.own:
+        excluded = self._compiled.fill(titles, self._plan, found)
+        if self._wanted.overrides:
             self._widen(found)
-            self._fill(titles, own, found)
+            self._fill(titles, excluded, found)
         return found
 
     def _widen(self, found: Codes) -> None:
-        """From places among the model's own codes to places among all."""
-        for place, level in enumerate(self.levels):
-            labels = [self._places[place][code] for code in _ancestors(self._wanted.codes, level)]
-            found.labels[:, place] = np.array([*labels, NONE], np.int16)[found.labels[:, place]]
+        """Turn labels among the model's codes into labels among all codes."""
+        for index, level in enumerate(self.levels):
+            labels = [self._label_of[index][code] for code in _ancestors(self._wanted.codes, level)]
+            found.labels[:, index] = np.array([*labels, NO_CODE], np.int16)[found.labels[:, index]]
 
     def _fill(self, titles: Packed, rows: NDArray[np.intp], into: Codes) -> None:
         for first in range(0, len(rows), _SLICE):
             chosen: list[int] = rows[first : first + _SLICE].tolist()
             texts = [titles.title(row) for row in chosen]
-            for place, level in enumerate(self.levels):
+            for index, level in enumerate(self.levels):
                 for row, coded in zip(chosen, self._ask(texts, level), strict=True):
-                    self._put(coded, (row, place), into)
+                    self._put(coded, (row, index), into)
 
     def _put(self, coded: Coded, at: tuple[int, int], into: Codes) -> None:
-        row, place = at
-        kept, known = coded.answers[: self.k], self._places[place]
-        into.labels[row, place], into.scores[row, place] = NONE, 0
-        into.labels[row, place, : len(kept)] = [known[answer.label] for answer in kept]
-        into.scores[row, place, : len(kept)] = [answer.score for answer in kept]
-        into.reasons[row, place] = REASONS.index(coded.reason)
+        row, index = at
+        kept, label_of = coded.answers[: self.k], self._label_of[index]
+        into.labels[row, index], into.scores[row, index] = NO_CODE, 0
+        into.labels[row, index, : len(kept)] = [label_of[answer.label] for answer in kept]
+        into.scores[row, index, : len(kept)] = [answer.score for answer in kept]
+        into.reasons[row, index] = REASONS.index(coded.reason)
         into.sources[row] = SOURCES.index(coded.source)
 
 
 def coded(codes: Codes, level: int, classes: Sequence[str], k: int) -> tuple[list[Coded], list[int]]:
-    """Return the answers at one level, and the places of those that `codes` does not hold completely.
+    """Return the answers at one level, and the indices of those that `codes` does not hold completely.
 
     Args:
-        codes: Of at least k + 1 codes to each title.
-        level: Its place among those of `codes`.
-        classes: The level's codes, which the labels are places in.
-        k: Codes to each title. A title that training lists may have more codes as good as the k-th.
+        codes: Answers with at least k + 1 codes for each title.
+        level: The index of the level in `codes`.
+        classes: The level's codes; labels are indices in them.
+        k: Codes for each title. A title that training lists may have more codes with the score of the k-th.
     """
     parts = codes.labels[:, level, :k], codes.scores[:, level, :k], codes.reasons[:, level], codes.sources
     columns = [part.tolist() for part in parts]
@@ -157,7 +157,7 @@ def coded(codes: Codes, level: int, classes: Sequence[str], k: int) -> tuple[lis
             tuple(
                 Answer(classes[label], soc.name(classes[label]), score)
                 for label, score in zip(labels, scores, strict=True)
-                if label != NONE
+                if label != NO_CODE
             ),
             reason != 0,
             REASONS[reason],
@@ -166,7 +166,7 @@ def coded(codes: Codes, level: int, classes: Sequence[str], k: int) -> tuple[lis
         for labels, scores, reason, source in zip(*columns, strict=True)
     ]
     is_exact, best = codes.sources == SOURCES.index(answers.EXACT), codes.scores[:, level]
-    tied = is_exact & (codes.labels[:, level, k] != NONE) & (best[:, k] >= best[:, k - 1])
+    tied = is_exact & (codes.labels[:, level, k] != NO_CODE) & (best[:, k] >= best[:, k - 1])
     return found, np.flatnonzero(tied).tolist()
 
 

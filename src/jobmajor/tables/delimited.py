@@ -30,7 +30,7 @@ from jobmajor.tables.block import (
     millionths,
 )
 from jobmajor.tables.packed import Packed
-from jobmajor.tables.scan import BEGIN, END, FAULT, FIELDS, FINE, LINE, NEXT, PLACE, WIDTH
+from jobmajor.tables.scan import BEGIN, END, FAULT, FIELDS, FINE, LINE, NEXT, POSITION, WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -81,31 +81,31 @@ def fields(row: str, separator: str) -> list[str]:
     """
     if '"' not in row:
         return row.split(separator)
-    found, place = [], 0
+    found, position = [], 0
     while True:
-        if row.startswith('"', place):
-            cell, place = _unquoted(row, place + 1)
+        if row.startswith('"', position):
+            cell, position = _unquoted(row, position + 1)
         else:
-            end = row.find(separator, place)
+            end = row.find(separator, position)
             end = len(row) if end < 0 else end
-            cell, place = row[place:end], end
+            cell, position = row[position:end], end
         found.append(cell)
-        if place >= len(row):
+        if position >= len(row):
             return found
-        place += 1
+        position += 1
 
 
-def _unquoted(row: str, place: int) -> tuple[str, int]:
+def _unquoted(row: str, position: int) -> tuple[str, int]:
     """Return a quoted cell's text, from behind its opening quote, and the position behind the closing one."""
     parts = []
     while True:
-        quote = row.index('"', place)
-        parts.append(row[place:quote])
-        place = quote + 1
-        if not row.startswith('"', place):
-            return "".join(parts), place
+        quote = row.index('"', position)
+        parts.append(row[position:quote])
+        position = quote + 1
+        if not row.startswith('"', position):
+            return "".join(parts), position
         parts.append('"')
-        place += 1
+        position += 1
 
 
 class _Text:
@@ -116,19 +116,19 @@ class _Text:
         self.data, self.end, self.is_last = np.empty(0, np.uint8), 0, False
         self._shares = 0.0, 0.0
 
-    def read_on(self, place: int) -> None:
+    def read_on(self, position: int) -> None:
         """Drop the text before a position, and read more behind the rest."""
-        left = self.data[place : self.end]
+        left = self.data[position : self.end]
         self.data = np.empty(BLOCK_BYTES, np.uint8)
         self.data[: len(left)] = left
         self.end = len(left) + self._source.fill(self.data.data[len(left) :])
         self._shares = self._shares[1], self._source.share
         self.is_last = self.end < BLOCK_BYTES
 
-    def share(self, place: int) -> float:
+    def share(self, position: int) -> float:
         """Return how much of the file lies before a position of the text, 0 to 1."""
         before, now = self._shares
-        return before + (now - before) * place / max(self.end, 1)
+        return before + (now - before) * position / max(self.end, 1)
 
 
 class DelimitedReader:
@@ -157,8 +157,8 @@ class DelimitedReader:
         else:
             separator = _SEPARATORS[self._kind][0]
         first, names = self._first_row(separator)
-        place = find_column(self._path, names, self._column)
-        self._separator, self._asked = first.separator, (np.uint8(ord(first.separator)), place, len(names))
+        index = find_column(self._path, names, self._column)
+        self._separator, self._asked = first.separator, (np.uint8(ord(first.separator)), index, len(names))
         return Head(tuple(names), cells.all_text(len(names)), first)
 
     def _first_row(self, separator: str) -> tuple[FirstLine, list[str]]:
@@ -191,8 +191,8 @@ class DelimitedReader:
             elif text.is_last:
                 return
             else:
-                text.read_on(int(self._state[PLACE]))
-                self._state[PLACE] = 0
+                text.read_on(int(self._state[POSITION]))
+                self._state[POSITION] = 0
 
     def close(self) -> None:
         """Close the file."""
@@ -208,7 +208,7 @@ class DelimitedReader:
             starts = np.append(starts[:-1][fine], starts[-1])  # a bad row's title is empty
             rows = rows[fine]
         whole = DelimitedRows(self._text.data, rows, self._separator, self._asked[2])
-        return Block(Packed(data, starts), whole, bad, self._text.share(int(self._state[PLACE])))
+        return Block(Packed(data, starts), whole, bad, self._text.share(int(self._state[POSITION])))
 
     def _bad(self, row: Sequence[int]) -> Bad:
         begin = row[BEGIN]

@@ -49,10 +49,10 @@ class Packed:
         """Return the hash of each text, shape (texts,)."""
         return hashes(self.data, self.starts[:-1], self.starts[1:])
 
-    def title(self, place: int) -> str:
+    def title(self, index: int) -> str:
         """Return the first `LONGEST` characters of one text; bytes that are not UTF-8 become U+FFFD."""
-        begin = int(self.starts[place])
-        found = self.data[begin : min(int(self.starts[place + 1]), begin + 4 * LONGEST)].tobytes()
+        begin = int(self.starts[index])
+        found = self.data[begin : min(int(self.starts[index + 1]), begin + 4 * LONGEST)].tobytes()
         try:
             return found.decode("utf-8", "surrogatepass")[:LONGEST]
         except UnicodeDecodeError:  # cut within a character, or not UTF-8
@@ -71,9 +71,9 @@ def hashes(data: Bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> N
     """
     lengths = ends - begins
     offsets = np.cumsum(lengths) - lengths
-    places = np.arange(lengths.sum()) - np.repeat(offsets, lengths)  # of each byte in its text
+    positions = np.arange(lengths.sum()) - np.repeat(offsets, lengths)  # of each byte in its text
     powers = np.cumprod(np.full(lengths.max(initial=0), BASE, np.uint64))
-    values = data[np.repeat(begins, lengths) + places].astype(np.uint64) * powers[places]
+    values = data[np.repeat(begins, lengths) + positions].astype(np.uint64) * powers[positions]
     found = np.zeros(len(lengths), np.uint64)
     if len(values):
         found[lengths > 0] = np.add.reduceat(values, offsets[lengths > 0])

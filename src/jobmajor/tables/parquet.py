@@ -63,9 +63,9 @@ class ParquetReader:
     def head(self) -> Head:
         """Return the columns; `details` is Arrow's schema."""
         schema = self._file.schema_arrow
-        place = find_column(self._path, schema.names, self._column)
-        if not self._is_text(schema.types[place]):
-            found = f"a column {schema.names[place]!r} of {schema.types[place]}"
+        index = find_column(self._path, schema.names, self._column)
+        if not self._is_text(schema.types[index]):
+            found = f"a column {schema.names[index]!r} of {schema.types[index]}"
             raise DataError(self._path, found, "titles as text", "name another with --column")
         return Head(tuple(schema.names), cells.all_text(len(schema.names)), schema)
 
@@ -78,15 +78,15 @@ class ParquetReader:
 
     def blocks(self, most: int) -> Iterator[Block]:
         """Yield all rows; a title that is not UTF-8 makes its row a bad one."""
-        place = find_column(self._path, self._file.schema_arrow.names, self._column)
+        index = find_column(self._path, self._file.schema_arrow.names, self._column)
         rows, done = max(self._file.metadata.num_rows, 1), 0
         size = sum(self._file.metadata.row_group(group).total_byte_size for group in range(self._file.num_row_groups))
         most = max(1, min(most, BLOCK_BYTES * rows // max(size, 1)))
         try:
             for batch in self._file.iter_batches(most, use_threads=False):
-                fine, bad = self._parted(batch, place, done)
+                fine, bad = self._parted(batch, index, done)
                 done += batch.num_rows
-                yield Block(self._titles(fine.column(place)), ArrowRows(fine), bad, done / rows)
+                yield Block(self._titles(fine.column(index)), ArrowRows(fine), bad, done / rows)
         except self._faults as error:
             raise self._damaged(error) from error
 
@@ -94,9 +94,9 @@ class ParquetReader:
         """Close the file."""
         self._file.close()
 
-    def _parted(self, batch: Any, place: int, before: int) -> tuple[Any, list[Bad]]:
+    def _parted(self, batch: Any, index: int, before: int) -> tuple[Any, list[Bad]]:
         """Return the rows whose title is UTF-8, and the others."""
-        text = self._arrow.array(batch.column(place)) if batch.num_rows == 0 else batch.column(place)
+        text = self._arrow.array(batch.column(index)) if batch.num_rows == 0 else batch.column(index)
         try:
             text.validate(full=True)
         except self._arrow.ArrowInvalid:

@@ -27,7 +27,7 @@ FAULTS: Final = {
     NOT_CLOSED: "a quote that is not closed",
     BEHIND_QUOTE: "something behind a closing quote",
 }
-PLACE, LINES, SKIPS = range(3)  # the places of `Found.state`
+POSITION, LINES, SKIPS = range(3)  # the places of `Found.state`
 _QUOTE, _LF, _CR, _TOP = np.frombuffer(b'"\n\r\x80', np.uint8)
 _UNKNOWN, _INCOMPLETE = -1, -2
 
@@ -60,20 +60,20 @@ class Found(NamedTuple):
 
 @inner
 def _line_end(text: Any, begin: int, end: int) -> Any:
-    place = begin
-    while place < end and text[place] != _LF and text[place] != _CR:
-        place += 1
-    return place
+    position = begin
+    while position < end and text[position] != _LF and text[position] != _CR:
+        position += 1
+    return position
 
 
 @inner
-def _behind(text: Any, place: int, end: int, is_last: bool) -> Any:
+def _after_line_end(text: Any, position: int, end: int, is_last: bool) -> Any:
     """Return where the next line begins, after the byte that ends one; `_INCOMPLETE` if more text is needed."""
-    if text[place] == _LF:
-        return place + 1
-    if place + 1 < end:
-        return place + 2 if text[place + 1] == _LF else place + 1
-    return place + 1 if is_last else _INCOMPLETE
+    if text[position] == _LF:
+        return position + 1
+    if position + 1 < end:
+        return position + 2 if text[position + 1] == _LF else position + 1
+    return position + 1 if is_last else _INCOMPLETE
 
 
 @inner
@@ -95,117 +95,117 @@ def _highest(sign: Any) -> int:
 @inner
 def _is_utf8(text: Any, begin: int, end: int) -> bool:
     """Source: The Unicode Standard 15.0, table 3-7."""
-    place = begin
-    while place < end:
-        sign = text[place]
-        place += 1
+    position = begin
+    while position < end:
+        sign = text[position]
+        position += 1
         if sign < _TOP:
             continue
         if sign < 0xC2 or sign > 0xF4:
             return False
         low, high = _lowest(sign), _highest(sign)
         for _ in range(1 + (sign >= 0xE0) + (sign >= 0xF0)):
-            if place >= end or text[place] < low or text[place] > high:
+            if position >= end or text[position] < low or text[position] > high:
                 return False
             low, high = 0x80, 0xBF
-            place += 1
+            position += 1
     return True
 
 
 @inner
-def _quoted(text: Any, begin: int, end: int, titles: Any, write: int, row: Any) -> Any:
+def _after_quoted(text: Any, begin: int, end: int, titles: Any, write: int, row: Any) -> Any:
     """Read on from behind an opening quote to behind the closing one, or to the end; keeps the text from `write` on.
 
     `row` is told whether it was closed, where the kept text ends, and how many lines end in it. Without `titles`
     nothing is kept.
     """
-    place, lines = begin, 0
+    position, lines = begin, 0
     row[FAULT] = NOT_CLOSED
-    while place < end:
-        sign = text[place]
-        place += 1
+    while position < end:
+        sign = text[position]
+        position += 1
         if sign == _QUOTE:
-            if place >= end or text[place] != _QUOTE:
+            if position >= end or text[position] != _QUOTE:
                 row[FAULT] = FINE
                 break
-            place += 1
-        elif sign == _LF or (sign == _CR and (place >= end or text[place] != _LF)):
+            position += 1
+        elif sign == _LF or (sign == _CR and (position >= end or text[position] != _LF)):
             lines += 1
         if write < len(titles):
             titles[write] = sign
             write += 1
     row[_TITLE_END] = write
     row[LINE] += lines
-    return place
+    return position
 
 
 @inner
 def _quoted_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: Any, is_title: bool, row: Any) -> Any:
     """Return where a quoted cell ends; keep only a title's text; anything behind a closing quote is a fault."""
     write = row[_TITLE_END]
-    place = _quoted(text, begin + 1, end, titles, write if is_title else len(titles), row)
+    position = _after_quoted(text, begin + 1, end, titles, write if is_title else len(titles), row)
     if not is_title:
         row[_TITLE_END] = write
-    if row[FAULT] == FINE and place < end:
-        sign = text[place]
+    if row[FAULT] == FINE and position < end:
+        sign = text[position]
         row[FAULT] = FINE if sign == separator or sign == _LF or sign == _CR else BEHIND_QUOTE
-    return place
+    return position
 
 
 @inner
 def _plain_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: Any, is_title: bool, row: Any) -> Any:
     """Return where a cell without quotes ends; keep a title's text."""
-    place, write = begin, row[_TITLE_END]
-    while place < end:
-        sign = text[place]
+    position, write = begin, row[_TITLE_END]
+    while position < end:
+        sign = text[position]
         if sign == separator or sign == _LF or sign == _CR:
             break
         if is_title:
             titles[write] = sign
             write += 1
-        place += 1
+        position += 1
     row[_TITLE_END] = write
-    return place
+    return position
 
 
 @inner
-def _fields(text: Any, begin: int, end: int, asked: Any, titles: Any, row: Any) -> Any:
+def _fields(text: Any, begin: int, end: int, wanted: Any, titles: Any, row: Any) -> Any:
     """Read a row's fields and return where its line ends, or `end`; `row` gets fault, fields, lines and title's end."""
-    separator, column = asked[0], asked[1]
-    place, fields = begin, 0
+    separator, column = wanted[0], wanted[1]
+    position, fields = begin, 0
     row[FAULT], row[LINE] = FINE, 0
     while row[FAULT] == FINE:
-        if place < end and text[place] == _QUOTE:
-            place = _quoted_cell(text, place, end, separator, titles, fields == column, row)
+        if position < end and text[position] == _QUOTE:
+            position = _quoted_cell(text, position, end, separator, titles, fields == column, row)
         else:
-            place = _plain_cell(text, place, end, separator, titles, fields == column, row)
+            position = _plain_cell(text, position, end, separator, titles, fields == column, row)
         fields += 1
-        if place >= end or text[place] != separator:
+        if position >= end or text[position] != separator:
             break
-        place += 1
+        position += 1
     row[FIELDS] = fields
-    return place
+    return position
 
 
 @inner
-def _ended(text: Any, place: int, end: int, is_last: bool, row: Any) -> bool:
+def _note_end(text: Any, position: int, end: int, is_last: bool, row: Any) -> bool:
     """Note where the row ends and the next begins; return False if more text is needed."""
-    row[END] = row[NEXT] = place
-    if place < end:
-        row[NEXT] = _behind(text, place, end, is_last)
+    row[END] = row[NEXT] = position
+    if position < end:
+        row[NEXT] = _after_line_end(text, position, end, is_last)
     return bool(row[NEXT] != _INCOMPLETE)
 
 
 @inner
-def _given_up(text: Any, begin: int, limits: Any, is_last: bool, row: Any) -> bool:
+def _give_up(text: Any, begin: int, limits: Any, is_last: bool, row: Any) -> bool:
     """Note only the first line of a row that is faulty or too long; return False if more text is needed."""
     limit, end = limits
-    place = _line_end(text, begin, limit)
+    position = _line_end(text, begin, limit)
     row[LINE] = 0
-    if place < limit:
+    if position < limit:
         row[FAULT] = max(row[FAULT], NOT_CLOSED)
-        return _ended(text, place, end, is_last, row)
-    row[END] = row[NEXT] = place
+        return _note_end(text, position, end, is_last, row)
+    row[END] = row[NEXT] = position
     if limit - begin > MAX_LINE_BYTES:
         row[FAULT], row[_IS_ENDLESS] = TOO_LONG, 1
         return True
@@ -213,16 +213,16 @@ def _given_up(text: Any, begin: int, limits: Any, is_last: bool, row: Any) -> bo
 
 
 @inner
-def _is_whole(text: Any, begin: int, limits: Any, is_last: bool, asked: Any, titles: Any, row: Any) -> bool:
+def _is_whole(text: Any, begin: int, limits: Any, is_last: bool, wanted: Any, titles: Any, row: Any) -> bool:
     """Read a row and return whether it ends within the text."""
     limit, end = limits
     row[BEGIN], row[_IS_ENDLESS] = begin, 0
-    place = _fields(text, begin, limit, asked, titles, row)
-    if place >= end and not is_last and row[FAULT] != BEHIND_QUOTE:
+    position = _fields(text, begin, limit, wanted, titles, row)
+    if position >= end and not is_last and row[FAULT] != BEHIND_QUOTE:
         return False
-    if row[FAULT] != FINE or (place >= limit and limit < end):
-        return _given_up(text, begin, limits, is_last, row)
-    return _ended(text, place, end, is_last, row)
+    if row[FAULT] != FINE or (position >= limit and limit < end):
+        return _give_up(text, begin, limits, is_last, row)
+    return _note_end(text, position, end, is_last, row)
 
 
 @inner
@@ -232,8 +232,8 @@ def _fault(text: Any, row: Any, width: int) -> int:
         return row[FAULT]  # type: ignore[no-any-return]  # a number
     begin, end = row[BEGIN], row[END]
     most, least = np.uint8(0), np.uint8(255)
-    for place in range(begin, end):
-        sign = text[place]
+    for position in range(begin, end):
+        sign = text[position]
         most, least = max(most, sign), min(least, sign)
     if end > begin and least == 0:
         return A_NUL
@@ -243,20 +243,20 @@ def _fault(text: Any, row: Any, width: int) -> int:
 
 
 @inner
-def _skipped(text: Any, end: int, is_last: bool, state: Any) -> bool:
+def _skip_line(text: Any, end: int, is_last: bool, state: Any) -> bool:
     """Skip the rest of an endless line; return False if it does not end in the text."""
-    place = _line_end(text, state[PLACE], end)
-    state[PLACE] = place
-    following = _behind(text, place, end, is_last) if place < end else _INCOMPLETE
+    position = _line_end(text, state[POSITION], end)
+    state[POSITION] = position
+    following = _after_line_end(text, position, end, is_last) if position < end else _INCOMPLETE
     if following == _INCOMPLETE:
         return False
-    state[PLACE], state[SKIPS] = following, 0
+    state[POSITION], state[SKIPS] = following, 0
     state[LINES] += 1
     return True
 
 
 @entry
-def scan(text: Any, end: int, is_last: bool, asked: Any, found: Any) -> int:
+def scan(text: Any, end: int, is_last: bool, wanted: Any, found: Any) -> int:
     """Find rows from the position in `state` on; return how many: all that fit, or that are complete before `end`.
 
     An empty line is a row only if the table has one column. A row that is `TOO_LONG` counts as found at once; the rest
@@ -265,21 +265,21 @@ def scan(text: Any, end: int, is_last: bool, asked: Any, found: Any) -> int:
     rows, titles, starts, state, row = found
     count = 0
     starts[0] = row[_TITLE_END] = 0
-    while state[PLACE] < end and count < len(rows):
+    while state[POSITION] < end and count < len(rows):
         if state[SKIPS] != 0:
-            if not _skipped(text, end, is_last, state):
+            if not _skip_line(text, end, is_last, state):
                 break
             continue
-        begin = state[PLACE]
-        if not _is_whole(text, begin, (min(end, begin + MAX_LINE_BYTES + 1), end), is_last, asked, titles, row):
+        begin = state[POSITION]
+        if not _is_whole(text, begin, (min(end, begin + MAX_LINE_BYTES + 1), end), is_last, wanted, titles, row):
             break
-        state[PLACE], state[SKIPS] = row[NEXT], row[_IS_ENDLESS]
-        if row[END] > begin or asked[2] == 1 or row[FAULT] != FINE:
-            row[FAULT] = _fault(text, row, asked[2])
+        state[POSITION], state[SKIPS] = row[NEXT], row[_IS_ENDLESS]
+        if row[END] > begin or wanted[2] == 1 or row[FAULT] != FINE:
+            row[FAULT] = _fault(text, row, wanted[2])
             if row[FAULT] != FINE:
                 row[_TITLE_END] = starts[count]
-            for what in range(FAULT + 1):
-                rows[count, what] = row[what]
+            for field in range(FAULT + 1):
+                rows[count, field] = row[field]
             rows[count, LINE] = state[LINES]
             count += 1
             starts[count] = row[_TITLE_END]

@@ -218,8 +218,8 @@ def _named_bytes(part: bytes, sizes: Sequence[int]) -> int:
     def end(name: str) -> None:
         nonlocal total
         if name.rpartition(":")[2] == "c":
-            place = "".join(named).strip()
-            total += sizes[int(place)] if place.isdecimal() and int(place) < len(sizes) else 0
+            index = "".join(named).strip()
+            total += sizes[int(index)] if index.isdecimal() and int(index) < len(sizes) else 0
             named.clear()
 
     parser.StartElementHandler, parser.EndElementHandler = start, end

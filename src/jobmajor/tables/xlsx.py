@@ -65,24 +65,24 @@ class WorkbookReader:
             names.pop()
         find_column(self._path, names, self._column)
         kinds: list[Kind] = []
-        for place in range(len(names)):
-            kind = cells.widened(None, (row[place] for _, row in self._rows[1:]))
+        for index in range(len(names)):
+            kind = cells.widened(None, (row[index] for _, row in self._rows[1:]))
             kinds.append(kind or "text")
         return Head(tuple(names), tuple(kinds))
 
     def blocks(self, most: int) -> Iterator[Block]:
         """Yield all rows but blank ones."""
         head = self.head()
-        width, place = len(head.names), find_column(self._path, head.names, self._column)
+        width, index = len(head.names), find_column(self._path, head.names, self._column)
         for first in range(1, len(self._rows), most):
             part = self._rows[first : first + most]
-            fine = [row[:width] for _, row in part if isinstance(row[place], str | None)]
+            fine = [row[:width] for _, row in part if isinstance(row[index], str | None)]
             bad = [
-                Bad(number, "a title that is no text", cells.text(row[place]).encode())
+                Bad(number, "a title that is no text", cells.text(row[index]).encode())
                 for number, row in part
-                if not isinstance(row[place], str | None)
+                if not isinstance(row[index], str | None)
             ]
-            titles = Packed.of([row[place] or "" for row in fine])
+            titles = Packed.of([row[index] or "" for row in fine])
             yield Block(titles, SheetRows(fine, head.kinds), bad, (first + len(part)) / len(self._rows))
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""What the parts of a model say → shares, compiled: `scoring.blended`, 32 bits wide.
+"""The evidence of a model's parts to shares, compiled: `scoring.blended` in 32 bits.
 
-This file and `scoring` say the same formula; a property test holds them together.
+This file and `scoring` hold one formula twice; a property test compares them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _F = np.float32
 _LOG2E, _LN2, _LN2_REST = _F(1.44269504), _F(0.693359375), _F(-2.12194440e-4)
 _LOWEST = _F(-87)  # exp of less is no normal number
-_FAR = _F(1e-30)  # a sum of powers below this may have lost some of them
+_FAR = _F(1e-30)  # in a smaller sum of powers, some may have become 0
 _SQRT2, _HALF, _ONE, _TINY = _F(1.41421356), _F(0.5), _F(1), _F(TINY)
 _MANTISSA, _ONE_BITS = np.int32(0x7FFFFF), np.int32(0x3F800000)
 
 
 class Factors(NamedTuple):
-    """`arrays.Blend`."""
+    """The factors of `arrays.Blend`."""
 
     linear: np.float32
     shift: np.float32
@@ -43,7 +43,7 @@ class Factors(NamedTuple):
 
 @vectorised
 def _exp(value: Any) -> Any:
-    """For values up to 88, to 2 parts in 10 million. Source: Moshier, S., Cephes, expf."""
+    """Return exp(value) for values up to 88, to 2 parts in 10 million. Source: Moshier, S., Cephes, expf."""
     value = max(value, _LOWEST)
     whole = np.floor(value * _LOG2E + _HALF)
     rest = value - whole * _LN2 - whole * _LN2_REST
@@ -58,7 +58,7 @@ def _exp(value: Any) -> Any:
 
 @vectorised
 def _log(value: Any) -> Any:
-    """For normal numbers above 0. Source: Moshier, S., Cephes, logf."""
+    """Return log(value) for normal numbers above 0. Source: Moshier, S., Cephes, logf."""
     bits = np.float32(value).view(np.int32)
     rest = np.int32((bits & _MANTISSA) | _ONE_BITS).view(np.float32)
     is_upper = rest > _SQRT2
@@ -78,15 +78,15 @@ def _log(value: Any) -> Any:
 
 @vectorised
 def _largest(values: Floats, memory: Floats) -> Any:
-    """Both halves against each other, again and again: unlike one by one, that is done many at once."""
+    """Return the largest value, by halves: the processor compares many pairs at once, but not a running maximum."""
     size = len(values)
-    for place in range(size):
-        memory[place] = values[place]
+    for index in range(size):
+        memory[index] = values[index]
     while size > 1:
         half = size // 2
         lower, upper = memory[:half], memory[size - half : size]
-        for place in range(half):
-            lower[place] = max(lower[place], upper[place])
+        for index in range(half):
+            lower[index] = max(lower[index], upper[index])
         size -= half
     return memory[0]
 
@@ -94,15 +94,15 @@ def _largest(values: Floats, memory: Floats) -> Any:
 @vectorised
 def _sum(values: Floats) -> Any:
     total = _F(0)
-    for place in range(len(values)):
-        total += values[place]
+    for index in range(len(values)):
+        total += values[index]
     return total
 
 
 @vectorised
 def _powers(values: Floats, factor: Any, shift: Any, powers: Floats) -> None:
-    for place in range(len(values)):
-        powers[place] = _exp(factor * values[place] - shift)
+    for index in range(len(values)):
+        powers[index] = _exp(factor * values[index] - shift)
 
 
 @vectorised
@@ -115,7 +115,7 @@ def _add_log_shares(powers: Floats, factor: Any, starts: NDArray[np.int64], logs
 
 @vectorised
 def _chances(margins: Floats, factors: Factors, logs: Floats) -> None:
-    """As `scoring.chances`."""
+    """Do what `scoring.chances` does."""
     for group in range(len(logs)):
         value = factors.linear * margins[group] + factors.shift
         logs[group] = min(value, _F(0)) - _log(_ONE + _exp(-abs(value)))
@@ -125,13 +125,13 @@ def _chances(margins: Floats, factors: Factors, logs: Floats) -> None:
 def _softmax(values: Floats, memory: Floats) -> None:
     _powers(values, _ONE, _largest(values, memory), values)
     scale = _ONE / _sum(values)
-    for place in range(len(values)):
-        values[place] *= scale
+    for index in range(len(values)):
+        values[index] *= scale
 
 
 @vectorised
-def _again(evidence: Any, factors: Any, powers: Floats) -> Any:
-    """The powers of a group that is far below the others, by its own largest; returns their sum."""
+def _rescale(evidence: Any, factors: Any, powers: Floats) -> Any:
+    """Recompute the powers of a group far below the others, relative to its own largest; return their sum."""
     largest = -_F(np.inf)
     for code in range(len(powers)):
         powers[code] = factors[0] * evidence[0][code] + factors[1] * evidence[1][code]
@@ -142,9 +142,10 @@ def _again(evidence: Any, factors: Any, powers: Floats) -> Any:
 
 @vectorised
 def _opinion(evidence: Any, factors: Any, starts: NDArray[np.int64], powers: Floats, scales: Floats) -> None:
-    """How the evidence times two factors splits each group, as powers; `scales` make a group's sum the third factor.
+    """Compute how the evidence splits each group, as powers, and the scales that give each group its share.
 
-    The fourth is no less than any of these products, and near the largest.
+    The first two factors weigh the two kinds of evidence. A group's powers times its scale sum to the third factor.
+    The fourth is subtracted from the exponents: it is at least as large as each of them, and near the largest.
     """
     likelihoods, scores = evidence
     for code in range(len(powers)):
@@ -153,13 +154,13 @@ def _opinion(evidence: Any, factors: Any, starts: NDArray[np.int64], powers: Flo
         begin, end = starts[group], starts[group + 1]
         total = _sum(powers[begin:end])
         if total < _FAR:
-            total = _again((likelihoods[begin:end], scores[begin:end]), factors, powers[begin:end])
+            total = _rescale((likelihoods[begin:end], scores[begin:end]), factors, powers[begin:end])
         scales[group] = factors[2] / total
 
 
 @vectorised
 def _split(evidence: Any, largest: Any, blend: Factors, groups: Any, memory: Any) -> None:
-    """As `scoring.split`, times the major groups' shares: in `powers[0]`, shape (codes,)."""
+    """Do what `scoring.split` does, times the major groups' shares; the result is `powers[0]`, shape (codes,)."""
     starts, majors = groups
     powers, scales = memory
     both, none = _ONE - blend.counts_share - blend.network_share, _F(0)
@@ -187,23 +188,26 @@ def _summed(detailed: Floats, starts: NDArray[np.int64], shares: Floats) -> None
 
 @entry
 def blend(found: Any, factors: Any, starts: Any, memory: Any, shares: Floats) -> None:
-    """As `scoring.blended`, summed up to the codes that begin at `starts[1]`; `starts[0]` are the major groups'."""
+    """Do what `scoring.blended` does, summed up to the codes that begin at `starts[1]`.
+
+    The major groups begin at `starts[0]`.
+    """
     margins, likelihoods, scores, bias = found
     powers, scales, majors = memory
-    how = Factors(*factors)
+    weights = Factors(*factors)
     for title in range(len(shares)):
         for code in range(len(bias)):
             scores[title, code] += bias[code]
-        said = likelihoods[title], scores[title]
-        largest = _largest(said[0], powers[0]), _largest(said[1], powers[1])
-        _chances(margins[title], how, majors)
-        _powers(said[0], how.across, how.across * largest[0], powers[0])
-        _add_log_shares(powers[0], how.counts, starts[0], majors)
-        _powers(said[1], _ONE, largest[1], powers[0])
-        _add_log_shares(powers[0], how.network, starts[0], majors)
+        pair = likelihoods[title], scores[title]
+        largest = _largest(pair[0], powers[0]), _largest(pair[1], powers[1])
+        _chances(margins[title], weights, majors)
+        _powers(pair[0], weights.across, weights.across * largest[0], powers[0])
+        _add_log_shares(powers[0], weights.counts, starts[0], majors)
+        _powers(pair[1], _ONE, largest[1], powers[0])
+        _add_log_shares(powers[0], weights.network, starts[0], majors)
         _softmax(majors, powers[0])
         if len(majors) == shares.shape[1]:
             _summed(majors, starts[1], shares[title])
         else:
-            _split(said, largest, how, (starts[0], majors), (powers, scales))
+            _split(pair, largest, weights, (starts[0], majors), (powers, scales))
             _summed(powers[0], starts[1], shares[title])

@@ -1,6 +1,6 @@
-"""The buffers for a block of titles, made once: what each kernel writes there, the next one reads.
+"""The buffers for a block of titles: each kernel writes to them, and the next one reads from them.
 
-A block is small, so that all that is made of it stays in the processor's cache.
+A block is small, so that everything about it stays in the processor's cache.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobmajor.tables.packed import Bytes
 
 BLOCK_TITLES = 128
-TITLE_BYTES = 4 * LONGEST + 2  # of a clean title with its blanks; of one that is cleaned here, before the cut, fewer
+TITLE_BYTES = 4 * LONGEST + 2  # of a clean title with its blanks, at most
 BLOCK_BYTES = 32_768 + TITLE_BYTES
 MENDED_FROM = BLOCK_BYTES + TITLE_BYTES  # where mended titles begin in a block's text
 POWERS = np.cumprod(np.full(TITLE_BYTES, BASE, np.uint64))  # for the hash of `tables.packed.hashes`
@@ -28,10 +28,12 @@ _PIECES = 7 * BLOCK_BYTES  # fewer than 6 a byte, and some bytes that mending ad
 class Words(NamedTuple):
     """The words of some titles, each with a blank before and after it.
 
-    Title i has the words `spans[i, 0]` to `spans[i, 1] - 1`, in one piece of text; word w is
-    `text[bounds[w, 0]:bounds[w, 1]]`. Where `cut[i]`, the title was cut after a blank, which keeps `without_rank`
-    from its last word. Where a word of a title was read as another, the title as it is read then is
-    `text[mended[i, 0]:mended[i, 1]]`, else that is empty.
+    Attributes:
+        text: All titles, one after the other.
+        bounds: Word w is `text[bounds[w, 0]:bounds[w, 1]]`.
+        spans: Title i has the words `spans[i, 0]` to `spans[i, 1] - 1`, which are adjacent in the text.
+        cut: Whether the title was cut after a blank; then `without_rank` keeps its last word.
+        mended: If a word of title i was mended, the whole title is `text[mended[i, 0]:mended[i, 1]]`; empty if not.
     """
 
     text: Bytes
@@ -42,7 +44,7 @@ class Words(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The pieces of some titles, as in `features.Bags`."""
+    """The pieces of some titles, in the arrays of `features.Bags`."""
 
     starts: NDArray[np.int64]
     buckets: NDArray[np.int32]
@@ -53,7 +55,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Buffers:
-    """`folded` and `scratch` are for one title, the others for a block; each block overwrites the one before."""
+    """The arrays of one thread; `folded` and `scratch` are for one title, the others for a block."""
 
     folded: Bytes
     words: Words
@@ -62,7 +64,7 @@ class Buffers:
 
     @classmethod
     def make(cls) -> Buffers:
-        """Some 3 MB, of which few titles touch but a part."""
+        """Return new buffers of about 3 MB; a few titles touch only a part of them."""
         size = 2 * TITLE_BYTES  # bytes of one title, of which each mended word has one more
         text, bounds = np.zeros(MENDED_FROM + 2 * BLOCK_BYTES, np.uint8), np.empty((BLOCK_BYTES, 2), np.int64)
         spans, mended = np.empty((2, BLOCK_TITLES, 2), np.int64)

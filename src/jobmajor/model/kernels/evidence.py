@@ -1,4 +1,4 @@
-"""Pieces → what the parts of a model say, compiled: `scoring.evidence`, but for the network's second layer."""
+"""Pieces to the evidence of a model's parts, compiled: `scoring.evidence` without the network's second layer."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Rows = NDArray[np.int32]
 
-_LANES = 8  # the weights of a piece are padded to a multiple of it: so many are added at once
+_PADDING = 8  # the weights of a piece are padded to a multiple of it, the number that the processor adds at once
 _F = np.float32
 _ONE = _F(1)
 
 
 class Model(NamedTuple):
-    """As `arrays.Arrays` and `arrays.Tables`; `weights` has shape (rows, majors padded to lanes)."""
+    """Arrays of `arrays.Arrays` and `arrays.Tables`; the majors of `weights` and `bias` are padded with zeros."""
 
     rows: Rows
     gains: Floats
@@ -42,7 +42,7 @@ class Model(NamedTuple):
 
 
 class BlockEvidence(NamedTuple):
-    """Of a block: `scoring.Evidence`, but the network's hidden layer for its scores, and `margins` padded."""
+    """`scoring.Evidence` of a block, with padded `margins`, and the network's hidden layer instead of its scores."""
 
     margins: Floats
     likelihoods: Floats
@@ -50,18 +50,18 @@ class BlockEvidence(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """Memory for the known pieces of one title, as in `scoring.KnownPieces`."""
+    """Scratch arrays for the known pieces of one title, as in `scoring.KnownPieces`."""
 
     rows: Rows
     values: Floats
 
 
 @inner
-def _known(buckets: Rows, model: Model, found: _Found) -> int:
-    """The rows and values of a title's known pieces; returns how many there are."""
+def _find_known(buckets: Rows, model: Model, found: _Found) -> int:
+    """Fill in the rows and values of a title's known pieces; return how many there are."""
     count = 0
-    for place in range(len(buckets)):
-        row = model.rows[buckets[place]]
+    for index in range(len(buckets)):
+        row = model.rows[buckets[index]]
         found.rows[count] = row
         count += row > 0
     total = 0.0
@@ -95,9 +95,9 @@ def _counted(rows: Rows, values: Floats, model: Model, likelihoods: Floats) -> N
     for piece in range(len(rows)):
         value, row = values[piece], rows[piece]
         begin, end = np.int64(model.entry_starts[row]), np.int64(model.entry_starts[row + 1])
-        codes, said = model.entry_codes[begin:end], model.entry_values[begin:end]
-        for place in range(len(codes)):
-            likelihoods[np.uint16(codes[place])] += value * said[place]
+        codes, values_of_row = model.entry_codes[begin:end], model.entry_values[begin:end]
+        for index in range(len(codes)):
+            likelihoods[np.uint16(codes[index])] += value * values_of_row[index]
 
 
 @vectorised
@@ -108,7 +108,7 @@ def _add(parts: NDArray[np.int8], scales: Floats, factor: Any, hidden: Floats) -
 
 @inner
 def _meaning(bucket: Any, check: Any, model: Model) -> Any:
-    """As `arrays.Tables.meanings`, of one word."""
+    """Do what `arrays.Tables.meanings` does, for one word."""
     word = model.words[bucket - WORD_BUCKETS]
     return word if word >= 0 and model.checks[word] == check else np.int32(-1)
 
@@ -118,14 +118,14 @@ def _understood(words: Rows, checks: NDArray[np.uint32], model: Model, hidden: F
     for unit in range(len(hidden)):
         hidden[unit] = model.hidden_bias[unit]
     count, first, last = 0, -1, -1
-    for place in range(len(words)):
-        row = _meaning(words[place], checks[place], model)
+    for index in range(len(words)):
+        row = _meaning(words[index], checks[index], model)
         if row >= 0:
             first = row if count == 0 else first
             last = row
             count += 1
-    for place in range(len(words)):
-        row = _meaning(words[place], checks[place], model)
+    for index in range(len(words)):
+        row = _meaning(words[index], checks[index], model)
         if row >= 0:
             _add(model.word_parts[row, 0], model.word_scales[0], _ONE / _F(count), hidden)
     if count:
@@ -137,15 +137,15 @@ def _understood(words: Rows, checks: NDArray[np.uint32], model: Model, hidden: F
 
 @entry
 def fill(count: int, pieces: Any, learned: Any, memory: Any, into: Any) -> None:
-    """What the parts say of each of so many titles of a block of pieces."""
+    """Fill `into` with the evidence for the first `count` titles of a block of pieces."""
     block, model, found, evidence = Block(*pieces), Model(*learned), _Found(*memory), BlockEvidence(*into)
     for title in range(count):
-        pieces_found = _known(block.buckets[block.starts[title] : block.starts[title + 1]], model, found)
+        pieces_found = _find_known(block.buckets[block.starts[title] : block.starts[title + 1]], model, found)
         rows, values = found.rows[:pieces_found], found.values[:pieces_found]
         _linear(rows, values, model.weights, model.bias, evidence.margins[title])
         _counted(rows, values, model, evidence.likelihoods[title])
-        own = slice(block.word_starts[title], block.word_starts[title + 1])
-        _understood(block.words[own], block.word_checks[own], model, evidence.hidden[title])
+        words = slice(block.word_starts[title], block.word_starts[title + 1])
+        _understood(block.words[words], block.word_checks[words], model, evidence.hidden[title])
 
 
 @vectorised
@@ -153,32 +153,35 @@ def _spread(hidden: Floats, outputs: Floats, scores: Floats) -> None:
     for code in range(len(scores)):
         scores[code] = 0
     for unit in range(len(hidden)):
-        said = hidden[unit]
-        if said > 0:
+        activation = hidden[unit]
+        if activation > 0:
             row = outputs[unit]
             for code in range(len(scores)):
-                scores[code] += said * row[code]
+                scores[code] += activation * row[code]
 
 
 @entry
 def spread(count: int, hidden: Floats, outputs: Floats, scores: Floats) -> None:
-    """The network's second layer for a few titles: half of the hidden layer is 0, which a product of matrices reads."""
+    """Compute the network's second layer for a few titles.
+
+    Half of the hidden layer is 0. This loop skips the zeros; a product of matrices would read them.
+    """
     for title in range(count):
         _spread(hidden[title], outputs, scores[title])
 
 
 def ordered(arrays: Arrays, tables: Tables) -> Model:
-    """The model with its common pieces first, so that what most titles need lies side by side in memory."""
+    """Return the model with its common pieces first, so that what most titles need is adjacent in memory."""
     order = np.append(0, 1 + np.argsort(arrays.gains[1:], kind="stable"))
-    place = np.empty(len(order), np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
+    row_of = np.empty(len(order), np.int32)
+    row_of[order] = np.arange(len(order), dtype=np.int32)
     lengths = np.diff(arrays.entry_starts)[order]
     starts = np.append(0, np.cumsum(lengths)).astype(np.int32)
     entries = np.arange(starts[-1]) + np.repeat(arrays.entry_starts[order] - starts[:-1], lengths)
     majors = len(arrays.bias)
-    missing = -majors % _LANES
+    missing = -majors % _PADDING
     return Model(
-        rows=place[tables.rows],
+        rows=row_of[tables.rows],
         gains=arrays.gains[order],
         weights=np.pad(arrays.weights[order], ((0, 0), (0, missing))),
         bias=np.pad(arrays.bias, (0, missing)),

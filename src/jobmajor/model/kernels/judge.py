@@ -1,7 +1,7 @@
-"""Texts → whether they are titles that the model can read, compiled: what `abstain` and `listed` say of many.
+"""Tell which texts are titles that the model can read, compiled: what `abstain` and `listed` compute in Python.
 
-Those stay the rule; a property test holds this file to them. What only Python can tell (whether a text is an address,
-and what script its letters are of) is asked here and answered there, for the few titles for which it is a question.
+A property test holds this file to both. Only Python can tell whether a text is an address and which script its letters
+belong to. So the kernel marks the few titles for which that matters, and `pipeline` asks Python about them.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ PLAIN, STRANGE, NO_TITLE, FOREIGN = range(4)  # marks, in the order of their str
 IS_ADDRESS, IS_FOREIGN = 1, 2  # bits of what is asked of Python
 
 
-class Index(NamedTuple):
-    """What training has seen and what is no title.
+class TrainingIndex(NamedTuple):
+    """What training has seen, and texts that are no titles.
 
-    `words` are as in `listed.Listed`; its runs are spread over `slots`, 0 where none is. The others are hashes,
-    ascending, and the runs of keys that are hit at random.
+    `words` are as in `listed.Listed`. `slots` is a hash table of its runs, 0 where a slot is empty. `placeholders` and
+    `fillers` are hashes, ascending. `keys` are the runs of keys that people hit at random.
     """
 
     words: Hashes
@@ -52,15 +52,15 @@ class Index(NamedTuple):
 
 
 class Signs(NamedTuple):
-    """Of the titles of a block: their clean text as it stands in the words' text, and what is in it.
+    """What the clean texts of a block's titles contain.
 
     Attributes:
-        bounds: Where each begins and ends, (titles, 2).
-        letters: As in `abstain`, (titles,).
-        digits: Likewise.
-        marks: `PLAIN` or `NO_TITLE` at first, then any of them.
-        asks: Bits of what Python has to answer.
-        hashes: Of the clean texts, (titles,).
+        bounds: Where each text begins and ends in the text of `Words`, (titles, 2).
+        letters: The number of letters, as in `abstain`, (titles,).
+        digits: The number of digits, likewise.
+        marks: `PLAIN` or `NO_TITLE` after `look`, any mark after `judge`, (titles,).
+        asks: Bits of what Python has to answer, (titles,).
+        hashes: The hashes of the clean texts, (titles,).
     """
 
     bounds: NDArray[np.int64]
@@ -72,17 +72,19 @@ class Signs(NamedTuple):
 
 
 def signs(titles: int) -> Signs:
-    """Make signs for so many titles."""
+    """Return empty arrays for a number of titles."""
     (letters, digits), (marks, asks) = np.empty((2, titles), np.int64), np.empty((2, titles), np.uint8)
     return Signs(np.empty((titles, 2), np.int64), letters, digits, marks, asks, np.empty(titles, np.uint64))
 
 
-def index(listed: Listed) -> Index:
-    """What is known of a training."""
+def make_index(listed: Listed) -> TrainingIndex:
+    """Return what the kernels look up about the training titles."""
     slots = np.zeros(1 << max((4 * len(listed.runs)).bit_length(), 4), np.uint32)
     _scatter(listed.runs, slots)
     keys = sorted(int.from_bytes(run.encode(), "big") for run in abstain.KEYS.pattern.split("|"))
-    return Index(listed.words, slots, _sorted(abstain.PLACEHOLDERS), _sorted(abstain.LOREM), np.array(keys, np.uint32))
+    return TrainingIndex(
+        listed.words, slots, _sorted(abstain.PLACEHOLDERS), _sorted(abstain.LOREM), np.array(keys, np.uint32)
+    )
 
 
 def _sorted(texts: Iterable[str]) -> Hashes:
@@ -98,11 +100,11 @@ def _slot(run: Any, slots: NDArray[np.uint32]) -> Any:
 
 @entry
 def _scatter(runs: NDArray[np.uint32], slots: NDArray[np.uint32]) -> None:
-    for place in range(len(runs)):
-        slot = _slot(runs[place], slots)
+    for index in range(len(runs)):
+        slot = _slot(runs[index], slots)
         while slots[slot] != 0:
             slot = (slot + 1) & (len(slots) - 1)
-        slots[slot] = runs[place]
+        slots[slot] = runs[index]
 
 
 @inner
@@ -128,25 +130,28 @@ def _is_among(value: Any, ascending: Any) -> Any:
 @inner
 def _hash(text: Bytes, begin: int, end: int) -> Any:
     value = np.uint64(0)
-    for place in range(end - begin):
-        value += np.uint64(text[begin + place]) * POWERS[place]
+    for index in range(end - begin):
+        value += np.uint64(text[begin + index]) * POWERS[index]
     return value
 
 
 @inner
-def _is_placeholder(text: Bytes, begin: int, end: int, digits: int, known: Hashes) -> Any:
+def _is_placeholder(text: Bytes, begin: int, end: int, digits: int, placeholders: Hashes) -> Any:
     while digits > 0 and end > begin and (text[end - 1] == _BLANK or _ZERO <= text[end - 1] < _LETTERS_FROM):
         end -= 1
-    return end > begin and _is_among(_hash(text, begin, end), known)
+    return end > begin and _is_among(_hash(text, begin, end), placeholders)
 
 
 @inner
 def _is_asked_for_address(titles: Batch, title: int) -> Any:
-    """Whether it may be nothing but an address: those hold no space, but other spaces than ASCII's may stand around."""
+    """Tell whether a title may be nothing but an address, so that Python has to check it.
+
+    An address holds no space. If the title is not ASCII, spaces that this function does not know may surround it.
+    """
     begin, end = titles.starts[title], titles.starts[title + 1]
     has_sign, is_ascii = False, True
-    for place in range(begin, min(end, begin + 4 * LONGEST)):
-        sign = titles.data[place]
+    for position in range(begin, min(end, begin + 4 * LONGEST)):
+        sign = titles.data[position]
         has_sign |= sign in (_DOT, _AT, _COLON)
         is_ascii &= sign < _NOT_ASCII
     if not has_sign or not is_ascii:
@@ -162,16 +167,16 @@ def _is_asked_for_address(titles: Batch, title: int) -> Any:
 
 @inner
 def _counted(text: Bytes, begin: int, end: int) -> tuple[int, int, bool, bool]:
-    """Its letters and digits in bytes, whether a letter stands there three times running, and whether all is ASCII."""
+    """Return the bytes of letters and of digits, whether a letter comes three times in a row, and if all is ASCII."""
     letters = digits = 0
     is_thrice, is_ascii = False, True
-    for place in range(begin, end):
-        sign = text[place]
+    for position in range(begin, end):
+        sign = text[position]
         is_letter = sign >= _LETTERS_FROM
         letters += is_letter
         digits += not is_letter and sign >= _ZERO
         is_ascii &= sign < _NOT_ASCII
-        if is_letter and place >= begin + 2 and sign == text[place - 1] and sign == text[place - 2]:
+        if is_letter and position >= begin + 2 and sign == text[position - 1] and sign == text[position - 2]:
             is_thrice |= sign not in (_I, _W)
     return letters, digits, is_thrice, is_ascii
 
@@ -195,63 +200,71 @@ def _look(titles: Any, block: tuple[int, int], read: Any, placeholders: Hashes, 
         signs.asks[title] = asked if is_ascii else asked | IS_FOREIGN
 
 
-def look(count: int, titles: tuple[Batch, int], words: Words, known: Index, into: Signs) -> None:
-    """What can be said of so many titles of a block before their words are mended; `titles` from which one on."""
-    _look(tuple(titles[0]), (titles[1], count), tuple(words), known.placeholders, tuple(into))
+def look(count: int, titles: tuple[Batch, int], words: Words, index: TrainingIndex, into: Signs) -> None:
+    """Fill `into` with what can be told of a block's titles before their words are mended.
+
+    Args:
+        count: How many titles.
+        titles: The batch, and the index of the block's first title in it.
+        words: The block's words.
+        index: What `make_index` returned.
+        into: Where the answers go.
+    """
+    _look(tuple(titles[0]), (titles[1], count), tuple(words), index.placeholders, tuple(into))
 
 
 @inner
-def _seen(text: Bytes, begin: int, end: int, known: Index) -> tuple[int, int]:
-    """How many of a text's words and runs training has seen, and how many there are."""
+def _seen(text: Bytes, begin: int, end: int, index: TrainingIndex) -> tuple[int, int]:
+    """Return how many of a text's words and runs training has seen, and how many there are."""
     seen, count, first = 0, 0, begin
     run, value = np.uint32(_BLANK), np.uint64(0)
-    for place in range(begin, end + (end > begin)):
-        is_end = place == end or text[place] == _BLANK
-        run = np.uint32(run << np.uint32(8)) | np.uint32(_BLANK if is_end else text[place])
-        if place >= first + _RUN - 2:  # with the blank before the word, so many bytes are there
+    for position in range(begin, end + (end > begin)):
+        is_end = position == end or text[position] == _BLANK
+        run = np.uint32(run << np.uint32(8)) | np.uint32(_BLANK if is_end else text[position])
+        if position >= first + _RUN - 2:  # with the blank before the word, so many bytes are there
             count += 1
-            seen += _is_run(run, known.slots)
+            seen += _is_run(run, index.slots)
         if is_end:
             count += 1
-            seen += _is_among(value, known.words)
-            first, run, value = place + 1, np.uint32(_BLANK), np.uint64(0)
+            seen += _is_among(value, index.words)
+            first, run, value = position + 1, np.uint32(_BLANK), np.uint64(0)
         else:
-            value += np.uint64(text[place]) * POWERS[place - first]
+            value += np.uint64(text[position]) * POWERS[position - first]
     return seen, count
 
 
 @inner
-def _is_filler(text: Bytes, begin: int, end: int, known: Index) -> bool:
+def _is_filler(text: Bytes, begin: int, end: int, index: TrainingIndex) -> bool:
     """As `abstain._is_filler`."""
     run, words, fillers, first = np.uint32(0), 0, 0, begin
-    for place in range(begin, end + 1):
-        sign = text[place] if place < end else _BLANK
+    for position in range(begin, end + 1):
+        sign = text[position] if position < end else _BLANK
         run = np.uint32(run << np.uint32(8)) | np.uint32(sign)
-        if _is_among(run, known.keys):
+        if _is_among(run, index.keys):
             return True
         if sign == _BLANK:
             words += 1
-            fillers += _is_among(_hash(text, first, place), known.fillers)
-            first = place + 1
+            fillers += _is_among(_hash(text, first, position), index.fillers)
+            first = position + 1
     return 2 * fillers >= max(words, 1)
 
 
 @entry
-def _judge(count: int, read: Any, index: Any, least: Any, into: Any) -> None:
-    words, known, signs = Words(*read), Index(*index), Signs(*into)
+def _judge(count: int, read: Any, arrays: Any, least: Any, into: Any) -> None:
+    words, index, signs = Words(*read), TrainingIndex(*arrays), Signs(*into)
     for title in range(count):
         begin, end = words.mended[title, 0], words.mended[title, 1]
         if begin == end:
             begin, end = signs.bounds[title, 0], signs.bounds[title, 1]
-        seen, whole = _seen(words.text, begin, end, known)
-        share = _F(1) if len(known.words) == 0 else _F(seen / max(whole, 1))
+        seen, whole = _seen(words.text, begin, end, index)
+        share = _F(1) if len(index.words) == 0 else _F(seen / max(whole, 1))
         if share < least[0] and signs.marks[title] < NO_TITLE:
             signs.marks[title] = NO_TITLE if signs.letters[title] >= least[2] else STRANGE
-        if share < least[1] and _is_filler(words.text, signs.bounds[title, 0], signs.bounds[title, 1], known):
+        if share < least[1] and _is_filler(words.text, signs.bounds[title, 0], signs.bounds[title, 1], index):
             signs.marks[title] = NO_TITLE
 
 
-def judge(count: int, words: Words, known: Index, into: Signs) -> None:
-    """Mark so many mended titles by how much of them training has seen."""
+def judge(count: int, words: Words, index: TrainingIndex, into: Signs) -> None:
+    """Mark mended titles by how much of each training has seen."""
     least = _F(abstain.LEAST_KNOWN), _F(abstain.WELL_KNOWN), abstain.LEAST_LETTERS
-    _judge(count, tuple(words), tuple(known), least, tuple(into))
+    _judge(count, tuple(words), tuple(index), least, tuple(into))

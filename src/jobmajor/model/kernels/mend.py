@@ -1,6 +1,6 @@
-"""Clean words → words as a model reads them, compiled: `titles.without_rank`, then what `spelling.read` says.
+"""Clean words to the words that a model reads, compiled: what `titles.without_rank` and `spelling.read` do in Python.
 
-Those two stay the rule; a property test holds this file to them.
+A property test holds this file to both.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _BLANK, _A, _Z = np.frombuffer(b" az", np.uint8)
 _LETTERS = 26
 _RANKS = ("senior", "junior", "i", "ii", "iii", "iv", "v", "1", "2", "3", "4", "5")
 _PACKED_RANKS = np.array([int.from_bytes(rank.encode(), "little") for rank in _RANKS], np.uint64)
-_LEADING_RANKS = 2  # the first ones, which also stand before what they rank
+_LEADING_RANKS = 2  # the first ones, which may also begin a title
 _LONGEST_RANK = 6
 
 _INVERSE = np.uint64(pow(int(BASE), -1, 2**64))
 _KINDS = np.array([kind * int(BASE) % 2**64 for kind in (0, 0, *RUN_LENGTHS, 101)], np.uint64)
-_OF_WORD = 6  # its place in _KINDS; a run's is its length
+_OF_WORD = 6  # a word's index in _KINDS; the index of a run is its length
 
 
 class Vocabulary(NamedTuple):
-    """Which buckets the model knows: `arrays.Tables`, and the gain of each row."""
+    """The buckets that the model has rows for: `arrays.Tables`, and the gain of each row."""
 
     rows: NDArray[np.int32]
     words: NDArray[np.int32]
@@ -55,14 +55,14 @@ class _Scratch(NamedTuple):
 @inner
 def _hash(text: Bytes, begin: int, end: int) -> Any:
     value = np.uint64(0)
-    for place in range(end - begin):
-        value += np.uint64(text[begin + place]) * POWERS[place]
+    for index in range(end - begin):
+        value += np.uint64(text[begin + index]) * POWERS[index]
     return value
 
 
 @inner
 def _mixed(value: Any, kind: int) -> Any:
-    """As `features._mixed`."""
+    """Do what `features._mixed` does."""
     mixed = value + _KINDS[kind]
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -71,7 +71,7 @@ def _mixed(value: Any, kind: int) -> Any:
 
 @inner
 def _bucket(value: Any, kind: int) -> Any:
-    """As `features._bucket`, but for the place where the words' buckets begin."""
+    """Do what `features._bucket` does, without the offset of the words' buckets."""
     return np.int32(_mixed(value, kind) & np.uint64(WORD_BUCKETS - 1))
 
 
@@ -82,12 +82,12 @@ def _check(mixed: Any) -> Any:
 
 @inner
 def _rank(text: Bytes, begin: int, end: int) -> int:
-    """Which word of rank stands there, or -1."""
+    """Return the index of a word in `_RANKS`, or -1."""
     if end - begin > _LONGEST_RANK:
         return -1
     packed = np.uint64(0)
-    for place in range(end - begin):
-        packed |= np.uint64(text[begin + place]) << np.uint64(8 * place)
+    for index in range(end - begin):
+        packed |= np.uint64(text[begin + index]) << np.uint64(8 * index)
     for rank in range(len(_PACKED_RANKS)):
         if packed == _PACKED_RANKS[rank]:
             return rank
@@ -96,7 +96,7 @@ def _rank(text: Bytes, begin: int, end: int) -> int:
 
 @inner
 def _between_ranks(text: Bytes, bounds: Bounds, cut: int) -> tuple[int, int]:
-    """The first word and the one after the last that `without_rank` leaves; `cut` as in `Words`."""
+    """Return the first word that `without_rank` keeps, and the one after the last; `cut` is as in `Words`."""
     first, last = 0, len(bounds)
     while first < last - 1 and 0 <= _rank(text, bounds[first, 0], bounds[first, 1]) < _LEADING_RANKS:
         first += 1
@@ -117,22 +117,22 @@ def _is_strange(value: Any, known: Vocabulary) -> Any:
 
 @inner
 def _edit(text: Bytes, begin: int, end: int, which: int, trial: Bytes) -> int:
-    """The edit of that number in the order of `spelling.edits`, from place 1 of `trial` on; returns where it ends."""
+    """Write edit number `which`, in the order of `spelling.edits`, to `trial[1:]`; return where it ends."""
     length = end - begin
     is_swap, is_drop = which < length - 1, length - 1 <= which < 2 * length - 1
     at, letter = divmod(max(which - (2 * length - 1), 0), _LETTERS)
     if is_swap or is_drop:
         at = which if is_swap else which - (length - 1)
     filled = 1
-    for place in range(length + 1):
-        if place == at and is_swap:
+    for position in range(length + 1):
+        if position == at and is_swap:
             trial[filled], trial[filled + 1] = text[begin + at + 1], text[begin + at]
             filled += 2
-        elif place == at and not is_drop:
+        elif position == at and not is_drop:
             trial[filled] = _A + np.uint8(letter)
             filled += 1
-        if place < length and not (place == at and (is_swap or is_drop)) and not (place == at + 1 and is_swap):
-            trial[filled] = text[begin + place]
+        if position < length and not (position == at and (is_swap or is_drop)) and not (position == at + 1 and is_swap):
+            trial[filled] = text[begin + position]
             filled += 1
     trial[0] = trial[filled] = _BLANK
     return filled
@@ -140,7 +140,7 @@ def _edit(text: Bytes, begin: int, end: int, which: int, trial: Bytes) -> int:
 
 @inner
 def _edited(text: Bytes, begin: int, before: Hashes, which: int) -> Any:
-    """The hash of the word after the edit of that number; `before[i]` is what the first i letters add to a hash."""
+    """Return the hash of the word after edit number `which`; `before[i]` is the hash of its first i letters."""
     length = len(before) - 1
     whole = before[length]
     if which < length - 1:
@@ -155,14 +155,14 @@ def _edited(text: Bytes, begin: int, before: Hashes, which: int) -> Any:
 
 @inner
 def _is_built_of_known_runs(trial: Bytes, end: int, known: Vocabulary) -> bool:
-    """Whether training saw all runs of the word at place 1."""
+    """Tell whether training saw all runs of the word in `trial[1:end]`."""
     for length in RUN_LENGTHS:
         if length == end + 1:
             break
         for start in range(end + 2 - length):
             value = np.uint64(trial[start])
-            for place in range(start + 1, start + length):
-                value = value * BASE + np.uint64(trial[place])
+            for position in range(start + 1, start + length):
+                value = value * BASE + np.uint64(trial[position])
             if known.rows[_bucket(value, length)] == 0:
                 return False
     return True
@@ -173,21 +173,21 @@ def _is_mendable(text: Bytes, begin: int, end: int) -> bool:
     if not SHORTEST_MENDED <= end - begin <= LONGEST_MENDED:
         return False
     letters = 0
-    for place in range(begin, end):
-        letters += _A <= text[place] <= _Z
+    for position in range(begin, end):
+        letters += _A <= text[position] <= _Z
     return letters == end - begin
 
 
 @inner
 def _nearest(text: Bytes, begin: int, end: int, known: Vocabulary, scratch: _Scratch) -> int:
-    """The number of the edit that gives the commonest word of training, or -1."""
+    """Return the number of the edit that gives the most common training word, or -1."""
     if not _is_mendable(text, begin, end):
         return -1
     length = end - begin
     before = scratch.before[: length + 1]
     before[0] = 0
-    for place in range(length):
-        before[place + 1] = before[place] + np.uint64(text[begin + place]) * POWERS[place]
+    for index in range(length):
+        before[index + 1] = before[index] + np.uint64(text[begin + index]) * POWERS[index]
     best, least = -1, np.float32(np.inf)
     for which in range(2 * length - 1 + _LETTERS * (length + 1)):
         row = known.rows[_bucket(_edited(text, begin, before, which), _OF_WORD) + WORD_BUCKETS]
@@ -201,8 +201,8 @@ def _nearest(text: Bytes, begin: int, end: int, known: Vocabulary, scratch: _Scr
 
 @inner
 def _copy(source: Bytes, begin: int, end: int, into: Bytes, at: int) -> int:
-    for place in range(end - begin):
-        into[at + place] = source[begin + place]
+    for index in range(end - begin):
+        into[at + index] = source[begin + index]
     return at + end - begin
 
 
@@ -216,7 +216,7 @@ def _is_any_strange(text: Bytes, bounds: Bounds, known: Vocabulary) -> bool:
 
 @inner
 def _mended(words: Words, span: tuple[int, int], at: int, known: Vocabulary, scratch: _Scratch) -> int:
-    """Write these words again, each strange one as the nearest, into the text from `at` on; returns where that ends."""
+    """Write words to the text from `at` on, each strange one as its nearest word; return where they end."""
     text, bounds = words.text, words.bounds
     text[at] = _BLANK
     at += 1
@@ -237,7 +237,7 @@ def _mended(words: Words, span: tuple[int, int], at: int, known: Vocabulary, scr
 
 @entry
 def _fill(count: int, read: Any, model: Any, scratch_of: Any) -> None:
-    """Narrow each title to the words that count, mended."""
+    """Mend the words of each title, and narrow its span to those that are no rank."""
     words, known, scratch = Words(*read), Vocabulary(*model), _Scratch(*scratch_of)
     at = MENDED_FROM
     for title in range(count):
@@ -254,6 +254,6 @@ def _fill(count: int, read: Any, model: Any, scratch_of: Any) -> None:
 
 
 def mend(count: int, words: Words, known: Vocabulary) -> None:
-    """Leave in a block of so many titles the words that its model reads, as it reads them."""
+    """Mend the words of a block of titles in `words`, and drop the words of rank."""
     scratch = np.empty(LONGEST_MENDED + 3, np.uint8), np.empty(LONGEST_MENDED + 1, np.uint64)
     _fill(count, tuple(words), tuple(known), scratch)

@@ -1,6 +1,6 @@
-"""Words → pieces, compiled: what `features.bags` says in numpy, in the same order.
+"""Words to pieces, compiled: what `features.bags` computes in numpy, in the same order.
 
-That stays the rule; a property test holds this file to it.
+A property test holds this file to `bags`.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
 
 _PAIR = np.uint64(0xC2B2AE3D27D4EB4F)
 _KINDS = np.array([kind * int(BASE) % 2**64 for kind in (0, 0, *RUN_LENGTHS, 101, 102)], np.uint64)
-_OF_WORD, _OF_PAIR = 6, 7  # their places in _KINDS; a run's is its length
+_OF_WORD, _OF_PAIR = 6, 7  # the indices of words and pairs in _KINDS; the index of a run is its length
 
 
 class _Scratch(NamedTuple):
-    """Memory for one title: an entry for each of its bytes."""
+    """Scratch arrays for one title, with one entry for each of its bytes."""
 
     hashes: Hashes
     values: Hashes
-    places: Buckets
+    run_buckets: Buckets
     reach: NDArray[np.int64]
 
 
 @inner
 def _hash(text: Bytes, begin: int, end: int) -> Any:
     value = np.uint64(0)
-    for place in range(end - begin):
-        value += np.uint64(text[begin + place]) * POWERS[place]
+    for index in range(end - begin):
+        value += np.uint64(text[begin + index]) * POWERS[index]
     return value
 
 
 @inner
 def _mixed(value: Any, kind: int) -> Any:
-    """As `features._mixed`."""
+    """Do what `features._mixed` does."""
     mixed = value + _KINDS[kind]
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -57,7 +57,7 @@ def _mixed(value: Any, kind: int) -> Any:
 
 @inner
 def _bucket(value: Any, kind: int) -> Any:
-    """As `features._bucket`, but for the place where the words' buckets begin."""
+    """Do what `features._bucket` does, without the offset of the words' buckets."""
     return np.int32(_mixed(value, kind) & np.uint64(WORD_BUCKETS - 1))
 
 
@@ -67,73 +67,74 @@ def _check(mixed: Any) -> Any:
 
 
 @inner
-def _longer(text: Bytes, length: int, values: Hashes, places: Buckets) -> None:
-    """Runs of that length in place of those one byte shorter, and their buckets."""
-    for place in range(len(values)):
-        values[place] = values[place] * BASE + np.uint64(text[place])
-        places[place] = _bucket(values[place], length)
+def _lengthen(text: Bytes, length: int, values: Hashes, buckets: Buckets) -> None:
+    """Turn the hashes of runs of `length - 1` bytes into those of `length` bytes, and fill in their buckets."""
+    for index in range(len(values)):
+        values[index] = values[index] * BASE + np.uint64(text[index])
+        buckets[index] = _bucket(values[index], length)
 
 
 @inner
-def _reach(bounds: Bounds, reach: NDArray[np.int64]) -> None:
-    """How long a run from each place on may be: up to its word's blank, and with both blanks not the whole word."""
+def _longest_runs(bounds: Bounds, reach: NDArray[np.int64]) -> None:
+    """Fill in the length of the longest run from each byte: up to the blank after its word."""
     base = bounds[0, 0] - 1
     for word in range(len(bounds)):
         begin, end = bounds[word, 0] - base, bounds[word, 1] - base
         reach[begin - 1] = end + 1 - begin
-        for place in range(begin, end):
-            reach[place] = end + 1 - place
+        for position in range(begin, end):
+            reach[position] = end + 1 - position
 
 
 @inner
 def _runs(text: Bytes, bounds: Bounds, scratch: _Scratch, buckets: Buckets, at: int) -> int:
-    """The runs of bytes inside each word with its blanks, the shorter ones first; returns where they end.
+    """Write the buckets of the runs of bytes in each word with its blanks, shorter runs first; return where they end.
 
-    Those that no word holds are hashed too, then overwritten: that is faster than asking before.
+    Runs that cross words are hashed, too, and then overwritten: that is faster than a check before.
     """
     first, end = bounds[0, 0] - 1, bounds[-1, 1]
-    values, places, reach = scratch.values[: end - first], scratch.places[: end - first], scratch.reach[: end - first]
-    _reach(bounds, reach)
+    size = end - first
+    values, run_buckets, reach = scratch.values[:size], scratch.run_buckets[:size], scratch.reach[:size]
+    _longest_runs(bounds, reach)
     letters = text[first:end]
-    for place in range(len(values)):
-        values[place] = np.uint64(letters[place])
+    for index in range(len(values)):
+        values[index] = np.uint64(letters[index])
     for length in RUN_LENGTHS:
-        _longer(text[first + length - 1 : end + length - 1], length, values, places)
-        for place in range(len(places)):
-            buckets[at] = places[place]
-            at += reach[place] >= length
+        _lengthen(text[first + length - 1 : end + length - 1], length, values, run_buckets)
+        for index in range(len(run_buckets)):
+            buckets[at] = run_buckets[index]
+            at += reach[index] >= length
     return at
 
 
 @inner
-def _say(text: Bytes, bounds: Bounds, scratch: _Scratch, block: Block, title: int) -> None:
-    """Put a title's pieces into the block: runs, words, pairs of neighbours; and its words alone."""
-    at, said, count = block.starts[title], block.word_starts[title], len(bounds)
+def _fill_title(text: Bytes, bounds: Bounds, scratch: _Scratch, block: Block, title: int) -> None:
+    """Write a title's pieces to the block: runs, words, pairs of neighbours; then its words alone."""
+    at, first_word, count = block.starts[title], block.word_starts[title], len(bounds)
     if count:
         at = _runs(text, bounds, scratch, block.buckets, at)
     for word in range(count):
         scratch.hashes[word] = _hash(text, bounds[word, 0], bounds[word, 1])
         mixed = _mixed(scratch.hashes[word], _OF_WORD)
         bucket = np.int32(mixed & np.uint64(WORD_BUCKETS - 1)) + WORD_BUCKETS
-        block.buckets[at + word] = block.words[said + word] = bucket
-        block.word_checks[said + word] = _check(mixed)
+        block.buckets[at + word] = block.words[first_word + word] = bucket
+        block.word_checks[first_word + word] = _check(mixed)
     at += count
     for word in range(count - 1):
         pair = scratch.hashes[word] * _PAIR + scratch.hashes[word + 1]
         block.buckets[at + word] = _bucket(pair, _OF_PAIR) + WORD_BUCKETS
     block.starts[title + 1] = at + max(count - 1, 0)
-    block.word_starts[title + 1] = said + count
+    block.word_starts[title + 1] = first_word + count
 
 
 @entry
 def _fill(count: int, read: Any, memory: Any, into: Any) -> None:
-    """The pieces of all titles of a block of words."""
+    """Write the pieces of all titles of a block."""
     words, scratch, block = Words(*read), _Scratch(*memory), Block(*into)
     for title in range(count):
         bounds = words.bounds[words.spans[title, 0] : words.spans[title, 1]]
-        _say(words.text, bounds, scratch, block, title)
+        _fill_title(words.text, bounds, scratch, block, title)
 
 
 def cut(count: int, buffers: Buffers) -> None:
-    """Put the pieces of the so many titles of `buffers.words` into `buffers.pieces`."""
+    """Fill `buffers.pieces` with the pieces of the first `count` titles of `buffers.words`."""
     _fill(count, tuple(buffers.words), buffers.scratch, tuple(buffers.pieces))

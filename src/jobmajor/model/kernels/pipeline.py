@@ -1,6 +1,6 @@
 """Titles to answers as arrays by compiled code: the order in which the kernels work on a block of titles.
 
-Importing this module loads Numba; `coder` does so.
+Importing this module loads Numba.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
 
     Hashes = NDArray[np.uint64]
-    Places = NDArray[np.int64]
+    Indices = NDArray[np.int64]
     Bits = NDArray[np.uint8]
     Arrays = tuple[NDArray[np.int16], NDArray[np.float32], Bits, Bits]
 
-_EXACT, _MODEL = 1, 2  # places in `coding.SOURCES`
+_EXACT, _MODEL = 1, 2  # indices in `coder.SOURCES`
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +43,25 @@ class Plan:
     """What is asked about each title, as the kernels read it; `Compiled.plan` makes it.
 
     Attributes:
-        ends: The codes that shares are made for, as `Kernel.ends` gives them.
-        titles: The listed ones that are answered by what they are listed under, ascending.
-        listings: What that is.
-        levels: Of the codes asked for.
-        own: Hashes of the clean titles that are not answered here, ascending.
+        ends: The codes to compute shares for, as `Kernel.ends` returns them.
+        titles: Hashes of the titles that are answered by what training lists, ascending.
+        listings: What training lists for them.
+        levels: The levels asked for.
+        excluded: Hashes of the clean titles that are left to the caller, ascending.
     """
 
-    ends: Places
+    ends: Indices
     titles: Hashes
     listings: Listings
     levels: Levels
-    own: Hashes
+    excluded: Hashes
 
 
 @dataclass(frozen=True, slots=True)
 class _Answering:
-    """The buffers for one block of titles that `Scoring` has not.
+    """The buffers for one block of titles that `Scoring` does not have.
 
-    `shares`, shape (titles × codes,), are of the codes that answers are made of; `signs` tell what is in the texts.
+    `shares` has shape (titles × codes,); `signs` tells what the texts contain.
     """
 
     shares: NDArray[np.float32]
@@ -69,29 +69,35 @@ class _Answering:
 
     @classmethod
     def make(cls, codes: int) -> _Answering:
-        """Make the buffers: less than 1 MB."""
+        """Return new buffers of less than 1 MB."""
         return cls(np.empty(BLOCK_TITLES * codes, np.float32), judge.signs(BLOCK_TITLES))
 
 
 class Compiled:
-    """A linear model with what it knows of its training, ready to answer; several threads may ask it at once."""
+    """A linear model and what its package knows of its training, compiled; several threads may use it at once."""
 
     def __init__(self, codes: Sequence[str], knowledge: Knowledge, kernel: Kernel) -> None:
         """`codes` are the detailed ones that the kernel scores, in the order of its columns."""
         self._codes, self._knowledge, self._kernel = codes, knowledge, kernel
-        self._known = judge.index(knowledge.listed)
+        self._index = judge.make_index(knowledge.listed)
         self._plans: dict[tuple[tuple[Level, ...], bool], Plan] = {}
         self._idle: list[_Answering] = []
 
-    def plan(self, levels: tuple[Level, ...], own: Iterable[str] = (), *, exact: bool = True) -> Plan:
-        """What `fill` answers; `own` are clean titles that it is to leave, `exact` is as for `Classifier.answer`."""
+    def plan(self, levels: tuple[Level, ...], excluded: Iterable[str] = (), *, exact: bool = True) -> Plan:
+        """Return a plan for `fill`.
+
+        Args:
+            levels: The levels asked for.
+            excluded: Clean titles that `fill` leaves to its caller.
+            exact: As for `Classifier.answer`.
+        """
         if (levels, exact) not in self._plans:
             self._plans[levels, exact] = self._planned(levels, exact=exact)
-        found, leave = self._plans[levels, exact], Packed.of(list(own)).hashes()
-        return replace(found, own=np.sort(leave)) if len(leave) else found
+        found, leave = self._plans[levels, exact], Packed.of(list(excluded)).hashes()
+        return replace(found, excluded=np.sort(leave)) if len(leave) else found
 
     def _planned(self, levels: tuple[Level, ...], *, exact: bool) -> Plan:
-        """Where only major groups are asked for, the kernel need not say how each is split."""
+        """Return a plan without excluded titles; if only major groups are asked for, the kernel does not split them."""
         base: Level = "major" if set(levels) == {"major"} else "detailed"
         columns, firsts, column_of = np.unique(
             [soc.ancestor(code, base) for code in self._codes], return_index=True, return_inverse=True
@@ -106,7 +112,7 @@ class Compiled:
         )
 
     def fill(self, titles: Packed, plan: Plan, into: Arrays) -> NDArray[np.intp]:
-        """Answer the titles, but for those whose places are returned: a user's own; `into` is as `coding.Codes`."""
+        """Fill `into`, a `coder.Codes`, with the answers; return the indices of the plan's excluded titles."""
         batch, first = text.batch(titles), 0
         labels, scores, reasons, sources = into
         left, columns = np.zeros(len(sources), np.bool_), len(plan.ends) - 1
@@ -119,27 +125,27 @@ class Compiled:
                 self._judge((batch, titles, first, count), scoring, signs)
                 shares = answering.shares[: count * columns].reshape(count, columns)
                 self._kernel.score(count, scoring, plan.ends, shares)
-                listed = _places(signs.hashes[:count], plan.titles)
+                listed = _find(signs.hashes[:count], plan.titles)
                 ranked = Ranked(labels[block], scores[block], reasons[block])
                 rank(shares, (listed, signs.marks), plan.listings, plan.levels, ranked)
                 sources[block] = np.where(listed >= 0, _EXACT, _MODEL)
-                left[block] = _places(signs.hashes[:count], plan.own) >= 0
+                left[block] = _find(signs.hashes[:count], plan.excluded) >= 0
                 first += count
         self._idle.append(answering)
         return np.flatnonzero(left)
 
     def _judge(self, block: tuple[Batch, Packed, int, int], scoring: Scoring, signs: Signs) -> None:
-        """Mend the words of so many titles from one on, and mark these titles."""
+        """Mend the words of a block of titles, and mark the titles that can't be answered."""
         (batch, titles, first, count), words = block, scoring.block.words
-        judge.look(count, (batch, first), words, self._known, signs)
+        judge.look(count, (batch, first), words, self._index, signs)
         self._kernel.mend(count, scoring)
-        judge.judge(count, words, self._known, signs)
+        judge.judge(count, words, self._index, signs)
         for row in np.flatnonzero(signs.asks[:count]).tolist():
             _answer(titles, first + row, row, (words, signs))
 
 
 def _answer(titles: Packed, title: int, row: int, block: tuple[Words, Signs]) -> None:
-    """What the kernels could not tell of one title."""
+    """Mark a title by what the kernels can't tell."""
     words, signs = block
     asks = signs.asks[row]
     if asks & judge.IS_ADDRESS and abstain.ADDRESS.fullmatch(titles.title(title)):
@@ -150,21 +156,21 @@ def _answer(titles: Packed, title: int, row: int, block: tuple[Words, Signs]) ->
             signs.marks[row] = judge.FOREIGN
 
 
-def _places(values: Hashes, ascending: Hashes) -> NDArray[np.int64]:
-    """Where each value stands, or -1."""
+def _find(values: Hashes, ascending: Hashes) -> NDArray[np.int64]:
+    """Return the index of each value in `ascending`, or -1."""
     if not len(ascending):
         return np.full(len(values), -1, np.int64)
-    places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
-    return np.where(ascending[places] == values, places, -1)
+    indices = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    return np.where(ascending[indices] == values, indices, -1)
 
 
 def _levels(columns: Sequence[str], asked: Sequence[Level], thresholds: Mapping[Level, float]) -> Levels:
-    order = sorted(range(len(asked)), key=lambda place: -soc.LEVELS.index(asked[place]))
+    order = sorted(range(len(asked)), key=lambda index: -soc.LEVELS.index(asked[index]))
     starts: list[NDArray[np.intp]] = []
     sizes: list[int] = []
-    for place in order:
+    for index in order:
         sizes.append(len(columns))
-        codes, firsts = np.unique([soc.ancestor(code, asked[place]) for code in columns], return_index=True)
+        codes, firsts = np.unique([soc.ancestor(code, asked[index]) for code in columns], return_index=True)
         starts.append(firsts)
         columns = codes.tolist()
     return Levels(
@@ -172,5 +178,5 @@ def _levels(columns: Sequence[str], asked: Sequence[Level], thresholds: Mapping[
         np.concatenate(starts),
         np.array(sizes),
         np.array(order),
-        np.array([thresholds[asked[place]] for place in order], np.float32),
+        np.array([thresholds[asked[index]] for index in order], np.float32),
     )

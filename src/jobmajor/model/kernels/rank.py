@@ -1,6 +1,6 @@
-"""Shares → the best codes of each level and why not to take them, compiled: what `answers.coded` says of many titles.
+"""Shares to the best codes of each level and the reasons to abstain, compiled: what `answers.coded` computes in Python.
 
-That stays the rule; a property test holds this file to it.
+A property test holds this file to `coded`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jobmajor.jit import entry, inner
+from jobmajor.model.answers import NO_CODE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,27 +18,30 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _F = np.float32
-NONE = -1  # a label's place where no code is left
-_UNSURE, _STRANGE = 1, 1  # a reason, and the mark that becomes it; stronger marks are their own reasons
+_UNSURE, _STRANGE = 1, 1  # a reason, and the mark that turns into it; higher marks are reasons as they are
 
 
 class Levels(NamedTuple):
-    """The levels asked for, fine to coarse, of which level i has the codes `bounds[i]` to `bounds[i + 1] - 1`.
+    """The levels asked for, fine to coarse.
 
-    Code c begins at `starts[c]`, which is a column of the shares on the first level and a code of the level before on
-    the others, and ends where the next one of its level begins, the last one with `sizes[i]`. Its answers stand at
-    `places[i]`, and are taken from `thresholds[i]` on.
+    Attributes:
+        bounds: Level i has the codes `bounds[i]` to `bounds[i + 1] - 1`.
+        starts: Where each code begins: a column of the shares on the first level, a code of the level before on the
+            others. A code ends where the next one of its level begins.
+        sizes: Where the last code of each level ends.
+        indices: The index of each level in the arrays of answers.
+        thresholds: The lowest score of each level at which a code is taken.
     """
 
     bounds: NDArray[np.int64]
     starts: NDArray[np.int64]
     sizes: NDArray[np.int64]
-    places: NDArray[np.int64]
+    indices: NDArray[np.int64]
     thresholds: Floats
 
 
 class Listings(NamedTuple):
-    """As in `listed.Listed`; `codes` are columns of the shares."""
+    """Arrays of `listed.Listed`; `codes` are columns of the shares."""
 
     starts: NDArray[np.int32]
     codes: NDArray[np.int16]
@@ -45,7 +49,7 @@ class Listings(NamedTuple):
 
 
 class Ranked(NamedTuple):
-    """As `coding.Codes`, without the sources."""
+    """Arrays of `coder.Codes`, without the sources."""
 
     labels: NDArray[np.int16]
     scores: Floats
@@ -54,26 +58,26 @@ class Ranked(NamedTuple):
 
 @inner
 def _put(shares: Floats, listings: Listings, title: int) -> None:
-    """What training lists for that title, in place of the model's shares."""
+    """Replace the model's shares with the shares that training lists for a title."""
     for column in range(len(shares)):
         shares[column] = 0
-    for place in range(listings.starts[title], listings.starts[title + 1]):
-        shares[listings.codes[place]] += listings.shares[place]
+    for listing in range(listings.starts[title], listings.starts[title + 1]):
+        shares[listings.codes[listing]] += listings.shares[listing]
 
 
 @inner
 def _insert(label: int, score: Any, labels: NDArray[np.int16], scores: Floats) -> None:
-    """Among the best so far, before those with lower scores; the last one falls out."""
-    place = len(labels) - 1
-    while place > 0 and scores[place - 1] < score:
-        labels[place], scores[place] = labels[place - 1], scores[place - 1]
-        place -= 1
-    labels[place], scores[place] = label, score
+    """Insert a label before those with lower scores; the last label drops out."""
+    rank = len(labels) - 1
+    while rank > 0 and scores[rank - 1] < score:
+        labels[rank], scores[rank] = labels[rank - 1], scores[rank - 1]
+        rank -= 1
+    labels[rank], scores[rank] = label, score
 
 
 @inner
 def _sum_up(shares: Floats, starts: NDArray[np.int64], size: int) -> None:
-    """The shares of codes, in place of the shares of what is below them."""
+    """Replace the shares of a level's codes with the shares of the codes above them."""
     for code in range(len(starts)):
         end = starts[code + 1] if code + 1 < len(starts) else size
         total = _F(0)
@@ -84,9 +88,9 @@ def _sum_up(shares: Floats, starts: NDArray[np.int64], size: int) -> None:
 
 @inner
 def _best(shares: Floats, labels: NDArray[np.int16], scores: Floats) -> None:
-    """The best codes, in the classification's order where they are equal; only the first one may have a share of 0."""
-    for place in range(len(labels)):
-        labels[place], scores[place] = NONE, 0
+    """Find the best codes, equal ones in the classification's order; only the first may have a share of 0."""
+    for rank in range(len(labels)):
+        labels[rank], scores[rank] = NO_CODE, 0
     last = len(labels) - 1
     lowest = _F(0)
     for code in range(len(shares)):
@@ -99,21 +103,21 @@ def _best(shares: Floats, labels: NDArray[np.int16], scores: Floats) -> None:
 @entry
 def _rank(shares: Floats, listed: Any, learned: Any, asked: Any, into: Any) -> None:
     listings, levels, ranked = Listings(*learned), Levels(*asked), Ranked(*into)
-    places, marks = listed
+    rows, marks = listed
     for title in range(len(shares)):
-        is_listed = places[title] >= 0
+        is_listed = rows[title] >= 0
         if is_listed:
-            _put(shares[title], listings, places[title])
-        for level in range(len(levels.places)):
-            place, count = levels.places[level], levels.bounds[level + 1] - levels.bounds[level]
+            _put(shares[title], listings, rows[title])
+        for level in range(len(levels.indices)):
+            index, count = levels.indices[level], levels.bounds[level + 1] - levels.bounds[level]
             if count < levels.sizes[level]:
                 starts = levels.starts[levels.bounds[level] : levels.bounds[level + 1]]
                 _sum_up(shares[title], starts, levels.sizes[level])
-            _best(shares[title, :count], ranked.labels[title, place], ranked.scores[title, place])
+            _best(shares[title, :count], ranked.labels[title, index], ranked.scores[title, index])
             reason = np.uint8(0) if is_listed else marks[title]
-            if reason <= _STRANGE and ranked.scores[title, place, 0] < levels.thresholds[level]:
+            if reason <= _STRANGE and ranked.scores[title, index, 0] < levels.thresholds[level]:
                 reason = np.uint8(_UNSURE)
-            ranked.reasons[title, place] = reason
+            ranked.reasons[title, index] = reason
 
 
 def rank(
@@ -126,10 +130,10 @@ def rank(
     """Fill in the answers of some titles.
 
     Args:
-        shares: Shape (titles, columns); they are used up.
-        listed: The place of each title among the listed ones, or -1, and its mark of `kernels.judge`.
-        listings: What is listed.
-        levels: What is asked.
+        shares: Shape (titles, columns); the kernel overwrites them.
+        listed: The index of each title among the listed ones, or -1, and its mark of `kernels.judge`.
+        listings: The listed titles.
+        levels: The levels asked for.
         into: Where the answers go.
     """
     _rank(shares, listed, tuple(listings), tuple(levels), tuple(into))

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 _F = np.float32
 _MOST = 7 * 4 * LONGEST  # pieces of one title
-_FEW = 3  # titles: for more, a product of matrices is the faster way
+_FEW = 3  # titles; for more, a product of matrices is faster
 
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """The buffers for one thread and one block of titles at a time; `found` and `blending` are for one title."""
+    """The buffers of one thread, for one block of titles at a time; `found` and `blending` are for one title."""
 
     block: Buffers
     found: tuple[NDArray[np.int32], Floats]
@@ -48,24 +48,24 @@ class Scoring:
 
 
 class Kernel:
-    """A model, ready to score raw titles; several threads may ask it at once."""
+    """A model, compiled, that scores raw titles; several threads may use it at once."""
 
     def __init__(self, learned: Learned) -> None:
         arrays, tables = learned.arrays, learned.tables
         self._model = ordered(arrays, tables)
-        self._known = Vocabulary(self._model.rows, tables.words, tables.checks, self._model.gains)
+        self._vocabulary = Vocabulary(self._model.rows, tables.words, tables.checks, self._model.gains)
         self._outputs, self._output_bias = arrays.outputs, arrays.output_bias
         self._factors = tuple(_F(getattr(learned.blend, name)) for name in Factors._fields)
         self._major_starts = np.searchsorted(learned.major_of, np.arange(len(arrays.bias) + 1))
-        self._idle: list[Scoring] = []  # made when first needed, then used again: a single title takes less than that
+        self._idle: list[Scoring] = []  # kept for later calls: to make them takes longer than to score one title
 
     def shares(self, titles: Packed, starts: NDArray[np.int64]) -> Floats:
         """Return the share of each code, shape (titles, codes of the level); each row sums to 1.
 
         Args:
             titles: As people write them.
-            starts: Where each code's own detailed codes begin, shape (codes of a level,): all of a level's codes,
-                which is the major groups or below them.
+            starts: Where each code's detailed codes begin, shape (codes of a level,). The codes are all of one level,
+                which is that of the major groups or a finer one.
         """
         ends = self.ends(starts)
         shares = np.empty((len(titles), len(starts)), _F)
@@ -79,7 +79,7 @@ class Kernel:
         return np.append(starts, len(self._output_bias))
 
     def _mended(self, titles: Packed, buffers: Scoring) -> Iterator[tuple[int, int]]:
-        """The titles in blocks, each as its first and the one after its last, when their words are in the buffers."""
+        """Yield the first title of each block and the one after its last, once its words are in the buffers."""
         raw, first = batch(titles), 0
         while first < len(titles):
             count = clean(raw, first, buffers.block)
@@ -88,8 +88,8 @@ class Kernel:
             first += count
 
     def mend(self, count: int, buffers: Scoring) -> None:
-        """Leave of so many cleaned titles the words that the model reads."""
-        mend(count, buffers.block.words, self._known)
+        """Mend the words of `count` cleaned titles, and drop the words of rank."""
+        mend(count, buffers.block.words, self._vocabulary)
 
     @contextmanager
     def buffers(self) -> Iterator[Scoring]:
@@ -102,18 +102,18 @@ class Kernel:
         self._idle.append(found)
 
     def _made(self) -> Scoring:
-        codes, lanes, majors = len(self._output_bias), len(self._model.bias), len(self._major_starts) - 1
+        codes, padded_majors, majors = len(self._output_bias), len(self._model.bias), len(self._major_starts) - 1
         hidden = np.empty((BLOCK_TITLES, len(self._model.hidden_bias)), _F)
         return Scoring(
             Buffers.make(),
             (np.empty(_MOST, np.int32), np.empty(_MOST, _F)),
-            BlockEvidence(np.empty((BLOCK_TITLES, lanes), _F), np.empty((BLOCK_TITLES, codes), _F), hidden),
+            BlockEvidence(np.empty((BLOCK_TITLES, padded_majors), _F), np.empty((BLOCK_TITLES, codes), _F), hidden),
             np.empty((BLOCK_TITLES, codes), _F),
             (np.empty((3, codes), _F), np.empty((3, majors), _F), np.empty(majors, _F)),
         )
 
     def score(self, count: int, buffers: Scoring, ends: NDArray[np.int64], shares: Floats) -> None:
-        """The shares of so many mended titles; `ends` are `self.ends` of a level."""
+        """Fill `shares` for `count` mended titles; `ends` is what `self.ends` returned for the level."""
         cut(count, buffers.block)
         said, scores = buffers.evidence, buffers.scores[:count]
         fill(count, tuple(buffers.block.pieces), tuple(self._model), buffers.found, tuple(said))

@@ -1,4 +1,4 @@
-"""A batch of packed titles as the kernels read it, without a Python object for each title."""
+"""A batch of packed titles, as the kernels read it: without a Python object for each title."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Batch(NamedTuple):
 
 @entry
 def _mark_foreign(data: Bytes, starts: NDArray[np.int64], found: NDArray[np.bool_]) -> None:
-    """Mark each title that holds other bytes than ASCII in the part that is read."""
+    """Mark each title that has bytes beyond ASCII in the part that is read."""
     for title in range(len(found)):
         most = np.uint8(0)
-        for place in range(starts[title], min(starts[title + 1], starts[title] + LONGEST)):
-            most = max(most, data[place])
+        for position in range(starts[title], min(starts[title + 1], starts[title] + LONGEST)):
+            most = max(most, data[position])
         found[title] = most >= 128
 
 
@@ -47,5 +47,5 @@ def batch(titles: Packed) -> Batch:
     _mark_foreign(data, starts, marked)
     foreign = np.flatnonzero(marked)
     clean_of[foreign] = np.arange(len(foreign))
-    clean = Packed.of([normalise(titles.title(place))[:LONGEST] for place in foreign.tolist()])
+    clean = Packed.of([normalise(titles.title(index))[:LONGEST] for index in foreign.tolist()])
     return Batch(data, starts, clean.data, clean.starts, clean_of)
