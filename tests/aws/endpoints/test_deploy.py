@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from jobmajor.aws.registry import PackageGroup
 from jobmajor.errors import PromotionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.aws.conftest import Versions
 
@@ -343,9 +344,8 @@ def test_deployment_that_is_killed_anywhere_goes_on_to_the_same_end(
 
 @pytest.mark.slow
 def test_lost_replies_make_nothing_twice(approved: Account, names: Names) -> None:
-    lost = lose_first_replies(approved)
-
-    deploying.deploy(approved, names, Plan(1))
+    with first_replies_lost(approved) as lost:
+        deploying.deploy(approved, names, Plan(1))
 
     made = {"CreateModel", "CreateEndpointConfig", "CreateEndpoint", "PutMetricAlarm", "PutScalingPolicy"}
     assert made <= set(lost)
@@ -359,8 +359,12 @@ def test_lost_replies_make_nothing_twice(approved: Account, names: Names) -> Non
     }
 
 
-def lose_first_replies(account: Account) -> list[str]:
-    """Send every request twice, as botocore does where the first reply got lost; the operations, as they were lost."""
+@contextmanager
+def first_replies_lost(account: Account) -> Iterator[list[str]]:
+    """Send every request twice, as botocore does after a lost reply; yield the operations whose reply was lost.
+
+    The clients are shared by all tests of the process, so they must not go on sending twice.
+    """
     lost: list[str] = []
 
     def again(attempts: int, operation: Any, **_: Any) -> float | None:
@@ -369,9 +373,14 @@ def lose_first_replies(account: Account) -> list[str]:
         lost.append(operation.name)
         return 0.0
 
-    for service in (SAGEMAKER, SCALING, ALARMS):
-        account.client(service).meta.events.register_first("needs-retry.*", again)
-    return lost
+    events = [account.client(service).meta.events for service in (SAGEMAKER, SCALING, ALARMS)]
+    for each in events:
+        each.register_first("needs-retry.*", again)
+    try:
+        yield lost
+    finally:
+        for each in events:
+            each.unregister("needs-retry.*", again)
 
 
 # --- Away again
