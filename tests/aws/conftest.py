@@ -133,9 +133,9 @@ def account(moto: str, moto_caller: str, moto_client: Callable[[str], Any]) -> c
 
 
 @pytest.fixture
-def rehearsal() -> calls.Account:
+def dry_account() -> calls.Account:
     """Takes every request and sends none."""
-    return calls.rehearse(REGION, ACCOUNT_ID)
+    return calls.dry_account(REGION, ACCOUNT_ID)
 
 
 @pytest.fixture

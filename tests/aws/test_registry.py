@@ -221,10 +221,10 @@ def test_missing_group_is_refused_by_name(account: Account, names: Names) -> Non
         PackageGroup(account, names).packages()
 
 
-def test_dry_run_shows_the_approval_and_sends_nothing(rehearsal: Account, names: Names) -> None:
-    PackageGroup(rehearsal, names).approve(4, "why not")
+def test_dry_run_shows_the_approval_and_sends_nothing(dry_account: Account, names: Names) -> None:
+    PackageGroup(dry_account, names).approve(4, "why not")
 
-    (call,) = rehearsal.sent
+    (call,) = dry_account.sent
     assert call.operation == "UpdateModelPackage"
     assert call.parameters == {
         "ModelPackageArn": "arn:aws:sagemaker:us-east-1:123456789012:model-package/test-job-major-clf-model-group/4",

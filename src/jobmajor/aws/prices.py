@@ -100,21 +100,21 @@ class Estimate:
             yield f"  {cost.line()}"
 
 
-def read(own: Path | None = None) -> Table:
-    """Read the bundled price table; prices from the file `own` take precedence.
+def read(extra: Path | None = None) -> Table:
+    """Read the bundled price table; prices from the file `extra` take precedence.
 
     Raises:
         InputError: The file doesn't exist or isn't a price table.
     """
     bundled = _read(TABLE)
-    if own is None:
+    if extra is None:
         return bundled
-    mine = _read(own)
+    custom = _read(extra)
     regions = {
-        region: {**bundled.regions.get(region, {}), **mine.regions.get(region, {})}
-        for region in bundled.regions.keys() | mine.regions.keys()
+        region: {**bundled.regions.get(region, {}), **custom.regions.get(region, {})}
+        for region in bundled.regions.keys() | custom.regions.keys()
     }
-    return Table(mine.as_of, f"{mine.source} ({own}); what it lacks: {bundled.source} ({bundled.as_of})", regions)
+    return Table(custom.as_of, f"{custom.source} ({extra}); what it lacks: {bundled.source} ({bundled.as_of})", regions)
 
 
 def _read(path: Path) -> Table:
@@ -142,7 +142,7 @@ def _price(body: Mapping[str, Any]) -> Price:
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class _Estimator:
     """Estimates requests with one table and region; each kind of request has a method."""
 
     table: Table
@@ -199,10 +199,10 @@ class _Desk:
             return
         values = {item["Name"]: item.get("DefaultValue") for item in body.get("Parameters", ())}
         values |= {item["Name"]: item["Value"] for item in parameters.get("PipelineParameters", ())}
-        looks = {"Processing": self.processing, "Training": self.training, "Tuning": self.tuning}
+        by_type = {"Processing": self.processing, "Training": self.training, "Tuning": self.tuning}
         for step in body.get("Steps", ()):
-            if look := looks.get(step["Type"]):
-                yield from look(_bound(step["Arguments"], values), f"each run, step {step['Name']}")
+            if costs_of := by_type.get(step["Type"]):
+                yield from costs_of(_bound(step["Arguments"], values), f"each run, step {step['Name']}")
 
     def stack(self, parameters: Mapping[str, Any]) -> Iterator[Cost]:
         template = parameters.get("TemplateBody")
@@ -233,19 +233,19 @@ def _bound(value: Any, values: Mapping[str, Any]) -> Any:
     return values[name] if name in values else {key: _bound(item, values) for key, item in value.items()}
 
 
-_LOOKS: Final[Mapping[str, Callable[[_Desk, Mapping[str, Any]], Iterator[Cost]]]] = {
-    "CreateEndpointConfig": _Desk.endpoint_config,
-    "CreateProcessingJob": _Desk.processing,
-    "CreateTrainingJob": _Desk.training,
-    "CreateHyperParameterTuningJob": _Desk.tuning,
-    "CreateTransformJob": _Desk.transform,
-    "CreatePipeline": _Desk.pipeline,
-    "UpdatePipeline": _Desk.pipeline,
-    "StartPipelineExecution": _Desk.pipeline,
-    "CreateStack": _Desk.stack,
-    "UpdateStack": _Desk.stack,
-    "PutMetricAlarm": _Desk.alarm,
-    "CreateProject": _Desk.build,
+_BY_OPERATION: Final[Mapping[str, Callable[[_Estimator, Mapping[str, Any]], Iterator[Cost]]]] = {
+    "CreateEndpointConfig": _Estimator.endpoint_config,
+    "CreateProcessingJob": _Estimator.processing,
+    "CreateTrainingJob": _Estimator.training,
+    "CreateHyperParameterTuningJob": _Estimator.tuning,
+    "CreateTransformJob": _Estimator.transform,
+    "CreatePipeline": _Estimator.pipeline,
+    "UpdatePipeline": _Estimator.pipeline,
+    "StartPipelineExecution": _Estimator.pipeline,
+    "CreateStack": _Estimator.stack,
+    "UpdateStack": _Estimator.stack,
+    "PutMetricAlarm": _Estimator.alarm,
+    "CreateProject": _Estimator.build,
 }
 
 
@@ -258,28 +258,29 @@ def estimate(calls: Iterable[Call], table: Table, region: str, definition: Mappi
         region: The region that the requests go to.
         definition: The definition of the pipeline that a start would run, if it is known.
     """
-    found, desk = list(calls), _Desk(table, region, definition)
+    found, estimator = list(calls), _Estimator(table, region, definition)
     costs = [
         cost
         for call in found
-        if (look := _LOOKS.get(call.operation)) and (call.service, call.operation) != ("sagemaker", "CreateProject")
-        for cost in look(desk, call.parameters)
+        if (costs_of := _BY_OPERATION.get(call.operation))
+        and (call.service, call.operation) != ("sagemaker", "CreateProject")
+        for cost in costs_of(estimator, call.parameters)
     ]
-    return Estimate((*costs, *_stored(desk, found)), table.as_of, table.source, region)
+    return Estimate((*costs, *_stored(estimator, found)), table.as_of, table.source, region)
 
 
-def _stored(desk: _Desk, calls: Iterable[Call]) -> Iterator[Cost]:
+def _stored(estimator: _Estimator, calls: Iterable[Call]) -> Iterator[Cost]:
     """Yield the costs of uploads to S3: the requests once, the bytes each month."""
     puts = [call.parameters for call in calls if call.service == "s3" and call.operation in _PUTS]
     if not puts:
         return
-    yield desk.cost("s3/put", f"S3, {len(puts)} × PUT or POST", len(puts), "upload")
+    yield estimator.cost("s3/put", f"S3, {len(puts)} × PUT or POST", len(puts), "upload")
     sizes = [_size(parameters) for parameters in puts]
     if None in sizes:
         yield Cost("S3, what is kept", None, "month")
     else:
         kept = sum(size for size in sizes if size) / _GB
-        yield desk.cost("s3/storage", f"S3, {kept:.6f} GB kept", kept, "month")
+        yield estimator.cost("s3/storage", f"S3, {kept:.6f} GB kept", kept, "month")
 
 
 def _size(parameters: Mapping[str, Any]) -> int | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WAITING, APPROVED, REJECTED = STATUSES
 _MAX_EVALUATION_BYTES: Final = 64 * 2**20
 _NOTE_CHARACTERS: Final = 1024  # the limit of ApprovalDescription
-_KNOWN_SHOWN: Final = 10
+_MAX_LISTED: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ class PackageGroup:
         """Return a version; an unknown number raises AwsInputError, which lists the known ones."""
         found = self.account.find("sagemaker", "DescribeModelPackage", ModelPackageName=self._arn(number))
         if self.account.dry:
-            return self._rehearsed(number)
+            return self._placeholder(number)
         if found is None:
-            known = sorted(self._summaries())[-_KNOWN_SHOWN:]
+            known = sorted(self._summaries())[-_MAX_LISTED:]
             raise AwsInputError(
                 f"{self.name} has no version {number}: name one of {', '.join(map(str, known)) or 'none yet'}"
             )
@@ -123,11 +123,11 @@ class PackageGroup:
         """
         package = self.get(number)
         package.require_passed()
-        return self._settle(package, APPROVED, note)
+        return self._set_status(package, APPROVED, note)
 
     def reject(self, number: int, note: str = "") -> Package:
         """Reject a version and return it: it can't be deployed any more; endpoints that serve it keep running."""
-        return self._settle(self.get(number), REJECTED, note)
+        return self._set_status(self.get(number), REJECTED, note)
 
     def deployable(self, number: int) -> Package:
         """Return a version that may be deployed: approved, and passed by the gate.
@@ -142,7 +142,7 @@ class PackageGroup:
             raise PromotionRefused(number, (fault,))
         return package
 
-    def _settle(self, package: Package, status: str, note: str) -> Package:
+    def _set_status(self, package: Package, status: str, note: str) -> Package:
         if package.status == status:
             return package
         # The request contains all properties: the service might drop the others, and the threshold must stay.
@@ -195,7 +195,7 @@ class PackageGroup:
             decision=_decision(evaluation, metadata.get("TestScoreThreshold")),
         )
 
-    def _rehearsed(self, number: int) -> Package:
+    def _placeholder(self, number: int) -> Package:
         """Return a dry run's placeholder for a version that exists, is approved and passed."""
         return Package(number, self._arn(number), WAITING, "", "", "", None, {}, {}, {"passed": True, "reasons": []})
 

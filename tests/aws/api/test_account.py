@@ -14,14 +14,14 @@ from jobmajor.aws.api import account as calls
 from jobmajor.aws.api import checks, refusals
 from jobmajor.aws.api.errors import (
     AccessDenied,
-    AlreadyThere,
+    AlreadyExists,
     AwsError,
     AwsInputError,
     BadCall,
     CallFailed,
     NoCredentials,
     NoRegion,
-    NotThere,
+    NotFound,
     TimedOut,
     WrongAccount,
 )
@@ -90,36 +90,36 @@ def test_operation_that_botocore_lacks_says_what_to_install() -> None:
         Call("sagemaker", "CreateMiracle", {})
 
 
-def test_stand_in_is_taken_in_a_rehearsal_and_nowhere_else(rehearsal: Account, account: Account) -> None:
-    made = rehearsal.change("sagemaker", "CreateModelPackageGroup", ModelPackageGroupName="group")
+def test_stand_in_is_taken_in_a_rehearsal_and_nowhere_else(dry_account: Account, account: Account) -> None:
+    made = dry_account.change("sagemaker", "CreateModelPackageGroup", ModelPackageGroupName="group")
     later = {"ResourceArn": made["ModelPackageGroupArn"], "Tags": [{"Key": "a", "Value": "b"}]}
 
-    rehearsal.change("sagemaker", "AddTags", **later)
+    dry_account.change("sagemaker", "AddTags", **later)
 
     assert made == {"ModelPackageGroupArn": "<ModelPackageGroupArn>"}
-    assert [call.operation for call in rehearsal.sent] == ["CreateModelPackageGroup", "AddTags"]
+    assert [call.operation for call in dry_account.sent] == ["CreateModelPackageGroup", "AddTags"]
     with pytest.raises(BadCall, match="ResourceArn"):
         account.change("sagemaker", "AddTags", **later)
 
 
-def test_rehearsal_checks_as_the_real_thing_does(rehearsal: Account) -> None:
+def test_rehearsal_checks_as_the_real_thing_does(dry_account: Account) -> None:
     with pytest.raises(BadCall, match="ModelName"):
-        rehearsal.change("sagemaker", "CreateModel", **{**MODEL, "ModelName": "a b"})
+        dry_account.change("sagemaker", "CreateModel", **{**MODEL, "ModelName": "a b"})
 
 
-def test_rehearsal_finds_nothing_and_reads_stand_ins(rehearsal: Account) -> None:
-    found = rehearsal.find("sagemaker", "DescribeModel", ModelName="one")
-    read = rehearsal.read("sagemaker", "DescribeEndpoint", EndpointName="one")
-    listed = list(rehearsal.pages("sagemaker", "ListModels", "Models"))
+def test_rehearsal_finds_nothing_and_reads_stand_ins(dry_account: Account) -> None:
+    found = dry_account.find("sagemaker", "DescribeModel", ModelName="one")
+    read = dry_account.read("sagemaker", "DescribeEndpoint", EndpointName="one")
+    listed = list(dry_account.pages("sagemaker", "ListModels", "Models"))
 
-    assert (found, listed, rehearsal.sent) == (None, [], [])
+    assert (found, listed, dry_account.sent) == (None, [], [])
     assert (read["EndpointArn"], read["ProductionVariants"]) == ("<EndpointArn>", [])
 
 
 def test_rehearsal_needs_neither_boto3_nor_credentials() -> None:
     code = (
         "import sys; sys.modules['boto3'] = None; from jobmajor.aws.api import account as calls;"
-        f"calls.rehearse().change('sagemaker', 'CreateModel', **{MODEL!r})"
+        f"calls.dry_account().change('sagemaker', 'CreateModel', **{MODEL!r})"
     )
 
     assert python(code).returncode == 0
@@ -159,7 +159,7 @@ def test_what_is_not_there_is_none_to_find_and_an_error_to_read(
     found = account.find(service, operation, **parameters)
 
     assert found is None
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         account.read(service, operation, **parameters)
 
 
@@ -209,7 +209,7 @@ def test_creating_the_same_again_counts_as_done(
 def test_taken_name_of_something_else_is_refused_and_says_what_differs(account: Account) -> None:
     account.change("sagemaker", "CreatePipeline", **PIPELINE)
 
-    with pytest.raises(AlreadyThere, match=r"RoleArn \(asked for .*somebody2, there is .*somebody\)") as caught:
+    with pytest.raises(AlreadyExists, match=r"RoleArn \(asked for .*somebody2, there is .*somebody\)") as caught:
         account.change("sagemaker", "CreatePipeline", **{**PIPELINE, "RoleArn": f"{ROLE}2"})
 
     assert len(caught.value.differences) == 1
@@ -226,7 +226,7 @@ def test_model_whose_creation_was_answered_already_is_taken_if_it_is_the_same(st
         )
 
     existing = stubbed.change("sagemaker", "CreateModel", **MODEL)
-    with pytest.raises(AlreadyThere, match=r"PrimaryContainer\.Image"):
+    with pytest.raises(AlreadyExists, match=r"PrimaryContainer\.Image"):
         stubbed.change("sagemaker", "CreateModel", **MODEL)
 
     assert existing["ModelArn"] == described["ModelArn"]
@@ -268,7 +268,7 @@ def test_list_without_pages_gives_its_items_too(account: Account) -> None:
 
     listed = account.pages("s3", "GetBucketTagging", "TagSet", Bucket="bucket")
 
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         list(listed)
     assert [item["Key"] for item in account.pages("s3", "ListObjectsV2", "Contents", Bucket="bucket")] == ["a"]
 
@@ -291,8 +291,8 @@ def test_waiting_ends_at_its_limit_with_one_line(account: Account) -> None:
     assert account.clock.now() == 30
 
 
-def test_rehearsal_waits_for_nothing(rehearsal: Account) -> None:
-    assert rehearsal.wait(lambda: 7, lambda _: False, describe="never", limit_s=1e9) == 7
+def test_rehearsal_waits_for_nothing(dry_account: Account) -> None:
+    assert dry_account.wait(lambda: 7, lambda _: False, describe="never", limit_s=1e9) == 7
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -1,4 +1,4 @@
-"""Scoring in S3: what is asked of the service, when, and for which parts; no job of moto's is believed."""
+"""ScoringJob in S3: what is asked of the service, when, and for which parts; no job of moto's is believed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from jobmajor.aws import prices
 from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.aws.batch import processing
-from jobmajor.aws.batch.processing import Batch, ScoringFailed
+from jobmajor.aws.batch.processing import ScoringFailed, ScoringRequest
 from jobmajor.aws.names import Names
 from jobmajor.aws.registry import PackageGroup
 from jobmajor.cli.main import main
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jobmajor.aws.api.account import Account
 
 REGION, ACCOUNT_ID = "us-east-1", "123456789012"
-ASKED = Batch(3, "s3://bkt/titles", "s3://bkt/out", instances=4)
+ASKED = ScoringRequest(3, "s3://bkt/titles", "s3://bkt/out", instances=4)
 PARTS = ("a.parquet", "b.csv", "deep/c.jsonl")
 
 
@@ -33,7 +33,7 @@ class Scripted:
 
     def __init__(self, stubbed: Stubbed, names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
         self.stubbed, self.names = stubbed, names
-        package = processing._package(rehearsed(), names, 3)
+        package = processing._package(dry_account(), names, 3)
         monkeypatch.setattr(PackageGroup, "deployable", lambda *_: package)
         self.package = package
 
@@ -53,14 +53,14 @@ class Scripted:
         return job_name(self.names)
 
 
-def rehearsed() -> Account:
-    from jobmajor.aws.api.account import rehearse  # noqa: PLC0415 - beside its one use
+def dry_account() -> Account:
+    from jobmajor.aws.api.account import dry_account  # noqa: PLC0415 - beside its one use
 
-    return rehearse(REGION, ACCOUNT_ID)
+    return dry_account(REGION, ACCOUNT_ID)
 
 
 def job_name(names: Names) -> str:
-    account = rehearsed()
+    account = dry_account()
     processing.start(account, names, ASKED)
     return str(account.sent[-1].parameters["ProcessingJobName"])
 
@@ -90,7 +90,7 @@ def started(script: Scripted, name: str) -> None:
 
 
 def test_parts_are_shared_out_and_answers_go_up_as_they_are_done(names: Names) -> None:
-    account = rehearsed()
+    account = dry_account()
 
     found = processing.start(account, names, ASKED)
 
@@ -171,15 +171,15 @@ def test_folder_without_parts_is_refused(script: Scripted) -> None:
 def test_other_level_model_or_source_is_another_folder(names: Names) -> None:
     wanted = [
         ASKED,
-        Batch(4, ASKED.source, ASKED.target),
-        Batch(3, ASKED.source, ASKED.target, "minor"),
-        Batch(3, "s3://bkt/x", ASKED.target),
+        ScoringRequest(4, ASKED.source, ASKED.target),
+        ScoringRequest(3, ASKED.source, ASKED.target, "minor"),
+        ScoringRequest(3, "s3://bkt/x", ASKED.target),
     ]
 
-    targets = {processing.start(rehearsed(), names, each).target for each in wanted}
+    targets = {processing.start(dry_account(), names, each).target for each in wanted}
 
     assert len(targets) == len(wanted)
-    assert processing.start(rehearsed(), names, Batch(3, "s3://bkt/titles/", ASKED.target)).target in targets
+    assert processing.start(dry_account(), names, ScoringRequest(3, "s3://bkt/titles/", ASKED.target)).target in targets
 
 
 @pytest.mark.parametrize("status", ["Failed", "Stopped"])
@@ -199,7 +199,7 @@ def test_what_the_service_would_refuse_is_refused_at_once(change: dict[str, Any]
     values = {"version": 1, "source": "s3://b/k", "target": "s3://b/o", **change}
 
     with pytest.raises(AwsInputError, match=r"--(input|output|instances): found"):
-        Batch(**values)
+        ScoringRequest(**values)
 
 
 # What it costs
@@ -207,7 +207,7 @@ def test_what_the_service_would_refuse_is_refused_at_once(change: dict[str, Any]
 
 def test_estimate_follows_from_its_assumptions() -> None:
     table = prices.Table("2024-12", "x", {REGION: {"sagemaker/ml.c5.9xlarge": prices.Price(2.0, "instance hour")}})
-    asked = Batch(1, "s3://b/k", "s3://b/o", instances=2)
+    asked = ScoringRequest(1, "s3://b/k", "s3://b/o", instances=2)
     seconds = 3000  # on 2 × 18 cores, after ten minutes of starting
     titles = seconds * 36 * processing.TITLES_PER_CORE_S
 
@@ -219,7 +219,7 @@ def test_estimate_follows_from_its_assumptions() -> None:
 
 
 def test_rate_of_ones_own_takes_the_assumed_ones_place_in_an_estimate() -> None:
-    asked, table = Batch(1, "s3://b/k", "s3://b/o"), prices.read()
+    asked, table = ScoringRequest(1, "s3://b/k", "s3://b/o"), prices.read()
     assumed, ten = (
         processing.estimate(1e12, asked, table, REGION, processing.TITLES_PER_CORE_S * rate) for rate in (1, 10)
     )
@@ -231,7 +231,9 @@ def test_rate_of_ones_own_takes_the_assumed_ones_place_in_an_estimate() -> None:
 
 def test_instance_type_of_unknown_size_has_no_estimate() -> None:
     with pytest.raises(AwsInputError, match=r"ml\.x9\.large has no estimate"):
-        processing.estimate(1, Batch(1, "s3://b/k", "s3://b/o", instance_type="ml.x9.large"), prices.read(), REGION)
+        processing.estimate(
+            1, ScoringRequest(1, "s3://b/k", "s3://b/o", instance_type="ml.x9.large"), prices.read(), REGION
+        )
 
 
 def test_command_says_the_cost_of_a_billion_titles_and_starts_nothing(
@@ -243,7 +245,7 @@ def test_command_says_the_cost_of_a_billion_titles_and_starts_nothing(
     status = main(words)
 
     found = json.loads(capsys.readouterr().out)
-    expected = processing.estimate(1e9, Batch(1, "s3://b/k", "s3://b/o", instances=8), prices.read(), REGION)
+    expected = processing.estimate(1e9, ScoringRequest(1, "s3://b/k", "s3://b/o", instances=8), prices.read(), REGION)
     assert status == 0
     assert found == expected.to_dict()
 

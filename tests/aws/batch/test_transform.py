@@ -9,7 +9,7 @@ import pytest
 
 from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.aws.batch import transform
-from jobmajor.aws.batch.transform import Batch
+from jobmajor.aws.batch.transform import TransformRequest
 from jobmajor.aws.endpoints import model as models
 from jobmajor.aws.endpoints.endpoint import DeploymentFailed
 from jobmajor.aws.names import Names
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from jobmajor.aws.api.account import Account
     from jobmajor.settings import Settings
 
-BATCH = Batch(3, "s3://bucket/titles/", "s3://bucket/answers")
+BATCH = TransformRequest(3, "s3://bucket/titles/", "s3://bucket/answers")
 
 
-def job(names: Names, rehearsal: Account, attempt: int = 1) -> dict[str, Any]:
+def job(names: Names, dry_account: Account, attempt: int = 1) -> dict[str, Any]:
     """BATCH's request."""
-    model = models.request(names, PackageGroup(rehearsal, names).get(3), is_isolated=True)["ModelName"]
+    model = models.request(names, PackageGroup(dry_account, names).get(3), is_isolated=True)["ModelName"]
     return transform.request(names, BATCH, model, attempt)
 
 
@@ -91,18 +91,18 @@ def test_keys_of_the_settings_encrypt_answers_and_disks(settings: Settings) -> N
     assert made["TransformResources"]["VolumeKmsKeyId"] == "disk"
 
 
-def test_dry_run_makes_a_model_and_a_job(rehearsal: Account, names: Names) -> None:
-    name = transform.start(rehearsal, names, BATCH)
+def test_dry_run_makes_a_model_and_a_job(dry_account: Account, names: Names) -> None:
+    name = transform.start(dry_account, names, BATCH)
 
-    assert [call.operation for call in rehearsal.sent] == ["CreateModel", "CreateTransformJob"]
-    assert transform.wait(rehearsal, name) == "rehearsed"
+    assert [call.operation for call in dry_account.sent] == ["CreateModel", "CreateTransformJob"]
+    assert transform.wait(dry_account, name) == "dry run"
 
 
 @pytest.mark.parametrize("status", ["InProgress", "Completed", "Stopping"])
 def test_job_that_runs_or_is_done_is_not_started_again(
-    stubbed: Stubbed, names: Names, script: Script, rehearsal: Account, status: str
+    stubbed: Stubbed, names: Names, script: Script, dry_account: Account, status: str
 ) -> None:
-    wanted = job(names, rehearsal)
+    wanted = job(names, dry_account)
     script.version(3)
     script.model(wanted["ModelName"], 3)
     seen(script, wanted["TransformJobName"], status)
@@ -112,9 +112,9 @@ def test_job_that_runs_or_is_done_is_not_started_again(
 
 
 def test_job_that_failed_is_tried_anew_under_the_next_name(
-    stubbed: Stubbed, names: Names, script: Script, rehearsal: Account
+    stubbed: Stubbed, names: Names, script: Script, dry_account: Account
 ) -> None:
-    first, second = job(names, rehearsal), job(names, rehearsal, 2)
+    first, second = job(names, dry_account), job(names, dry_account, 2)
     script.version(3)
     script.model(first["ModelName"], 3)
     seen(script, first["TransformJobName"], "Failed")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobmajor.aws.api.account import Account
-    from jobmajor.aws.cleanup.tagged import Kind, Thing
+    from jobmajor.aws.cleanup.tagged import Resource, ResourceKind
 
 REGION, ACCOUNT_ID = "us-east-1", "123456789012"
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -30,7 +30,7 @@ UNKNOWN_TO_MOTO = {"model group", "monitoring schedule", "project", "version"}
 KINDS = tuple(kind for kind in cleanup.KINDS if kind.name not in UNKNOWN_TO_MOTO)
 
 
-def only(*names: str) -> Sequence[Kind]:
+def only(*names: str) -> Sequence[ResourceKind]:
     found = tuple(kind for kind in cleanup.KINDS if kind.name in names)
     assert len(found) == len(names)
     return found
@@ -158,8 +158,8 @@ def test_listing_takes_nothing_away_and_names_each_thing_once(account: Account, 
     found = cleanup.listing(account, names, KINDS)
 
     assert len(account.sent) == before
-    assert len({(thing.kind, thing.name) for thing in found}) == len(found)
-    (bucket,) = [thing for thing in found if thing.kind == "bucket"]
+    assert len({(resource.kind, resource.name) for resource in found}) == len(found)
+    (bucket,) = [resource for resource in found if resource.kind == "bucket"]
     assert bucket.detail.startswith("3 objects")  # two versions and a delete marker
     assert found[-1].kind == "stack"
 
@@ -181,8 +181,8 @@ def test_cleanup_that_was_killed_half_way_finishes_when_run_again(
     class Killed(Exception):
         pass
 
-    def kill(thing: Thing) -> None:
-        if thing.kind == "pipeline":
+    def kill(resource: Resource) -> None:
+        if resource.kind == "pipeline":
             raise Killed
 
     stack.bootstrap(account, names, body=template.supported)
@@ -235,10 +235,10 @@ def test_running_execution_is_stopped_and_waited_for(stubbed: Any, names: Names)
         stubbed.expect("sagemaker", "DescribePipelineExecution", {"PipelineExecutionStatus": status})
 
     (kind,) = only("execution")
-    (thing,) = kind.find(stubbed, names)
-    kind.remove(stubbed, thing)
+    (resource,) = kind.find(stubbed, names)
+    kind.remove(stubbed, resource)
 
-    assert thing.name.endswith("/running12345")
+    assert resource.name.endswith("/running12345")
 
 
 @pytest.mark.parametrize(
@@ -263,8 +263,8 @@ def test_running_jobs_are_stopped(stubbed: Any, names: Names, name: str, service
     stubbed.expect("sagemaker", f"Stop{service_name}", {}, **{f"{service_name}Name": "x"})
 
     (kind,) = only(name)
-    for thing in tuple(kind.find(stubbed, names)):
-        kind.remove(stubbed, thing)
+    for resource in tuple(kind.find(stubbed, names)):
+        kind.remove(stubbed, resource)
 
 
 def test_versions_go_before_their_group(stubbed: Any, names: Names) -> None:
@@ -286,8 +286,8 @@ def test_versions_go_before_their_group(stubbed: Any, names: Names) -> None:
     stubbed.expect("sagemaker", "DeleteModelPackageGroup", {}, ModelPackageGroupName=names.group)
 
     for kind in only("version", "model group"):
-        for thing in tuple(kind.find(stubbed, names)):
-            kind.remove(stubbed, thing)
+        for resource in tuple(kind.find(stubbed, names)):
+            kind.remove(stubbed, resource)
 
 
 def test_project_is_deleted_and_waited_for(stubbed: Any, names: Names) -> None:
@@ -303,8 +303,8 @@ def test_project_is_deleted_and_waited_for(stubbed: Any, names: Names) -> None:
         stubbed.expect("sagemaker", "DescribeProject", found)
 
     (kind,) = only("project")
-    for thing in tuple(kind.find(stubbed, names)):
-        kind.remove(stubbed, thing)
+    for resource in tuple(kind.find(stubbed, names)):
+        kind.remove(stubbed, resource)
 
 
 def endpoint(status: str) -> dict[str, Any]:
@@ -321,7 +321,7 @@ def test_endpoint_that_is_being_updated_is_deleted_after_that(stubbed: Any, name
     stubbed.refuse("sagemaker", "DescribeEndpoint", "ValidationException", "Could not find endpoint x")
 
     (kind,) = only("endpoint")
-    kind.remove(stubbed, tagged.Thing("endpoint", "x"))
+    kind.remove(stubbed, tagged.Resource("endpoint", "x"))
 
 
 def test_endpoint_that_another_cleanup_deletes_is_waited_for(stubbed: Any, names: Names) -> None:
@@ -330,7 +330,7 @@ def test_endpoint_that_another_cleanup_deletes_is_waited_for(stubbed: Any, names
         stubbed.refuse("sagemaker", operation, "ValidationException", "Could not find endpoint x")
 
     (kind,) = only("endpoint")
-    kind.remove(stubbed, tagged.Thing("endpoint", "x"))
+    kind.remove(stubbed, tagged.Resource("endpoint", "x"))
 
 
 def test_object_that_cannot_be_deleted_is_named(stubbed: Any, names: Names) -> None:
@@ -341,7 +341,7 @@ def test_object_that_cannot_be_deleted_is_named(stubbed: Any, names: Names) -> N
 
     (kind,) = only("bucket")
     with pytest.raises(AwsError, match="1 objects of b stay, k: no"):
-        kind.remove(stubbed, tagged.Thing("bucket", "b"))
+        kind.remove(stubbed, tagged.Resource("bucket", "b"))
 
 
 @pytest.mark.parametrize(

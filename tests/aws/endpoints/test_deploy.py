@@ -68,10 +68,10 @@ NOTHING: dict[str, Any] = {"models": [], "configs": [], "endpoints": [], "alarms
 # --- What is made
 
 
-def test_dry_run_shows_all_that_a_first_deployment_makes(rehearsal: Account, names: Names) -> None:
-    deploying.deploy(rehearsal, names, Plan(3))
+def test_dry_run_shows_all_that_a_first_deployment_makes(dry_account: Account, names: Names) -> None:
+    deploying.deploy(dry_account, names, Plan(3))
 
-    assert operations(rehearsal) == [
+    assert operations(dry_account) == [
         "CreateModel",
         "CreateEndpointConfig",
         "PutMetricAlarm",
@@ -83,10 +83,10 @@ def test_dry_run_shows_all_that_a_first_deployment_makes(rehearsal: Account, nam
     ]
 
 
-def test_model_names_the_package_so_that_the_service_checks_its_approval(rehearsal: Account, names: Names) -> None:
-    deploying.deploy(rehearsal, names, Plan(3))
+def test_model_names_the_package_so_that_the_service_checks_its_approval(dry_account: Account, names: Names) -> None:
+    deploying.deploy(dry_account, names, Plan(3))
 
-    made = parameters(rehearsal, "CreateModel")
+    made = parameters(dry_account, "CreateModel")
     assert made["ModelName"].startswith("test-job-major-clf-model-v3-")
     assert {**made, "ModelName": ""} == {
         "ModelName": "",
@@ -101,15 +101,15 @@ def _arn(names: Names, number: int) -> str:
     return f"arn:aws:sagemaker:us-east-1:123456789012:model-package/{names.group}/{number}"
 
 
-def test_real_time_configuration_captures_both_ways_in_readable_form(rehearsal: Account, names: Names) -> None:
-    deploying.deploy(rehearsal, names, Plan(3, fleet=Fleet("ml.c5.large", 2, 6), capture_percent=25))
+def test_real_time_configuration_captures_both_ways_in_readable_form(dry_account: Account, names: Names) -> None:
+    deploying.deploy(dry_account, names, Plan(3, fleet=Fleet("ml.c5.large", 2, 6), capture_percent=25))
 
-    made = parameters(rehearsal, "CreateEndpointConfig")
+    made = parameters(dry_account, "CreateEndpointConfig")
     assert made["EndpointConfigName"].startswith("test-job-major-clf-endpoint-config-staging-v3-")
     assert made["ProductionVariants"] == [
         {
             "VariantName": "champion",
-            "ModelName": parameters(rehearsal, "CreateModel")["ModelName"],
+            "ModelName": parameters(dry_account, "CreateModel")["ModelName"],
             "InstanceType": "ml.c5.large",
             "InitialInstanceCount": 2,
             "InitialVariantWeight": 1.0,
@@ -127,16 +127,16 @@ def test_real_time_configuration_captures_both_ways_in_readable_form(rehearsal: 
     }
 
 
-def test_fleet_scales_by_the_requests_of_each_instance(rehearsal: Account, names: Names) -> None:
-    deploying.deploy(rehearsal, names, Plan(3, fleet=Fleet("ml.c5.large", 2, 6, invocations_per_minute=900)))
+def test_fleet_scales_by_the_requests_of_each_instance(dry_account: Account, names: Names) -> None:
+    deploying.deploy(dry_account, names, Plan(3, fleet=Fleet("ml.c5.large", 2, 6, invocations_per_minute=900)))
 
     target = {
         "ServiceNamespace": "sagemaker",
         "ResourceId": "endpoint/test-job-major-clf-endpoint-staging/variant/champion",
         "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
     }
-    assert parameters(rehearsal, "RegisterScalableTarget") == {**target, "MinCapacity": 2, "MaxCapacity": 6}
-    assert parameters(rehearsal, "PutScalingPolicy") == {
+    assert parameters(dry_account, "RegisterScalableTarget") == {**target, "MinCapacity": 2, "MaxCapacity": 6}
+    assert parameters(dry_account, "PutScalingPolicy") == {
         **target,
         "PolicyName": "test-job-major-clf-endpoint-staging-load",
         "PolicyType": "TargetTrackingScaling",
@@ -149,33 +149,33 @@ def test_fleet_scales_by_the_requests_of_each_instance(rehearsal: Account, names
     }
 
 
-def test_serverless_endpoint_has_nothing_that_the_service_refuses_there(rehearsal: Account, names: Names) -> None:
-    deploying.deploy(rehearsal, names, Plan(3, "serverless", serverless=Serverless(4096, 7)))
+def test_serverless_endpoint_has_nothing_that_the_service_refuses_there(dry_account: Account, names: Names) -> None:
+    deploying.deploy(dry_account, names, Plan(3, "serverless", serverless=Serverless(4096, 7)))
 
-    made = parameters(rehearsal, "CreateEndpointConfig")
+    made = parameters(dry_account, "CreateEndpointConfig")
     assert made["ProductionVariants"] == [
         {
             "VariantName": "champion",
-            "ModelName": parameters(rehearsal, "CreateModel")["ModelName"],
+            "ModelName": parameters(dry_account, "CreateModel")["ModelName"],
             "ServerlessConfig": {"MemorySizeInMB": 4096, "MaxConcurrency": 7},
         }
     ]
     assert "DataCaptureConfig" not in made
-    assert parameters(rehearsal, "CreateModel")["EnableNetworkIsolation"] is False
-    assert "RegisterScalableTarget" not in operations(rehearsal)
+    assert parameters(dry_account, "CreateModel")["EnableNetworkIsolation"] is False
+    assert "RegisterScalableTarget" not in operations(dry_account)
 
 
-def test_async_endpoint_may_sleep_and_wakes_at_the_first_request(rehearsal: Account, names: Names) -> None:
-    deploying.deploy(rehearsal, names, Plan(3, "async", fleet=Fleet("ml.m5.large", 0, 2, backlog=9)))
+def test_async_endpoint_may_sleep_and_wakes_at_the_first_request(dry_account: Account, names: Names) -> None:
+    deploying.deploy(dry_account, names, Plan(3, "async", fleet=Fleet("ml.m5.large", 0, 2, backlog=9)))
 
-    made = parameters(rehearsal, "CreateEndpointConfig")
+    made = parameters(dry_account, "CreateEndpointConfig")
     name = "test-job-major-clf-endpoint-staging"
     assert made["AsyncInferenceConfig"]["OutputConfig"] == {
         "S3OutputPath": names.url("async", name),
         "S3FailurePath": names.url("async_failures", name),
     }
     assert made["ProductionVariants"][0]["InitialInstanceCount"] == 1
-    load, wake = (call.parameters for call in rehearsal.sent if call.operation == "PutScalingPolicy")
+    load, wake = (call.parameters for call in dry_account.sent if call.operation == "PutScalingPolicy")
     assert load["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"] == {
         "MetricName": "ApproximateBacklogSizePerInstance",
         "Namespace": "AWS/SageMaker",
@@ -185,14 +185,14 @@ def test_async_endpoint_may_sleep_and_wakes_at_the_first_request(rehearsal: Acco
     assert wake["StepScalingPolicyConfiguration"]["StepAdjustments"] == [
         {"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}
     ]
-    alarm = rehearsal.sent[-1].parameters
+    alarm = dry_account.sent[-1].parameters
     assert (alarm["MetricName"], alarm["AlarmActions"]) == ("HasBacklogWithoutCapacity", ["<PolicyARN>"])
 
 
-def test_shadow_gets_its_own_variant_and_model(rehearsal: Account, names: Names) -> None:
-    deploying.deploy(rehearsal, names, Plan(3, shadow=4))
+def test_shadow_gets_its_own_variant_and_model(dry_account: Account, names: Names) -> None:
+    deploying.deploy(dry_account, names, Plan(3, shadow=4))
 
-    made = parameters(rehearsal, "CreateEndpointConfig")
+    made = parameters(dry_account, "CreateEndpointConfig")
     (champion,), (shadow,) = made["ProductionVariants"], made["ShadowProductionVariants"]
     assert champion["ModelName"].startswith("test-job-major-clf-model-v3-")
     assert shadow["ModelName"].startswith("test-job-major-clf-model-v4-")
@@ -432,8 +432,8 @@ def test_removal_that_is_killed_anywhere_can_be_run_again(
         assert state(approved) == NOTHING
 
 
-def test_same_plan_has_the_same_names_and_another_has_others(names: Names, rehearsal: Account) -> None:
-    package = PackageGroup(rehearsal, names).get(3)
+def test_same_plan_has_the_same_names_and_another_has_others(names: Names, dry_account: Account) -> None:
+    package = PackageGroup(dry_account, names).get(3)
     model = models.request(names, package, is_isolated=True)["ModelName"]
 
     def name(plan: Plan) -> str:

@@ -136,10 +136,10 @@ def test_async_failure_is_told(stubbed: Stubbed, names: Names, script: Script) -
         invocation.invoke(stubbed, names, "production", ["nurse"])
 
 
-def test_dry_run_shows_the_request_without_looking_for_the_endpoint(rehearsal: Account, names: Names) -> None:
-    invocation.invoke(rehearsal, names, "staging", ["nurse"])
+def test_dry_run_shows_the_request_without_looking_for_the_endpoint(dry_account: Account, names: Names) -> None:
+    invocation.invoke(dry_account, names, "staging", ["nurse"])
 
-    (call,) = rehearsal.sent
+    (call,) = dry_account.sent
     wanted: dict[str, Any] = call.to_dict()["parameters"]
     assert wanted["EndpointName"] == f"{ENDPOINT}-staging"
     assert wanted["Body"] == '{"instances": ["nurse"]}'

@@ -103,9 +103,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(script: Script, rehearsal: Account, names: Names) -> Scene:
+def scene(script: Script, dry_account: Account, names: Names) -> Scene:
     """With the names that PLAN comes to."""
-    model: str = models.request(names, PackageGroup(rehearsal, names).get(3), is_isolated=True)["ModelName"]
+    model: str = models.request(names, PackageGroup(dry_account, names).get(3), is_isolated=True)["ModelName"]
     config: str = endpoint_config.request(names, PLAN, model, None)["EndpointConfigName"]
     return Scene(script, model, config)
 
@@ -300,12 +300,12 @@ def test_serverless_endpoint_changes_without_a_policy_since_it_has_no_fleets() -
     assert found == {"EndpointName": "e", "EndpointConfigName": "c"}
 
 
-def test_alarms_watch_the_share_of_errors_and_the_slowest_answers(rehearsal: Account, names: Names) -> None:
+def test_alarms_watch_the_share_of_errors_and_the_slowest_answers(dry_account: Account, names: Names) -> None:
     rollout.ensure_alarms(
-        rehearsal, names, ENDPOINT, Plan(1, rollout=Rollout(max_error_share=0.02, max_latency_ms=250))
+        dry_account, names, ENDPOINT, Plan(1, rollout=Rollout(max_error_share=0.02, max_latency_ms=250))
     )
 
-    errors, latency = (call.parameters for call in rehearsal.sent)
+    errors, latency = (call.parameters for call in dry_account.sent)
     assert (errors["MetricName"], errors["Statistic"], errors["Threshold"]) == ("Invocation5XXErrors", "Average", 0.02)
     assert (latency["MetricName"], latency["ExtendedStatistic"]) == ("ModelLatency", "p99")
     assert latency["Threshold"] == 250_000.0  # microseconds

@@ -117,8 +117,8 @@ def test_staging_then_word_then_production(versions: Versions, names: Names) -> 
     assert "-staging" not in made.config
 
 
-def test_dry_run_shows_production_without_asking_staging(rehearsal: Account, names: Names) -> None:
-    deploying.deploy(rehearsal, names, PRODUCTION)
+def test_dry_run_shows_production_without_asking_staging(dry_account: Account, names: Names) -> None:
+    deploying.deploy(dry_account, names, PRODUCTION)
 
-    made = {call.operation: call.parameters for call in rehearsal.sent}
+    made = {call.operation: call.parameters for call in dry_account.sent}
     assert made["CreateEndpoint"]["EndpointName"] == "test-job-major-clf-endpoint"

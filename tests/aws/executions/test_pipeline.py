@@ -107,14 +107,14 @@ def test_upsert_carries_the_project_s_tags_and_the_caller_s(account: Account, na
     assert found == {"jobmajor:project": names.project, "sagemaker:project-name": "x"}
 
 
-def test_upsert_of_a_definition_that_the_service_would_refuse_sends_nothing(rehearsal: Account, names: Names) -> None:
+def test_upsert_of_a_definition_that_the_service_would_refuse_sends_nothing(dry_account: Account, names: Names) -> None:
     raw = json.loads(BYTES)
     raw["Steps"][0]["Arguments"]["NetworkConfig"]["EnableNetworkIsolation"] = "yes"
 
     with pytest.raises(DefinitionError, match="EnableNetworkIsolation"):
-        pipeline.upsert(rehearsal, names, json.dumps(raw).encode())
+        pipeline.upsert(dry_account, names, json.dumps(raw).encode())
 
-    assert rehearsal.sent == []
+    assert dry_account.sent == []
 
 
 def test_upsert_after_somebody_else_s_takes_theirs_as_the_one_to_update(stubbed: Stubbed, names: Names) -> None:
@@ -179,23 +179,23 @@ def test_start_without_data_or_image_says_what_to_do_first(account: Account, nam
         start.parameters(account, names, {"ImageUri": "image"})
 
 
-def test_what_is_given_to_a_start_is_not_looked_up(rehearsal: Account, names: Names) -> None:
+def test_what_is_given_to_a_start_is_not_looked_up(dry_account: Account, names: Names) -> None:
     given = {**PLACE, "TestScoreThreshold": "0.7"}
 
-    found = start.parameters(rehearsal, names, given)
+    found = start.parameters(dry_account, names, given)
 
     assert found == {"Bucket": names.bucket, "RoleArn": names.roles["job"], **given}
-    assert rehearsal.sent == []
+    assert dry_account.sent == []
 
 
 def test_transformer_s_start_is_told_the_newest_checkpoint(account: Account, names: Names) -> None:
     upload(account, names, "checkpoint/abc/manifest.json")
     chosen = dataclasses.replace(names, settings=Settings(train=Train("transformer")))
 
-    found = start.placed(account, chosen, {"ImageUri": "image"})
+    found = start.fixed_parameters(account, chosen, {"ImageUri": "image"})
 
     assert found["CheckpointUrl"] == names.url("checkpoint", "abc")
-    assert "CheckpointUrl" not in start.placed(account, names, {"ImageUri": "image"})
+    assert "CheckpointUrl" not in start.fixed_parameters(account, names, {"ImageUri": "image"})
 
 
 def image(account: Account, names: Names) -> None:

@@ -229,11 +229,11 @@ def test_missing_bucket_says_how_to_get_one(account: Account, names: Names, star
         upload.release(account, names, starter_source)
 
 
-def test_every_request_says_whose_bucket_it_means(rehearsal: Account, names: Names, starter_source: Source) -> None:
-    upload.release(rehearsal, names, starter_source)
+def test_every_request_says_whose_bucket_it_means(dry_account: Account, names: Names, starter_source: Source) -> None:
+    upload.release(dry_account, names, starter_source)
 
-    assert {call.parameters["ExpectedBucketOwner"] for call in rehearsal.sent} == {rehearsal.account_id}
-    assert {call.parameters["IfNoneMatch"] for call in rehearsal.sent} == {"*"}
+    assert {call.parameters["ExpectedBucketOwner"] for call in dry_account.sent} == {dry_account.account_id}
+    assert {call.parameters["IfNoneMatch"] for call in dry_account.sent} == {"*"}
 
 
 def test_checkpoint_goes_to_a_folder_of_its_own(account: Account, names: Names, tmp_path: Path) -> None:

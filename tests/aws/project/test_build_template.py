@@ -120,14 +120,14 @@ def sent(account: Account) -> dict[str, dict[str, Any]]:
 
 
 def test_run_upserts_with_role_and_tags_and_starts_on_the_data_that_was_named(
-    rehearsal: Account, names: Names, capsys: pytest.CaptureFixture[str]
+    dry_account: Account, names: Names, capsys: pytest.CaptureFixture[str]
 ) -> None:
     request = build_template.read(MODULE, json.dumps(KWARGS), json.dumps(TAGS))
     own = type(names).of(request.chosen, names.region, names.account_id)
 
-    arn = build_template.send(rehearsal, own, request, ROLE)
+    arn = build_template.send(dry_account, own, request, ROLE)
 
-    found = sent(rehearsal)
+    found = sent(dry_account)
     assert list(found) == ["CreatePipeline", "PutObject", "StartPipelineExecution"]
     assert found["CreatePipeline"]["RoleArn"] == ROLE
     assert TAGS[0] in found["CreatePipeline"]["Tags"]

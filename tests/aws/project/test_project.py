@@ -167,10 +167,10 @@ def type_of_names() -> type[Names]:
     return Table
 
 
-def test_own_template_is_put_where_studio_sees_it_and_gets_what_it_asks_for(rehearsal: Account, names: Names) -> None:
-    project.create(rehearsal, names, GITHUB, launch_role=names.roles["ci"])
+def test_own_template_is_put_where_studio_sees_it_and_gets_what_it_asks_for(dry_account: Account, names: Names) -> None:
+    project.create(dry_account, names, GITHUB, launch_role=names.roles["ci"])
 
-    put, made = rehearsal.sent
+    put, made = dry_account.sent
     (provider,) = made.parameters["TemplateProviders"]
     origin = provider["CfnTemplateProvider"]
     values = {item["Key"]: item["Value"] for item in origin["Parameters"]}

@@ -134,31 +134,31 @@ def values(account: Account, operation: str) -> dict[str, str]:
     return {item["ParameterKey"]: item["ParameterValue"] for item in call.parameters["Parameters"]}
 
 
-def test_schedule_is_one_stack_that_knows_pipeline_image_and_role(rehearsal: Account, names: Names) -> None:
-    done = schedule.put(rehearsal, names, schedule=WEEKLY, on_data=False)
+def test_schedule_is_one_stack_that_knows_pipeline_image_and_role(dry_account: Account, names: Names) -> None:
+    done = schedule.put(dry_account, names, schedule=WEEKLY, on_data=False)
 
     assert done == "created"
-    assert [call.operation for call in rehearsal.sent] == ["PutObject", "CreateStack"]
-    found = values(rehearsal, "CreateStack")
+    assert [call.operation for call in dry_account.sent] == ["PutObject", "CreateStack"]
+    found = values(dry_account, "CreateStack")
     assert (found["Schedule"], found["OnData"], found["Pipeline"]) == (WEEKLY, "no", names.pipeline)
     about = json.loads(found["Start"])
     assert about["parameters"]["RoleArn"] == names.roles["job"]
     assert about["parameters"].keys() == {"Bucket", "RoleArn", "ImageUri"}
 
 
-def test_note_of_no_champion_stands_where_the_function_points(rehearsal: Account, names: Names) -> None:
-    schedule.put(rehearsal, names)
+def test_note_of_no_champion_stands_where_the_function_points(dry_account: Account, names: Names) -> None:
+    schedule.put(dry_account, names)
 
-    key = rehearsal.sent[0].parameters["Key"]
+    key = dry_account.sent[0].parameters["Key"]
     assert key.startswith(f"{names.prefix}/{starter.NO_CHAMPION}/")
     assert starter.NO_CHAMPION == definition.NO_CHAMPION
 
 
-def test_neither_time_nor_data_is_refused(rehearsal: Account, names: Names) -> None:
+def test_neither_time_nor_data_is_refused(dry_account: Account, names: Names) -> None:
     with pytest.raises(AwsInputError, match="neither a schedule nor --on-data"):
-        schedule.put(rehearsal, names, on_data=False)
+        schedule.put(dry_account, names, on_data=False)
 
-    assert rehearsal.sent == []
+    assert dry_account.sent == []
 
 
 def expect_ready(stubbed: Stubbed) -> None:

@@ -11,7 +11,7 @@ from cfnlint.api import ManualArgs, lint
 from typer.testing import CliRunner
 
 from jobmajor import settings as all_settings
-from jobmajor.aws.api.account import rehearse
+from jobmajor.aws.api.account import dry_account
 from jobmajor.aws.api.errors import AwsError, AwsInputError, TimedOut
 from jobmajor.aws.names import Names
 from jobmajor.aws.project import stack
@@ -420,7 +420,7 @@ def test_same_creation_has_the_same_token_until_the_stack_was_deleted(stubbed: A
 
 
 def sent(names: Names, choices: Mapping[str, str] | None = None) -> dict[str, str]:
-    account = rehearse(REGION, ACCOUNT_ID)
+    account = dry_account(REGION, ACCOUNT_ID)
     stack.bootstrap(account, names, choices)
     (call,) = account.sent
     return {item["ParameterKey"]: item["ParameterValue"] for item in call.parameters["Parameters"]}

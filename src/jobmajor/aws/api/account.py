@@ -12,7 +12,7 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jobmajor.aws.api import checks, existing, refusals, waiting
-from jobmajor.aws.api.errors import AlreadyThere, NotThere
+from jobmajor.aws.api.errors import AlreadyExists, NotFound
 from jobmajor.aws.api.request import Call
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Account:
         dry: Whether this is a dry run.
         caller: The caller's ARN; "" in a dry run.
         sent: The changes that were made, or would be made in a dry run, in order.
-        looked: The reads that a dry run would make, in order; empty otherwise.
+        reads: The reads that a dry run would make, in order; empty otherwise.
         tell: Called with each line of progress.
     """
 
@@ -47,7 +47,7 @@ class Account:
     ) -> None:
         self.region, self.account_id, self.caller = region, account_id, caller
         self.sent: list[Call] = []
-        self.looked: list[Call] = []
+        self.reads: list[Call] = []
         self.tell = tell or _to_nobody
         self.clock: waiting.Clock = waiting.MachineClock()
         self._client = client
@@ -68,22 +68,22 @@ class Account:
 
     def find(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any] | None:
         """Return the answer to a read, or None if the resource doesn't exist; always None in a dry run."""
-        call = self._look(service, operation, parameters)
+        call = self._recorded(service, operation, parameters)
         if self.dry:
             return None
         try:
             return self._send(call)
-        except NotThere:
+        except NotFound:
             return None
 
     def read(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """Return the answer to a read that must succeed; a dry run gets a placeholder of the same shape.
 
         Raises:
-            NotThere: The resource doesn't exist.
+            NotFound: The resource doesn't exist.
         """
-        call = self._look(service, operation, parameters)
-        return checks.stand_in(service, operation) if self.dry else self._send(call)
+        call = self._recorded(service, operation, parameters)
+        return checks.placeholder(service, operation) if self.dry else self._send(call)
 
     def pages(self, service: str, operation: str, member: str, /, **parameters: Any) -> Iterator[Any]:
         """Yield every item of a list operation, across all pages; nothing in a dry run.
@@ -94,7 +94,7 @@ class Account:
             member: The answer's member that holds the items, such as ModelPackageSummaryList; may be a path (`a.b`).
             parameters: The request's members.
         """
-        call = self._look(service, operation, parameters)
+        call = self._recorded(service, operation, parameters)
         if not self.dry:
             yield from self._pages(call, member)
 
@@ -117,26 +117,26 @@ class Account:
         answer is empty.
 
         Raises:
-            AlreadyThere: The name is taken by a different resource.
+            AlreadyExists: The name is taken by a different resource.
         """
         call = self._call(service, operation, parameters)
-        answer = checks.stand_in(service, operation) if self.dry else self._changed(call)
+        answer = checks.placeholder(service, operation) if self.dry else self._changed(call)
         self.sent.append(call.without_bodies())
         return answer
 
     def _changed(self, call: Call) -> dict[str, Any]:
         try:
             return self._send(call)
-        except NotThere:
+        except NotFound:
             if call.operation.startswith(_UNDO):
                 return {}
             raise
-        except AlreadyThere as error:
+        except AlreadyExists as error:
             return existing.answer(self.find, call, error)
 
     def wait(
         self,
-        look: Callable[[], T],
+        read_state: Callable[[], T],
         done: Callable[[T], bool],
         *,
         describe: str | Callable[[T], str],
@@ -146,7 +146,7 @@ class Account:
         """Poll a state until it is done, and report each change; a dry run polls once.
 
         Args:
-            look: Reads the state; an exception ends the waiting.
+            read_state: Reads the state; an exception ends the waiting.
             done: Whether a state is final.
             describe: A description of what is waited for, or a function from a state to one.
             limit_s: How long to wait at most, in seconds.
@@ -157,17 +157,17 @@ class Account:
         """
         words = describe if callable(describe) else lambda _: describe
         if self.dry:
-            return look()
-        return waiting.until(look, done, words, self.tell, waiting.Polling(self.clock, limit_s, interval_s))
+            return read_state()
+        return waiting.until(read_state, done, words, self.tell, waiting.Polling(self.clock, limit_s, interval_s))
 
-    def _look(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Call:
+    def _recorded(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Call:
         call = self._call(service, operation, parameters)
         if self.dry:
-            self.looked.append(call)
+            self.reads.append(call)
         return call
 
     def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Call:
-        return Call(service, operation, parameters, rehearsed=self.dry)
+        return Call(service, operation, parameters, dry=self.dry)
 
     def _send(self, call: Call) -> dict[str, Any]:
         method = getattr(self.client(call.service), xform_name(call.operation))
@@ -213,7 +213,7 @@ def connect(  # noqa: PLR0913 - six optional settings of a connection
     return Account(found.region, identity["Account"], found.client, caller=identity["Arn"], tell=tell)
 
 
-def rehearse(region: str = "us-east-1", account_id: str = "000000000000") -> Account:
+def dry_account(region: str = "us-east-1", account_id: str = "000000000000") -> Account:
     """Return a dry run's account: it checks every request and sends none, without credentials or a network."""
     return Account(region, account_id)
 

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel, Shape
 
-_STAND_IN: Final = re.compile(r"<[A-Z]\w*>")
+_PLACEHOLDER: Final = re.compile(r"<[A-Z]\w*>")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")  # Python decodes an argument's invalid UTF-8 bytes to these
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_STAND_INS: Final[Mapping[str, Any]] = {
+_PLACEHOLDERS: Final[Mapping[str, Any]] = {
     "boolean": False,
     "timestamp": _EPOCH,
     "blob": b"",
@@ -65,28 +65,28 @@ def operation(service: str, name: str) -> OperationModel:
         ) from error
 
 
-def faults(service: str, name: str, parameters: Mapping[str, Any], *, rehearsed: bool = False) -> tuple[str, ...]:
+def faults(service: str, name: str, parameters: Mapping[str, Any], *, dry: bool = False) -> tuple[str, ...]:
     """Return everything that the service would refuse in a request, each as `path: fault`.
 
     Args:
         service: botocore's name for the service.
         name: The operation's name, such as CreateModel.
         parameters: The request's members.
-        rehearsed: Whether placeholders such as `<ModelArn>` may replace values that only a real answer provides.
+        dry: Whether placeholders such as `<ModelArn>` may replace values that only a real answer provides.
     """
     shape = operation(service, name).input_shape
     if shape is None:
         return tuple(f"{member}: {name} takes no parameters" for member in parameters)
     given = dict(parameters)
-    found = tuple(_faults(given, shape, "", rehearsed=rehearsed))
+    found = tuple(_faults(given, shape, "", dry=dry))
     report = "" if found else ParamValidator().validate(given, shape).generate_report()
     return found or tuple(report.splitlines())
 
 
-def _faults(value: Any, shape: Shape, place: str, *, rehearsed: bool) -> Iterator[str]:
+def _faults(value: Any, shape: Shape, place: str, *, dry: bool) -> Iterator[str]:
     if shape.type_name in ("blob", "timestamp") or getattr(shape, "is_document_type", False):
         return  # these have many Python types, which botocore's validator checks
-    if rehearsed and isinstance(value, str) and _STAND_IN.search(value):
+    if dry and isinstance(value, str) and _PLACEHOLDER.search(value):
         return
     own = _own_faults(value, shape)
     yield from (f"{place or 'the request'}: {fault}" for fault in own)
@@ -96,7 +96,7 @@ def _faults(value: Any, shape: Shape, place: str, *, rehearsed: bool) -> Iterato
         if inner is None:
             yield f"{where}: is no member of {shape.name}{likely(where.rpartition('.')[2], shape.members)}"
         else:
-            yield from _faults(item, inner, where, rehearsed=rehearsed)
+            yield from _faults(item, inner, where, dry=dry)
 
 
 def _own_faults(value: Any, shape: Shape) -> list[str]:
@@ -130,22 +130,22 @@ def at(path: str, value: Any) -> Any:
     return jmespath.search(path, value)
 
 
-def stand_in(service: str, name: str) -> dict[str, Any]:
+def placeholder(service: str, name: str) -> dict[str, Any]:
     """Return a placeholder answer: each string is its member's name in angle brackets, and lists are empty."""
     shape = operation(service, name).output_shape
-    answer: dict[str, Any] = _stand_in("", shape, ()) if shape is not None else {}
+    answer: dict[str, Any] = _placeholder("", shape, ()) if shape is not None else {}
     return answer
 
 
-def _stand_in(name: str, shape: Shape, above: tuple[str, ...]) -> Any:
+def _placeholder(name: str, shape: Shape, above: tuple[str, ...]) -> Any:
     if shape.type_name == "structure":
         inside = (*above, shape.name)
         return {
-            member: _stand_in(member, inner, inside)
+            member: _placeholder(member, inner, inside)
             for member, inner in shape.members.items()
             if inner.name not in inside  # a shape may contain itself
         }
     if shape.type_name == "string":
         return f"<{name[:1].upper()}{name[1:]}>"
-    found = _STAND_INS[shape.type_name]
+    found = _PLACEHOLDERS[shape.type_name]
     return type(found)(found) if isinstance(found, list | dict) else found

@@ -2,13 +2,13 @@
 
 AwsError                   AWS could not do what was asked
 ├── CallFailed             the service refused a request
-│   └── NotThere           the named resource doesn't exist
+│   └── NotFound           the named resource doesn't exist
 ├── TimedOut               something didn't finish in time; it may finish later
 └── AwsInputError          the caller has to change something (an InputError too)
     ├── NoRegion, NoCredentials, WrongAccount
     ├── BadCall            the service would refuse the request, which was not sent
     ├── AccessDenied       a policy lacks a statement, which the message contains
-    └── AlreadyThere       the name is taken by a different resource
+    └── AlreadyExists       the name is taken by a different resource
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class CallFailed(AwsError):
         super().__init__(f"{service} {operation}: {code}: {message.rstrip('.') or 'no reason was given'}")
 
 
-class NotThere(CallFailed):
+class NotFound(CallFailed):
     """The resource that a request names doesn't exist."""
 
 
@@ -112,7 +112,7 @@ class AccessDenied(AwsInputError):
         super().__init__(f"{role} may not {action}: {do}: {self.statement}")
 
 
-class AlreadyThere(AwsInputError):
+class AlreadyExists(AwsInputError):
     """The name is taken by a resource with other content; `differences` lists what differs."""
 
     def __init__(self, service: str, operation: str, message: str, differences: Sequence[str] = ()) -> None:

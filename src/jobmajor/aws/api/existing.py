@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.aws.api import checks
-from jobmajor.aws.api.errors import AlreadyThere, AwsError
+from jobmajor.aws.api.errors import AlreadyExists, AwsError
 from sagelocal.definition import paths
 
 if TYPE_CHECKING:
@@ -61,15 +61,15 @@ _READINGS: Final[Mapping[tuple[str, str], _Reading]] = {
     ),
 }
 # Creations whose resource has no content that could differ.
-_PLAIN: Final = {("logs", "CreateLogGroup"), ("logs", "CreateLogStream")}
+_NO_CONTENT: Final = {("logs", "CreateLogGroup"), ("logs", "CreateLogStream")}
 # Members that no reading returns.
-_UNSEEN: Final = {"Tags", "tags", "ClientRequestToken", "ClientToken"}
-_WRITTEN: Final = {"AssumeRolePolicyDocument"}  # is returned with other spaces and escapes
+_NOT_RETURNED: Final = {"Tags", "tags", "ClientRequestToken", "ClientToken"}
+_REFORMATTED: Final = {"AssumeRolePolicyDocument"}  # is returned with other spaces and escapes
 
 
-def answer(find: Callable[..., dict[str, Any] | None], call: Call, error: AlreadyThere) -> dict[str, Any]:
-    """Return the creation's answer if the existing resource has the requested content, else raise AlreadyThere."""
-    if (call.service, call.operation) in _PLAIN:
+def answer(find: Callable[..., dict[str, Any] | None], call: Call, error: AlreadyExists) -> dict[str, Any]:
+    """Return the creation's answer if the existing resource has the requested content, else raise AlreadyExists."""
+    if (call.service, call.operation) in _NO_CONTENT:
         return {}
     reading = _reading(call)
     if reading is None:
@@ -82,7 +82,7 @@ def answer(find: Callable[..., dict[str, Any] | None], call: Call, error: Alread
         raise error
     differences = tuple(_differences(checks.at(reading.of, request), there, ""))
     if differences:
-        raise AlreadyThere(call.service, call.operation, error.message, differences)
+        raise AlreadyExists(call.service, call.operation, error.message, differences)
     return dict(checks.at(reading.answer, found))
 
 
@@ -97,7 +97,7 @@ def _reading(call: Call) -> _Reading | None:
             shape = checks.operation(call.service, name).input_shape
         except AwsError:
             continue
-        needed = [member for member in shape.members if member in call.parameters and member not in _UNSEEN]
+        needed = [member for member in shape.members if member in call.parameters and member not in _NOT_RETURNED]
         if needed and set(shape.required_members) <= set(needed):
             return _Reading(name, {member: member for member in needed})
     return None
@@ -106,7 +106,7 @@ def _reading(call: Call) -> _Reading | None:
 def _differences(wanted: Any, there: Any, place: str) -> Iterator[str]:
     """Yield each difference; members that only one side has count as equal."""
     if isinstance(wanted, dict) and isinstance(there, dict):
-        for name in wanted.keys() & there.keys() - _UNSEEN - _WRITTEN:
+        for name in wanted.keys() & there.keys() - _NOT_RETURNED - _REFORMATTED:
             yield from _differences(wanted[name], there[name], paths.join(place, name))
     elif isinstance(wanted, list) and isinstance(there, list) and len(wanted) == len(there):
         for index, (item, other) in enumerate(zip(wanted, there, strict=True)):

@@ -12,13 +12,13 @@ from botocore import exceptions
 
 from jobmajor.aws.api.errors import (
     AccessDenied,
-    AlreadyThere,
+    AlreadyExists,
     AwsError,
     AwsInputError,
     CallFailed,
     NoCredentials,
     NoRegion,
-    NotThere,
+    NotFound,
 )
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ _TAKEN: Final = re.compile(
     r"|ConditionalRequestConflict|.*Duplicate\w*"
 )
 _TAKEN_WORDS: Final = re.compile(r"already (exist|in use)|must be unique|existing (model|endpoint)", re.I)
-_WORDY: Final = re.compile(r"Validation(Exception|Error)|Conflict(Exception)?|InvalidRequest\w*|BadRequest\w*")
-_MAKES: Final = ("Create", "Put", "Register", "Complete", "Start")
+_GENERIC: Final = re.compile(r"Validation(Exception|Error)|Conflict(Exception)?|InvalidRequest\w*|BadRequest\w*")
+_CREATES: Final = ("Create", "Put", "Register", "Complete", "Start")
 _NOT_ALLOWED: Final = re.compile(
     r"(?:User: (?P<who>\S+) is|you are) not authorized to perform: (?P<action>[\w-]+:\w+)"
     r'(?: on resource: "?(?P<resource>[^\s,"]+))?'
 )
 _ROLE: Final = re.compile(r"arn:[\w-]+:(?:sts::\d*:assumed-role|iam::\d*:role)/(?:[^\s]*/)?(?P<role>[\w+=,.@-]+)")
-_SIGN_IN: Final = (
+_NO_CREDENTIALS: Final = (
     exceptions.NoCredentialsError,
     exceptions.PartialCredentialsError,
     exceptions.CredentialRetrievalError,
@@ -80,7 +80,7 @@ def unsent(error: Exception) -> AwsError | None:
     """Return the error for a request that never reached the service (no region, credentials or network), else None."""
     if isinstance(error, exceptions.NoRegionError):
         return NoRegion()
-    if isinstance(error, _SIGN_IN):
+    if isinstance(error, _NO_CREDENTIALS):
         return NoCredentials(str(error).rstrip("."))
     if isinstance(error, exceptions.InvalidRegionError | exceptions.UnknownServiceError):
         return AwsInputError(f"{error}: check --region")
@@ -96,12 +96,12 @@ def _answered(error: exceptions.ClientError, call: Call, caller: str) -> AwsErro
         return NoCredentials(f"{code}: {message.rstrip('.')}")
     if _DENIED.fullmatch(code) or _NOT_ALLOWED.search(message):
         return _denied(message, call, caller)
-    is_wordy = _WORDY.fullmatch(code) is not None
-    is_taken = _TAKEN.fullmatch(code) or (is_wordy and _TAKEN_WORDS.search(message))
-    if is_taken and call.operation.startswith(_MAKES):
-        return AlreadyThere(call.service, call.operation, message or code)
-    if _MISSING.fullmatch(code) or (is_wordy and _MISSING_WORDS.search(message)):
-        return NotThere(call.service, call.operation, code, message)
+    is_generic = _GENERIC.fullmatch(code) is not None
+    is_taken = _TAKEN.fullmatch(code) or (is_generic and _TAKEN_WORDS.search(message))
+    if is_taken and call.operation.startswith(_CREATES):
+        return AlreadyExists(call.service, call.operation, message or code)
+    if _MISSING.fullmatch(code) or (is_generic and _MISSING_WORDS.search(message)):
+        return NotFound(call.service, call.operation, code, message)
     tries = int(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) + 1
     again = f" (after {tries} tries)" if tries > 1 else ""
     return CallFailed(call.service, call.operation, code, message.rstrip(".") + again)

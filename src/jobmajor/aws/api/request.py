@@ -24,7 +24,7 @@ class Call:
         service: botocore's name for the service: sagemaker, s3, …
         operation: The API's name, such as CreateModel.
         parameters: The request's members; a body may be bytes.
-        rehearsed: Whether placeholders such as `<ModelArn>` may replace values that only a real answer provides.
+        dry: Whether placeholders such as `<ModelArn>` may replace values that only a real answer provides.
 
     Raises:
         BadCall: The service would refuse the request.
@@ -33,10 +33,10 @@ class Call:
     service: str
     operation: str
     parameters: Mapping[str, Any]
-    rehearsed: bool = False
+    dry: bool = False
 
     def __post_init__(self) -> None:
-        problems = checks.faults(self.service, self.operation, self.parameters, rehearsed=self.rehearsed)
+        problems = checks.faults(self.service, self.operation, self.parameters, dry=self.dry)
         if problems:
             raise BadCall(self.service, self.operation, problems)
 

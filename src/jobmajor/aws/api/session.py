@@ -58,8 +58,8 @@ class Session:
     def client(self, service: str) -> Any:
         """Return a client that retries with growing pauses after throttling, server errors and lost replies."""
         # A local replacement of S3 has no host name for each bucket.
-        is_stand_in = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3")
-        s3 = {"addressing_style": "path"} if is_stand_in else {}
+        is_local = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3")
+        s3 = {"addressing_style": "path"} if is_local else {}
         config = Config(
             retries={"mode": "standard", "total_max_attempts": _TRIES},
             connect_timeout=_CONNECT_S,

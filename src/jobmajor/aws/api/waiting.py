@@ -43,7 +43,7 @@ class Polling:
 
 
 def until(
-    look: Callable[[], T],
+    read_state: Callable[[], T],
     done: Callable[[T], bool],
     words: Callable[[T], str],
     tell: Callable[[str], None],
@@ -52,7 +52,7 @@ def until(
     """Poll a state until it is final, and return it.
 
     Args:
-        look: Reads the state; an exception ends the waiting.
+        read_state: Reads the state; an exception ends the waiting.
         done: Whether a state is final.
         words: Describes a state; the description is reported when it changes.
         tell: Called with each description.
@@ -63,7 +63,7 @@ def until(
     """
     clock, told = polling.clock, ""
     began = clock.now()
-    while not done(state := look()):
+    while not done(state := read_state()):
         line = words(state)
         if line != told:
             tell(line)

@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor.aws.api.errors import AwsError, AwsInputError, NotThere
+from jobmajor.aws.api.errors import AwsError, AwsInputError, NotFound
 from jobmajor.aws.names import derived_name
 from jobmajor.aws.registry import PackageGroup
 from jobmajor.batch.parts import is_part
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from jobmajor.aws.registry import Package
 
 _DAY_S: Final = 24 * 3600
-_MOST_S: Final = 5 * _DAY_S  # the service's limit for a processing job
-_OVER: Final = ("Completed", "Failed", "Stopped")
+_LIMIT_S: Final = 5 * _DAY_S  # the service's limit for a processing job
+_ENDED: Final = ("Completed", "Failed", "Stopped")
 _ATTEMPTS: Final = 50
 _ML: Final = "/opt/ml/processing"
 
@@ -36,7 +36,7 @@ class ScoringFailed(AwsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ScoringRequest:
     """A request to score a folder.
 
     Attributes:
@@ -68,7 +68,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Scoring:
+class ScoringJob:
     """A started job, or an empty `job` if all parts are done; `left` and `parts` count parts."""
 
     job: str
@@ -77,7 +77,7 @@ class Scoring:
     left: int
 
 
-def start(account: Account, names: Names, batch: Batch) -> Scoring:
+def start(account: Account, names: Names, batch: ScoringRequest) -> ScoringJob:
     """Start the job for the parts that are left, or join the one that runs.
 
     Raises:
@@ -91,8 +91,8 @@ def start(account: Account, names: Names, batch: Batch) -> Scoring:
     for attempt in range(1, _ATTEMPTS + 1):
         job = name if attempt == 1 else f"{name}-{attempt}"
         found = account.find("sagemaker", "DescribeProcessingJob", ProcessingJobName=job)
-        if found and found["ProcessingJobStatus"] not in _OVER:
-            return Scoring(job, target, 0, 0)
+        if found and found["ProcessingJobStatus"] not in _ENDED:
+            return ScoringJob(job, target, 0, 0)
         if found is None:
             return _started(account, names, batch, (package, job, target))
     raise ScoringFailed(f"{name} failed {_ATTEMPTS} times: see the last job's reason, mend its input")
@@ -107,17 +107,17 @@ def _package(account: Account, names: Names, version: int) -> Package:
     return replace(found, image=image, model_url=names.url("runs", "<ExecutionId>", "model.tar.gz"))
 
 
-def _started(account: Account, names: Names, batch: Batch, what: tuple[Package, str, str]) -> Scoring:
+def _started(account: Account, names: Names, batch: ScoringRequest, what: tuple[Package, str, str]) -> ScoringJob:
     package, job, target = what
     parts, done = _listed(account, batch.source), _listed(account, target)
     if not (parts or account.dry):
         raise AwsInputError(f"{batch.source} holds no parts: expected .parquet, .csv or .jsonl with a column `title`")
     left = tuple(name for name in parts if name not in done)
     if parts and not left:
-        return Scoring("", target, len(parts), 0)
+        return ScoringJob("", target, len(parts), 0)
     source = _manifest(account, names, batch, job, left) if len(left) < len(parts) else batch.source
     account.change("sagemaker", "CreateProcessingJob", **request(names, batch, package, job=job, io=(source, target)))
-    return Scoring(job, target, len(parts), len(left))
+    return ScoringJob(job, target, len(parts), len(left))
 
 
 def _listed(account: Account, folder: str) -> tuple[str, ...]:
@@ -126,13 +126,13 @@ def _listed(account: Account, folder: str) -> tuple[str, ...]:
     prefix = f"{key.rstrip('/')}/"
     try:
         found = [item["Key"] for item in account.pages("s3", "ListObjectsV2", "Contents", Bucket=bucket, Prefix=prefix)]
-    except NotThere as error:
+    except NotFound as error:
         raise AwsInputError(f"there is no bucket {bucket}: name another folder than {folder}") from error
     names = (key.removeprefix(prefix) for key in found)
     return tuple(name for name in names if name and not name.endswith("/") and is_part(name))
 
 
-def _manifest(account: Account, names: Names, batch: Batch, job: str, left: tuple[str, ...]) -> str:
+def _manifest(account: Account, names: Names, batch: ScoringRequest, job: str, left: tuple[str, ...]) -> str:
     """Upload the service's manifest of the parts that are left, and return its address."""
     body = json.dumps([{"prefix": f"{batch.source.rstrip('/')}/"}, *left]).encode()
     key = names.key("runs", "scored", "_manifests", f"{job}.json")
@@ -140,7 +140,7 @@ def _manifest(account: Account, names: Names, batch: Batch, job: str, left: tupl
     return f"s3://{names.bucket}/{key}"
 
 
-def request(names: Names, batch: Batch, package: Package, *, job: str, io: tuple[str, str]) -> dict[str, Any]:
+def request(names: Names, batch: ScoringRequest, package: Package, *, job: str, io: tuple[str, str]) -> dict[str, Any]:
     """Return CreateProcessingJob's parameters, with the isolation, keys and network of the pipeline's jobs.
 
     Args:
@@ -164,7 +164,7 @@ def request(names: Names, batch: Batch, package: Package, *, job: str, io: tuple
         "InstanceCount": batch.instances,
     }
     made["AppSpecification"]["ImageUri"] = package.image
-    more = {"RoleArn": names.roles["job"], "StoppingCondition": {"MaxRuntimeInSeconds": _MOST_S}, "Tags": names.tags}
+    more = {"RoleArn": names.roles["job"], "StoppingCondition": {"MaxRuntimeInSeconds": _LIMIT_S}, "Tags": names.tags}
     return {"ProcessingJobName": job, **made, **more}
 
 
@@ -178,9 +178,9 @@ def wait(account: Account, job: str) -> None:
         return
     found = account.wait(
         lambda: account.read("sagemaker", "DescribeProcessingJob", ProcessingJobName=job),
-        lambda answer: answer["ProcessingJobStatus"] in _OVER,
+        lambda answer: answer["ProcessingJobStatus"] in _ENDED,
         describe=lambda answer: f"scoring {job}: {answer['ProcessingJobStatus']}",
-        limit_s=_MOST_S,
+        limit_s=_LIMIT_S,
     )
     if found["ProcessingJobStatus"] != "Completed":
         why = found.get("ExitMessage") or found.get("FailureReason") or "no reason was given"
@@ -209,7 +209,7 @@ _GB: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class ScoringCost:
     """The time and cost of scoring a number of titles.
 
     Attributes:
@@ -231,7 +231,9 @@ class Cost:
         return {name: "unknown" if value is None else value for name, value in asdict(self).items()}
 
 
-def estimate(titles: float, batch: Batch, table: Table, region: str, rate: float = TITLES_PER_CORE_S) -> Cost:
+def estimate(
+    titles: float, batch: ScoringRequest, table: Table, region: str, rate: float = TITLES_PER_CORE_S
+) -> ScoringCost:
     """Estimate the cost of `titles` in parts of similar size, at least one part for each core.
 
     Args:
@@ -250,7 +252,7 @@ def estimate(titles: float, batch: Batch, table: Table, region: str, rate: float
     seconds = _START_S + titles / (batch.instances * count / 2 * rate)
     hourly, stored = table.hourly(region, batch.instance_type), table.find(region, "s3/storage")
     hours = seconds / 3600
-    return Cost(
+    return ScoringCost(
         titles_per_core_s=rate,
         hours=hours,
         compute_usd=None if hourly is None else hours * hourly * batch.instances,

@@ -24,12 +24,12 @@ CONTENT_TYPES: Final = (LINES, CSV)
 _PAYLOAD_MB: Final = 6  # the largest body that our server takes
 _TIMEOUT_S, _RETRIES = 600, 3
 _ATTEMPTS: Final = 20
-_OVER: Final = ("Completed", "Failed", "Stopped")
+_ENDED: Final = ("Completed", "Failed", "Stopped")
 _LIMIT_S: Final = 5 * 24 * 3600.0  # the service's limit for a transform job
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TransformRequest:
     """A batch transform.
 
     Attributes:
@@ -62,7 +62,7 @@ class Batch:
                 raise AwsInputError(f"{option}: found {value}, expected an address that begins with s3://")
 
 
-def request(names: Names, batch: Batch, model: str, attempt: int = 1) -> dict[str, Any]:
+def request(names: Names, batch: TransformRequest, model: str, attempt: int = 1) -> dict[str, Any]:
     """Return CreateTransformJob's parameters; the name follows from them and ends in the attempt after the first."""
     is_cut = batch.content_type == LINES
     where = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": batch.source}}
@@ -105,7 +105,7 @@ def target_of(names: Names, version: int, source: str) -> str:
     return names.url("batch", derived_name("titles", version, {"source": source}))
 
 
-def start(account: Account, names: Names, batch: Batch) -> str:
+def start(account: Account, names: Names, batch: TransformRequest) -> str:
     """Start the job, unless it runs or has finished already, and return its name.
 
     Raises:
@@ -133,10 +133,10 @@ def wait(account: Account, name: str) -> str:
         DeploymentFailed: It failed, or somebody stopped it.
     """
     if account.dry:
-        return "rehearsed"
+        return "dry run"
     found = account.wait(
         lambda: account.read("sagemaker", "DescribeTransformJob", TransformJobName=name),
-        lambda answer: answer["TransformJobStatus"] in _OVER,
+        lambda answer: answer["TransformJobStatus"] in _ENDED,
         describe=lambda answer: f"batch transform {name}: {answer['TransformJobStatus']}",
         limit_s=_LIMIT_S,
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class Resource:
     """One of the project's resources in the account.
 
     Attributes:
@@ -35,16 +35,16 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ResourceKind:
     """How resources of one kind are found and deleted; one that is gone meanwhile counts as deleted.
 
     `empty` removes the content that keeps CloudFormation from deleting a resource.
     """
 
     name: str
-    find: Callable[[Account, Names], Iterable[Thing]]
-    remove: Callable[[Account, Thing], None]
-    empty: Callable[[Account, Thing], None] | None = None
+    find: Callable[[Account, Names], Iterable[Resource]]
+    remove: Callable[[Account, Resource], None]
+    empty: Callable[[Account, Resource], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def carries(tags: Any, names: Names) -> bool:
     return (TAG, names.project) in pairs
 
 
-def plain(kind: str, listing: Listing, delete: str, parameter: str = "", **more: Any) -> Kind:
+def plain(kind: str, listing: Listing, delete: str, parameter: str = "", **more: Any) -> ResourceKind:
     """Return a kind whose resources one operation lists and one deletes.
 
     Args:
@@ -110,17 +110,17 @@ def plain(kind: str, listing: Listing, delete: str, parameter: str = "", **more:
         more: Further members of the deleting request.
     """
 
-    def find(account: Account, names: Names) -> Iterator[Thing]:
+    def find(account: Account, names: Names) -> Iterator[Resource]:
         detail = "stopped" if delete.startswith("Stop") else ""
         for name, arn in listing.tagged(account, names):
-            yield Thing(kind, name, detail, arn)
+            yield Resource(kind, name, detail, arn)
 
-    def remove(account: Account, thing: Thing) -> None:
+    def remove(account: Account, resource: Resource) -> None:
         wanted = parameter or listing.name
-        value = [thing.name] if wanted.endswith("[]") else thing.name
+        value = [resource.name] if wanted.endswith("[]") else resource.name
         account.change(listing.service, delete, **{wanted.removesuffix("[]"): value}, **more)
 
-    return Kind(kind, find, remove)
+    return ResourceKind(kind, find, remove)
 
 
 def sagemaker(noun: str, member: str, **parameters: Any) -> Listing:
@@ -128,7 +128,7 @@ def sagemaker(noun: str, member: str, **parameters: Any) -> Listing:
     return Listing("sagemaker", f"List{noun}s", member, f"{noun}Name", f"{noun}Arn", parameters)
 
 
-def job(noun: str, kind: str) -> Kind:
+def job(noun: str, kind: str) -> ResourceKind:
     """Return the kind of running jobs; ended ones cost nothing, and SageMaker keeps them as a record."""
     listing = sagemaker(noun, f"{noun}Summaries", StatusEquals="InProgress")
     return plain(kind, listing, f"Stop{noun}")

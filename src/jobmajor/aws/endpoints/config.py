@@ -115,7 +115,7 @@ def arn(names: Names, config: str) -> str:
     return f"arn:{names.partition}:sagemaker:{names.region}:{names.account_id}:endpoint-config/{config}"
 
 
-def note(account: Account, names: Names, config: str, fleet: Fleet, replaced: str | None) -> None:
+def write_tags(account: Account, names: Names, config: str, fleet: Fleet, replaced: str | None) -> None:
     """Tag a configuration with its fleet's scaling, and with the configuration that it replaces, if any."""
     scaling = " ".join(f"{name}={getattr(fleet, name)}" for name in _SCALED)
     tags = [{"Key": SCALING, "Value": scaling}]

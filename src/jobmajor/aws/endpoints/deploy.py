@@ -32,7 +32,7 @@ _MARGIN_S = 600.0  # added to the time after which the service itself gives up
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What an endpoint serves now; `status` is `InService`, or `rehearsed` in a dry run."""
+    """What an endpoint serves now; `status` is `InService`, or `dry run` if nothing was sent."""
 
     stage: str
     endpoint: str
@@ -55,7 +55,7 @@ def deploy(account: Account, names: Names, plan: Plan) -> Deployment:
     if plan.stage == PRODUCTION:
         approval.require(account, names, plan.version)
     name = configs.staged(names.endpoint, plan.stage)
-    current = endpoints.settle(account, name)
+    current = endpoints.wait_stable(account, name)
     if current:
         current.require_service()
     before = _described(account, current)
@@ -63,15 +63,15 @@ def deploy(account: Account, names: Names, plan: Plan) -> Deployment:
     wanted = _request(account, names, plan, packages)
     config = configs.ensure(account, wanted)
     rollout.ensure_alarms(account, names, name, plan)
-    is_moving = current is not None and current.config != config
-    configs.note(account, names, config, plan.fleet, current.config if current and is_moving else None)
+    is_change = current is not None and current.config != config
+    configs.write_tags(account, names, config, plan.fleet, current.config if current and is_change else None)
     if current is None:
         account.change("sagemaker", "CreateEndpoint", EndpointName=name, EndpointConfigName=config, Tags=names.tags)
-    elif is_moving:
-        _move(account, current, wanted, before, plan)
-    _require_arrival(account, names, name, config, plan)
+    elif is_change:
+        _update(account, current, wanted, before, plan)
+    _wait_served(account, names, name, config, plan)
     scaling.ensure(account, names, name, plan.fleet, plan.mode)
-    status = "rehearsed" if account.dry else endpoints.IN_SERVICE
+    status = "dry run" if account.dry else endpoints.IN_SERVICE
     return Deployment(plan.stage, name, config, plan.version, plan.mode, status)
 
 
@@ -82,11 +82,11 @@ def _request(account: Account, names: Names, plan: Plan, packages: Sequence[Pack
     return configs.request(names, plan, champion, shadow[0] if shadow else None)
 
 
-def _require_arrival(account: Account, names: Names, name: str, config: str, plan: Plan) -> None:
+def _wait_served(account: Account, names: Names, name: str, config: str, plan: Plan) -> None:
     """Raise DeploymentFailed unless the endpoint serves `config` in the end; one that went back scales as before."""
     if account.dry:
         return
-    after = endpoints.settle(account, name, rollout.duration_s(plan) + _MARGIN_S)
+    after = endpoints.wait_stable(account, name, rollout.duration_s(plan) + _MARGIN_S)
     if after and after.status == endpoints.IN_SERVICE and after.config != config:
         _scale(account, names, name, after.config, plan.mode)
     endpoints.require_config(after, name, config)
@@ -114,7 +114,7 @@ def _require_mode(name: str, before: Mapping[str, Any], plan: Plan) -> None:
         )
 
 
-def _move(
+def _update(
     account: Account, current: Endpoint, wanted: Mapping[str, Any], before: Mapping[str, Any], plan: Plan
 ) -> None:
     if _type(before) != _type(wanted):
@@ -136,9 +136,9 @@ def rollback(account: Account, names: Names, stage: str) -> Deployment:
     """
     name = configs.staged(names.endpoint, stage)
     if account.dry:
-        endpoints.update(account, rollout.back(name, "<EndpointConfigName>", REAL_TIME))
-        return Deployment(stage, name, "<EndpointConfigName>", 0, "", "rehearsed")
-    current, is_under_way = _going_back(account, names, name)
+        endpoints.update(account, rollout.rollback(name, "<EndpointConfigName>", REAL_TIME))
+        return Deployment(stage, name, "<EndpointConfigName>", 0, "", "dry run")
+    current, is_under_way = _current(account, names, name)
     previous = configs.replaced(account, names, current.config)
     config = account.find("sagemaker", "DescribeEndpointConfig", EndpointConfigName=previous) if previous else None
     if not previous or config is None:
@@ -149,21 +149,21 @@ def rollback(account: Account, names: Names, stage: str) -> Deployment:
     if not is_under_way:
         if _type(config) != _type(_described(account, current)):
             scaling.release(account, name)
-        endpoints.update(account, rollout.back(name, previous, mode))
-    endpoints.require_config(endpoints.settle(account, name), name, previous)
+        endpoints.update(account, rollout.rollback(name, previous, mode))
+    endpoints.require_config(endpoints.wait_stable(account, name), name, previous)
     _scale(account, names, name, previous, mode)
     return Deployment(stage, name, previous, version, mode, endpoints.IN_SERVICE)
 
 
-def _going_back(account: Account, names: Names, name: str) -> tuple[Endpoint, bool]:
+def _current(account: Account, names: Names, name: str) -> tuple[Endpoint, bool]:
     """Return the endpoint, and whether an earlier rollback that was killed is still under way."""
     current = endpoints.find(account, name)
     if current and current.pending and current.pending == configs.replaced(account, names, current.config):
         return current, True
-    rested = endpoints.settle(account, name)
-    if rested is None:
+    stable = endpoints.wait_stable(account, name)
+    if stable is None:
         raise DeploymentFailed(f"there is no endpoint {name}: deploy a version first")
-    return rested, False
+    return stable, False
 
 
 def _require_version(account: Account, names: Names, config: Mapping[str, Any]) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jobmajor.aws.api.account import Account
 
 IN_SERVICE: Final = "InService"
-_MOVING: Final = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+_CHANGING: Final = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 _START_S: Final = 2700.0  # a first fleet needs some ten minutes; the service gives up before this
 
 
@@ -67,7 +67,7 @@ def find(account: Account, name: str) -> Endpoint | None:
     )
 
 
-def settle(account: Account, name: str, limit_s: float = _START_S) -> Endpoint | None:
+def wait_stable(account: Account, name: str, limit_s: float = _START_S) -> Endpoint | None:
     """Wait until the endpoint is stable, in whatever state, and return it; None if it doesn't exist.
 
     Raises:
@@ -75,13 +75,13 @@ def settle(account: Account, name: str, limit_s: float = _START_S) -> Endpoint |
     """
     if account.dry:
         return None
-    rested: Endpoint | None = account.wait(
+    stable: Endpoint | None = account.wait(
         lambda: find(account, name),
-        lambda found: found is None or found.status not in _MOVING,
+        lambda found: found is None or found.status not in _CHANGING,
         describe=lambda found: f"endpoint {name}: {found.status if found else 'gone'}",
         limit_s=limit_s,
     )
-    return rested
+    return stable
 
 
 def update(account: Account, request: dict[str, Any]) -> None:
@@ -94,7 +94,9 @@ def update(account: Account, request: dict[str, Any]) -> None:
         account.change("sagemaker", "UpdateEndpoint", **request)
     except CallFailed:
         found = find(account, request["EndpointName"])
-        is_under_way = found is not None and (found.status in _MOVING or found.config == request["EndpointConfigName"])
+        is_under_way = found is not None and (
+            found.status in _CHANGING or found.config == request["EndpointConfigName"]
+        )
         if not is_under_way:
             raise
 

@@ -38,9 +38,9 @@ def remove(account: Account, names: Names, stage: str) -> tuple[str, ...]:
     endpoint = configs.staged(names.endpoint, stage)
     scaling.release(account, endpoint)
     unused = _models(account, names, stage)
-    if endpoints.settle(account, endpoint) is not None or account.dry:
+    if endpoints.wait_stable(account, endpoint) is not None or account.dry:
         account.change("sagemaker", "DeleteEndpoint", EndpointName=endpoint)
-        endpoints.settle(account, endpoint)
+        endpoints.wait_stable(account, endpoint)
     alarms = _alarms(account, endpoint)
     if alarms:
         account.change("cloudwatch", "DeleteAlarms", AlarmNames=list(alarms))

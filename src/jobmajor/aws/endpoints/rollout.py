@@ -61,7 +61,7 @@ def _routing(plan: Plan) -> dict[str, Any]:
     return {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": plan.rollout.bake_s}
 
 
-def back(endpoint: str, config: str, mode: str) -> dict[str, Any]:
+def rollback(endpoint: str, config: str, mode: str) -> dict[str, Any]:
     """Return UpdateEndpoint's parameters for an immediate rollback to `config`, which has the given mode.
 
     The change has no alarms: the service would refuse it while one is on, which is the usual reason for a rollback.

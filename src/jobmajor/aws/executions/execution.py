@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.aws.api.account import token
-from jobmajor.aws.api.errors import AwsInputError, NotThere
+from jobmajor.aws.api.errors import AwsInputError, NotFound
 
 if TYPE_CHECKING:
     import datetime
@@ -87,7 +87,7 @@ def executions(account: Account, names: Names, newest: int) -> list[Execution]:
     """
     try:
         found = list(islice(summaries(account, names), newest))
-    except NotThere as error:
+    except NotFound as error:
         raise AwsInputError(f"there is no pipeline {names.pipeline}: run `jobmajor aws pipeline upsert`") from error
     return [_execution(item, ()) for item in found]
 
@@ -121,7 +121,7 @@ def state(account: Account, arn: str) -> Execution:
     """
     try:
         found = account.read("sagemaker", "DescribePipelineExecution", PipelineExecutionArn=arn)
-    except NotThere as error:
+    except NotFound as error:
         raise AwsInputError(f"there is no execution {arn}: `jobmajor aws pipeline list` names them") from error
     order = {"PipelineExecutionArn": arn, "SortOrder": "Ascending"}
     steps = account.pages("sagemaker", "ListPipelineExecutionSteps", "PipelineExecutionSteps", **order)
@@ -161,22 +161,22 @@ def _seconds(began: datetime.datetime | None, ended: datetime.datetime | None) -
 
 
 def wait(
-    account: Account, arn: str, on_look: Callable[[Execution], None] | None = None, *, limit_s: float = DAY_S
+    account: Account, arn: str, on_state: Callable[[Execution], None] | None = None, *, limit_s: float = DAY_S
 ) -> Execution:
-    """Wait until an execution has ended, and return it; `on_look` is called with each state.
+    """Wait until an execution has ended, and return it; `on_state` is called with each state.
 
     Raises:
         TimedOut: It still runs after `limit_s` seconds; call again to wait longer.
     """
 
-    def look() -> Execution:
+    def read_state() -> Execution:
         found = state(account, arn)
-        if on_look:
-            on_look(found)
+        if on_state:
+            on_state(found)
         return found
 
     words = f"execution {arn.rpartition('/')[2]}"
-    return account.wait(look, lambda found: found.ended, describe=words, limit_s=limit_s, interval_s=_INTERVAL_S)
+    return account.wait(read_state, lambda found: found.ended, describe=words, limit_s=limit_s, interval_s=_INTERVAL_S)
 
 
 def stop(account: Account, arn: str) -> Execution:

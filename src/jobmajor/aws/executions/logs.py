@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from jobmajor.aws.api.errors import NotThere
+from jobmajor.aws.api.errors import NotFound
 from jobmajor.aws.executions import execution
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Reader:
         try:
             found = self.account.pages("logs", "DescribeLogStreams", "logStreams", **where)
             return [item["logStreamName"] for item in found]
-        except NotThere:
+        except NotFound:
             return []
 
     def _of_stream(self, step: str, group: str, stream: str) -> Iterator[Line]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from botocore.exceptions import BotoCoreError, HTTPClientError
 
-from jobmajor.aws.api.errors import AlreadyThere, AwsError, AwsInputError, NotThere
+from jobmajor.aws.api.errors import AlreadyExists, AwsError, AwsInputError, NotFound
 from sagelocal.storage.manifest import FileRecord
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jobmajor.aws.api.account import Account
 
 PART_BYTES: Final = 16 * 2**20
-_MOST_PARTS: Final = 10_000  # S3's limit
+_MAX_PARTS: Final = 10_000  # S3's limit
 _CHUNK_BYTES: Final = 2**20
 
 
@@ -48,7 +48,7 @@ class Content:
     def of(cls, data: Path | bytes, part_bytes: int = PART_BYTES) -> Content:
         """Return the hashed content; a file is read once."""
         size = len(data) if isinstance(data, bytes) else data.stat().st_size
-        part_bytes = max(part_bytes, -(-size // _MOST_PARTS))
+        part_bytes = max(part_bytes, -(-size // _MAX_PARTS))
         whole, parts, found = hashlib.sha256(), hashlib.sha256(), 0
         for part in _parts(data, part_bytes):
             whole.update(part)
@@ -97,7 +97,7 @@ def put(account: Account, bucket: str, key: str, content: Content) -> bool:
             _send_whole(account, target, content)
         else:
             _send_parts(account, target, content)
-    except AlreadyThere:
+    except AlreadyExists:
         pass  # uploaded by a request whose reply was lost, or by somebody else: the check below decides
     if not account.dry and not holds(account, bucket, key, content):
         raise AwsError(f"s3://{bucket}/{key} isn't there after its upload: run the same command again")
@@ -148,13 +148,15 @@ def _send_whole(account: Account, target: Mapping[str, str], content: Content) -
 
 
 def _send_parts(account: Account, target: Mapping[str, str], content: Content) -> None:
-    upload_id, held = _begun(account, target)
+    upload_id, held = _unfinished(account, target)
     if not upload_id:
         upload_id = account.change("s3", "CreateMultipartUpload", **target, ChecksumAlgorithm="SHA256")["UploadId"]
     count = -(-content.record.size_bytes // content.part_bytes)
     parts = []
     for number, data in enumerate(content.parts(), 1):
-        etag = _held(held.get(number), data) or _send_part(account, {**target, "UploadId": upload_id}, number, data)
+        etag = _etag_if_held(held.get(number), data) or _send_part(
+            account, {**target, "UploadId": upload_id}, number, data
+        )
         parts.append({"PartNumber": number, "ETag": etag, "ChecksumSHA256": _checksum(data)})
         account.tell(f"{target['Key']}: part {number} of {count}")
     try:
@@ -166,10 +168,10 @@ def _send_parts(account: Account, target: Mapping[str, str], content: Content) -
             MultipartUpload={"Parts": parts},
             IfNoneMatch="*",
         )
-    except NotThere:
+    except NotFound:
         return  # a request whose reply was lost completed it; `put` checks
     finally:
-        _tidy(account, target)
+        _abort_leftovers(account, target)
 
 
 def _send_part(account: Account, target: Mapping[str, str], number: int, data: bytes) -> str:
@@ -186,7 +188,7 @@ def _send_part(account: Account, target: Mapping[str, str], number: int, data: b
     return str(answer["ETag"])
 
 
-def _begun(account: Account, target: Mapping[str, str]) -> tuple[str | None, dict[int, Mapping[str, Any]]]:
+def _unfinished(account: Account, target: Mapping[str, str]) -> tuple[str | None, dict[int, Mapping[str, Any]]]:
     """Return the id of the key's newest unfinished upload, or None, and the parts that S3 holds of it."""
     newest = max(_uploads(account, target), key=lambda upload: upload["Initiated"], default=None)
     if newest is None or newest.get("ChecksumAlgorithm", "SHA256") != "SHA256":
@@ -205,7 +207,7 @@ def _checksum(data: bytes) -> str:
     return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
-def _held(part: Mapping[str, Any] | None, data: bytes) -> str | None:
+def _etag_if_held(part: Mapping[str, Any] | None, data: bytes) -> str | None:
     """Return the ETag of a part that S3 holds already; None if it has no such part or one with other content."""
     if part is None or part["Size"] != len(data):
         return None
@@ -215,7 +217,7 @@ def _held(part: Mapping[str, Any] | None, data: bytes) -> str | None:
     return etag if etag.strip('"') == hashlib.md5(data, usedforsecurity=False).hexdigest() else None
 
 
-def _tidy(account: Account, target: Mapping[str, str]) -> None:
+def _abort_leftovers(account: Account, target: Mapping[str, str]) -> None:
     """Abort the other uploads of a complete object: their parts cost money and are useless."""
     if account.dry or account.find("s3", "HeadObject", **target) is None:
         return

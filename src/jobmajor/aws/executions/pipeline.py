@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.aws.api.account import token
-from jobmajor.aws.api.errors import AlreadyThere, AwsInputError
+from jobmajor.aws.api.errors import AlreadyExists, AwsInputError
 from jobmajor.aws.executions.execution import EXECUTING, summaries
 from sagelocal.definition import parse as definitions
 
@@ -73,7 +73,7 @@ def upsert(
         try:
             made = account.change("sagemaker", "CreatePipeline", PipelineName=names.pipeline, **wanted, **more)
             return Upserted(made["PipelineArn"], CREATED)
-        except AlreadyThere:  # somebody else created it meanwhile, with other bytes
+        except AlreadyExists:  # somebody else created it meanwhile, with other bytes
             there = account.read("sagemaker", "DescribePipeline", PipelineName=names.pipeline)
     if all(there.get(name) == value for name, value in wanted.items()):
         return Upserted(there["PipelineArn"], UNCHANGED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jobmajor.aws.api.errors import AwsInputError, NotThere
+from jobmajor.aws.api.errors import AwsInputError, NotFound
 from jobmajor.aws.executions import starter
 from jobmajor.pipeline import definition, requests
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
 
-_NOTHING = b"No champion yet: nothing to compare with.\n"
+_NOTE = b"No champion yet: nothing to compare with.\n"
 
 
 def parameters(account: Account, names: Names, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def parameters(account: Account, names: Names, given: Mapping[str, Any]) -> dict
     Raises:
         AwsInputError: There is no data or no image yet.
     """
-    found: dict[str, Any] = {**placed(account, names, given), **given}
+    found: dict[str, Any] = {**fixed_parameters(account, names, given), **given}
     if "InputDataUrl" not in found:
         found["InputDataUrl"] = newest(account, names, "input")
     if "ChampionModelUrl" not in found:
@@ -35,7 +35,7 @@ def parameters(account: Account, names: Names, given: Mapping[str, Any]) -> dict
     return found
 
 
-def placed(account: Account, names: Names, given: Mapping[str, Any]) -> dict[str, Any]:
+def fixed_parameters(account: Account, names: Names, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that new data and approvals don't change: bucket, role, image and checkpoint."""
     image = given.get("ImageUri") or newest_image(account, names)
     found = {"Bucket": names.bucket, "RoleArn": names.roles["job"], "ImageUri": image}
@@ -54,7 +54,7 @@ def newest_image(account: Account, names: Names) -> str:
         return f"{names.image_repository}@<ImageDigest>"
     try:
         images = list(account.pages("ecr", "DescribeImages", "imageDetails", repositoryName=names.repository))
-    except NotThere:
+    except NotFound:
         images = []
     newest = max(images, key=lambda image: image["imagePushedAt"], default=None)
     if newest is None:
@@ -74,7 +74,7 @@ def newest(account: Account, names: Names, kind: str) -> str:
     try:
         objects = account.pages("s3", "ListObjectsV2", "Contents", Bucket=names.bucket, Prefix=prefix)
         folder = starter.newest_folder(objects)
-    except NotThere as error:
+    except NotFound as error:
         raise AwsInputError(f"there is no bucket {names.bucket}: run `jobmajor aws bootstrap` first") from error
     if folder is None:
         raise AwsInputError(f"s3://{names.bucket}/{prefix} holds nothing yet: run `jobmajor aws upload` first")
@@ -89,22 +89,22 @@ def champion(account: Account, names: Names) -> str:
     model_url = _approved_model(account, names)
     if model_url is not None:
         return model_url
-    leave_note(account, names)
+    write_note(account, names)
     return f"s3://{names.bucket}/{names.key(definition.NO_CHAMPION)}"
 
 
-def leave_note(account: Account, names: Names) -> None:
+def write_note(account: Account, names: Names) -> None:
     """Write the note that there is no champion, unless it exists."""
     place = {"Bucket": names.bucket, "Key": names.key(definition.NO_CHAMPION, "none.txt")}
     if account.find("s3", "HeadObject", **place) is None:
-        account.change("s3", "PutObject", Body=_NOTHING, ContentType="text/plain", **place)
+        account.change("s3", "PutObject", Body=_NOTE, ContentType="text/plain", **place)
 
 
 def _approved_model(account: Account, names: Names) -> str | None:
     wanted = {"ModelPackageGroupName": names.group, "ModelApprovalStatus": "Approved"}
     try:
         found = list(account.pages("sagemaker", "ListModelPackages", "ModelPackageSummaryList", **wanted))
-    except NotThere:
+    except NotFound:
         return None
     newest = max(found, key=lambda item: int(item["ModelPackageVersion"]), default=None)
     if newest is None:

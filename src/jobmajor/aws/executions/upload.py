@@ -55,36 +55,36 @@ def release(account: Account, names: Names, source: Source, part_bytes: int = ob
     files = [path for path in (layout.titles, layout.occupations, layout.reported) if path]
     origin = {"release": layout.release, "edition": layout.edition}
 
-    def look() -> None:
+    def check() -> None:
         from jobmajor.data import onet  # noqa: PLC0415 - imports polars, which a finished upload doesn't need
 
         onet.read(source.folder)
 
-    return _brought(account, names, "input", _Folder(files, origin, look, part_bytes))
+    return _upload(account, names, "input", _Files(files, origin, check, part_bytes))
 
 
 def checkpoint(account: Account, names: Names, files: Sequence[Path], part_bytes: int = objects.PART_BYTES) -> Uploaded:
     """Upload a transformer's checkpoint, as `checkpoint_files.files` finds it, to `checkpoint/<digest>`."""
-    return _brought(account, names, requests.CHECKPOINT, _Folder(files, {}, lambda: None, part_bytes))
+    return _upload(account, names, requests.CHECKPOINT, _Files(files, {}, lambda: None, part_bytes))
 
 
 @dataclass(frozen=True, slots=True)
-class _Folder:
+class _Files:
     files: Sequence[Path]
     origin: Mapping[str, str]
-    look: Callable[[], None]
+    check: Callable[[], None]
     part_bytes: int
 
 
-def _brought(account: Account, names: Names, kind: str, folder: _Folder) -> Uploaded:
-    contents = {path.name: objects.Content.of(path, folder.part_bytes) for path in sorted(folder.files)}
+def _upload(account: Account, names: Names, kind: str, wanted: _Files) -> Uploaded:
+    contents = {path.name: objects.Content.of(path, wanted.part_bytes) for path in sorted(wanted.files)}
     records = {name: content.record for name, content in contents.items()}
-    made = manifest.Manifest(files=records, source=folder.origin)
+    made = manifest.Manifest(files=records, source=wanted.origin)
     described = objects.Content.of(made.to_bytes())
     key = names.key(kind, made.digest)
     require_bucket(account, names.bucket)
     if not objects.holds(account, names.bucket, f"{key}/{manifest.NAME}", described):
-        folder.look()
+        wanted.check()
     sent: list[str] = []
     skipped: list[str] = []
     for name, content in (*contents.items(), (manifest.NAME, described)):

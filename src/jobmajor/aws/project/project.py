@@ -23,7 +23,7 @@ PROVIDER: Final = "Amazon SageMaker"
 CREATED, UNCHANGED = "created", "unchanged"
 LIMIT_S: Final = 1800.0
 _DONE: Final = ("CreateCompleted", "UpdateCompleted")
-_UNDERWAY: Final = ("Pending", "CreateInProgress", "UpdateInProgress")
+_IN_PROGRESS: Final = ("Pending", "CreateInProgress", "UpdateInProgress")
 _LONGEST_NAME: Final = 32
 _TEMPLATE_NAME: Final = "jobmajor"
 _VISIBLE: Final = "sagemaker:studio-visibility=true"  # else Studio doesn't show the template
@@ -96,8 +96,8 @@ def create(
         raise AwsInputError(
             f"names.project is {names.project}: SageMaker takes {_LONGEST_NAME} characters: shorten it in jobmajor.toml"
         )
-    if _look(account, names) is not None:
-        return _whole(account, names, UNCHANGED, limit_s)
+    if _described(account, names) is not None:
+        return _wait_complete(account, names, UNCHANGED, limit_s)
     if isinstance(origin, Catalog):
         source = _provisioning(account, origin)
     else:
@@ -111,21 +111,21 @@ def create(
         Tags=names.tags,
         **source,
     )
-    return _whole(account, names, CREATED, limit_s)
+    return _wait_complete(account, names, CREATED, limit_s)
 
 
-def _look(account: Account, names: Names) -> dict[str, Any] | None:
+def _described(account: Account, names: Names) -> dict[str, Any] | None:
     """Return the described project; None if it doesn't exist or was deleted."""
     found = account.find("sagemaker", "DescribeProject", ProjectName=names.project)
     return None if found is None or found["ProjectStatus"] == "DeleteCompleted" else found
 
 
-def _whole(account: Account, names: Names, change: str, limit_s: float) -> Project:
+def _wait_complete(account: Account, names: Names, change: str, limit_s: float) -> Project:
     if account.dry:
         return Project(names.project, "<ProjectArn>", "<ProjectId>", change)
     found = account.wait(
         lambda: account.read("sagemaker", "DescribeProject", ProjectName=names.project),
-        lambda answer: answer["ProjectStatus"] not in _UNDERWAY,
+        lambda answer: answer["ProjectStatus"] not in _IN_PROGRESS,
         describe=lambda answer: f"project {names.project}: {answer['ProjectStatus']}",
         limit_s=limit_s,
     )

@@ -57,9 +57,9 @@ def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = T
     if not (schedule or on_data):
         raise AwsInputError("neither a schedule nor --on-data was asked for: give one, or --remove")
     build(Aws, {"schedule": schedule}, "aws.")  # refuses an invalid schedule
-    start.leave_note(account, names)
+    start.write_note(account, names)
     values = _values(account, names, schedule, on_data=on_data)
-    there = _settled(account, names)
+    there = _wait_stable(account, names)
     since = str(there.get("LastUpdatedTime", there["CreationTime"])) if there else ""
     body = template()
     request: dict[str, Any] = {
@@ -75,16 +75,16 @@ def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = T
     elif not _update(account, request):
         return UNCHANGED
     if not account.dry:
-        _check(_settled(account, names), names)
+        _check(_wait_stable(account, names), names)
     return UPDATED if there else CREATED
 
 
 def remove(account: Account, names: Names) -> str:
     """Delete the stack, and return `removed`, or `unchanged` if there was none."""
-    if _settled(account, names) is None and not account.dry:
+    if _wait_stable(account, names) is None and not account.dry:
         return UNCHANGED
     account.change("cloudformation", "DeleteStack", StackName=stack_name(names))
-    left = _settled(account, names)
+    left = _wait_stable(account, names)
     if left is not None:
         _check(left, names)
     return REMOVED
@@ -96,7 +96,7 @@ def _values(account: Account, names: Names, schedule: str, *, on_data: bool) -> 
         "group": names.group,
         "bucket": names.bucket,
         "prefix": names.prefix,
-        "parameters": start.placed(account, names, {}),
+        "parameters": start.fixed_parameters(account, names, {}),
     }
     return {
         "Project": names.project,
@@ -122,17 +122,17 @@ def _update(account: Account, request: dict[str, Any]) -> bool:
     return True
 
 
-def _settled(account: Account, names: Names) -> dict[str, Any] | None:
+def _wait_stable(account: Account, names: Names) -> dict[str, Any] | None:
     """Wait until the stack is stable, and return it; None if there is none."""
     name = stack_name(names)
 
     def words(found: dict[str, Any] | None) -> str:
         return f"stack {name}: {found['StackStatus'] if found else 'gone'}"
 
-    def lasts(found: dict[str, Any] | None) -> bool:
+    def is_stable(found: dict[str, Any] | None) -> bool:
         return found is None or not found["StackStatus"].endswith("_IN_PROGRESS")
 
-    return account.wait(lambda: stack.describe(account, name), lasts, describe=words, limit_s=stack.LIMIT_S)
+    return account.wait(lambda: stack.describe(account, name), is_stable, describe=words, limit_s=stack.LIMIT_S)
 
 
 def _check(found: dict[str, Any] | None, names: Names) -> None:

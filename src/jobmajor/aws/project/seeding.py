@@ -75,11 +75,11 @@ def seed(
     written = [name for name, source in sorted(wanted.items()) if not _holds(folder / name, source)]
     removed = [name for name in _superseded(folder, before) if name not in wanted]
     if not dry_run:
-        _settle(folder, wanted, written, removed)
+        _apply(folder, wanted, written, removed)
     return Seeded(tuple(written), tuple(removed), kept)
 
 
-def _settle(folder: Path, wanted: Mapping[str, _File], written: Iterable[str], removed: Iterable[str]) -> None:
+def _apply(folder: Path, wanted: Mapping[str, _File], written: Iterable[str], removed: Iterable[str]) -> None:
     for name in written:
         _write(folder / name, wanted[name])
     for name in removed:

@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.aws.api.account import token
-from jobmajor.aws.api.errors import AlreadyThere, AwsError, AwsInputError, CallFailed
+from jobmajor.aws.api.errors import AlreadyExists, AwsError, AwsInputError, CallFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,10 +28,10 @@ GITHUB: Final = "token.actions.githubusercontent.com"
 _DETERMINED: Final = ("JobLogGroups", "GitHubProvider")
 # Parameters without a setting: the last choice stays; at first it is the template's default.
 _CHOICES: Final = ("Encryption", "CaptureDays", "CodeCommitRepository")
-_MOST_TURNS: Final = 6  # a state that comes back more often can't be repaired here
+_MAX_STEPS: Final = 6  # a state that comes back more often can't be repaired here
 _INTERVAL_S: Final = 5.0
 _NOTHING_MADE: Final = ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
-_WHOLE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+_STABLE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 _CAPABILITIES: Final = ["CAPABILITY_NAMED_IAM"]
 
 
@@ -103,12 +103,12 @@ def bootstrap(
         StackFailed: CloudFormation couldn't create or update it.
         TimedOut: CloudFormation is still working; run it again to wait longer.
     """
-    wanted = _Target(names, body or template(), _settled(names, choices or {}))
+    wanted = _Target(names, body or template(), _parameters(names, choices or {}))
     change = UNCHANGED
-    for _ in range(_MOST_TURNS):
-        found = _ended(account, names.stack, limit_s)
+    for _ in range(_MAX_STEPS):
+        found = _wait_stable(account, names.stack, limit_s)
         status = found["StackStatus"] if found else ""
-        if found and status in _WHOLE:
+        if found and status in _STABLE:
             if change != UNCHANGED or not _update(account, found, wanted):
                 return _complete(account, names.stack, found, change)
             change = UPDATED
@@ -118,7 +118,7 @@ def bootstrap(
             if account.dry:
                 return Stack(names.stack, "", CREATED, {})
         else:
-            _mend(account, names.stack, found, change)
+            _recover(account, names.stack, found, change)
     raise AwsError(f"stack {names.stack} keeps coming back to {status}: look at its events in the console")
 
 
@@ -136,18 +136,18 @@ def describe(account: Account, name: str) -> dict[str, Any] | None:
     return dict(stacks[0]) if stacks and stacks[0]["StackStatus"] != "DELETE_COMPLETE" else None
 
 
-def _ended(account: Account, name: str, limit_s: float) -> dict[str, Any] | None:
+def _wait_stable(account: Account, name: str, limit_s: float) -> dict[str, Any] | None:
     """Wait until the stack is stable, and return it; None if it doesn't exist."""
     return account.wait(
         lambda: describe(account, name),
-        lambda found: not _is_moving(found),
+        lambda found: not _is_in_progress(found),
         describe=lambda found: f"stack {name}: {(found or {}).get('StackStatus')}{_last_event(account, name)}",
         limit_s=limit_s,
         interval_s=_INTERVAL_S,
     )
 
 
-def _is_moving(found: Mapping[str, Any] | None) -> bool:
+def _is_in_progress(found: Mapping[str, Any] | None) -> bool:
     status = found["StackStatus"] if found else ""
     return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
 
@@ -179,7 +179,7 @@ def _is_beginning(event: Mapping[str, Any], arn: str) -> bool:
     return is_start and event.get("PhysicalResourceId") == arn
 
 
-def _mend(account: Account, name: str, found: Mapping[str, Any], change: str) -> None:
+def _recover(account: Account, name: str, found: Mapping[str, Any], change: str) -> None:
     """Take one step out of a state in which CloudFormation accepts no update."""
     status = found["StackStatus"]
     if status in _NOTHING_MADE:
@@ -187,7 +187,9 @@ def _mend(account: Account, name: str, found: Mapping[str, Any], change: str) ->
             raise _failure(account, name, found)
         delete(account, name)
     elif status == "UPDATE_ROLLBACK_FAILED":
-        account.change("cloudformation", "ContinueUpdateRollback", StackName=name, ClientRequestToken=_moment(found))
+        account.change(
+            "cloudformation", "ContinueUpdateRollback", StackName=name, ClientRequestToken=_step_token(found)
+        )
     else:
         raise AwsInputError(f"stack {name} is {status}: run `jobmajor aws cleanup --yes`, then bootstrap again")
 
@@ -196,23 +198,23 @@ def delete(account: Account, name: str) -> None:
     """Begin to delete the stack, if it exists."""
     found = describe(account, name)
     if found:
-        account.change("cloudformation", "DeleteStack", StackName=name, ClientRequestToken=_moment(found))
+        account.change("cloudformation", "DeleteStack", StackName=name, ClientRequestToken=_step_token(found))
 
 
-def _moment(found: Mapping[str, Any]) -> str:
+def _step_token(found: Mapping[str, Any]) -> str:
     """Return an idempotency token for a step out of this state."""
     time = found.get("LastUpdatedTime") or found["CreationTime"]
     return token(found["StackId"], found["StackStatus"], time.isoformat())
 
 
 def _create(account: Account, wanted: _Target) -> None:
-    request = wanted.request(_determine(account, wanted.names))
+    request = wanted.request(_existing(account, wanted.names))
     # The token differs from that of an equal stack that was deleted.
     before = [stack["StackId"] for stack in _deleted(account) if stack["StackName"] == wanted.names.stack]
     request["ClientRequestToken"] = token("create", _digest(request), *before[:1])
     try:
         account.change("cloudformation", "CreateStack", **request)
-    except AlreadyThere as error:
+    except AlreadyExists as error:
         account.tell(f"{error}: looking at it")
 
 
@@ -241,7 +243,7 @@ def _digest(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(repr(sorted(request.items())).encode()).hexdigest()
 
 
-def _settled(names: Names, choices: Mapping[str, str]) -> dict[str, str]:
+def _parameters(names: Names, choices: Mapping[str, str]) -> dict[str, str]:
     """Return the template's parameters that the settings or the caller determine."""
     unknown = [name for name in choices if name not in (*_CHOICES, *_DETERMINED)]
     if unknown:
@@ -265,7 +267,7 @@ def _settled(names: Names, choices: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _determine(account: Account, names: Names) -> dict[str, str]:
+def _existing(account: Account, names: Names) -> dict[str, str]:
     """Return parameters that say which resources exist already, of those that an account has only once."""
     groups = account.pages("logs", "DescribeLogGroups", "logGroups", logGroupNamePrefix="/aws/sagemaker/")
     taken = sorted({group["logGroupName"] for group in groups} & set(JOB_LOG_GROUPS))
@@ -286,8 +288,8 @@ def remove(account: Account, name: str, *, limit_s: float = LIMIT_S) -> None:
     Raises:
         StackFailed: Something in it can't be deleted.
     """
-    _ended(account, name, limit_s)
+    _wait_stable(account, name, limit_s)
     delete(account, name)
-    left = _ended(account, name, limit_s)
+    left = _wait_stable(account, name, limit_s)
     if left:
         raise _failure(account, name, left)

@@ -12,7 +12,7 @@ from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump
 
 if TYPE_CHECKING:
-    from jobmajor.aws.batch.processing import Batch
+    from jobmajor.aws.batch.processing import ScoringRequest
     from jobmajor.cli.aws.options import CommandContext
 
 
@@ -63,7 +63,7 @@ def batch(
     if rate is not None and titles is None:
         raise InputError("--rate belongs to an estimate: say how many titles with --titles, or leave it out")
     with session(settings_file, region=region, profile=profile, dry_run=dry, as_json=as_json) as context:
-        found = batches.Batch(
+        found = batches.ScoringRequest(
             version or _champion(context),
             source,
             context.names.url("runs", "scored") if target is None else target,
@@ -72,7 +72,7 @@ def batch(
             instance_type,
         )
         if titles is not None:
-            _tell_cost(context, found, (titles, rate), as_json=as_json)
+            _show_cost(context, found, (titles, rate), as_json=as_json)
             raise typer.Exit
         started = batches.start(context.account, context.names, found)
         if context.account.dry:
@@ -97,7 +97,9 @@ def _champion(context: CommandContext) -> int:
     return champion.number
 
 
-def _tell_cost(context: CommandContext, batch: Batch, asked: tuple[float, float | None], *, as_json: bool) -> None:
+def _show_cost(
+    context: CommandContext, batch: ScoringRequest, asked: tuple[float, float | None], *, as_json: bool
+) -> None:
     from pathlib import Path
 
     from jobmajor.aws import prices

@@ -12,7 +12,7 @@ from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump
 
 if TYPE_CHECKING:
-    from jobmajor.aws.batch.transform import Batch
+    from jobmajor.aws.batch.transform import TransformRequest
     from jobmajor.aws.endpoints.plan import Plan
     from jobmajor.cli.aws.options import CommandContext
 
@@ -91,7 +91,7 @@ def deploy(
 
     Example: jobmajor aws deploy 3 --stage staging
     """
-    from jobmajor.aws.batch.transform import LINES, Batch, target_of
+    from jobmajor.aws.batch.transform import LINES, TransformRequest, target_of
     from jobmajor.aws.endpoints.plan import PRODUCTION, STAGING, Fleet, Plan, Rollout, Serverless
 
     if mode != _BATCH and (source is not None or target is not None or kind is not None):
@@ -101,7 +101,7 @@ def deploy(
         if mode == _BATCH:
             _refuse(stage, shadow, source)
             where = target_of(context.names, number, source or "") if target is None else target
-            wanted = Batch(number, source or "", where, LINES if kind is None else kind, instance, least)
+            wanted = TransformRequest(number, source or "", where, LINES if kind is None else kind, instance, least)
             _transform(context, wanted, as_json=as_json)
             return
         plan = Plan(
@@ -139,7 +139,7 @@ def _serve(context: CommandContext, plan: Plan, *, as_json: bool) -> None:
     )
 
 
-def _transform(context: CommandContext, batch: Batch, *, as_json: bool) -> None:
+def _transform(context: CommandContext, batch: TransformRequest, *, as_json: bool) -> None:
     from jobmajor.aws.batch import transform
 
     name = transform.start(context.account, context.names, batch)

@@ -61,7 +61,7 @@ def open_account(
     if dry_run:
         near = where or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _DRY_REGION
         build(Aws, {"region": near}, "aws.")  # refuses an invalid region
-        return calls.rehearse(near, settings.aws.account or _DRY_ACCOUNT)
+        return calls.dry_account(near, settings.aws.account or _DRY_ACCOUNT)
     return calls.connect(where, profile, expected_account=settings.aws.account or None, tell=tell)
 
 
@@ -113,7 +113,7 @@ def show_calls(account: Account, settings: Settings, *, as_json: bool) -> None:
     table = prices.read(Path(settings.aws.prices) if settings.aws.prices else None)
     estimate = prices.estimate(account.sent, table, account.region, definition.build(settings))
     if as_json:
-        looks, calls = ([call.to_dict() for call in some] for some in (account.looked, account.sent))
+        looks, calls = ([call.to_dict() for call in some] for some in (account.reads, account.sent))
         dump({"looks": looks, "calls": calls, "estimate": estimate.to_dict()})
         return
     for number, call in enumerate(account.sent, 1):
@@ -121,7 +121,7 @@ def show_calls(account: Account, settings: Settings, *, as_json: bool) -> None:
         typer.echo(f"{number}. {call.service} {call.operation}")
         for name, value in shown["parameters"].items():
             typer.echo(f"     {name}: {_short(value)}")
-    looked = dict.fromkeys(f"{call.service} {call.operation}" for call in account.looked)
+    looked = dict.fromkeys(f"{call.service} {call.operation}" for call in account.reads)
     if looked:
         typer.echo(f"looked at before, as if nothing were there: {', '.join(looked)}")
     typer.echo(f"requests that would be sent: {len(account.sent)}; nothing was.")

@@ -245,8 +245,8 @@ def _wait(context: CommandContext, arn: str, hours: float, *, as_json: bool) -> 
     from jobmajor.aws.executions import execution as executions
 
     context.account.tell = _keep_quiet  # the view shows the progress, and a pipe needs none
-    with execution_view.live() as on_look:
-        found = executions.wait(context.account, arn, on_look, limit_s=3600 * hours)
+    with execution_view.live() as on_state:
+        found = executions.wait(context.account, arn, on_state, limit_s=3600 * hours)
     execution_view.show(found, as_json=as_json)
     if found.status != executions.SUCCEEDED:
         raise typer.Exit(complain(found.failure or f"execution {found.id} was {found.status.lower()}", 1))

@@ -13,7 +13,7 @@ from sagelocal.show.terminal import complain, dump, pairs, table
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from jobmajor.aws.cleanup.tagged import Thing
+    from jobmajor.aws.cleanup.tagged import Resource
 
 Choice = Annotated[
     list[str] | None,
@@ -91,22 +91,27 @@ def cleanup(
             _show(found, f"{names.project} in account {account.account_id}, {account.region}")
         left = cleanups.clean(account, names, on_removed=_removed) if yes else ()
     if as_json:
-        dump({"found": [asdict(thing) for thing in found], "left": [asdict(thing) for thing in left] if yes else None})
+        dump(
+            {
+                "found": [asdict(resource) for resource in found],
+                "left": [asdict(resource) for resource in left] if yes else None,
+            }
+        )
     elif found and not yes:
         typer.echo("Nothing was deleted: --yes deletes it.")
     if left:
-        names_left = ", ".join(f"{thing.kind} {thing.name}" for thing in left)
+        names_left = ", ".join(f"{resource.kind} {resource.name}" for resource in left)
         raise typer.Exit(complain(f"left: {names_left}; run the same command again", 1))
 
 
-def _removed(thing: Thing) -> None:
-    tell(f"{thing.kind} {thing.name}: {'stopped' if thing.detail == 'stopped' else 'deleted'}")
+def _removed(resource: Resource) -> None:
+    tell(f"{resource.kind} {resource.name}: {'stopped' if resource.detail == 'stopped' else 'deleted'}")
 
 
-def _show(found: tuple[Thing, ...], where: str) -> None:
-    typer.echo(f"{len(found) or 'no'} things of {where}")
+def _show(found: tuple[Resource, ...], where: str) -> None:
+    typer.echo(f"{len(found) or 'no'} resources of {where}")
     table(("kind", "name", "detail"), _rows(found))
 
 
-def _rows(found: Iterable[Thing]) -> list[tuple[str, str, str]]:
-    return [(thing.kind, thing.name, thing.detail) for thing in found]
+def _rows(found: Iterable[Resource]) -> list[tuple[str, str, str]]:
+    return [(resource.kind, resource.name, resource.detail) for resource in found]
