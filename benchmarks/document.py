@@ -22,15 +22,21 @@ if TYPE_CHECKING:
 PATH = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 _LIBRARIES = ("jobmajor", "numpy", "scipy", "scikit-learn", "polars")
 _NOTES = """
-How to read them: every system gets the same titles, as written. The figures count rows of alternate titles; "any
-listed" counts distinct titles, and any code that the release lists for a title is right. Spread is the standard
-deviation over seeds. A difference from the SVM is the mean over seeds of the difference on the same rows, with a 95
-% t interval; seeds draw from the same titles, so that it is rather too narrow. The finer levels of the SVM and of
-fastText are those of a second model trained for detailed codes: a parent scores as the best (SVM) or the sum
-(fastText) of its children, and the top 5 are the five largest scores. The SVM states margins, not probabilities, so
-it has no ECE; ECE has 15 bins of equal mass. The accepted titles of slips are those above the threshold that was
-found on validation. Occupations are held out by O*NET code; below the major group hardly anything of one can be
-right that training never saw. sockit can't be trained: it is scored as it comes, on titles that it partly holds.
+How to read the tables:
+
+- Every system gets the same titles, as written. Figures count rows of alternate titles. "Any listed" counts distinct
+  titles, and every code that the release lists for a title is right.
+- "±" is the standard deviation over seeds. The difference from the SVM, in parentheses, is the mean over seeds of
+  the difference on the same rows, with a 95 % t interval. Seeds draw from the same titles, so the interval is rather
+  too narrow.
+- For the finer levels, the SVM and fastText have a second model, trained for detailed codes. The score of a parent
+  is the best (SVM) or the sum (fastText) of its children's. "Top 5" means the five largest scores.
+- ECE, the expected calibration error, uses 15 bins of equal mass. The SVM states margins, not probabilities, so it
+  has none.
+- Accepted titles are those above the threshold that was found on validation.
+- Occupations are held out by O*NET code. Below the major group, hardly any title of such an occupation can be right,
+  because its code is not in training.
+- sockit can't be trained. It is scored unchanged, on titles of which it already contains some.
 """
 
 
@@ -46,7 +52,7 @@ def _processor() -> str:
     facts = Path("/proc/cpuinfo")
     lines = facts.read_text("utf-8").splitlines() if facts.is_file() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or "a processor that doesn't say its name")
+    return next(names, platform.processor() or "an unknown processor")
 
 
 def text(plan: Plan, tables: Sequence[Table], release: str) -> str:
@@ -57,15 +63,15 @@ def text(plan: Plan, tables: Sequence[Table], release: str) -> str:
         tables: Its figures, the most important first.
         release: Of O*NET.
     """
-    kept = "five splits' **tests**, on seeds kept for it; each look is logged in `benchmarks/looks.tsv`"
-    held = "a tenth **held out of training**, for development: no test was read, and training had a tenth less"
+    kept = "the **tests** of five splits, on seeds reserved for this; `benchmarks/looks.tsv` logs each use"
+    held = "a tenth of the training titles, **held out** for development; no test was read"
     command = " ".join(["python -m benchmarks", *sys.argv[1:]])
     today = datetime.now(UTC).date().isoformat()
     lines = [
         "# Benchmarks",
         "",
-        f"Written by `make bench{' FINAL=1' if plan.final else ''}`, that is `{command}`,",
-        f"on {today}, at commit {commit()}, on O*NET {release}; not to be edited by hand.",
+        f"Written by `make bench{' FINAL=1' if plan.final else ''}` (`{command}`) on {today},",
+        f"at commit {commit()}, with O*NET {release}. Don't edit it by hand.",
         "",
         f"- Scored: {kept if plan.final else held}; seeds {', '.join(map(str, plan.seeds))}.",
         f"- Machine: {machine()}.",

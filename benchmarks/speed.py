@@ -163,7 +163,9 @@ def tables(found: Mapping[str, Mapping[str, float]]) -> list[Table]:
     harness = found.get(NOTHING, {}).get("memory_mb", 0.0)
     return [
         Table("Speed on one core, as ratios (titles a second)", ("ratio", *systems), tuple(ratios)),
-        Table(f"Speed and size (the harness alone holds {harness:.0f} MB)", ("figure", *systems), tuple(rows)),
+        Table(
+            f"Speed and size (the benchmark program alone takes {harness:.0f} MB)", ("figure", *systems), tuple(rows)
+        ),
     ]
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 _NONE = "–"
 _LONG = {
-    "tutorial": "the tutorial's: its own split and labels, faults included",
-    "row": "by row: labels right, a text may stand in training too",
-    "family": "by family: no form of a title in training (the split of a run)",
-    "occupation": "by occupation: nobody of it, and no form of its titles, in training",
+    "tutorial": "the tutorial's split and labels, with their faults",
+    "row": "split by row: labels are right, but a title may also be in training",
+    "family": "split by title family: no form of a title is in training (the split of a run)",
+    "occupation": "split by occupation: no title of the occupation, in any form, is in training",
 }
 _HEADS = {
     "accuracy": "accuracy",
@@ -74,10 +74,10 @@ _HEADLINES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "family, detailed: top 5": ("family", ("levels", "detailed", "top_5")),
     **{f"family, {level}: ECE": ("family", ("levels", level, "ece")) for level in soc.LEVELS},
     "family: auto-accepted, threshold from validation": ("family", ("acceptance", "share")),
-    "family: … its precision (95 % is aimed at)": ("family", ("acceptance", "precision")),
+    "family: … its precision (target 95 %)": ("family", ("acceptance", "precision")),
     "family: auto-accepted at 95 %, best threshold": ("family", ("acceptance", "oracle")),
-    "family: one slip flips an answer": ("family", ("slips", "flips")),
-    "family: one slip flips an accepted answer": ("family", ("slips", "accepted_flips")),
+    "family: answers that one typing error changes": ("family", ("slips", "flips")),
+    "family: accepted answers that one typing error changes": ("family", ("slips", "accepted_flips")),
     "row: accuracy": ("row", ("levels", "major", "accuracy")),
     "row: accuracy, exact lookup first": ("row", ("levels", "major", "lookup", "accuracy")),
     "tutorial: accuracy": ("tutorial", ("levels", "major", "accuracy")),
@@ -115,10 +115,10 @@ def _levels(results: Results, protocol: str, level: str) -> Iterator[Table]:
 def _majors(results: Results, protocol: str) -> Iterator[Table]:
     """Figures as rows and systems as columns: there are many figures."""
     names = {
-        "acceptance": "Auto-accept, distinct titles, any listed code right: threshold for 95 % found on validation",
-        "slips": "One slip in each title: share of answers that change",
+        "acceptance": "Auto-accepted distinct titles, any listed code is right, threshold for 95 % from validation",
+        "slips": "One typing error in each title: share of answers that change",
         "slices": "Accuracy by kind of title",
-        "rewrites": "Accuracy on titles written otherwise (before: the same rows as they are)",
+        "rewrites": "Accuracy on rewritten titles (before: the same rows, unchanged)",
     }
     for kind, title in names.items():
         chosen = [path for path in paths(results) if path[0] == kind]
