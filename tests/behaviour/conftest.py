@@ -43,7 +43,8 @@ def onet_classifier(onet_splits: Mapping[str, pl.DataFrame]) -> Classifier:
     return thresholds.fit(onet_splits["train"], onet_splits["validation"], Linear())
 
 
-@pytest.fixture(scope="session", params=["starter", "onet"])
+# A model of a whole release takes half a minute to train.
+@pytest.fixture(scope="session", params=["starter", pytest.param("onet", marks=pytest.mark.long)])
 def release(request: pytest.FixtureRequest) -> str:
     """Which titles the model was learned from."""
     name: str = request.param

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     Command = Callable[..., subprocess.CompletedProcess[bytes]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("transformer")]
+# Each test is a run of the pipeline that trains a transformer, or needs the model of one.
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.xdist_group("transformer")]
 GROUPS = ("23", "29", "45", "53")  # as the checkpoint's words
 ROWS_EACH = 60
 JOBS = ["preprocess-data", "train", "evaluate-model"]
