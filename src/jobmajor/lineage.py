@@ -27,7 +27,7 @@ STEPS = {"prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE, "score": SCOR
 
 # Those whose code decides what a model learns and answers, and those that only one recipe uses.
 _LIBRARIES = ("numba", "numpy", "polars", "python-calamine", "safetensors", "scikit-learn", "scipy")
-_OWN = {"transformer": ("tokenizers", "torch", "transformers")}
+_RECIPE_LIBRARIES = {"transformer": ("tokenizers", "torch", "transformers")}
 _PACKAGES = ("jobmajor", "sagelocal")
 # Parsing each source takes some 2 ms, too much for a hundred; a test compares these patterns with the parser's answer.
 _COMMENT = re.compile(r"#.*")
@@ -49,7 +49,7 @@ def code_version(entry: str, recipe: str = "linear") -> str:
         recipe: linear or transformer.
     """
     total = hashlib.sha256(f"python {sys.version_info.major}.{sys.version_info.minor}\n".encode())
-    for name in (*_LIBRARIES, *_OWN.get(recipe, ())):
+    for name in (*_LIBRARIES, *_RECIPE_LIBRARIES.get(recipe, ())):
         total.update(f"{name} {metadata.version(name)}\n".encode())
     for path in sorted(sources(entry)):
         total.update(f"{path} {_digest(_root() / path)}\n".encode())
@@ -111,10 +111,10 @@ def _digest(path: Path) -> str:
 @cache
 def _path(module: str) -> str | None:
     """The source of a module of ours; None for others' modules and for names that are none."""
-    place = module.replace(".", "/")
-    if "/" not in place:  # the packages' own `__init__` only forwards names
+    name = module.replace(".", "/")
+    if "/" not in name:  # the packages' own `__init__` only forwards names
         return None
-    return next((path for path in (f"{place}.py", f"{place}/__init__.py") if (_root() / path).is_file()), None)
+    return next((path for path in (f"{name}.py", f"{name}/__init__.py") if (_root() / path).is_file()), None)
 
 
 def _packages_above(module: str) -> Iterator[str]:

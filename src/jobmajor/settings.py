@@ -242,21 +242,21 @@ def read(path: Path | None = None) -> Settings:
     return settings
 
 
-def build(kind: Any, body: Mapping[str, Any], place: str = "") -> Any:
+def build(kind: Any, body: Mapping[str, Any], prefix: str = "") -> Any:
     """Return a settings dataclass from plain data; a number may be given as text, as a command line gives it."""
-    known = {item.name: item for item in fields(kind)}
+    settings = {item.name: item for item in fields(kind)}
     values = {}
     for key, value in body.items():
-        name = f"{place}{key}"
-        if key not in known:
-            raise SettingError(name, "an unknown key", f"one of {', '.join(known)}")
+        name = f"{prefix}{key}"
+        if key not in settings:
+            raise SettingError(name, "an unknown key", f"one of {', '.join(settings)}")
         default = getattr(kind(), key)
         if is_dataclass(default):
             if not isinstance(value, dict):
                 raise SettingError(name, value, f"a section [{name}]")
             values[key] = build(type(default), value, f"{name}.")
         else:
-            values[key] = _checked(name, value, default, known[key].metadata)
+            values[key] = _checked(name, value, default, settings[key].metadata)
     return kind(**values)
 
 

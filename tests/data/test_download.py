@@ -17,8 +17,8 @@ import pytest
 import urllib3
 
 from jobmajor.data import download, onet, outbound, transfer
-from jobmajor.data.source import Way, resolve
-from jobmajor.data.transfer import Item, Options
+from jobmajor.data.source import FetchOptions, resolve
+from jobmajor.data.transfer import Item, TransferOptions
 from jobmajor.errors import Busy, DataError
 from jobmajor.tables import archive
 from sagelocal.storage import manifest
@@ -47,8 +47,10 @@ class Server:
 
     def options(
         self, *, tries: int = 3, read_s: float = 30.0, total_s: float = 900.0, max_bytes: int = 2**26
-    ) -> Options:
-        return Options(base=self.base, wait_s=0.0, tries=tries, read_s=read_s, total_s=total_s, max_bytes=max_bytes)
+    ) -> TransferOptions:
+        return TransferOptions(
+            base=self.base, wait_s=0.0, tries=tries, read_s=read_s, total_s=total_s, max_bytes=max_bytes
+        )
 
 
 class _HTTPServer(ThreadingHTTPServer):
@@ -455,7 +457,7 @@ def test_two_pulls_of_one_release_do_not_mix(tmp_path: Path, server: Server) -> 
 def test_auto_downloads_28_1_by_one_try_and_says_why_it_could_not(tmp_path: Path, server: Server) -> None:
     server.faults.append("500")
 
-    found = resolve("auto", tmp_path, way=Way(environment={}, options=server.options()))
+    found = resolve("auto", tmp_path, fetch=FetchOptions(environment={}, options=server.options()))
 
     assert found.how == "starter"
     assert "no whole file after 1 try (status 500)" in (found.notice or "")
@@ -464,9 +466,9 @@ def test_auto_downloads_28_1_by_one_try_and_says_why_it_could_not(tmp_path: Path
 
 def test_release_asked_for_is_downloaded_and_then_in_the_workspace(tmp_path: Path, server: Server) -> None:
     _serve_release(server)
-    way = Way(environment={}, options=server.options())
+    fetch = FetchOptions(environment={}, options=server.options())
 
-    first, second = (resolve("29.0", tmp_path, way=way) for _ in range(2))
+    first, second = (resolve("29.0", tmp_path, fetch=fetch) for _ in range(2))
 
     assert (first.how, second.how) == ("download", "cache")
     assert first.folder == second.folder

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmajor.data import onet, releases, source
-from jobmajor.data.source import Way, resolve
-from jobmajor.data.transfer import Options
+from jobmajor.data.source import FetchOptions, resolve
+from jobmajor.data.transfer import TransferOptions
 from jobmajor.errors import DataError, InputError
 from sagelocal.storage import manifest
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-OFFLINE = Way(environment={"JOBMAJOR_OFFLINE": "1"})
+OFFLINE = FetchOptions(environment={"JOBMAJOR_OFFLINE": "1"})
 
 
 def data_folder(folder: Path, release: str | None = None) -> Path:
@@ -38,20 +38,20 @@ def cached_folder(home: Path, release: str) -> Path:
 
 
 @pytest.fixture
-def closed() -> Iterator[Way]:
+def closed() -> Iterator[FetchOptions]:
     """A way that leads to a port of this machine where nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: a connection is refused
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        yield Way(environment={}, options=Options(base=address, tries=1))
+        yield FetchOptions(environment={}, options=TransferOptions(base=address, tries=1))
 
 
 def test_named_folder_comes_before_the_variable_and_the_workspace(tmp_path: Path) -> None:
     cached_folder(tmp_path, "28.1")
     mine = data_folder(tmp_path / "mine", "27.0")
-    way = Way(environment={"JOBMAJOR_DATA": str(data_folder(tmp_path / "other", "26.0"))})
+    fetch = FetchOptions(environment={"JOBMAJOR_DATA": str(data_folder(tmp_path / "other", "26.0"))})
 
-    found = resolve("auto", tmp_path, data=mine, way=way)
+    found = resolve("auto", tmp_path, data=mine, fetch=fetch)
 
     assert (found.folder, found.release, found.notice, found.how) == (mine, "27.0", None, "folder")
 
@@ -59,30 +59,30 @@ def test_named_folder_comes_before_the_variable_and_the_workspace(tmp_path: Path
 def test_variable_names_a_folder_too(tmp_path: Path) -> None:
     mine = data_folder(tmp_path / "mine")
 
-    found = resolve("auto", tmp_path, way=Way(environment={"JOBMAJOR_DATA": str(mine)}))
+    found = resolve("auto", tmp_path, fetch=FetchOptions(environment={"JOBMAJOR_DATA": str(mine)}))
 
     assert (found.folder, found.release, found.how) == (mine, "unknown", "folder")
 
 
 def test_named_folder_that_is_missing_is_refused_rather_than_replaced(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere is no folder"):
-        resolve("auto", tmp_path, data=tmp_path / "nowhere", way=OFFLINE)
+        resolve("auto", tmp_path, data=tmp_path / "nowhere", fetch=OFFLINE)
 
 
 def test_named_folder_of_another_release_than_asked_for_is_refused(tmp_path: Path) -> None:
     mine = data_folder(tmp_path / "mine", "27.0")
 
     with pytest.raises(InputError, match=r"holds release 27\.0, but release 28\.1 was asked for"):
-        resolve("28.1", tmp_path, data=mine, way=OFFLINE)
+        resolve("28.1", tmp_path, data=mine, fetch=OFFLINE)
 
 
 @pytest.mark.parametrize("request_", ["auto", "28.1"])
 def test_verified_folder_of_the_workspace_is_used_without_a_connection(
-    tmp_path: Path, request_: str, closed: Way
+    tmp_path: Path, request_: str, closed: FetchOptions
 ) -> None:
     folder = cached_folder(tmp_path, "28.1")
 
-    found = resolve(request_, tmp_path, way=closed)
+    found = resolve(request_, tmp_path, fetch=closed)
 
     assert (found.folder, found.release, found.how) == (folder, "28.1", "cache")
 
@@ -91,11 +91,11 @@ def test_changed_folder_of_the_workspace_is_not_used(tmp_path: Path) -> None:
     folder = cached_folder(tmp_path, "28.1")
     (folder / "Alternate Titles.txt").write_text("something else")
 
-    assert resolve("auto", tmp_path, way=OFFLINE).how == "starter"
+    assert resolve("auto", tmp_path, fetch=OFFLINE).how == "starter"
 
 
-def test_auto_without_a_connection_takes_the_starter_titles_and_says_so(tmp_path: Path, closed: Way) -> None:
-    found = resolve("auto", tmp_path, way=closed)
+def test_auto_without_a_connection_takes_the_starter_titles_and_says_so(tmp_path: Path, closed: FetchOptions) -> None:
+    found = resolve("auto", tmp_path, fetch=closed)
 
     assert (found.folder, found.release, found.how) == (source.STARTER_FOLDER, "starter", "starter")
     assert found.notice is not None
@@ -107,9 +107,9 @@ def test_auto_without_a_connection_takes_the_starter_titles_and_says_so(tmp_path
 def test_auto_offline_takes_the_starter_titles_without_a_try(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         base = f"http://127.0.0.1:{server.getsockname()[1]}"
-        way = Way(environment={"JOBMAJOR_OFFLINE": "1"}, options=Options(base=base))
+        fetch = FetchOptions(environment={"JOBMAJOR_OFFLINE": "1"}, options=TransferOptions(base=base))
 
-        found = resolve("auto", tmp_path, way=way)
+        found = resolve("auto", tmp_path, fetch=fetch)
 
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -119,19 +119,19 @@ def test_auto_offline_takes_the_starter_titles_without_a_try(tmp_path: Path) -> 
 
 
 def test_starter_titles_asked_for_come_without_a_notice(tmp_path: Path) -> None:
-    found = resolve("starter", tmp_path, way=OFFLINE)
+    found = resolve("starter", tmp_path, fetch=OFFLINE)
 
     assert (found.folder, found.notice, found.how) == (source.STARTER_FOLDER, None, "starter")
 
 
 def test_release_that_is_not_at_hand_is_refused_offline(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"release 28\.1: found none in .* while JOBMAJOR_OFFLINE is set"):
-        resolve("28.1", tmp_path, way=OFFLINE)
+        resolve("28.1", tmp_path, fetch=OFFLINE)
 
 
-def test_release_that_can_not_be_fetched_is_refused_rather_than_replaced(tmp_path: Path, closed: Way) -> None:
+def test_release_that_can_not_be_fetched_is_refused_rather_than_replaced(tmp_path: Path, closed: FetchOptions) -> None:
     with pytest.raises(DataError, match="no whole file after 1 try"):
-        resolve("28.1", tmp_path, way=closed)
+        resolve("28.1", tmp_path, fetch=closed)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_release_that_can_not_be_fetched_is_refused_rather_than_replaced(tmp_pat
 )
 def test_release_that_is_not_in_the_table_is_refused(tmp_path: Path, request_: str, words: str) -> None:
     with pytest.raises(DataError, match=words):
-        resolve(request_, tmp_path, way=OFFLINE)
+        resolve(request_, tmp_path, fetch=OFFLINE)
 
 
 def test_bundled_starter_titles_are_read_and_known_as_such() -> None:

@@ -49,12 +49,12 @@ middleware.EXEMPT = protocol.EXEMPT = frozenset()
 MIXING = """
 from dataclasses import replace
 from jobmajor.serve.service import champion
-real, first = champion.Source.load, []
+real, first = champion.ModelSource.load, []
 def mix(self, *, compiled):
     new = real(self, compiled=compiled)
     first.append(new.classifier)
     return replace(new, classifier=first[0])
-champion.Source.load = mix
+champion.ModelSource.load = mix
 """
 ABRUPT = """
 from jobmajor.serve import server

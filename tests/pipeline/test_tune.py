@@ -37,7 +37,7 @@ def halves(splits: Mapping[str, pl.DataFrame]) -> Tables:
 def search(home: Path, halves: Tables, **told: Any) -> tuple[Result, list[Progress]]:
     """What a search found, and what it told of on its way."""
     heard: list[Progress] = []
-    options = tune.Options(on_trial=heard.append, **told)
+    options = tune.SearchOptions(on_trial=heard.append, **told)
     return tune.run(home, *halves, options), heard
 
 

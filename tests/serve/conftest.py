@@ -22,7 +22,7 @@ import pytest
 from jobmajor.cli.main import main
 from jobmajor.model.answers import Answer, Coded
 from jobmajor.serve.server import Address, Server, listen
-from jobmajor.serve.service.champion import Champion, Source
+from jobmajor.serve.service.champion import Champion, ModelSource
 from jobmajor.serve.service.service import Service, ServiceOptions
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def running(
 @pytest.fixture(scope="session")
 def champion(model_folder: Path) -> Champion:
     """The small model, not compiled."""
-    return Champion(Source(model_folder, model_folder))
+    return Champion(ModelSource(model_folder, model_folder))
 
 
 @pytest.fixture(scope="module")

@@ -170,7 +170,7 @@ def code_file(
 def _model(model: Classifier | str | Path | None, home: str | Path | None) -> tuple[Classifier, str]:
     """Return a classifier and its digest; one in memory is saved to a temporary folder for that."""
     if model is None or isinstance(model, str | Path):
-        return loading.known(model, home=home)
+        return loading.load_with_digest(model, home=home)
     with tempfile.TemporaryDirectory() as folder:
         return model, model.save(Path(folder)).digest
 

@@ -45,7 +45,7 @@ def classify(
         Path | None,
         typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
     ] = None,
-    own: Annotated[
+    overrides_file: Annotated[
         Path | None,
         typer.Option("--overrides", metavar="FILE", help="Your own titles with their codes, as CSV: title,code."),
     ] = None,
@@ -64,7 +64,7 @@ def classify(
     """
     from jobmajor.model.rules import overrides
 
-    mine = overrides.read(own) if own else None
+    mine = overrides.read(overrides_file) if overrides_file else None
     if source is not None:
         from jobmajor.batch.files import FileOptions
         from jobmajor.cli import classify_files as bulk
@@ -93,14 +93,14 @@ def classify(
     from jobmajor.registry.loading import load
 
     wanted = titles or _standard_input()
-    known = soc.parse_level(level)
-    answers = load(model, home=workspace(home)).answer(wanted, known, top, overrides=mine, exact=exact)
+    parsed_level = soc.parse_level(level)
+    answers = load(model, home=workspace(home)).answer(wanted, parsed_level, top, overrides=mine, exact=exact)
     if as_json:
         dump(
             [
                 {
                     "title": title,
-                    "level": known,
+                    "level": parsed_level,
                     "answers": [{"label": item.label, "name": item.name, "score": item.score} for item in each.answers],
                     "abstain": each.abstain,
                     "reason": each.reason,
@@ -112,10 +112,10 @@ def classify(
         return
     rows = [
         (one_line(title), item.label, item.name, f"{item.score:.3f}", each.source, each.reason)
-        if place == 0
+        if index == 0
         else ("", item.label, item.name, f"{item.score:.3f}", "", "")
         for title, each in zip(wanted, answers, strict=True)
-        for place, item in enumerate(each.answers)
+        for index, item in enumerate(each.answers)
     ]
     table(("title", "code", "name", "score", "source", "abstain"), rows)
 

@@ -12,7 +12,7 @@ from jobmajor.cli.options import LOOK, Home, Json, SettingsFile, workspace
 from sagelocal.show.terminal import dump, table
 
 if TYPE_CHECKING:
-    from jobmajor.data.source import Source, Way
+    from jobmajor.data.source import FetchOptions, TitleSource
 
 data = typer.Typer(help="O*NET releases: fetch, list, check.", **LOOK)
 pipeline = typer.Typer(help="The pipeline's definition.", **LOOK)
@@ -24,11 +24,11 @@ def add(app: typer.Typer) -> None:
     app.add_typer(pipeline, name="pipeline")
 
 
-def way() -> Way:
+def fetch_options() -> FetchOptions:
     """Return how data is fetched: with a progress bar on a terminal, silently in a pipe."""
-    from jobmajor.data.source import Way
+    from jobmajor.data.source import FetchOptions
 
-    return Way(on_progress=_tell_bytes if sys.stderr.isatty() else None)
+    return FetchOptions(on_progress=_tell_bytes if sys.stderr.isatty() else None)
 
 
 def _tell_bytes(name: str, done: int, total: int | None) -> None:
@@ -39,7 +39,7 @@ def _tell_bytes(name: str, done: int, total: int | None) -> None:
     sys.stderr.flush()
 
 
-def tell_source(source: Source) -> None:
+def tell_source(source: TitleSource) -> None:
     """Print what a user should know about the data on standard error."""
     if source.notice:
         typer.echo(f"notice: {source.notice}", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.data import tell_source, way
+from jobmajor.cli.data import fetch_options, tell_source
 from jobmajor.cli.options import Data, Home, Json, Release, SettingsFile, workspace
 from sagelocal.show.terminal import complain, dump, near, pairs, table
 
@@ -59,7 +59,7 @@ def run(
         promote=promote,
         parameters=pairs(parameter, "--parameter"),
         settings=settings.read(settings_file),
-        way=way(),
+        fetch=fetch_options(),
         on_source=tell_source,
         on_event=_tell_step if sys.stderr.isatty() else None,
     )
@@ -177,10 +177,10 @@ def tune(
         release=release,
         data=data,
         settings=settings.read(settings_file),
-        way=way(),
+        fetch=fetch_options(),
         on_source=tell_source,
     )
-    search = tune.Options(trials=trials, seed=seed, on_trial=_tell_trial if sys.stderr.isatty() else None)
+    search = tune.SearchOptions(trials=trials, seed=seed, on_trial=_tell_trial if sys.stderr.isatty() else None)
     found = local.tune(folder, target, options, search)
     if as_json:
         dump(_search_record(found, target))

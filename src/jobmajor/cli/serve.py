@@ -57,7 +57,7 @@ def serve(
         return
     package.require()
     options = replace(_options(level, top, keys), poll_s=poll)
-    source = champion.Source(settings.home(home), model)
+    source = champion.ModelSource(settings.home(home), model)
     from jobmajor.serve import server
     from jobmajor.serve.service import service
 

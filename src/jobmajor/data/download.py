@@ -94,7 +94,7 @@ def pull(
     *,
     edition: Edition = "workbook",
     on_progress: transfer.Progress | None = None,
-    options: transfer.Options | None = None,
+    options: transfer.TransferOptions | None = None,
 ) -> Path:
     """Return the release's verified folder in the workspace; fetch it if it isn't there.
 
@@ -109,7 +109,7 @@ def pull(
     wanted = releases.find(release)
     if folder := cached(release, home, edition):
         return folder
-    options = options or transfer.Options()
+    options = options or transfer.TransferOptions()
     folder = target(release, home, edition)
     items = tuple(
         transfer.Item(remote.name, f"{options.base}/{remote.path}", remote.sha256) for remote in wanted.remotes(edition)

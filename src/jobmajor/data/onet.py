@@ -98,13 +98,13 @@ def _texts(path: Path, column: _Column, rows: Sequence[int], cells: Sequence[obj
 
 def _check_codes(path: Path, first_rows: Mapping[str | None, int]) -> None:
     """Refuse codes that are none of SOC 2018's; each is given with the first row that has it."""
-    known, strange = detailed_codes(), []
+    valid, strange = detailed_codes(), []
     for code, row in first_rows.items():
         match = _CODE.fullmatch(code or "")
         if match is None:
             found = f"{(code or '')[:40]!r} as {releases.CODE!r} in row {row}"
             raise DataError(path, found, "a code like 29-1141.00", "correct the row")
-        if match[1] not in known:
+        if match[1] not in valid:
             strange.append((code, row))
     if len(strange) > _A_FEW:
         some = ", ".join(f"{code}" for code, _ in strange[:3])

@@ -54,15 +54,15 @@ def reachable(address: str, within_s: float) -> bool:
         DataError: The environment names a proxy that can't be used.
     """
     parts = urlsplit(_proxy(address) or address)
-    place = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    endpoint = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     is_open = threading.Event()
 
     def connect() -> None:
         try:
-            with socket.create_connection(place, timeout=within_s):
+            with socket.create_connection(endpoint, timeout=within_s):
                 is_open.set()
         except OSError as error:
-            _log.info("no connection to %s: %s", place[0], error)
+            _log.info("no connection to %s: %s", endpoint[0], error)
 
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()

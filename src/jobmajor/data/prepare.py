@@ -78,12 +78,12 @@ def assign(examples: pl.DataFrame, how: Split) -> pl.DataFrame:
         .sort("major", "draw")
     )
     before = (pl.col("rows").cum_sum() - pl.col("rows")).over("major")
-    place = (before / pl.col("rows").sum().over("major")).fill_nan(0.0)
+    position = (before / pl.col("rows").sum().over("major")).fill_nan(0.0)
     train = 1 - how.validation - how.test
     split = (
-        pl.when(place < train)
+        pl.when(position < train)
         .then(pl.lit("train"))
-        .when(place < train + how.validation)
+        .when(position < train + how.validation)
         .then(pl.lit("validation"))
         .otherwise(pl.lit("test"))
     )

@@ -41,11 +41,11 @@ class Titles:
         """`codes` are those of each title, as it is written."""
         self._titles = [(title, tuple(sorted(set(found)))) for title, found in codes.items()]
         self._words = [frozenset(normalise(title).split()) for title, _ in self._titles]
-        self._places: defaultdict[str, list[int]] = defaultdict(list)
-        for place, words in enumerate(self._words):
+        self._titles_with: defaultdict[str, list[int]] = defaultdict(list)
+        for index, words in enumerate(self._words):
             for word in words:
-                self._places[word].append(place)
-        self._vocabulary = sorted(self._places)
+                self._titles_with[word].append(index)
+        self._vocabulary = sorted(self._titles_with)
 
     def find(self, title: str, k: int = 5) -> list[Similar]:
         """Return the k most similar titles, best first and equal ones by their letters.
@@ -56,15 +56,15 @@ class Titles:
         asked = [self._meant(word, is_last=is_last) for word, is_last in _each(normalise(title).split())]
         shared: defaultdict[int, float] = defaultdict(float)
         for words in asked:
-            for place, weight in self._best(words).items():
-                shared[place] += weight
+            for index, weight in self._best(words).items():
+                shared[index] += weight
         total = sum(max(map(self._weight, words)) for words in asked)
-        alike = ((place, weight / (total + self._total(place) - weight)) for place, weight in shared.items())
-        found = sorted((-share, self._titles[place]) for place, share in alike if share >= _LEAST)
+        alike = ((index, weight / (total + self._total(index) - weight)) for index, weight in shared.items())
+        found = sorted((-share, self._titles[index]) for index, share in alike if share >= _LEAST)
         return [Similar(text, codes, -share) for share, (text, codes) in found[:k]]
 
     def _meant(self, word: str, *, is_last: bool) -> list[str]:
-        if word in self._places or not is_last or len(word) < _SHORTEST_BEGINNING:
+        if word in self._titles_with or not is_last or len(word) < _SHORTEST_BEGINNING:
             return [word]
         first = bisect_left(self._vocabulary, word)
         return list(takewhile(lambda each: each.startswith(word), self._vocabulary[first:])) or [word]
@@ -73,14 +73,14 @@ class Titles:
         """The titles that have one of the words, each with the weight of the heaviest that it has."""
         found: dict[int, float] = {}
         for word in sorted(words, key=self._weight):
-            found |= dict.fromkeys(self._places.get(word, ()), self._weight(word))
+            found |= dict.fromkeys(self._titles_with.get(word, ()), self._weight(word))
         return found
 
     def _weight(self, word: str) -> float:
-        return 1 + math.log(len(self._titles) / max(len(self._places.get(word, ())), 1))
+        return 1 + math.log(len(self._titles) / max(len(self._titles_with.get(word, ())), 1))
 
-    def _total(self, place: int) -> float:
-        return sum(map(self._weight, self._words[place]))
+    def _total(self, index: int) -> float:
+        return sum(map(self._weight, self._words[index]))
 
 
 def _each(words: list[str]) -> list[tuple[str, bool]]:

@@ -1,7 +1,6 @@
-"""Find the folder that a run reads its titles from: named, in the workspace, freshly fetched, or bundled.
+"""Find the folder that a run reads its titles from: named, in the workspace, downloaded, or bundled.
 
-"auto" always ends in a folder, so that a first run works on a train; what it settled for is said in
-a notice, and never silently.
+"auto" always finds a folder, so that a first run works without a network. A notice says if it is the bundled one.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from jobmajor.errors import DataError, Error, InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobmajor.data.transfer import Options, Progress
+    from jobmajor.data.transfer import Progress, TransferOptions
 
 AUTO = "auto"
 STARTER_FOLDER = Path(__file__).parent / "starter"
@@ -32,7 +31,7 @@ How = Literal["folder", "cache", "download", "starter"]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TitleSource:
     """A folder that `onet.read` can read, and where it came from.
 
     `release` is a version, "starter" or "unknown"; `notice` is a sentence that the user must see,
@@ -46,11 +45,11 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How data is fetched: the environment's variables, the options of a download, whom to tell of progress."""
+class FetchOptions:
+    """How to fetch data: environment variables (None takes the process's), transfer options, a progress callback."""
 
     environment: Mapping[str, str] | None = None
-    options: Options | None = None
+    options: TransferOptions | None = None
     on_progress: Progress | None = None
 
     def variable(self, name: str) -> str:
@@ -63,61 +62,61 @@ class Way:
         return self.variable(OFFLINE_VARIABLE) not in ("", "0")
 
 
-def _from_folder(request: str, folder: Path) -> Source:
+def _from_folder(request: str, folder: Path) -> TitleSource:
     release = folders.describe(folder).release
     if request not in (AUTO, release) and release != folders.UNKNOWN:
         raise InputError(
             f"{folder} holds release {release}, but release {request} was asked for: leave one of the two out"
         )
-    return Source(folder, release, None, "folder")
+    return TitleSource(folder, release, None, "folder")
 
 
-def _downloaded(release: str, home: Path, way: Way, options: Options | None) -> Source:
+def _downloaded(release: str, home: Path, fetch: FetchOptions, options: TransferOptions | None) -> TitleSource:
     from jobmajor.data import download  # noqa: PLC0415 - it brings in the network's modules
 
-    if way.is_offline:
+    if fetch.is_offline:
         raise DataError(
             f"release {release}",
             f"none in {home} while {OFFLINE_VARIABLE} is set",
             "a downloaded release",
             f"unset {OFFLINE_VARIABLE}, or name a folder with --data",
         )
-    folder = download.pull(release, home, on_progress=way.on_progress, options=options)
-    return Source(folder, release, None, "download")
+    folder = download.pull(release, home, on_progress=fetch.on_progress, options=options)
+    return TitleSource(folder, release, None, "download")
 
 
-def _from_cache(release: str, home: Path) -> Source | None:
+def _from_cache(release: str, home: Path) -> TitleSource | None:
     from jobmajor.data import download  # noqa: PLC0415 - it brings in the network's modules
 
     folder = download.cached(release, home)
-    return None if folder is None else Source(folder, release, None, "cache")
+    return None if folder is None else TitleSource(folder, release, None, "cache")
 
 
-def _one_try(home: Path, way: Way) -> Source:
+def _one_try(home: Path, fetch: FetchOptions) -> TitleSource:
     """Fetch the default release by a single quick attempt."""
     from jobmajor.data import outbound, transfer  # noqa: PLC0415 - it brings in the network's modules
 
     options = replace(
-        way.options or transfer.Options(),
+        fetch.options or transfer.TransferOptions(),
         tries=1,
         connect_s=_TRY_CONNECT_S,
         read_s=_TRY_READ_S,
         total_s=_TRY_TOTAL_S,
     )
-    if not way.is_offline and not outbound.reachable(options.base, _TRY_CONNECT_S):
+    if not fetch.is_offline and not outbound.reachable(options.base, _TRY_CONNECT_S):
         raise DataError(options.base, "no connection", f"one within {_TRY_CONNECT_S:.0f} s", "check the network")
-    return _downloaded(releases.DEFAULT, home, way, options)
+    return _downloaded(releases.DEFAULT, home, fetch, options)
 
 
-def _starter(notice: str | None) -> Source:
-    return Source(STARTER_FOLDER, folders.STARTER, notice, "starter")
+def _starter(notice: str | None) -> TitleSource:
+    return TitleSource(STARTER_FOLDER, folders.STARTER, notice, "starter")
 
 
-def _automatic(home: Path, way: Way) -> Source:
+def _automatic(home: Path, fetch: FetchOptions) -> TitleSource:
     if found := _from_cache(releases.DEFAULT, home):
         return found
     try:
-        return _one_try(home, way)
+        return _one_try(home, fetch)
     except (Error, OSError) as error:
         return _starter(
             f"O*NET {releases.DEFAULT} is not at hand ({error}); going on with the bundled starter titles, "
@@ -126,7 +125,7 @@ def _automatic(home: Path, way: Way) -> Source:
         )
 
 
-def resolve(request: str, home: Path, *, data: Path | None = None, way: Way | None = None) -> Source:
+def resolve(request: str, home: Path, *, data: Path | None = None, fetch: FetchOptions | None = None) -> TitleSource:
     """Return the folder for a request: "auto", "starter", or a release such as "28.1".
 
     A named folder (`data`, else the variable JOBMAJOR_DATA) comes before everything else. Then
@@ -139,13 +138,13 @@ def resolve(request: str, home: Path, *, data: Path | None = None, way: Way | No
             asked for.
         DataError: The release is unknown, of the 2010 taxonomy, or can't be fetched.
     """
-    way = way or Way()
-    named = str(data) if data is not None else way.variable(FOLDER_VARIABLE)
+    fetch = fetch or FetchOptions()
+    named = str(data) if data is not None else fetch.variable(FOLDER_VARIABLE)
     if named:
         return _from_folder(request, Path(named))
     if request == folders.STARTER:
         return _starter(None)
     if request == AUTO:
-        return _automatic(home, way)
+        return _automatic(home, fetch)
     releases.find(request)
-    return _from_cache(request, home) or _downloaded(request, home, way, way.options)
+    return _from_cache(request, home) or _downloaded(request, home, fetch, fetch.options)

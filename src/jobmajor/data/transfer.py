@@ -36,7 +36,7 @@ _BY_HAND = "fetch it with a browser and name its folder with --data"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class TransferOptions:
     """The options of a download.
 
     `base` is the address that all releases stand below, O*NET's or a mirror's. `total_s` bounds one file's
@@ -110,8 +110,8 @@ def _check_answer(item: Item, response: BaseHTTPResponse) -> None:
 
 
 def _other(item: Item, kind: str) -> DataError:
-    way_out = f"sign in to your network, or {_BY_HAND}" if kind == archive.HTML else _BY_HAND
-    return DataError(item.address, f"{kind} instead of the file", f"the file {item.name}", way_out)
+    advice = f"sign in to your network, or {_BY_HAND}" if kind == archive.HTML else _BY_HAND
+    return DataError(item.address, f"{kind} instead of the file", f"the file {item.name}", advice)
 
 
 def _offset(response: BaseHTTPResponse, part: Path) -> int:
@@ -136,7 +136,7 @@ class _Transfer:
 
     item: Item
     part: Path
-    options: Options
+    options: TransferOptions
     on_progress: Progress | None
     deadline: float
 
@@ -233,7 +233,7 @@ def _try_once(transfer: _Transfer, pool: urllib3.PoolManager) -> str | None:
 def fetch(
     item: Item,
     part: Path,
-    options: Options,
+    options: TransferOptions,
     on_progress: Progress | None = None,
 ) -> None:
     """Fetch the whole file into `part`; continue what an earlier call left there.

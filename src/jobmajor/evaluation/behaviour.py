@@ -75,9 +75,9 @@ def behaviour(predict_proba: Callable[[Sequence[str]], NDArray[np.float32]], tit
     found: dict[str, Any] = {"titles": len(titles)}
     changed = {}
     for name, respell in _respellings().items():
-        same = predict_proba([respell(title) for title in titles]).argmax(axis=1) == usual
-        found[name] = float(same.mean())
-        changed[name] = [titles[row] for row in np.flatnonzero(~same)[:3]]
+        unchanged = predict_proba([respell(title) for title in titles]).argmax(axis=1) == usual
+        found[name] = float(unchanged.mean())
+        changed[name] = [titles[row] for row in np.flatnonzero(~unchanged)[:3]]
     sure = predict_proba(nonsense()).max(axis=1)
     found["nonsense_unsure"] = float((sure < _UNSURE_BELOW).mean())
     return found | {"changed": changed}

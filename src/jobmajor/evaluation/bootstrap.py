@@ -38,14 +38,14 @@ def family_weights(families: NDArray[Any], resamples: int, seed: int) -> Iterato
     families: the order of rows changes nothing. Source: Field, C. A. and Welsh, A. H. (2007), J. R.
     Stat. Soc. B 69(3), 369-390.
     """
-    known, member = np.unique(families, return_inverse=True)
+    names, member = np.unique(families, return_inverse=True)
     rng = np.random.default_rng(seed)
     for start in range(0, resamples, _BLOCK):
         size = min(_BLOCK, resamples - start)
-        draws = rng.integers(len(known), size=(size, len(known)))
-        draws += len(known) * np.arange(size)[:, None]
-        times = np.bincount(draws.ravel(), minlength=size * len(known))
-        yield times.reshape(size, len(known))[:, member].astype(np.float64)
+        draws = rng.integers(len(names), size=(size, len(names)))
+        draws += len(names) * np.arange(size)[:, None]
+        times = np.bincount(draws.ravel(), minlength=size * len(names))
+        yield times.reshape(size, len(names))[:, member].astype(np.float64)
 
 
 def bootstrap(

@@ -84,14 +84,14 @@ def heatmap(confusion: Mapping[str, Any]) -> Heatmap:
         if count
     ]
     labels = [
-        Label(code, code[:2], short_name(code), TOP + CELL * (place + 0.5), sum(matrix[place]))
-        for place, code in enumerate(classes)
+        Label(code, code[:2], short_name(code), TOP + CELL * (index + 0.5), sum(matrix[index]))
+        for index, code in enumerate(classes)
     ]
     return Heatmap(CELL, TOP, CELL * len(classes), tuple(cells), tuple(labels))
 
 
-def _cell(classes: Sequence[str], place: tuple[int, int], count: int, rows: int) -> Cell:
-    row, column = place
+def _cell(classes: Sequence[str], position: tuple[int, int], count: int, rows: int) -> Cell:
+    row, column = position
     share = count / rows
     right = row == column
     answered = "answered right" if right else f"answered {classes[column][:2]} {short_name(classes[column])}"

@@ -200,7 +200,7 @@ def by_level(counted: pl.DataFrame, answers: Mapping[str, Answers]) -> dict[str,
     """
     found: dict[str, dict[str, float]] = {}
     for level, (shares, classes) in answers.items():
-        column = {code: place for place, code in enumerate(classes)}
+        column = {code: index for index, code in enumerate(classes)}
         truth = [column.get(soc.ancestor(code, level), -1) for code in counted["code"]]
         best = np.argsort(-shares, axis=1, kind="stable")[:, :5]  # (rows, 5)
         hits = best == np.array(truth)[:, None]

@@ -83,7 +83,7 @@ class _Rule:
     """A figure, where the evaluation has it, and the field of `Limits` that bounds it."""
 
     name: str
-    place: str
+    path: str
     limit: str
     why: str
 
@@ -126,32 +126,32 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
-def _at(evaluation: Mapping[str, Any], place: str) -> Any:
+def _at(evaluation: Mapping[str, Any], path: str) -> Any:
     """Return the value at a dotted path, or None."""
     value: Any = evaluation
-    for key in place.split("."):
+    for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
-def _missing(name: str, place: str, limit: float) -> Check:
-    return Check(name, None, limit, passed=False, reason=f"{place} is missing or no number: evaluate again")
+def _missing(name: str, path: str, limit: float) -> Check:
+    return Check(name, None, limit, passed=False, reason=f"{path} is missing or no number: evaluate again")
 
 
 def _at_least(rule: _Rule, evaluation: Mapping[str, Any], limit: float) -> Check:
-    value = _number(_at(evaluation, rule.place))
+    value = _number(_at(evaluation, rule.path))
     if value is None:
-        return _missing(rule.name, rule.place, limit)
+        return _missing(rule.name, rule.path, limit)
     passed = value >= limit
     found = f"{value:.3f}, at least {limit:g} is asked: {rule.why}"
     return Check(rule.name, value, limit, passed=passed, reason=found)
 
 
 def _calibration(evaluation: Mapping[str, Any], limits: Limits) -> Check:
-    place, by_chance, name = "calibration.ece", "calibration.ece_by_chance", "calibration error"
-    measured, chance = (_number(_at(evaluation, key)) for key in (place, by_chance))
+    path, by_chance, name = "calibration.ece", "calibration.ece_by_chance", "calibration error"
+    measured, chance = (_number(_at(evaluation, key)) for key in (path, by_chance))
     if measured is None or chance is None:
-        return _missing(name, place if measured is None else by_chance, limits.max_ece)
+        return _missing(name, path if measured is None else by_chance, limits.max_ece)
     value = max(0.0, measured - chance)
     reason = (
         f"{value:.3f} beyond chance ({measured:.3f} measured, {chance:.3f} by chance), at most "
@@ -172,15 +172,15 @@ def _complete(entries: Any, *keys: str) -> bool:
 
 
 def _overconfidence(evaluation: Mapping[str, Any], limits: Limits) -> Check:
-    name, place, limit = "overconfidence", "calibration.thresholds", limits.max_overconfidence
-    entries = _at(evaluation, place)
+    name, path, limit = "overconfidence", "calibration.thresholds", limits.max_overconfidence
+    entries = _at(evaluation, path)
     if not _complete(entries, "threshold", "rows"):
-        return _missing(name, place, limit)
+        return _missing(name, path, limit)
     reached = [entry for entry in entries if entry["rows"]]
     if not reached:
         return Check(name, None, limit, passed=None, reason="no answer reaches any threshold: nothing to judge")
     if not _complete(reached, "stated", "accuracy"):
-        return _missing(name, place, limit)
+        return _missing(name, path, limit)
     worst = max(reached, key=_shortfall)
     value = max(0.0, _shortfall(worst))
     reason = (

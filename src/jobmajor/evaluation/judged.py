@@ -87,12 +87,12 @@ def judge(test: pl.DataFrame, answers: Answers, classes: Sequence[str]) -> Judge
     Raises:
         DataError: Probabilities of another shape than the table's, or a value that is no number.
     """
-    probabilities, known = answers
-    _checked(test, probabilities, known)
-    place = {code: column for column, code in enumerate(classes)}
+    probabilities, answered = answers
+    _checked(test, probabilities, answered)
+    column_of = {code: column for column, code in enumerate(classes)}
     scores = np.zeros((test.height, len(classes)), dtype=np.float32)
-    scores[:, [place[code] for code in known]] = probabilities
-    truth = np.array([place[code] for code in _true_majors(test)], dtype=np.int64)
+    scores[:, [column_of[code] for code in answered]] = probabilities
+    truth = np.array([column_of[code] for code in _true_majors(test)], dtype=np.int64)
     return Judged(test, tuple(classes), scores, truth, scores.argmax(axis=1))
 
 
@@ -100,9 +100,9 @@ def _true_majors(test: pl.DataFrame) -> list[str]:
     return test.select(pl.col("code").str.slice(0, 2) + "-0000").to_series().to_list()
 
 
-def all_classes(test: pl.DataFrame, *known: Sequence[str]) -> tuple[str, ...]:
+def all_classes(test: pl.DataFrame, *more: Sequence[str]) -> tuple[str, ...]:
     """Return every class that a classifier knows or a row has, so that a class unknown to it counts as wrong."""
-    return tuple(sorted(set(_true_majors(test)).union(*known)))
+    return tuple(sorted(set(_true_majors(test)).union(*more)))
 
 
 def headline(judged: Judged) -> Judged:

@@ -93,8 +93,8 @@ def confusion_matrix(truth: Columns, predicted: Columns, classes: int, weights: 
     if weights is None:
         return np.bincount(cells, minlength=size).reshape(classes, classes).astype(np.float64)
     stack = len(weights)
-    places = cells + size * np.arange(stack)[:, None]  # (stack, rows)
-    counts = np.bincount(places.ravel(), weights.ravel(), minlength=stack * size)
+    indices = cells + size * np.arange(stack)[:, None]  # (stack, rows)
+    counts = np.bincount(indices.ravel(), weights.ravel(), minlength=stack * size)
     return counts.astype(np.float64).reshape(stack, classes, classes)
 
 
@@ -146,8 +146,8 @@ def ranks(scores: Scores, truth: Columns) -> Columns:
         scores: Shape (rows, classes); only the order within a row counts, and NaN counts against.
         truth: Shape (rows,); the true class as a column of `scores`.
     """
-    own = np.take_along_axis(scores, truth[:, None], axis=1)  # (rows, 1)
-    others: Columns = scores.shape[1] - 1 - (scores < own).sum(axis=1)
+    true_score = np.take_along_axis(scores, truth[:, None], axis=1)  # (rows, 1)
+    others: Columns = scores.shape[1] - 1 - (scores < true_score).sum(axis=1)
     return others
 
 
@@ -199,7 +199,7 @@ def reliability(confidence: Scores, correct: NDArray[np.bool_], bins: int = 15) 
     """
     stated = confidence.astype(np.float64)
     edges = np.unique(np.quantile(stated, np.linspace(0, 1, bins + 1)[1:-1]))
-    place = np.searchsorted(edges, stated, side="left")
+    bin_of = np.searchsorted(edges, stated, side="left")
     return tuple(
         Bin(
             low=float(stated[inside].min()),
@@ -208,7 +208,7 @@ def reliability(confidence: Scores, correct: NDArray[np.bool_], bins: int = 15) 
             confidence=float(stated[inside].mean()),
             accuracy=float(correct[inside].mean()),
         )
-        for inside in (place == number for number in np.unique(place))
+        for inside in (bin_of == number for number in np.unique(bin_of))
     )
 
 

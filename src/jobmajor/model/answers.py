@@ -66,21 +66,21 @@ class Sourced:
 
 
 def sourced(
-    texts: Sequence[str], codes: tuple[str, ...], shares: NDArray[np.float32], listed: Listed, own: Overrides | None
+    texts: Sequence[str], codes: tuple[str, ...], shares: NDArray[np.float32], listed: Listed, user: Overrides | None
 ) -> Sourced:
-    """Replace the shares of the model by what training lists, then by what the user says; `shares` may be changed.
+    """Replace the model's shares by those that training lists, then by the user's; the array `shares` may be changed.
 
     The result has more columns than `codes` if an override names codes that the model does not answer.
     """
     source = np.full(len(texts), overrides.MODEL, _SOURCE)
     rows, found = listed.find(texts, len(codes))
     shares[rows], source[rows] = found, EXACT
-    if own is None:
+    if user is None:
         return Sourced(codes, shares, source)
-    columns = own.columns(codes)
+    columns = user.columns(codes)
     wide = np.zeros((len(texts), len(columns)), np.float32)
     wide[:, np.searchsorted(columns, codes)] = shares
-    wide, whose = overrides.apply(own, texts, columns, wide)
+    wide, whose = overrides.apply(user, texts, columns, wide)
     return Sourced(columns, wide, np.where(whose == overrides.OVERRIDE, whose, source))
 
 
@@ -116,7 +116,7 @@ def coded(asked: Asked, found: Sourced, knowledge: Knowledge) -> list[Coded]:
 
 @lru_cache(maxsize=8)
 def _classes(codes: tuple[str, ...], level: Level) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-    """The codes of a level, and where each one's own detailed codes begin."""
+    """Return the codes of a level, and where the detailed codes of each begin."""
     classes, starts = np.unique([soc.ancestor(code, level) for code in codes], return_index=True)
     return tuple(classes.tolist()), starts
 
@@ -136,7 +136,7 @@ def _reasons(
 def _answers(
     shares: NDArray[np.float32], classes: tuple[str, ...], k: int, with_ties: NDArray[np.bool_]
 ) -> Iterator[tuple[Answer, ...]]:
-    """The k best of each row, in the classification's order where they are equal."""
+    """Return the k best of each row; equal ones are in the classification's order."""
     order = np.argsort(-shares, axis=1, kind="stable")
     falling = np.take_along_axis(shares, order, axis=1)
     last = falling[:, min(k, len(classes)) - 1, None]

@@ -62,12 +62,12 @@ class Classifier:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The detailed codes that it can answer, in the order of the detailed columns."""
+        """Return the detailed codes that the model can answer, in the order of the detailed columns."""
         return self.scorer.codes
 
     @cached_property
     def _starts(self) -> dict[Level, NDArray[np.intp]]:
-        """For each level, where each code's own detailed codes begin: they stand side by side."""
+        """Return for each level the column where each code's detailed codes begin; they are adjacent."""
         found: dict[Level, NDArray[np.intp]] = {}
         for level in soc.LEVELS:
             _, found[level] = np.unique([soc.ancestor(code, level) for code in self.codes], return_index=True)
@@ -87,7 +87,7 @@ class Classifier:
 
     @property
     def classes_(self) -> NDArray[np.str_]:
-        """The major groups, as scikit-learn names them."""
+        """Return the major groups, by the name that scikit-learn uses."""
         return self._labels["major"].copy()
 
     def predict_proba(self, titles: Iterable[str | None], level: Level = "major") -> NDArray[np.float32]:
@@ -228,7 +228,7 @@ class Classifier:
 
     @cached_property
     def _compiled(self) -> Compiled | None:
-        """Compiled code that answers, where the recipe has some."""
+        """Return the compiled code that answers, None if the recipe has none."""
         if self._kernel is None or self.knowledge.listed.hashed != POLYNOMIAL:
             return None
         from jobmajor.model.kernels.pipeline import Compiled  # noqa: PLC0415 - loads Numba
@@ -237,7 +237,7 @@ class Classifier:
 
     @cached_property
     def _kernel(self) -> Kernel | None:
-        """Compiled code that scores, where the recipe has some."""
+        """Return the compiled code that scores, None if the recipe has none."""
         learned = self.scorer.learned
         if learned is None:
             return None
@@ -246,10 +246,13 @@ class Classifier:
         return Kernel(learned)
 
     def _coded(self, titles: Packed, levels: Sequence[Level], k: int, *, exact: bool) -> list[list[Coded]]:
-        """As `_answered`, by compiled code; one code more is asked for, which says whether the k-th is as good."""
+        """Do what `_answered` does, by compiled code.
+
+        It computes one code more than asked for: if the last two have the same score, Python answers that title.
+        """
         codes, found = self.coder(levels, k + 1, exact=exact).code(titles), []
-        for place, level in enumerate(levels):
-            coded, tied = coding.coded(codes, place, self.classes(level), k)
+        for index, level in enumerate(levels):
+            coded, tied = coding.coded(codes, index, self.classes(level), k)
             texts = [titles.title(row) for row in tied]
             again = self._answered(texts, level, k, exact=exact)
             for row, each in zip(tied, again, strict=True):
@@ -314,5 +317,5 @@ def _blocks(texts: Sequence[str]) -> Iterator[slice]:
 
 
 def _text(title: str | None) -> str:
-    """Normalise a title, cut before and after: some signs become many letters, and a hostile title must stay cheap."""
+    """Normalise a title, and cut it before and after: a hostile title may have signs that become many letters."""
     return normalise((title or "")[:LONGEST])[:LONGEST]

@@ -78,7 +78,7 @@ def packed(titles: Iterable[str | None]) -> Packed:
     return Packed.of([(title or "")[:LONGEST] for title in as_list(given)])
 
 
-def like(titles: object, labels: NDArray[np.str_], places: NDArray[np.intp]) -> Any:
+def like(titles: object, labels: NDArray[np.str_], indices: NDArray[np.intp]) -> Any:
     """Return the label at each place, in the kind of column that the titles have.
 
     Returns:
@@ -88,15 +88,15 @@ def like(titles: object, labels: NDArray[np.str_], places: NDArray[np.intp]) -> 
     given: Any = titles
     match library(given):
         case "pyarrow":
-            return _like_arrow(given, labels, places)
+            return _like_arrow(given, labels, indices)
         case "polars":
-            return type(given)("code", labels.tolist()).gather(places)
+            return type(given)("code", labels.tolist()).gather(indices)
         case "pandas":
             is_text = hasattr(given.dtype, "storage") and str(getattr(given.dtype, "pyarrow_dtype", "string")) in _TEXTS
             kind = {"dtype": given.dtype} if is_text else {}
-            return type(given)(labels[places], index=given.index, name="code", **kind)
+            return type(given)(labels[indices], index=given.index, name="code", **kind)
         case _:
-            return labels[places]
+            return labels[indices]
 
 
 def _opened(titles: Iterable[str | None]) -> Any:
@@ -206,10 +206,10 @@ def _of_polars(column: Any) -> Packed:
     return Packed(np.frombuffer(text.str.join("").cast(pl.Binary).item(), np.uint8), starts)
 
 
-def _like_arrow(titles: Any, labels: NDArray[np.str_], places: NDArray[np.intp]) -> Any:
+def _like_arrow(titles: Any, labels: NDArray[np.str_], indices: NDArray[np.intp]) -> Any:
     import pyarrow as pa  # noqa: PLC0415 - the caller has it
 
-    codes, taken = pa.array(labels.tolist(), pa.string()), pa.array(places.astype(np.int32))
+    codes, taken = pa.array(labels.tolist(), pa.string()), pa.array(indices.astype(np.int32))
     if pa.types.is_dictionary(titles.type):
         found = pa.DictionaryArray.from_arrays(taken, codes)
     else:

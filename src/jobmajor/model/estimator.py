@@ -100,8 +100,8 @@ class TitleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def predict(self, X: Iterable[str | None]) -> NDArray[np.str_]:  # noqa: N803 - scikit-learn's name
         """The best code of each title, as an array whatever X is."""
-        places = self.predict_proba(X).argmax(axis=1)
-        best: NDArray[np.str_] = self.classes_[places]
+        indices = self.predict_proba(X).argmax(axis=1)
+        best: NDArray[np.str_] = self.classes_[indices]
         return best
 
     def __sklearn_tags__(self) -> Any:
@@ -119,9 +119,9 @@ class TitleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return dict(super().__getstate__())
 
     def _settings(self) -> tuple[settings.Linear, settings.Split]:
-        own = {item.name: getattr(self, item.name) for item in fields(settings.Linear) if hasattr(self, item.name)}
+        given = {item.name: getattr(self, item.name) for item in fields(settings.Linear) if hasattr(self, item.name)}
         split = settings.build(settings.Split, {"seed": self.seed, "validation": self.validation}, "split.")
-        return settings.build(settings.Linear, own, "linear."), split
+        return settings.build(settings.Linear, given, "linear."), split
 
 
 def _codes(y: Iterable[str | None]) -> list[str]:
@@ -170,7 +170,7 @@ def _parts(rows: pl.DataFrame, split: settings.Split) -> tuple[pl.DataFrame, pl.
     settled = prepare.settle(examples.with_codes(prepare.families(rows)))
     drawn = prepare.assign(settled, settings.Split(split.seed, split.validation, 0.0))
     held_back = pl.col("split") == "validation"
-    is_known = pl.col("code").is_in(drawn.filter(~held_back)["code"].unique().implode())
-    validates = drawn.select((held_back & is_known.all().over("family")).alias("validates"))["validates"]
+    is_kept = pl.col("code").is_in(drawn.filter(~held_back)["code"].unique().implode())
+    validates = drawn.select((held_back & is_kept.all().over("family")).alias("validates"))["validates"]
     training, validation = drawn.filter(~validates), drawn.filter(validates)
     return training, validation.join(training, on="text", how="anti", maintain_order="left")

@@ -56,7 +56,7 @@ def variants(text: str) -> list[str]:
     """
     words = text.split()
     left_out = range(min(len(words), MOST_WORDS))
-    return [text, *(" ".join(words[:place] + words[place + 1 :]) for place in left_out)]
+    return [text, *(" ".join(words[:index] + words[index + 1 :]) for index in left_out)]
 
 
 def by_word(text: str, share: Callable[[Sequence[str]], NDArray[np.floating]]) -> tuple[float, tuple[Word, ...]]:

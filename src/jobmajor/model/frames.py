@@ -24,7 +24,7 @@ def frame(titles: object, coded: Sequence[Coded], level: Level, *, ranked: bool)
         (of the title, from 0 on) and rank (from 1 on).
     """
     rows = np.repeat(np.arange(len(coded)), [len(each.answers) if ranked else 1 for each in coded])
-    values = {**(_places(coded) if ranked else {}), **_values(coded, level, ranked=ranked)}
+    values = {**(_ranks(coded) if ranked else {}), **_values(coded, level, ranked=ranked)}
     given: Any = titles
     match columns.library(given):
         case "pandas":
@@ -43,7 +43,7 @@ def frame(titles: object, coded: Sequence[Coded], level: Level, *, ranked: bool)
             return pl.DataFrame(values, schema_overrides=kinds)
 
 
-def _places(coded: Sequence[Coded]) -> dict[str, Any]:
+def _ranks(coded: Sequence[Coded]) -> dict[str, Any]:
     counts = [len(each.answers) for each in coded]
     ranks = [rank for count in counts for rank in range(1, count + 1)]
     return {"row": np.repeat(np.arange(len(coded)), counts), "rank": np.array(ranks, np.int64)}

@@ -67,8 +67,8 @@ def classifier(
         about: What the model should say of its origin.
     """
     plain = Classifier(scorer, about or {})
-    known = prepare.titles(train).filter(pl.col("code").is_in(scorer.codes))
-    titles = listed.learn(known["text"].to_list(), np.searchsorted(scorer.codes, known["code"].to_list()))
+    rows = prepare.titles(train).filter(pl.col("code").is_in(scorer.codes))
+    titles = listed.learn(rows["text"].to_list(), np.searchsorted(scorer.codes, rows["code"].to_list()))
     chosen = choose(plain, validation)
     _log.info("thresholds %s", chosen)
     return Classifier(scorer, plain.about, Knowledge(chosen, titles))

@@ -19,13 +19,13 @@ from sagelocal.storage import archive, manifest, publish
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from jobmajor.data.source import Source
+    from jobmajor.data.source import TitleSource
     from jobmajor.registry.versions import Registry
     from jobmajor.settings import Settings
     from sagelocal.storage.store import FolderStore
 
 
-def data(source: Source, store: FolderStore, settings: Settings) -> str:
+def data(source: TitleSource, store: FolderStore, settings: Settings) -> str:
     """Return the address of a release's files; if they aren't there yet, check them and put them there.
 
     The look costs a second and only the first time: data that can't be used is refused before anything runs.
@@ -48,14 +48,14 @@ def checkpoint(files: Sequence[Path], store: FolderStore, settings: Settings) ->
 
 
 def _brought(
-    files: Sequence[Path], place: str, store: FolderStore, origin: Mapping[str, str], look: Callable[[], None]
+    files: Sequence[Path], base: str, store: FolderStore, origin: Mapping[str, str], look: Callable[[], None]
 ) -> str:
     with tempfile.TemporaryDirectory() as name:
         staging = Path(name)
         for path in files:
             shutil.copyfile(path, staging / path.name)
         made = manifest.write(staging, source=origin)
-        uri = f"{place}/{made.digest}"
+        uri = f"{base}/{made.digest}"
         there = store.listing(uri)
         if any(there.get(name) != record for name, record in made.files.items()):
             look()

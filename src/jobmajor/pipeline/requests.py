@@ -78,16 +78,21 @@ def produced(step: str, output: str) -> dict[str, str]:
 
 def processing_input(name: str, source: Any) -> dict[str, Any]:
     """Return the input that a processing step finds in the folder of that name."""
-    place = {"S3Uri": source, "LocalPath": f"{_ML}/processing/{name}", "S3DataType": "S3Prefix", "S3InputMode": "File"}
-    return {"InputName": name, "S3Input": place}
+    location = {
+        "S3Uri": source,
+        "LocalPath": f"{_ML}/processing/{name}",
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "File",
+    }
+    return {"InputName": name, "S3Input": location}
 
 
 def processing_output(settings: Settings, name: str) -> dict[str, Any]:
     """Return the output that a processing step leaves in the folder of that name, with `_` for `-`."""
     folder = name.replace("-", "_")
     target = run_uri(settings, folder)
-    place = {"S3Uri": target, "LocalPath": f"{_ML}/processing/output/{folder}", "S3UploadMode": "EndOfJob"}
-    return {"OutputName": name, "S3Output": place}
+    location = {"S3Uri": target, "LocalPath": f"{_ML}/processing/output/{folder}", "S3UploadMode": "EndOfJob"}
+    return {"OutputName": name, "S3Output": location}
 
 
 def processing(
@@ -215,8 +220,8 @@ def _channels(settings: Settings) -> dict[str, Any]:
 
 
 def _channel(name: str, source: Any) -> dict[str, Any]:
-    place = {"S3DataType": "S3Prefix", "S3Uri": source, "S3DataDistributionType": "FullyReplicated"}
-    return {"ChannelName": name, "DataSource": {"S3DataSource": place}, "InputMode": "File"}
+    location = {"S3DataType": "S3Prefix", "S3Uri": source, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": location}, "InputMode": "File"}
 
 
 def _checkpoints(settings: Settings) -> dict[str, Any]:

@@ -38,9 +38,8 @@ from sagelocal.storage.store import FolderStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jobmajor.data.source import Source
-    from jobmajor.pipeline.tune import Options as Search
-    from jobmajor.pipeline.tune import Result
+    from jobmajor.data.source import TitleSource
+    from jobmajor.pipeline.tune import Result, SearchOptions
     from jobmajor.registry.versions import Registry, Version
     from sagelocal.definition.steps import Definition
     from sagelocal.run.executor import Execution, RegisterRequest, StepRecord
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _MAX_EVALUATION_BYTES = 64 * 2**20
 # What a run works out itself, and from what: given by hand, its lineage would name data or a champion it never saw.
-_OWN = {
+_COMPUTED_PARAMETERS = {
     "InputDataUrl": "--release or --data",
     "ChampionModelUrl": "the workspace's champion",
     "CheckpointUrl": "the setting transformer.checkpoint",
@@ -65,8 +64,8 @@ class Options:
     promote: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
-    way: sources.Way | None = None
-    on_source: Callable[[Source], None] | None = None
+    fetch: sources.FetchOptions | None = None
+    on_source: Callable[[TitleSource], None] | None = None
     on_event: Callable[[StepRecord], None] | None = None
 
 
@@ -79,7 +78,7 @@ class Outcome:
     """
 
     execution: Execution
-    source: Source
+    source: TitleSource
     threshold: float
     evaluation: Mapping[str, Any] | None
     version: Version | None
@@ -108,7 +107,7 @@ def run(home: Path, options: Options | None = None) -> Outcome:
         return _run(home, options, (source, checkpoint), lock)
 
 
-def tune(home: Path, output: Path, options: Options, search: Search) -> Result:
+def tune(home: Path, output: Path, options: Options, search: SearchOptions) -> Result:
     """Look for better settings of the linear recipe on the data that a run would read, and leave them in `output`.
 
     Args:
@@ -143,14 +142,14 @@ def tune(home: Path, output: Path, options: Options, search: Search) -> Result:
     return found
 
 
-def _source(home: Path, options: Options) -> Source:
-    source = sources.resolve(options.release, home, data=options.data, way=options.way)
+def _source(home: Path, options: Options) -> TitleSource:
+    source = sources.resolve(options.release, home, data=options.data, fetch=options.fetch)
     if options.on_source:
         options.on_source(source)
     return source
 
 
-def _run(home: Path, options: Options, found: tuple[Source, list[Path]], lock: int) -> Outcome:
+def _run(home: Path, options: Options, found: tuple[TitleSource, list[Path]], lock: int) -> Outcome:
     source, checkpoint = found
     store = FolderStore(Workspace(home.absolute()).buckets)
     parameters = {
@@ -180,8 +179,10 @@ def _check(options: Options) -> None:
     """Refuse what can be refused before anything is fetched or made."""
     if requests.is_transformer(options.settings):
         transformer.require('the setting train.recipe = "transformer"')
-    for name in _OWN.keys() & options.parameters.keys():
-        raise InputError(f"parameter {name!r} can't be given to a run, which sets it from {_OWN[name]}: leave it out")
+    for name in _COMPUTED_PARAMETERS.keys() & options.parameters.keys():
+        raise InputError(
+            f"parameter {name!r} can't be given to a run, which sets it from {_COMPUTED_PARAMETERS[name]}: leave it out"
+        )
     if options.threshold is not None and not 0 <= options.threshold <= 1:
         raise SettingError("threshold", options.threshold, "a share from 0 to 1")
     values = definitions.bind(definitions.parse(pipeline.to_bytes(options.settings)).parameters, options.parameters)
@@ -191,7 +192,7 @@ def _check(options: Options) -> None:
         raise InputError("a threshold and the parameter 'TestScoreThreshold' were given: leave one of the two out")
 
 
-def _threshold(options: Options, source: Source) -> float:
+def _threshold(options: Options, source: TitleSource) -> float:
     thresholds = options.settings.thresholds
     if options.threshold is not None:
         return options.threshold

@@ -76,20 +76,23 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SearchOptions:
     """The options of a search.
 
     Attributes:
-        trials: How many are finished when it ends, those of earlier runs included.
-        seed: Of what is tried; a search that was killed goes on as one that was not.
-        settings: Tried first, so that the best is never worse; what the space leaves out stays as it is here.
-        on_trial: Told of each.
+        trials: How many finished trials to end with, those of earlier runs included.
+        seed: The seed of the sampler. A search that was killed and started again tries the same settings.
+        settings: The first trial, so that the result is never worse. Settings outside the space keep these values.
+        on_trial: Called after each trial.
     """
 
     trials: int = 30
     seed: int = 0
     settings: Linear = field(default_factory=Linear)
     on_trial: Callable[[Progress], None] | None = None
+
+
+Options = SearchOptions  # its name in 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class Result:
     data: str
 
 
-def run(home: Path, train: pl.DataFrame, validation: pl.DataFrame, options: Options | None = None) -> Result:
+def run(home: Path, train: pl.DataFrame, validation: pl.DataFrame, options: SearchOptions | None = None) -> Result:
     """Search until as many trials are finished as asked for, and return the best, the first of equal ones.
 
     Args:
@@ -114,7 +117,7 @@ def run(home: Path, train: pl.DataFrame, validation: pl.DataFrame, options: Opti
         MissingExtra: Optuna isn't installed. Busy: Another search holds the workspace.
         ArtifactError: `tune.db` is no database of trials.
     """
-    options = options or Options()
+    options = options or SearchOptions()
     check(options)
     data = _digest(train, validation)
     with lock.take(Workspace(home).trials_lock, busy=home):
@@ -134,7 +137,7 @@ def run(home: Path, train: pl.DataFrame, validation: pl.DataFrame, options: Opti
     return Result(_best(finished), len(finished), data)
 
 
-def check(options: Options) -> None:
+def check(options: SearchOptions) -> None:
     """Refuse, as `run` says, what can be refused before anything is read."""
     if options.trials < 1:
         raise InputError(f"{options.trials} trials were asked for: expected at least 1")
@@ -234,7 +237,7 @@ def _sampler(seed: int) -> Any:
     return optuna.samplers.TPESampler(seed=seed)
 
 
-def _open(path: Path, name: str, options: Options) -> Any:
+def _open(path: Path, name: str, options: SearchOptions) -> Any:
     """The study, without the trials that killed searches left running, and with one to begin with."""
     import optuna  # noqa: PLC0415 - as above
     import sqlalchemy.exc  # noqa: PLC0415 - as above

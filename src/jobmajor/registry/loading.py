@@ -51,12 +51,12 @@ def champion_folder(home: Path) -> Path | None:
 
 
 def load(model: str | Path | None = None, *, home: str | Path | None = None) -> Classifier:
-    """Return a classifier, after its files were verified; arguments and errors are those of `known`."""
-    return known(model, home=home)[0]
+    """Return a classifier, after its files were verified; arguments and errors are those of `load_with_digest`."""
+    return load_with_digest(model, home=home)[0]
 
 
-def known(model: str | Path | None = None, *, home: str | Path | None = None) -> tuple[Classifier, str]:
-    """Return a classifier, after its files were verified, and its manifest's digest, by which it is known.
+def load_with_digest(model: str | Path | None = None, *, home: str | Path | None = None) -> tuple[Classifier, str]:
+    """Return a classifier, after its files were verified, and the digest of its manifest, which identifies it.
 
     Args:
         model: A model's folder or `model.tar.gz`; None takes the champion.

@@ -61,10 +61,10 @@ def save(model_folder: Path, target: Path) -> None:
             signature=signature(),
             pip_requirements=requirements(),
         )
-        _without_places(staging)
+        _remove_local_paths(staging)
 
 
-def _without_places(folder: Path) -> None:
+def _remove_local_paths(folder: Path) -> None:
     """Remove this machine's paths from the description of an exported model."""
     from mlflow.models import Model  # noqa: PLC0415 - loaded by now
 

@@ -67,8 +67,8 @@ class MlflowRegistry:
         with mlflow_database.one_line(), self._writing():
             self._sweep()
             self._keep(candidate.model_folder, digest)
-            known = self._search(f"tags.{DIGEST} = '{digest}'")
-            number = int(known[0].version) if known else self._record(candidate, digest)
+            found = self._search(f"tags.{DIGEST} = '{digest}'")
+            number = int(found[0].version) if found else self._record(candidate, digest)
             version = self.get(number)
             if passed(candidate.decision) and not passed(version.decision):
                 self._tag(version, "decision", _json(candidate.decision))

@@ -123,9 +123,9 @@ def settled(events: Sequence[Event], champion: int | None) -> list[Event]:
     An event is announced before it happens, so a kill can leave one too many: it is dropped. A
     champion that still doesn't fit was set by hand, which is an event too.
     """
-    for known in (list(events), list(events[:-1])):
-        if succession(known)[-1:] == ([] if champion is None else [champion]):
-            return known
+    for history in (list(events), list(events[:-1])):
+        if succession(history)[-1:] == ([] if champion is None else [champion]):
+            return history
     return list(events) if champion is None else [*events, Event.now(champion, "found")]
 
 

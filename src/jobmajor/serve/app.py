@@ -189,6 +189,6 @@ ROUTES = (
     *routes.FILES,
 )
 PATHS = Paths(
-    known=frozenset(route.path for route in ROUTES),
+    paths=frozenset(route.path for route in ROUTES),
     public=frozenset(route.path for route in (*_PUBLIC, *routes.FILES)),
 )

@@ -1,7 +1,7 @@
-"""Comma- and tab-separated text: each row is copied unchanged, with the added cells behind it.
+"""Comma- and tab-separated text: each row is copied unchanged, and the added cells follow it.
 
 Only the title and the row's end are parsed. So quotes, line ends, a byte order mark, an id like 007 and everything
-else in a row come out as they went in.
+else in a row stay as they are.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def fields(row: str, separator: str) -> list[str]:
 
 
 def _unquoted(row: str, position: int) -> tuple[str, int]:
-    """Return a quoted cell's text, from behind its opening quote, and the position behind the closing one."""
+    """Return a quoted cell's text, and the position after its closing quote; `position` is after the opening one."""
     parts = []
     while True:
         quote = row.index('"', position)
@@ -117,7 +117,7 @@ class _Text:
         self._shares = 0.0, 0.0
 
     def read_on(self, position: int) -> None:
-        """Drop the text before a position, and read more behind the rest."""
+        """Drop the text before a position, and append more to the rest."""
         left = self.data[position : self.end]
         self.data = np.empty(BLOCK_BYTES, np.uint8)
         self.data[: len(left)] = left
@@ -162,7 +162,7 @@ class DelimitedReader:
         return Head(tuple(names), cells.all_text(len(names)), first)
 
     def _first_row(self, separator: str) -> tuple[FirstLine, list[str]]:
-        """Return the first row and its cells; the next call of `scan` continues behind it."""
+        """Return the first row and its cells; the next call of `scan` continues after it."""
         text = self._text
         before = len(_BOM) if text.data[: len(_BOM)].tobytes() == _BOM else 0
         self._state[:] = before, 1, 0
@@ -178,7 +178,7 @@ class DelimitedReader:
         return FirstLine(raw, ends, separator, self._kind), fields(str(text.data[begin:end].data, "utf-8"), separator)
 
     def blocks(self, most: int) -> Iterator[Block]:
-        """Yield all rows below the head."""
+        """Yield all rows after the head."""
         self.head()
         text, row = self._text, _row()
         titles = np.empty(BLOCK_BYTES, np.uint8)
@@ -223,7 +223,7 @@ def _row() -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """The texts of all added columns as bytes, as `append` takes them; `firsts` and `longest` are for its rows."""
+    """The texts of all added columns as bytes, as `append` takes them."""
 
     data: NDArray[np.uint8]
     starts: NDArray[np.int64]

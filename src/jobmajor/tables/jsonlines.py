@@ -69,7 +69,7 @@ class JsonReader:
     """
 
     def __init__(self, path: Path, sources: Sequence[ByteSource], column: str, reserved: Sequence[str]) -> None:
-        """Use the open `sources`: the file, and the file once more where it is to be read twice."""
+        """Take the open `sources`: the file, and the file again if it has to be read twice."""
         self._path, self._sources, self._column = path, list(sources), column
         self._reserved = frozenset(reserved)
         self._key = column

@@ -62,9 +62,9 @@ class Packed:
 def hashes(data: Bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Return the hash of each text `data[begins[i]:ends[i]]`: byte j times `BASE` ** (j + 1), summed modulo 2**64.
 
-    Words, titles and tables of forms all have this hash; compiled code computes it, too. Two of a million different
-    titles share one with a chance of 1 in 37 million. The hash withstands chance, not an attacker, who could make a
-    nonsense text that is answered as a listed title is.
+    Words, titles and tables of forms all use this hash; compiled code computes it, too. Among a million different
+    titles, two share a hash with a probability of 1 in 37 million. The hash does not withstand an attacker, who could
+    construct a nonsense text that gets the answer of a listed title.
 
     >>> hashes(np.frombuffer(b"nurse", np.uint8), np.array([0, 2]), np.array([0, 3])).tolist()
     [0, 8409404243176014170]

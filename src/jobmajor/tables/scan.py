@@ -1,8 +1,8 @@
-"""The scanner of delimited text, compiled: where rows begin and end, and what their titles are.
+"""The scanner of delimited text, compiled: it finds where rows begin and end, and their titles.
 
-The rows themselves are not split, so they can be written again unchanged. Quotes are RFC 4180's, a line
-ends with LF, CR LF or CR, and what Python's `csv` reads in strict mode is read alike. Where a quote is never closed,
-or something stands behind a closing one, only the line in which that row begins is given up.
+It does not split the rows, so they can be written again unchanged. Quotes follow RFC 4180, and a line ends with LF,
+CR LF or CR. Text that Python's `csv` reads in strict mode gives the same rows here. If a quote is never closed, or text
+follows a closing quote, only the line in which that row begins counts as faulty.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FINE, WIDTH, NO_UTF8, A_NUL, TOO_LONG, NOT_CLOSED, BEHIND_QUOTE = range(7)
 BEGIN, END, NEXT, LINE, FIELDS, FAULT = range(6)  # the columns of `Found.rows`
-_TITLE_END, _IS_ENDLESS = 6, 7  # what else is known of the row in work
+_TITLE_END, _IS_ENDLESS = 6, 7  # the further columns of `Found.row`
 FAULTS: Final = {
     NO_UTF8: "no UTF-8",
     A_NUL: "a NUL in it",
@@ -27,7 +27,7 @@ FAULTS: Final = {
     NOT_CLOSED: "a quote that is not closed",
     BEHIND_QUOTE: "something behind a closing quote",
 }
-POSITION, LINES, SKIPS = range(3)  # the places of `Found.state`
+POSITION, LINES, SKIPS = range(3)  # the indices of `Found.state`
 _QUOTE, _LF, _CR, _TOP = np.frombuffer(b'"\n\r\x80', np.uint8)
 _UNKNOWN, _INCOMPLETE = -1, -2
 
@@ -44,11 +44,12 @@ class Found(NamedTuple):
     """The arrays that `scan` fills.
 
     Attributes:
-        rows: int64, (most, 6): where each row begins and ends, where the next one begins, the line, fields and fault.
+        rows: int64, (most, 6): where each row begins and ends, where the next one begins, its line, fields and fault.
         titles: uint8, at least as long as the text.
         starts: int64, (most + 1,): title i is `titles[starts[i]:starts[i + 1]]`.
-        state: int64, (3,): the place up to which the text was used, its line, and whether an endless one is skipped.
-        row: int64, (8,); scratch.
+        state: int64, (3,): the position up to which the text was read, the line there, and whether the scanner is
+            within a line that is too long.
+        row: int64, (8,); the row that the scanner is reading.
     """
 
     rows: NDArray[np.int64]
@@ -94,7 +95,7 @@ def _highest(sign: Any) -> int:
 
 @inner
 def _is_utf8(text: Any, begin: int, end: int) -> bool:
-    """Source: The Unicode Standard 15.0, table 3-7."""
+    """Tell whether the bytes are well-formed. Source: The Unicode Standard 15.0, table 3-7."""
     position = begin
     while position < end:
         sign = text[position]
@@ -114,10 +115,10 @@ def _is_utf8(text: Any, begin: int, end: int) -> bool:
 
 @inner
 def _after_quoted(text: Any, begin: int, end: int, titles: Any, write: int, row: Any) -> Any:
-    """Read on from behind an opening quote to behind the closing one, or to the end; keeps the text from `write` on.
+    """Read from after an opening quote to after the closing one, or to the end; return the position there.
 
-    `row` is told whether it was closed, where the kept text ends, and how many lines end in it. Without `titles`
-    nothing is kept.
+    The text is copied to `titles[write:]`, as far as `titles` reaches. `row` gets the fault of a quote that is not
+    closed, the end of the copy, and the number of lines that end within the quotes.
     """
     position, lines = begin, 0
     row[FAULT] = NOT_CLOSED
@@ -141,7 +142,7 @@ def _after_quoted(text: Any, begin: int, end: int, titles: Any, write: int, row:
 
 @inner
 def _quoted_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: Any, is_title: bool, row: Any) -> Any:
-    """Return where a quoted cell ends; keep only a title's text; anything behind a closing quote is a fault."""
+    """Return where a quoted cell ends; copy a title's text. Anything after the closing quote is a fault."""
     write = row[_TITLE_END]
     position = _after_quoted(text, begin + 1, end, titles, write if is_title else len(titles), row)
     if not is_title:
@@ -154,7 +155,7 @@ def _quoted_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: A
 
 @inner
 def _plain_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: Any, is_title: bool, row: Any) -> Any:
-    """Return where a cell without quotes ends; keep a title's text."""
+    """Return where a cell without quotes ends; copy a title's text."""
     position, write = begin, row[_TITLE_END]
     while position < end:
         sign = text[position]
@@ -170,7 +171,7 @@ def _plain_cell(text: Any, begin: int, end: int, separator: np.uint8, titles: An
 
 @inner
 def _fields(text: Any, begin: int, end: int, wanted: Any, titles: Any, row: Any) -> Any:
-    """Read a row's fields and return where its line ends, or `end`; `row` gets fault, fields, lines and title's end."""
+    """Read a row's fields and return where its line ends, or `end`; `row` gets the fault, fields, lines and title."""
     separator, column = wanted[0], wanted[1]
     position, fields = begin, 0
     row[FAULT], row[LINE] = FINE, 0
@@ -257,10 +258,10 @@ def _skip_line(text: Any, end: int, is_last: bool, state: Any) -> bool:
 
 @entry
 def scan(text: Any, end: int, is_last: bool, wanted: Any, found: Any) -> int:
-    """Find rows from the position in `state` on; return how many: all that fit, or that are complete before `end`.
+    """Find the rows from the position in `state` on, and return how many fit into `found` or are complete before `end`.
 
-    An empty line is a row only if the table has one column. A row that is `TOO_LONG` counts as found at once; the rest
-    of it is skipped, in the next call too.
+    An empty line is a row only if the table has one column. A row that is `TOO_LONG` counts as found at once. The
+    scanner skips the rest of it, which may take several calls.
     """
     rows, titles, starts, state, row = found
     count = 0

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LIMITS = archive.Limits(file_bytes=16 * 2**20, entries=200, total_bytes=32 * 2**20)
 MAX_ROWS = 150_000
 MAX_COLUMNS = 64
-MAX_AREA = 1_000_000  # rows × columns: the parser keeps a place for each, used or not
+MAX_AREA = 1_000_000  # rows × columns: the parser allocates memory for each cell, used or not
 MAX_STRINGS = 200_000
 MAX_TEXT_BYTES = 2**28  # of all cells of a sheet: a text that stands there once may be named by each of them
 # What the counting parser itself keeps is bounded too; real parts nest 9 deep and have 60 names.
@@ -46,7 +46,7 @@ _BLANK = frozenset(("", None))
 
 
 class _TooMuchError(Exception):
-    """What a part has that no table of O*NET has; a parser's callback can't know the file's name."""
+    """A part has something that no table of O*NET has; a parser's callback can't know the file's name."""
 
 
 @cache
@@ -246,7 +246,7 @@ def _copy_part(path: Path, source: zipfile.ZipFile, target: zipfile.ZipFile, nam
 
 @contextmanager
 def parser_faults(path: Path) -> Iterator[None]:
-    """Turn what the fast parser raises on a damaged workbook, a panic included, into our error."""
+    """Turn the errors of the fast parser about a damaged workbook, panics included, into a DataError."""
     try:
         yield
     except CalamineError as error:
@@ -260,7 +260,7 @@ def parser_faults(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A sheet's rows from row 1 on, blank ones included, and the names of all sheets of its workbook that hold rows."""
+    """The rows of a sheet from row 1 on, blank ones included, and the names of all sheets with rows."""
 
     name: str
     names: tuple[str, ...]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
-    from jobmajor.data.source import Source
+    from jobmajor.data.source import TitleSource
     from jobmajor.settings import Settings
 
 BUCKET, KEY = "bucket", "a/file"
@@ -32,7 +32,7 @@ BIG = random.Random(1).randbytes(2 * PART + 12_345)  # noqa: S311 - a file's byt
 
 
 @pytest.fixture
-def starter_source(tmp_path: Path) -> Source:
+def starter_source(tmp_path: Path) -> TitleSource:
     return sources.resolve("starter", tmp_path)
 
 
@@ -174,7 +174,7 @@ def test_throttling_and_lost_replies_leave_one_version_of_each_object(
 
 
 def test_release_stands_where_its_content_says_and_as_a_run_here_would_name_it(
-    account: Account, names: Names, starter_source: Source, settings: Settings, tmp_path: Path
+    account: Account, names: Names, starter_source: TitleSource, settings: Settings, tmp_path: Path
 ) -> None:
     account.change("s3", "CreateBucket", Bucket=names.bucket)
 
@@ -187,7 +187,7 @@ def test_release_stands_where_its_content_says_and_as_a_run_here_would_name_it(
     assert account.sent[-1].parameters["Key"].endswith("/manifest.json")
 
 
-def test_release_that_is_there_is_left_alone(account: Account, names: Names, starter_source: Source) -> None:
+def test_release_that_is_there_is_left_alone(account: Account, names: Names, starter_source: TitleSource) -> None:
     account.change("s3", "CreateBucket", Bucket=names.bucket)
     first = upload.release(account, names, starter_source)
     changes = len(account.sent)
@@ -198,7 +198,9 @@ def test_release_that_is_there_is_left_alone(account: Account, names: Names, sta
     assert len(account.sent) == changes
 
 
-def test_file_that_is_missing_in_s3_is_sent_again_alone(account: Account, names: Names, starter_source: Source) -> None:
+def test_file_that_is_missing_in_s3_is_sent_again_alone(
+    account: Account, names: Names, starter_source: TitleSource
+) -> None:
     account.change("s3", "CreateBucket", Bucket=names.bucket)
     first = upload.release(account, names, starter_source)
     key = first.uri.removeprefix(f"s3://{names.bucket}/")
@@ -210,7 +212,7 @@ def test_file_that_is_missing_in_s3_is_sent_again_alone(account: Account, names:
 
 
 def test_data_that_can_not_be_used_is_refused_before_a_byte_is_sent(
-    account: Account, names: Names, starter_source: Source, tmp_path: Path
+    account: Account, names: Names, starter_source: TitleSource, tmp_path: Path
 ) -> None:
     account.change("s3", "CreateBucket", Bucket=names.bucket)
     folder = tmp_path / "onet"
@@ -224,12 +226,14 @@ def test_data_that_can_not_be_used_is_refused_before_a_byte_is_sent(
     assert keys(account, names.bucket) == []
 
 
-def test_missing_bucket_says_how_to_get_one(account: Account, names: Names, starter_source: Source) -> None:
+def test_missing_bucket_says_how_to_get_one(account: Account, names: Names, starter_source: TitleSource) -> None:
     with pytest.raises(AwsInputError, match=rf"there is no bucket {names.bucket} in .*: run `jobmajor aws bootstrap`"):
         upload.release(account, names, starter_source)
 
 
-def test_every_request_says_whose_bucket_it_means(dry_account: Account, names: Names, starter_source: Source) -> None:
+def test_every_request_says_whose_bucket_it_means(
+    dry_account: Account, names: Names, starter_source: TitleSource
+) -> None:
     upload.release(dry_account, names, starter_source)
 
     assert {call.parameters["ExpectedBucketOwner"] for call in dry_account.sent} == {dry_account.account_id}

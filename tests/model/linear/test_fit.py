@@ -23,7 +23,7 @@ from jobmajor.model.linear import calibrate, spelling, vectors
 from jobmajor.model.linear.arrays import Blend
 from jobmajor.model.linear.features import WORD_BUCKETS, bags
 from jobmajor.model.linear.model import LinearModel
-from jobmajor.model.linear.scoring import blended, evidence, known
+from jobmajor.model.linear.scoring import blended, evidence, known_pieces
 from jobmajor.settings import Linear
 from sagelocal.storage import manifest
 
@@ -87,8 +87,8 @@ def test_words_that_no_title_holds_are_understood_by_what_they_mean() -> None:
 def test_every_word_of_a_meaning_is_known_and_those_of_training_that_have_one() -> None:
     arrays = learned(fitted([*TOY, ("pipelaying zzzqq", DRIVER)], SMALL)).arrays
 
-    assert "pipelaying" not in vectors.known().places
-    listed = bags([*vectors.known().places, "pipelaying", "surgeon"]).words
+    assert "pipelaying" not in vectors.shipped().row_of
+    listed = bags([*vectors.shipped().row_of, "pipelaying", "surgeon"]).words
     assert np.array_equal(arrays.word_buckets, np.unique(listed))
     assert bags(["zzzqq"]).words[0] not in arrays.word_buckets
     # Each place's largest part is the 127th unit of its scale.
@@ -97,8 +97,8 @@ def test_every_word_of_a_meaning_is_known_and_those_of_training_that_have_one() 
 
 
 def test_of_words_that_share_a_bucket_that_of_training_gives_it_its_meaning() -> None:
-    meanings = vectors.known()
-    words, buckets = list(meanings.places), bags(list(meanings.places)).words
+    meanings = vectors.shipped()
+    words, buckets = list(meanings.row_of), bags(list(meanings.row_of)).words
     _, first, counts = np.unique(buckets, return_index=True, return_counts=True)
     hidden_ones = sorted(set(range(len(words))) - set(first.tolist()))[:50:10]
     assert len(hidden_ones) == 5
@@ -143,7 +143,7 @@ def test_counts_are_those_of_naive_bayes() -> None:
     model = fitted(TOY, how)
     arrays = learned(model).arrays
     texts, codes = zip(*sorted(TOY), strict=True)
-    found = known(bags(texts), arrays.tables().rows, arrays.gains)
+    found = known_pieces(bags(texts), arrays.tables().rows, arrays.gains)
     vectors = np.zeros((len(texts), len(arrays.gains)))
     np.add.at(vectors, (found.titles, found.rows), found.values)
     seen = np.array([vectors[[code == each for each in codes]].sum(axis=0) for code in model.codes])

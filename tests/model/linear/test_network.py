@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from jobmajor.model.linear import network
-from jobmajor.model.linear.network import PLACES, Network, fit, read
+from jobmajor.model.linear.network import ROLES, Network, fit, read
 from jobmajor.model.linear.vectors import SIZE
 from jobmajor.settings import Linear
 
@@ -80,18 +80,18 @@ def test_title_is_read_as_the_mean_of_its_words_the_last_and_the_first() -> None
 
     found = read(np.array([0, 0, 3, 3, 4, 4]), vectors)
 
-    assert found.shape == (5, PLACES * SIZE)
+    assert found.shape == (5, ROLES * SIZE)
     assert found.dtype == np.float32
     assert not found[[0, 2, 4]].any()
-    assert found[1].reshape(PLACES, SIZE) == pytest.approx(np.array([vectors[1], vectors[2], vectors[0]]))
-    assert found[3].reshape(PLACES, SIZE) == pytest.approx(np.array([vectors[3]] * 3))
+    assert found[1].reshape(ROLES, SIZE) == pytest.approx(np.array([vectors[1], vectors[2], vectors[0]]))
+    assert found[3].reshape(ROLES, SIZE) == pytest.approx(np.array([vectors[3]] * 3))
 
 
 def test_titles_without_any_word_and_no_titles_are_read_as_zeros() -> None:
     none = np.empty((0, SIZE), np.float32)
 
-    assert np.array_equal(read(np.zeros(4, np.int64), none), np.zeros((3, PLACES * SIZE)))
-    assert read(np.zeros(1, np.int64), none).shape == (0, PLACES * SIZE)
+    assert np.array_equal(read(np.zeros(4, np.int64), none), np.zeros((3, ROLES * SIZE)))
+    assert read(np.zeros(1, np.int64), none).shape == (0, ROLES * SIZE)
 
 
 @given(st.lists(st.integers(0, 4), max_size=6), st.integers(0, 2**32 - 1))
@@ -99,7 +99,7 @@ def test_parts_of_the_words_add_up_to_what_the_network_reads(counts: list[int], 
     rng = np.random.default_rng(seed)
     starts = np.cumsum([0, *counts])
     vectors = rng.normal(size=(starts[-1], SIZE)).astype(np.float32)
-    inputs = rng.normal(size=(PLACES * SIZE, 5)).astype(np.float32)
+    inputs = rng.normal(size=(ROLES * SIZE, 5)).astype(np.float32)
     learned = Network(inputs, np.zeros(5, np.float32), np.zeros((5, 2), np.float32), np.zeros(2, np.float32))
 
     each, last, first = learned.parts(vectors).transpose(1, 0, 2)
@@ -162,7 +162,7 @@ def test_one_thread_gives_one_network_whatever_stood_before() -> None:
 
 
 def test_titles_without_words_are_learned_from_the_biases_alone() -> None:
-    titles = np.zeros((40, PLACES * SIZE), np.float32)
+    titles = np.zeros((40, ROLES * SIZE), np.float32)
     shares = csr_array(np.tile([0.75, 0, 0, 0.25, 0, 0], (40, 1)))
 
     learned = fit(titles, shares, MAJOR_OF, Linear(hidden=4, epochs=400, rate=0.05, dropout=0.0))

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from jobmajor.errors import ArtifactError
 from jobmajor.model.linear.arrays import Arrays, Blend
 from jobmajor.model.linear.features import BUCKETS, WORD_BUCKETS, bags
-from jobmajor.model.linear.network import PLACES, Network, read
+from jobmajor.model.linear.network import ROLES, Network, read
 from jobmajor.model.linear.scoring import (
     Evidence,
     blended,
     chances,
     evidence,
     hidden,
-    known,
+    known_pieces,
     softmax,
     split,
 )
@@ -131,7 +131,7 @@ def spelled_out(said_of: tuple[np.ndarray, np.ndarray, np.ndarray], blend: Blend
 def test_vector_of_a_title_has_length_one_and_knows_repeats() -> None:
     arrays = toy()
 
-    found = known(bags(["a b", "zzz", "b", "b b"]), arrays.tables().rows, arrays.gains)
+    found = known_pieces(bags(["a b", "zzz", "b", "b b"]), arrays.tables().rows, arrays.gains)
 
     # Words weigh 3 and 4: 3/5 and 4/5. "zzz" has no known piece. "b b" is two pieces of 4 / sqrt(32).
     assert found.titles.tolist() == [0, 0, 2, 3, 3]
@@ -185,8 +185,8 @@ def test_word_of_another_check_has_no_meaning() -> None:
 
     found = other.tables().meanings(titles)
 
-    known = word_bucket("a") if word_bucket("a") < word_bucket("c") else word_bucket("c")
-    assert found.tolist() == [0 if bucket == known else -1 for bucket in titles.words]
+    first = word_bucket("a") if word_bucket("a") < word_bucket("c") else word_bucket("c")
+    assert found.tolist() == [0 if bucket == first else -1 for bucket in titles.words]
     assert other.tables().meanings(bags([])).shape == (0,)
 
 
@@ -214,7 +214,7 @@ def test_hidden_layer_is_the_networks_own_but_for_the_rounding_of_its_parts(
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     words = sorted(("nurse", "head", "of", "icu"), key=word_bucket)
     vectors = rng.normal(size=(4, SIZE)).astype(np.float32)
-    inputs = rng.normal(size=(PLACES * SIZE, 7)).astype(np.float32)
+    inputs = rng.normal(size=(ROLES * SIZE, 7)).astype(np.float32)
     float_network = Network(inputs, rng.normal(size=7).astype(np.float32), *toy_outputs())
     parts = float_network.parts(vectors)
     scales = (np.abs(parts).max(axis=0) / 127).astype(np.float32)

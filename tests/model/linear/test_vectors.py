@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from jobmajor import soc
 from jobmajor.model.linear import vectors
-from jobmajor.model.linear.vectors import SIZE, Vectors, known
+from jobmajor.model.linear.vectors import SIZE, Vectors, shipped
 from jobmajor.titles import normalise
 
 LISTED = vectors.WORDS.read_text("ascii").split("\n")
@@ -20,7 +20,7 @@ def hand() -> Vectors:
 
 
 def nearness(one: str, other: str) -> float:
-    first, second = known().of(one), known().of(other)
+    first, second = shipped().of(one), shipped().of(other)
     assert first is not None, one
     assert second is not None, other
     return float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
@@ -35,11 +35,11 @@ def test_every_word_is_listed_once_in_order_a_line_each_and_in_small_letters() -
 
 
 def test_every_word_has_a_vector_of_its_own_row() -> None:
-    found = known()
+    found = shipped()
 
-    assert list(found.places) == LISTED[:-1]
-    assert list(found.places.values()) == list(range(len(found.places)))
-    assert (found.values.shape, found.values.dtype.name) == ((len(found.places), SIZE), "float32")
+    assert list(found.row_of) == LISTED[:-1]
+    assert list(found.row_of.values()) == list(range(len(found.row_of)))
+    assert (found.values.shape, found.values.dtype.name) == ((len(found.row_of), SIZE), "float32")
     assert np.isfinite(found.values).all()
     # Less than sqrt(128), as centres lie nearer to 0 than the words that they stand for.
     assert np.linalg.norm(found.values, axis=1).mean() == pytest.approx(SIZE**0.5, rel=0.1)
@@ -57,16 +57,16 @@ def test_vectors_are_no_larger_than_a_megabyte_and_their_words_than_half_of_one(
 
 
 def test_reading_them_again_gives_the_same_numbers() -> None:
-    again = known.__wrapped__()
+    again = shipped.__wrapped__()
 
-    assert again.places == known().places
-    assert np.array_equal(again.values, known().values)
+    assert again.row_of == shipped().row_of
+    assert np.array_equal(again.values, shipped().values)
 
 
 def test_words_of_the_socs_names_have_a_vector() -> None:
     words = {word for code in soc.detailed_codes() for word in normalise(soc.name(code)).split()}
 
-    missing = {word for word in words if known().of(word) is None}
+    missing = {word for word in words if shipped().of(word) is None}
 
     assert all(len(word) == 1 or not word.isascii() or not word.isalpha() for word in missing), missing
 
@@ -99,10 +99,10 @@ def test_word_is_nearer_to_one_of_its_own_trade_than_to_one_of_another(word: str
 
 
 def test_most_words_are_nearer_to_their_own_plural_than_to_a_chance_word() -> None:
-    found = known()
-    singular = [word for word in found.places if len(word) > 3 and word + "s" in found.places][::10]
+    found = shipped()
+    singular = [word for word in found.row_of if len(word) > 3 and word + "s" in found.row_of][::10]
     values = found.values / np.linalg.norm(found.values, axis=1, keepdims=True)
-    one, more = (values[[found.places[word + end] for word in singular]] for end in ("", "s"))
+    one, more = (values[[found.row_of[word + end] for word in singular]] for end in ("", "s"))
 
     own, others = (one * more).sum(axis=1), (one * np.roll(more, 1, axis=0)).sum(axis=1)
 
@@ -168,6 +168,6 @@ def test_among_words_those_without_a_vector_are_left_out_and_the_others_keep_the
 
 @given(st.text(max_size=20))
 def test_any_text_has_a_vector_or_none(text: str) -> None:
-    found = known().of(text)
+    found = shipped().of(text)
 
     assert found is None or (found.shape == (SIZE,) and np.isfinite(found).all())

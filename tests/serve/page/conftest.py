@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from jobmajor import soc
 from jobmajor.model.classifier import Classifier
-from jobmajor.serve.service.champion import Champion, Source
+from jobmajor.serve.service.champion import Champion, ModelSource
 
 from ..conftest import LIMIT_S, Running, running
 
@@ -64,7 +64,7 @@ class Watch:
 @pytest.fixture(scope="session")
 def champion(model_folder: Path) -> Champion:
     """The small model, compiled; its own thresholds let nothing through, so here they are lower."""
-    found = Champion(Source(model_folder, model_folder))
+    found = Champion(ModelSource(model_folder, model_folder))
     model = found.served.classifier
     knowledge = replace(model.knowledge, thresholds=dict.fromkeys(soc.LEVELS, 0.5))
     found.served = replace(found.served, classifier=Classifier(model.scorer, model.about, knowledge).compile())

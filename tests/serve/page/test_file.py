@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from jobmajor.serve.service.admission import Limits
-from jobmajor.serve.service.champion import Champion, Source
+from jobmajor.serve.service.champion import Champion, ModelSource
 from jobmajor.serve.service.keys import add, read
 from jobmajor.serve.service.service import ServiceOptions
 
@@ -317,7 +317,7 @@ def test_lost_connections_cost_nothing_but_time(visit: Callable[..., Page], site
 def test_file_has_the_answers_of_one_model_though_another_takes_over_midway(
     visit: Callable[..., Page], model_folder: Path, tmp_path: Path
 ) -> None:
-    own = Champion(Source(model_folder, model_folder))
+    own = Champion(ModelSource(model_folder, model_folder))
     with running(own) as site:
         page = visit(site.url)
         asked: list[int] = []
@@ -377,7 +377,7 @@ def test_hundred_thousand_dropped_rows_are_coded_while_the_page_answers_to_every
     rows = [["id", "title", "note"]]
     rows += [[f"{place:06d}", f"nurse {place % 20_011}", f'=x"{place}\n;ü'] for place in range(100_000)]
     (tmp_path / "large.csv").write_bytes(csv_of(rows).encode())
-    fast = Champion(Source(model_folder, model_folder), compiled=True)
+    fast = Champion(ModelSource(model_folder, model_folder), compiled=True)
     with running(fast) as site:
         page = visit(site.url)
         page.evaluate(WATCH)

@@ -13,7 +13,7 @@ from jobmajor.model.answers import Answer, Coded
 from jobmajor.serve.messages.media import JSON
 from jobmajor.serve.messages.parameters import RequestParameters
 from jobmajor.serve.service.batcher import SLICE, Job, RequestBatcher
-from jobmajor.serve.service.champion import Served
+from jobmajor.serve.service.champion import LoadedModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -48,8 +48,8 @@ def echo() -> Echo:
     return Echo()
 
 
-def served(echo: Echo, digest: str = "one") -> Served:
-    return Served(cast("Classifier", echo), digest, digest)
+def served(echo: Echo, digest: str = "one") -> LoadedModel:
+    return LoadedModel(cast("Classifier", echo), digest, digest)
 
 
 def labels(parts: list[bytes]) -> list[str]:
@@ -170,8 +170,8 @@ def test_what_waits_at_the_end_is_still_scored(echo: Echo) -> None:
     assert len(labels(asyncio.run(late()))) == 3 * SLICE
 
 
-def quick(echo: Echo, digest: str = "quick") -> Served:
-    return Served(cast("Classifier", echo), digest, digest, is_quick=True)
+def quick(echo: Echo, digest: str = "quick") -> LoadedModel:
+    return LoadedModel(cast("Classifier", echo), digest, digest, is_quick=True)
 
 
 async def together(batcher: RequestBatcher, jobs: list[Job]) -> list[Any]:

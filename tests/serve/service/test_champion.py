@@ -10,7 +10,7 @@ import pytest
 from jobmajor.errors import ArtifactError, ChecksumMismatch, InputError, NoChampion
 from jobmajor.registry.loading import open_registry
 from jobmajor.registry.versions import Candidate
-from jobmajor.serve.service.champion import Champion, Source
+from jobmajor.serve.service.champion import Champion, ModelSource
 from sagelocal.storage import archive, manifest
 
 from ..conftest import saved
@@ -32,7 +32,7 @@ def test_model_comes_from_a_folder_or_an_archive_with_its_digest(model_folder: P
     packed = tmp_path / "model.tar.gz"
     archive.pack(model_folder, packed)
 
-    folder, archived = (Source(tmp_path, path).load(compiled=False) for path in (model_folder, packed))
+    folder, archived = (ModelSource(tmp_path, path).load(compiled=False) for path in (model_folder, packed))
 
     assert folder.digest == archived.digest == manifest.read(model_folder).digest
     assert folder.classifier.answer(["nurse"]) == archived.classifier.answer(["nurse"])
@@ -44,7 +44,7 @@ def test_promoted_version_is_served_from_the_next_look_on(classifier: Classifier
     one, two = (register(home, saved(classifier, tmp_path / name, name)) for name in ("one", "two"))
     registry = open_registry(home)
     registry.promote(one)
-    champion = Champion(Source(home))
+    champion = Champion(ModelSource(home))
     before = champion.served
 
     assert not champion.refresh()
@@ -61,7 +61,7 @@ def test_model_that_is_replaced_in_its_place_is_served_from_the_next_look_on(
 ) -> None:
     one, two, link = saved(classifier, tmp_path / "1", "one"), saved(classifier, tmp_path / "2", "two"), tmp_path / "l"
     link.symlink_to(one)
-    champion = Champion(Source(tmp_path, link))
+    champion = Champion(ModelSource(tmp_path, link))
 
     (tmp_path / "new").symlink_to(two)
     (tmp_path / "new").replace(link)
@@ -74,7 +74,7 @@ def test_model_that_is_replaced_in_its_place_is_served_from_the_next_look_on(
 def test_model_that_is_not_whole_takes_no_place_and_is_told_of_once(
     classifier: Classifier, copied_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    champion = Champion(Source(tmp_path, copied_folder))
+    champion = Champion(ModelSource(tmp_path, copied_folder))
     before = champion.served
     other = saved(classifier, tmp_path / "other", "other")
     shutil.copy(other / manifest.NAME, copied_folder / manifest.NAME)
@@ -88,7 +88,7 @@ def test_model_that_is_not_whole_takes_no_place_and_is_told_of_once(
 
 
 def test_model_that_is_gone_goes_on_being_served(copied_folder: Path, tmp_path: Path) -> None:
-    champion = Champion(Source(tmp_path, copied_folder))
+    champion = Champion(ModelSource(tmp_path, copied_folder))
     shutil.rmtree(copied_folder)
 
     assert not champion.refresh()
@@ -99,11 +99,11 @@ def test_first_model_must_be_there_and_whole(copied_folder: Path, tmp_path: Path
     (copied_folder / "model.json").write_text("{}")
 
     with pytest.raises(NoChampion):
-        Champion(Source(tmp_path / "nowhere"))
+        Champion(ModelSource(tmp_path / "nowhere"))
     with pytest.raises(InputError, match="is no model"):
-        Champion(Source(tmp_path, tmp_path / "nothing"))
+        Champion(ModelSource(tmp_path, tmp_path / "nothing"))
     with pytest.raises(ChecksumMismatch):
-        Champion(Source(tmp_path, copied_folder))
+        Champion(ModelSource(tmp_path, copied_folder))
 
 
 def test_model_that_changes_while_it_is_read_is_not_taken(
@@ -111,7 +111,7 @@ def test_model_that_changes_while_it_is_read_is_not_taken(
 ) -> None:
     other = saved(classifier, tmp_path / "other", "other")
 
-    class Changing(Source):
+    class Changing(ModelSource):
         """Its folder is replaced between the look and the load's end."""
 
         def path(self) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from jobmajor.serve.service.champion import Champion, Source
+from jobmajor.serve.service.champion import Champion, ModelSource
 from jobmajor.serve.service.service import ServiceOptions
 
 from ..conftest import LIMIT_S, running, saved, until
@@ -38,7 +38,7 @@ def test_no_request_fails_and_none_is_mixed_while_models_swap(classifier: Classi
     folders = [saved(classifier, tmp_path / name, name) for name in ("one", "two")]
     link, stop = tmp_path / "model", threading.Event()
     link.symlink_to(folders[0])
-    champion = Champion(Source(tmp_path, link))
+    champion = Champion(ModelSource(tmp_path, link))
 
     with running(champion, ServiceOptions(poll_s=3600.0)) as found, ThreadPoolExecutor(CLIENTS) as pool:
         clients = [pool.submit(ask, found.url, stop) for _ in range(CLIENTS)]
@@ -60,7 +60,7 @@ def test_service_looks_for_another_champion_by_itself(classifier: Classifier, tm
     folders = [saved(classifier, tmp_path / name, name) for name in ("one", "two")]
     link = tmp_path / "model"
     link.symlink_to(folders[0])
-    champion = Champion(Source(tmp_path, link))
+    champion = Champion(ModelSource(tmp_path, link))
 
     with running(champion, ServiceOptions(poll_s=0.02)) as found:
         before = found.get("/version").json()["model"]

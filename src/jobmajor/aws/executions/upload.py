@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
-    from jobmajor.data.source import Source
+    from jobmajor.data.source import TitleSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Uploaded:
     size_bytes: int
 
 
-def release(account: Account, names: Names, source: Source, part_bytes: int = objects.PART_BYTES) -> Uploaded:
+def release(account: Account, names: Names, source: TitleSource, part_bytes: int = objects.PART_BYTES) -> Uploaded:
     """Upload a release to `input/<digest>`; a content run computes the same digest.
 
     Data that can't be used is refused before anything is sent. Call it again to continue after an interruption.

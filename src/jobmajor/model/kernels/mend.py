@@ -106,13 +106,13 @@ def _between_ranks(text: Bytes, bounds: Bounds, cut: int) -> tuple[int, int]:
 
 
 @inner
-def _is_strange(value: Any, known: Vocabulary) -> Any:
+def _is_strange(value: Any, vocabulary: Vocabulary) -> Any:
     mixed = _mixed(value, _OF_WORD)
     bucket = np.int32(mixed & np.uint64(WORD_BUCKETS - 1))
-    if known.rows[bucket + WORD_BUCKETS] > 0:
+    if vocabulary.rows[bucket + WORD_BUCKETS] > 0:
         return False
-    word = known.words[bucket]
-    return word < 0 or known.checks[word] != _check(mixed)
+    word = vocabulary.words[bucket]
+    return word < 0 or vocabulary.checks[word] != _check(mixed)
 
 
 @inner
@@ -154,7 +154,7 @@ def _edited(text: Bytes, begin: int, before: Hashes, which: int) -> Any:
 
 
 @inner
-def _is_built_of_known_runs(trial: Bytes, end: int, known: Vocabulary) -> bool:
+def _is_built_of_known_runs(trial: Bytes, end: int, vocabulary: Vocabulary) -> bool:
     """Tell whether training saw all runs of the word in `trial[1:end]`."""
     for length in RUN_LENGTHS:
         if length == end + 1:
@@ -163,7 +163,7 @@ def _is_built_of_known_runs(trial: Bytes, end: int, known: Vocabulary) -> bool:
             value = np.uint64(trial[start])
             for position in range(start + 1, start + length):
                 value = value * BASE + np.uint64(trial[position])
-            if known.rows[_bucket(value, length)] == 0:
+            if vocabulary.rows[_bucket(value, length)] == 0:
                 return False
     return True
 
@@ -179,7 +179,7 @@ def _is_mendable(text: Bytes, begin: int, end: int) -> bool:
 
 
 @inner
-def _nearest(text: Bytes, begin: int, end: int, known: Vocabulary, scratch: _Scratch) -> int:
+def _nearest(text: Bytes, begin: int, end: int, vocabulary: Vocabulary, scratch: _Scratch) -> int:
     """Return the number of the edit that gives the most common training word, or -1."""
     if not _is_mendable(text, begin, end):
         return -1
@@ -190,12 +190,12 @@ def _nearest(text: Bytes, begin: int, end: int, known: Vocabulary, scratch: _Scr
         before[index + 1] = before[index] + np.uint64(text[begin + index]) * POWERS[index]
     best, least = -1, np.float32(np.inf)
     for which in range(2 * length - 1 + _LETTERS * (length + 1)):
-        row = known.rows[_bucket(_edited(text, begin, before, which), _OF_WORD) + WORD_BUCKETS]
-        if row == 0 or known.gains[row] >= least:
+        row = vocabulary.rows[_bucket(_edited(text, begin, before, which), _OF_WORD) + WORD_BUCKETS]
+        if row == 0 or vocabulary.gains[row] >= least:
             continue
         stop = _edit(text, begin, end, which, scratch.trial)
-        if stop > SHORTEST_MENDED and _is_built_of_known_runs(scratch.trial, stop, known):
-            best, least = which, known.gains[row]
+        if stop > SHORTEST_MENDED and _is_built_of_known_runs(scratch.trial, stop, vocabulary):
+            best, least = which, vocabulary.gains[row]
     return best
 
 
@@ -207,22 +207,23 @@ def _copy(source: Bytes, begin: int, end: int, into: Bytes, at: int) -> int:
 
 
 @inner
-def _is_any_strange(text: Bytes, bounds: Bounds, known: Vocabulary) -> bool:
+def _is_any_strange(text: Bytes, bounds: Bounds, vocabulary: Vocabulary) -> bool:
     word = 0
-    while word < len(bounds) and not _is_strange(_hash(text, bounds[word, 0], bounds[word, 1]), known):
+    while word < len(bounds) and not _is_strange(_hash(text, bounds[word, 0], bounds[word, 1]), vocabulary):
         word += 1
     return word < len(bounds)
 
 
 @inner
-def _mended(words: Words, span: tuple[int, int], at: int, known: Vocabulary, scratch: _Scratch) -> int:
+def _mended(words: Words, span: tuple[int, int], at: int, vocabulary: Vocabulary, scratch: _Scratch) -> int:
     """Write words to the text from `at` on, each strange one as its nearest word; return where they end."""
     text, bounds = words.text, words.bounds
     text[at] = _BLANK
     at += 1
     for word in range(span[0], span[1]):
         first, end = bounds[word, 0], bounds[word, 1]
-        which = _nearest(text, first, end, known, scratch) if _is_strange(_hash(text, first, end), known) else -1
+        is_strange = _is_strange(_hash(text, first, end), vocabulary)
+        which = _nearest(text, first, end, vocabulary, scratch) if is_strange else -1
         bounds[word, 0] = at
         if which >= 0:
             end = _edit(text, first, end, which, scratch.trial)
@@ -238,22 +239,22 @@ def _mended(words: Words, span: tuple[int, int], at: int, known: Vocabulary, scr
 @entry
 def _fill(count: int, read: Any, model: Any, scratch_of: Any) -> None:
     """Mend the words of each title, and narrow its span to those that are no rank."""
-    words, known, scratch = Words(*read), Vocabulary(*model), _Scratch(*scratch_of)
+    words, vocabulary, scratch = Words(*read), Vocabulary(*model), _Scratch(*scratch_of)
     at = MENDED_FROM
     for title in range(count):
         begin, stop = words.spans[title, 0], words.spans[title, 1]
         first, last = _between_ranks(words.text, words.bounds[begin:stop], int(words.cut[title]))
         stop, begin = begin + last, begin + first
         words.mended[title, 0] = words.mended[title, 1] = at
-        if _is_any_strange(words.text, words.bounds[begin:stop], known):
-            at = _mended(words, (begin, stop), at, known, scratch)
+        if _is_any_strange(words.text, words.bounds[begin:stop], vocabulary):
+            at = _mended(words, (begin, stop), at, vocabulary, scratch)
             words.mended[title, 0], words.mended[title, 1] = words.mended[title, 0] + 1, at - 1
             first, last = _between_ranks(words.text, words.bounds[begin:stop], 0)
             stop, begin = begin + last, begin + first
         words.spans[title, 0], words.spans[title, 1] = begin, stop
 
 
-def mend(count: int, words: Words, known: Vocabulary) -> None:
+def mend(count: int, words: Words, vocabulary: Vocabulary) -> None:
     """Mend the words of a block of titles in `words`, and drop the words of rank."""
     scratch = np.empty(LONGEST_MENDED + 3, np.uint8), np.empty(LONGEST_MENDED + 1, np.uint64)
-    _fill(count, tuple(words), tuple(known), scratch)
+    _fill(count, tuple(words), tuple(vocabulary), scratch)

@@ -9,7 +9,7 @@ import numpy as np
 
 from jobmajor.errors import ArtifactError
 from jobmajor.model.linear.features import BUCKETS, WORD_BUCKETS, Bags
-from jobmajor.model.linear.network import PLACES
+from jobmajor.model.linear.network import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,8 +129,8 @@ class Arrays:
             "word_buckets": bool((np.diff(self.word_buckets) > 0).all())
             and (words == 0 or (self.word_buckets[0] >= WORD_BUCKETS and self.word_buckets[-1] < BUCKETS)),
             "word_checks": self.word_checks.shape == (words,),
-            "word_parts": self.word_parts.shape == (words, PLACES, hidden),
-            "word_scales": self.word_scales.shape == (PLACES, hidden),
+            "word_parts": self.word_parts.shape == (words, ROLES, hidden),
+            "word_scales": self.word_scales.shape == (ROLES, hidden),
             "outputs": self.outputs.shape == (hidden, codes),
             "output_bias": self.output_bias.shape == (codes,),
         }

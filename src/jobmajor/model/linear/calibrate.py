@@ -1,4 +1,4 @@
-"""How strongly each part of the linear model speaks: the blend whose shares come true on validation."""
+"""Calibrate the weights of the parts of the linear model, so that its shares come true on validation."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _BOUNDS = {  # how strongly each part may speak
 
 
 def _best_majors(found: Evidence, truth: NDArray[np.int64], major_of: NDArray[np.int64]) -> Blend:
-    """The blend whose shares of the major groups have the least log loss; `truth` holds their columns."""
+    """Return the blend with the least log loss of the major groups; `truth` holds their columns."""
     members = (major_of[:, None] == np.arange(found.margins.shape[1])).astype(np.float64)  # (detailed, majors)
     understood = np.log(softmax(found.scores) @ members + TINY)
     results = []
@@ -86,7 +86,7 @@ def _best_majors(found: Evidence, truth: NDArray[np.int64], major_of: NDArray[np
 
 
 def _least(loss: Callable[[Blend], float], start: Blend, names: tuple[str, ...]) -> tuple[Blend, float]:
-    """The blend with the least loss when only the named parts move, and that loss.
+    """Return the blend with the least loss when only the named factors vary, and that loss.
 
     Source: L-BFGS-B, Byrd, Lu, Nocedal, Zhu (1995), SIAM J. Sci. Comput. 16(5), 1190-1208.
     """
@@ -107,16 +107,16 @@ def _log_loss(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
 
 
 def _sharpened(found: Evidence, truth: NDArray[np.int64], major_of: NDArray[np.int64], blend: Blend) -> Blend:
-    """The same blend with the sharpness within groups that has the least log loss of the codes in their true groups."""
-    groups = []  # only a row's own group counts: its evidence, and the place of its code there
+    """Return the blend with the sharpness within groups that gives the least log loss of codes in their true groups."""
+    groups = []  # only the true group of a row counts: its evidence, and the index of the row's code in it
     for major in np.unique(major_of[truth]):
         rows, columns = np.flatnonzero(major_of[truth] == major), np.flatnonzero(major_of == major)
-        own = np.ix_(rows, columns)
-        groups.append((found.likelihoods[own], found.scores[own], truth[rows] - columns[0]))
+        block = np.ix_(rows, columns)
+        groups.append((found.likelihoods[block], found.scores[block], truth[rows] - columns[0]))
     whole = np.zeros(1, np.int64)
 
     def loss(blend: Blend) -> float:
-        shares = [split(said, meant, blend, whole)[np.arange(len(own)), own] for said, meant, own in groups]
+        shares = [split(said, meant, blend, whole)[np.arange(len(label)), label] for said, meant, label in groups]
         return -float(np.log(np.concatenate(shares) + TINY).mean())
 
     names = ("within", "deeper", "within_alone", "deeper_alone", "counts_share", "network_share")

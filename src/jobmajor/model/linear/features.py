@@ -1,4 +1,4 @@
-"""Title → numbers: the hashed pieces of a title, the same for training and for serving.
+"""Titles to numbers: the hashed pieces of a title, identical in training and in serving.
 
 A title's pieces are its words, its pairs of neighbouring words, and the runs of 2 to 5 bytes inside each word
 (blank-bounded, so that " nur" differs from "nur"). Each piece becomes a bucket of a fixed hash; no vocabulary has to
@@ -73,7 +73,7 @@ def bags(texts: Sequence[str]) -> Bags:
     begins, hashes = _words(buffer)
     words, pairs = (begins, _bucket(hashes, _WORD)), _pairs(begins, hashes, title_of)
     found = [*_runs(buffer), words, pairs]
-    titles = np.concatenate([title_of[places] for places, _ in found])
+    titles = np.concatenate([title_of[positions] for positions, _ in found])
     order = np.argsort(titles, kind="stable")
     buckets = np.concatenate([buckets for _, buckets in found])[order]
     checks = (_mixed(hashes, _WORD) >> np.uint64(32)).astype(np.uint32)
@@ -81,14 +81,14 @@ def bags(texts: Sequence[str]) -> Bags:
 
 
 def _starts(titles: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Where each title's part begins, shape (count + 1,), given the title of each piece."""
+    """Return where each title's pieces begin, shape (count + 1,), given the title of each piece."""
     starts = np.zeros(count + 1, np.int64)
     np.cumsum(np.bincount(titles, minlength=count), out=starts[1:])
     return starts
 
 
 def _mixed(hashes: NDArray[np.uint64], kind: int) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64. Source: Steele, Lea, Flood (2014), OOPSLA, fig. 16."""
+    """Apply the finaliser of splitmix64. Source: Steele, Lea, Flood (2014), OOPSLA, fig. 16."""
     mixed = hashes + np.uint64(kind * int(BASE) % 2**64)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -96,13 +96,13 @@ def _mixed(hashes: NDArray[np.uint64], kind: int) -> NDArray[np.uint64]:
 
 
 def _bucket(hashes: NDArray[np.uint64], kind: int) -> NDArray[np.int32]:
-    """The lowest bits of the mixed hashes; a word's check is their upper half."""
-    place = _mixed(hashes, kind) & np.uint64(WORD_BUCKETS - 1)
-    return place.astype(np.int32) + np.int32(WORD_BUCKETS if kind in _WORD_KINDS else 0)
+    """Return the lowest bits of the mixed hashes; a word's check is their upper half."""
+    bucket = _mixed(hashes, kind) & np.uint64(WORD_BUCKETS - 1)
+    return bucket.astype(np.int32) + np.int32(WORD_BUCKETS if kind in _WORD_KINDS else 0)
 
 
 def _runs(buffer: NDArray[np.uint8]) -> Iterator[_Found]:
-    """For each run length, where its runs begin and their buckets; a run may hold a blank only at its ends."""
+    """Yield for each length where its runs begin, and their buckets; a run may hold a blank only at its ends."""
     values = buffer.astype(np.uint64)
     outside = (buffer == _BLANK) | (buffer == _END)
     blanks = np.concatenate([[0], np.cumsum(outside)])
@@ -114,18 +114,18 @@ def _runs(buffer: NDArray[np.uint8]) -> Iterator[_Found]:
         hashes = hashes[:count] * BASE + values[length - 1 :]
         whole = blanks[length - 1 :][:count] == blanks[1 : count + 1]  # (runs,) no blank between the two ends
         some = ~(outside[:count] & outside[length - 1 :])
-        places = np.flatnonzero(whole & some & (buffer[length - 1 :] != _END) & (buffer[:count] != _END))
-        yield places, _bucket(hashes[places], length)
+        positions = np.flatnonzero(whole & some & (buffer[length - 1 :] != _END) & (buffer[:count] != _END))
+        yield positions, _bucket(hashes[positions], length)
 
 
 def _words(buffer: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Where words begin, and their hashes."""
+    """Return where words begin, and their hashes."""
     inside = np.pad((buffer != _BLANK) & (buffer != _END), 1)
     begins, ends = (np.flatnonzero(inside[1:] & ~inside[:-1]), np.flatnonzero(inside[:-1] & ~inside[1:]))
     return begins, packed.hashes(buffer, begins, ends)
 
 
 def _pairs(begins: NDArray[np.int64], hashes: NDArray[np.uint64], title_of: NDArray[np.int64]) -> _Found:
-    """Where pairs of neighbouring words begin, and their buckets, given where words begin, and their hashes."""
+    """Return where pairs of neighbouring words begin, and their buckets."""
     together = np.flatnonzero(title_of[begins[:-1]] == title_of[begins[1:]])
     return begins[together], _bucket(hashes[together] * _PAIR + hashes[together + 1], _WORD_PAIR)

@@ -26,7 +26,7 @@ from jobmajor.model.linear.arrays import Arrays
 from jobmajor.model.linear.calibrate import calibrate, majors_of
 from jobmajor.model.linear.features import BUCKETS, WORD_BUCKETS, Bags, bags
 from jobmajor.model.linear.model import LinearModel
-from jobmajor.model.linear.scoring import TINY, known
+from jobmajor.model.linear.scoring import TINY, known_pieces
 from jobmajor.titles import without_rank
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def fit(train: pl.DataFrame, validation: pl.DataFrame, settings: Linear) -> Line
 
 @dataclass(frozen=True, slots=True)
 class _Lessons:
-    """What there is to learn from: distinct titles first, then phrases of descriptions.
+    """The training texts: distinct titles first, then phrases of descriptions.
 
     `listed`, shape (texts, codes), counts the rows that list each pair; `titles` is how many texts are titles.
     """
@@ -88,16 +88,16 @@ def _lessons(train: pl.DataFrame) -> _Lessons:
 
 
 def _learn(lessons: _Lessons, settings: Linear) -> Arrays:
-    """All arrays; the planes and the network are learned side by side."""
+    """Return all arrays; the planes and the network are trained in parallel."""
     texts, codes, listed = lessons.texts, lessons.codes, lessons.listed
     pieces = bags(texts)
     buckets = np.concatenate([[-1], np.unique(pieces.buckets)]).astype(np.int32)
     rows = np.zeros(BUCKETS, np.int32)
     rows[buckets[1:]] = np.arange(1, len(buckets))
     gains = _gains(pieces, buckets, rows, settings.word_gain)
-    found = known(pieces, rows, gains)
-    places = (found.titles.astype(np.int32), found.rows)  # liblinear takes 32-bit indices only
-    rated = csr_array((found.values, places), shape=(len(texts), len(buckets)), dtype=np.float64)
+    found = known_pieces(pieces, rows, gains)
+    coordinates = (found.titles.astype(np.int32), found.rows)  # liblinear takes 32-bit indices only
+    rated = csr_array((found.values, coordinates), shape=(len(texts), len(buckets)), dtype=np.float64)
     with ThreadPoolExecutor(1) as beside:
         planes = beside.submit(_margins, rated, lessons, settings)
         titles = slice(lessons.titles)
@@ -120,13 +120,13 @@ def _learn(lessons: _Lessons, settings: Linear) -> Arrays:
 def _network(
     texts: Sequence[str], listed: csr_array, codes: tuple[str, ...], settings: Linear
 ) -> dict[str, NDArray[Any]]:
-    """The network's arrays: for every word with a meaning, whether or not training saw it."""
+    """Return the network's arrays for every word with a vector, whether or not training saw it."""
     titles = [without_rank(text).split() for text in texts]
-    stood, meanings = sorted(set(itertools.chain.from_iterable(titles))), vectors.known()
+    stood, meanings = sorted(set(itertools.chain.from_iterable(titles))), vectors.shipped()
     # Those of the titles come first: of words that share a bucket, the first gives it its meaning.
-    words, values = meanings.among(list(dict.fromkeys([*stood, *sorted(meanings.places)])))
-    place = {word: row for row, word in enumerate(words)}
-    rows = [[place[word] for word in title if word in place] for title in titles]
+    words, values = meanings.among(list(dict.fromkeys([*stood, *sorted(meanings.row_of)])))
+    row_of = {word: row for row, word in enumerate(words)}
+    rows = [[row_of[word] for word in title if word in row_of] for title in titles]
     starts = np.cumsum([0, *map(len, rows)])
     read = network.read(starts, values[list(itertools.chain.from_iterable(rows))])
     seen = csr_array(listed > 0, dtype=np.float64)
@@ -148,7 +148,11 @@ def _network(
 
 
 def _margins(rated: csr_array, lessons: _Lessons, settings: Linear) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For each major group, the plane between its titles and all others: weights (rows, majors), bias (majors,)."""
+    """Fit for each major group the plane between its titles and all others.
+
+    Returns:
+        The weights, shape (rows, majors), and the bias, shape (majors,).
+    """
     majors, major_of = majors_of(lessons.codes)
     is_title = np.arange(len(lessons.texts)) < lessons.titles
     weights = np.where(is_title, 1.0, settings.phrases)
@@ -161,7 +165,7 @@ def _margins(rated: csr_array, lessons: _Lessons, settings: Linear) -> tuple[NDA
 
 
 def _gains(pieces: Bags, buckets: NDArray[np.int32], table: NDArray[np.int32], word_gain: float) -> NDArray[np.float32]:
-    """Smoothed inverse document frequency, shape (rows,). Source: scikit-learn's TfidfTransformer, smooth_idf."""
+    """Return the smoothed inverse document frequency, shape (rows,). Source: TfidfTransformer of scikit-learn."""
     count = len(pieces.starts) - 1
     titles = np.repeat(np.arange(count), np.diff(pieces.starts))
     rows = np.unique(titles * len(buckets) + table[pieces.buckets]) % len(buckets)
@@ -173,7 +177,7 @@ def _gains(pieces: Bags, buckets: NDArray[np.int32], table: NDArray[np.int32], w
 
 
 def _counts(rated: csr_array, listed: csr_array, settings: Linear) -> tuple[csr_array, NDArray[np.float64]]:
-    """Multinomial naive Bayes with additive smoothing, as log ratios to a piece that a code has never seen.
+    """Fit multinomial naive Bayes with additive smoothing, as log ratios to a piece that a code has never seen.
 
     Source: Manning, Raghavan, Schütze (2008), Introduction to Information Retrieval, 13.2; each value is
     log((seen + a) / a), and each code's log(total + a * rows) stands apart, so that the matrix stays sparse. Pieces

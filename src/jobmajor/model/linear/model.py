@@ -55,7 +55,7 @@ class LinearModel:
 
     @cached_property
     def _major_of(self) -> NDArray[np.int64]:
-        """The column of each code's major group, ascending."""
+        """Return the column of each code's major group, ascending."""
         majors = [soc.ancestor(code, "major") for code in self.codes]
         columns: NDArray[np.int64] = np.unique(majors, return_inverse=True)[1]
         return columns
@@ -80,7 +80,7 @@ class LinearModel:
 
     @property
     def learned(self) -> Learned:
-        """What compiled code scores with."""
+        """Return what compiled code scores with."""
         return Learned(self.arrays, self._tables, self.blend, self._major_of)
 
     def save(self, folder: Path) -> None:
@@ -110,7 +110,7 @@ def load(folder: Path) -> LinearModel:
 
 
 def _codes(names: Sequence[str]) -> tuple[str, ...]:
-    """The codes, found to be detailed ones, each once and in their order: else labels would stand at other scores."""
+    """Return the codes if they are detailed, distinct and ascending; otherwise labels would not match their scores."""
     if not names or list(names) != sorted(soc.detailed_codes() & set(names)):
         raise ValueError("its codes are not detailed ones in ascending order")
     return tuple(names)

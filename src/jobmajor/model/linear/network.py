@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-PLACES = 3  # a word speaks as one of the title's words, as its last and as its first
+ROLES = 3  # each word counts as one of the title's words; the last and the first count again, with other weights
 _BATCH = 512  # titles a step
 _WARM = 0.1  # the share of all steps in which the rate rises
 _MOMENTS = 0.9, 0.999
@@ -37,7 +37,7 @@ class Network:
     """The weights.
 
     Attributes:
-        inputs: float32, (PLACES * SIZE, hidden).
+        inputs: float32, (ROLES * SIZE, hidden).
         hidden_bias: float32, (hidden,).
         outputs: float32, (hidden, codes).
         output_bias: float32, (codes,).
@@ -49,9 +49,9 @@ class Network:
     output_bias: Floats
 
     def parts(self, vectors: Floats) -> Floats:
-        """Return what each word adds to the hidden layer in each place; shape (words, PLACES, hidden)."""
-        places = self.inputs.reshape(PLACES, SIZE, -1)
-        return np.ascontiguousarray(np.stack([vectors @ place for place in places], axis=1))
+        """Return what each word adds to the hidden layer in each role; shape (words, ROLES, hidden)."""
+        roles = self.inputs.reshape(ROLES, SIZE, -1)
+        return np.ascontiguousarray(np.stack([vectors @ role for role in roles], axis=1))
 
 
 def read(starts: NDArray[np.int64], vectors: Floats) -> Floats:
@@ -62,23 +62,23 @@ def read(starts: NDArray[np.int64], vectors: Floats) -> Floats:
         vectors: Shape (words, SIZE).
 
     Returns:
-        Shape (titles, PLACES * SIZE); zeros for a title without words.
+        Shape (titles, ROLES * SIZE); zeros for a title without words.
     """
-    found = np.zeros((len(starts) - 1, PLACES, SIZE), np.float32)
+    found = np.zeros((len(starts) - 1, ROLES, SIZE), np.float32)
     some = np.flatnonzero(np.diff(starts))
     if len(some):
         counts = np.diff(starts)[some, None].astype(np.float32)
         found[some, 0] = np.add.reduceat(vectors, starts[some], axis=0) / counts
         found[some, 1] = vectors[starts[some + 1] - 1]
         found[some, 2] = vectors[starts[some]]
-    return found.reshape(len(found), PLACES * SIZE)
+    return found.reshape(len(found), ROLES * SIZE)
 
 
 def fit(titles: Floats, shares: csr_array, major_of: NDArray[np.int64], settings: Linear) -> Network:
     """Train the network with Adam: cross-entropy of the major groups plus a share of that of the codes.
 
     Args:
-        titles: As `read` gives them, shape (titles, PLACES * SIZE).
+        titles: As `read` gives them, shape (titles, ROLES * SIZE).
         shares: Shape (titles, codes); how a title is shared among its codes, each row's sum 1.
         major_of: Shape (codes,); the column of each code's major group, ascending.
         settings: `hidden`, `epochs`, `rate`, `dropout`, `codes_loss` and `seed` are used.
@@ -128,7 +128,7 @@ def _rate(progress: float, peak: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Of a batch: the shares, shape (titles, codes); each code's major group, and where each group starts."""
+    """What a batch is trained to: shares, shape (titles, codes), each code's major group, where each group starts."""
 
     truth: Floats
     major_of: NDArray[np.int64]
@@ -142,7 +142,7 @@ def _slopes(
     dropped: Floats,
     wanted: _Wanted,
 ) -> list[Floats]:
-    """The loss's derivative by each weight."""
+    """Return the derivative of the loss by each weight."""
     truth, starts = wanted.truth, wanted.starts
     inputs, hidden_bias, outputs, output_bias = weights
     before = titles @ inputs + hidden_bias
@@ -163,7 +163,7 @@ def _slopes(
 def _descend(
     weights: list[Floats], slopes: list[Floats], moments: list[tuple[Floats, Floats]], when: tuple[int, float]
 ) -> None:
-    """One step of Adam, in place; `when` is the step's number, from 1 on, and its rate."""
+    """Take one step of Adam, in place; `when` is the number of the step, from 1 on, and its rate."""
     step, rate = when
     first_decay, second_decay = _MOMENTS
     scale = np.float32(rate * math.sqrt(1 - second_decay**step) / (1 - first_decay**step))

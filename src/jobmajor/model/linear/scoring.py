@@ -50,7 +50,7 @@ class KnownPieces:
     values: NDArray[np.float32]
 
 
-def known(pieces: Bags, table: NDArray[np.int32], gains: NDArray[np.float32]) -> KnownPieces:
+def known_pieces(pieces: Bags, table: NDArray[np.int32], gains: NDArray[np.float32]) -> KnownPieces:
     """Return the known pieces of each title."""
     count = len(pieces.starts) - 1
     titles = np.repeat(np.arange(count), np.diff(pieces.starts))
@@ -72,7 +72,7 @@ def evidence(pieces: Bags, arrays: Arrays, tables: Tables) -> Evidence:
     scores = np.empty((count, codes), np.float32)
     for first, last in _blocks(pieces):
         block = pieces.part(first, last)
-        found = known(block, tables.rows, arrays.gains)
+        found = known_pieces(block, tables.rows, arrays.gains)
         margins[first:last] = _margins(found, arrays, last - first)
         likelihoods[first:last] = _likelihoods(found, arrays, last - first)
         scores[first:last] = hidden(block, arrays, tables) @ arrays.outputs + arrays.output_bias
@@ -80,7 +80,7 @@ def evidence(pieces: Bags, arrays: Arrays, tables: Tables) -> Evidence:
 
 
 def _blocks(pieces: Bags) -> Iterator[tuple[int, int]]:
-    """The batch in parts of whole titles, each as its first title and the one after its last; a long one is alone."""
+    """Yield the first title of each part of a batch and the one after its last; a long title is a part of its own."""
     first = 0
     while first < len(pieces.starts) - 1:
         begin = pieces.starts[first]

@@ -1,10 +1,10 @@
-"""One slip of the finger: an unknown word that is one edit from a word of the training titles is read as that word.
+"""Typing errors: an unknown word that is one edit from a word of the training titles is read as that word.
 
-Without it, one swapped or dropped letter changed the answer of 23 in 100 titles; with it, of 4 (docs/experiments.md).
-No list of words is kept: a word counts as one of training's if training saw its bucket and those of all its runs of
-letters, which no other word does by chance.
-Source of the edits: Damerau, F. (1964), Commun. ACM 7(3), 171-176; a letter replaced by another is left out, since it
-makes other words ("belt" and "bell") too easily.
+Without this, one swapped or dropped letter changes the answer to 23 of 100 titles; with it, to 4 (docs/experiments.md).
+The model has no list of words. A word counts as a training word if training saw its bucket and the buckets of all its
+runs of letters; other words practically never meet that by chance.
+Source of the edits: Damerau, F. (1964), Commun. ACM 7(3), 171-176. Replaced letters are left out, because they too
+often make another word ("belt" and "bell").
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def read(texts: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> tu
 
     Args:
         texts: As `titles.normalise` gives them.
-        gains: The model's, shape (rows,): the commonest word has the least.
-        tables: The model's.
+        gains: The gains of the model, shape (rows,); the most common word has the smallest.
+        tables: The tables of the model.
 
     Returns:
-        The pieces of the texts as they are read, and these texts. A text with a mended word loses its words of rank.
+        The pieces of the mended texts, and these texts. A text with a mended word loses its words of rank.
     """
     found = bags(texts)
     strange = _strange(found, tables)
@@ -54,25 +54,25 @@ def _mended(
     read = list(texts)
     words = {title: without_rank(texts[title]).split() for title in np.unique(title_of[strange]).tolist()}
     nearest: dict[str, str] = {}
-    for place in np.flatnonzero(strange).tolist():
-        title = int(title_of[place])
-        own = words[title]
-        at = place - int(found.word_starts[title])
-        if own[at] not in nearest:
-            nearest[own[at]] = _nearest(own[at], *model)
-        own[at] = nearest[own[at]]
-        read[title] = " ".join(own)
+    for index in np.flatnonzero(strange).tolist():
+        title = int(title_of[index])
+        title_words = words[title]
+        at = index - int(found.word_starts[title])
+        if title_words[at] not in nearest:
+            nearest[title_words[at]] = _nearest(title_words[at], *model)
+        title_words[at] = nearest[title_words[at]]
+        read[title] = " ".join(title_words)
     return read
 
 
 def _strange(found: Bags, tables: Tables) -> NDArray[np.bool_]:
-    """Which words neither training saw nor a meaning is known of; shape (words,)."""
+    """Return which words training has not seen and the model has no vector for, shape (words,)."""
     strange: NDArray[np.bool_] = (tables.rows[found.words] == 0) & (tables.meanings(found) < 0)
     return strange
 
 
 def _nearest(word: str, gains: NDArray[np.float32], tables: Tables) -> str:
-    """The commonest word of training that is one edit away, the first of equals; the word itself where none is."""
+    """Return the most common training word that is one edit away, the first of equals; the word itself if none is."""
     if not (SHORTEST <= len(word) <= LONGEST and word.isascii() and word.isalpha()):
         return word
     candidates = [edit for edit in edits(word) if len(edit) >= SHORTEST]
@@ -89,7 +89,7 @@ def edits(word: str) -> Iterator[str]:
     >>> "nurse" in edits("nusre"), "nurse" in edits("nrse"), "nurse" in edits("nursse")
     (True, True, True)
     """
-    places = range(len(word))
-    yield from (word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in places[:-1])
-    yield from (word[:at] + word[at + 1 :] for at in places)
-    yield from (word[:at] + letter + word[at:] for at in (*places, len(word)) for letter in LETTERS)
+    positions = range(len(word))
+    yield from (word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in positions[:-1])
+    yield from (word[:at] + word[at + 1 :] for at in positions)
+    yield from (word[:at] + letter + word[at:] for at in (*positions, len(word)) for letter in LETTERS)

@@ -1,8 +1,7 @@
-"""What words mean: vectors of 37,000 English words, so that the model understands a word that no training title holds.
+"""Vectors of 37,000 English words, so that the model understands words that no training title contains.
 
-They were made once, from a language model that has read much more than job titles (tools/make_vectors.py;
-docs/decisions/0007); near vectors belong to words of near meaning. Without them such a word says no more than its
-letters.
+Words of similar meaning have similar vectors. tools/make_vectors.py made them once from a language model that has read
+much more than job titles (docs/decisions/0007). Without them, the model knows only the letters of such a word.
 """
 
 from __future__ import annotations
@@ -33,31 +32,36 @@ _SHORTEST = 3  # letters of a part of a compound
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """`places` holds the row of each word in `values`, float32 of shape (words, SIZE), mean length about sqrt(SIZE)."""
+    """Vectors of words.
 
-    places: Mapping[str, int]
+    Attributes:
+        row_of: The row of each word in `values`.
+        values: float32, (words, SIZE); their mean length is about sqrt(SIZE).
+    """
+
+    row_of: Mapping[str, int]
     values: NDArray[np.float32]
 
     def of(self, word: str) -> NDArray[np.float32] | None:
         """Return the vector of a word, else of its singular or plural, else the mean of its two parts.
 
-        >>> known().of("pipelayers") is not None
+        >>> shipped().of("pipelayers") is not None
         True
         """
-        if (same := self._same(word)) is not None:
-            return same
+        if (vector := self._of_form(word)) is not None:
+            return vector
         cuts = range(_SHORTEST, len(word) - _SHORTEST + 1)
         pairs = [(word[:cut], word[cut:]) for cut in sorted(cuts, key=lambda cut: abs(2 * cut - len(word)))]
         for first, last in pairs:
-            if first in self.places and (end := self._same(last)) is not None:
-                mean: NDArray[np.float32] = (self.values[self.places[first]] + end) / np.float32(2)
+            if first in self.row_of and (end := self._of_form(last)) is not None:
+                mean: NDArray[np.float32] = (self.values[self.row_of[first]] + end) / np.float32(2)
                 return mean
         return None
 
-    def _same(self, word: str) -> NDArray[np.float32] | None:
+    def _of_form(self, word: str) -> NDArray[np.float32] | None:
         for form in (word, word.removesuffix("s"), word.removesuffix("es"), word + "s"):
-            if form in self.places:
-                vector: NDArray[np.float32] = self.values[self.places[form]]
+            if form in self.row_of:
+                vector: NDArray[np.float32] = self.values[self.row_of[form]]
                 return vector
         return None
 
@@ -69,10 +73,10 @@ class Vectors:
 
 
 @cache
-def known() -> Vectors:
+def shipped() -> Vectors:
     """Return the vectors that the package ships, in the order of its list of words."""
     words = WORDS.read_text("utf-8").split()
     arrays = load_file(ARRAYS)
     codes = arrays["codes"]
-    parts = [arrays[f"centres_{place:02d}"].astype(np.float32)[codes[:, place]] for place in range(len(PARTS))]
-    return Vectors({word: place for place, word in enumerate(words)}, np.concatenate(parts, axis=1))
+    parts = [arrays[f"centres_{index:02d}"].astype(np.float32)[codes[:, index]] for index in range(len(PARTS))]
+    return Vectors({word: index for index, word in enumerate(words)}, np.concatenate(parts, axis=1))

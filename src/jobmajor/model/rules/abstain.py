@@ -62,7 +62,7 @@ _ZERO, _NINE, _END, _I, _W = b"09\niw"
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """Of each title, shape (titles,): signs that are letters (bytes, above ASCII), digits, and a letter three times."""
+    """The letters (beyond ASCII: bytes) and digits of each title, and whether a letter comes three times in a row."""
 
     letters: NDArray[np.int64]
     digits: NDArray[np.int64]
@@ -102,7 +102,7 @@ def choose(confidence: ArrayLike, correct: ArrayLike, precision: float = PRECISI
 
 
 def _lower_bound(right: NDArray[np.float64], given: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Wilson's lower bound of a share."""
+    """Return Wilson's lower bound of a share."""
     share, square = right / given, _ONE_IN_TEN**2
     spread = _ONE_IN_TEN * np.sqrt(share * (1 - share) / given + square / (4 * given**2))
     bound: NDArray[np.float64] = (share + square / (2 * given) - spread) / (1 + square / given)
@@ -143,7 +143,7 @@ def reasons(
 
 
 def _addresses(titles: Sequence[str]) -> list[int]:
-    """The rows that hold nothing but an e-mail, an account, or a page's address."""
+    """Return the rows that hold nothing but the address of a mailbox, an account or a page."""
     suspects = (row for row, title in enumerate(titles) if "." in title or "@" in title or "://" in title)
     return [row for row in suspects if ADDRESS.fullmatch(titles[row])]
 
@@ -166,12 +166,12 @@ def _counts(texts: Sequence[str]) -> _Counts:
 
 
 def _up_to(signs: NDArray[np.bool_], ends: NDArray[np.intp]) -> NDArray[np.int64]:
-    """How many of the signs each title has."""
+    """Return how many of the signs each title has."""
     return np.diff(np.cumsum(signs)[ends], prepend=0)
 
 
 def _is_filler(text: str) -> bool:
-    """Whether keys side by side were hit, or half of the words are those of "Lorem ipsum"."""
+    """Tell whether a text has runs of neighbouring keys, or half of its words are those of "Lorem ipsum"."""
     words = text.split()
     return KEYS.search(text) is not None or 2 * sum(word in LOREM for word in words) >= max(len(words), 1)
 

@@ -1,4 +1,4 @@
-"""What a model knows beside its scores: from which score on an answer is taken, and which titles training lists."""
+"""What a model stores beside its scores: the lowest scores at which answers are taken, and the titles of training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DESCRIPTION, ARRAYS = "answers.json", "answers.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What a model knows beside its scores.
+    """The thresholds and the listed titles of a model.
 
     Attributes:
         thresholds: For each level the score from which on the best answer is taken: `abstain.choose` for 95 %

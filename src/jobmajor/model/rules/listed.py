@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-POLYNOMIAL, BLAKE = "polynomial", "blake2b"  # that of `tables.packed.hashes`, and that of jobmajor 0.1
+POLYNOMIAL, BLAKE = "polynomial", "blake2b"  # the hash of `tables.packed.hashes`, and that of jobmajor 0.1
 _BLANK, _END = b" \n"
 _RUN = 4  # bytes
 _ROUNDING = 1e-4
@@ -52,7 +52,7 @@ class Listed:
 
     @classmethod
     def none(cls) -> Listed:
-        """Nothing is known of the training: no title is found, and no text is strange."""
+        """Return a value for an unknown training: it lists no title, and no text is strange to it."""
         arrays: dict[str, Any] = {name: np.zeros(0, kind) for name, kind in _TYPES.items()}
         return cls(**{**arrays, "starts": np.zeros(1, np.int32)})
 
@@ -101,10 +101,10 @@ class Listed:
             Positions in `texts`, shape (found,), and shape (found, codes), where each row sums to 1.
         """
         hashes = self._hashes(texts)
-        places = np.searchsorted(self.titles, hashes)
+        indices = np.searchsorted(self.titles, hashes)
         rows = np.flatnonzero(_among(hashes, self.titles))
-        begins = self.starts[places[rows]].astype(np.int64)
-        counts = self.starts[places[rows] + 1] - begins
+        begins = self.starts[indices[rows]].astype(np.int64)
+        counts = self.starts[indices[rows] + 1] - begins
         entries = np.arange(counts.sum()) + np.repeat(begins - (np.cumsum(counts) - counts), counts)
         shares = np.zeros((len(rows), codes), np.float32)
         shares[np.repeat(np.arange(len(rows)), counts), self.codes[entries]] = self.shares[entries]
@@ -119,9 +119,9 @@ class Listed:
             return np.ones(len(texts), np.float32)
         titles = [text.split() for text in texts]
         counts, words = np.array(list(map(len, titles)), np.int64), [word for title in titles for word in title]
-        known = np.repeat(np.arange(len(texts)), counts)[_among(self._hashes(words), self.words)]
+        text_of = np.repeat(np.arange(len(texts)), counts)[_among(self._hashes(words), self.words)]
         runs, title_of = _runs(texts)
-        seen = np.bincount(known, minlength=len(texts)) + _count(title_of[_among(runs, self.runs)], texts)
+        seen = np.bincount(text_of, minlength=len(texts)) + _count(title_of[_among(runs, self.runs)], texts)
         shares: NDArray[np.float32] = (seen / np.maximum(counts + _count(title_of, texts), 1)).astype(np.float32)
         return shares
 
@@ -131,15 +131,15 @@ class Listed:
         return Packed.of(texts).hashes()
 
 
-def learn(texts: Sequence[str], places: NDArray[np.int64]) -> Listed:
+def learn(texts: Sequence[str], columns: NDArray[np.int64]) -> Listed:
     """Return what a training lists.
 
     Args:
         texts: The normalised title of each row.
-        places: The column of each row's detailed code, shape (rows,).
+        columns: The column of each row's detailed code, shape (rows,).
     """
     hashes, title_of = np.unique(Packed.of(texts).hashes(), return_inverse=True)
-    pairs, rows = np.unique(np.column_stack([title_of, places]), axis=0, return_counts=True)
+    pairs, rows = np.unique(np.column_stack([title_of, columns]), axis=0, return_counts=True)
     starts = np.searchsorted(pairs[:, 0], np.arange(len(hashes) + 1))
     totals = np.add.reduceat(rows, starts[:-1])
     return Listed(
@@ -153,13 +153,13 @@ def learn(texts: Sequence[str], places: NDArray[np.int64]) -> Listed:
 
 
 def _runs(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """The runs of 4 bytes that hold no blank but at their ends, and the title of each."""
+    """Return the runs of 4 bytes that hold a blank at most at their ends, and the title of each."""
     buffer = np.frombuffer("".join(f" {text} \n" for text in texts).encode(), np.uint8)
     if len(buffer) < _RUN:
         return np.zeros(0, np.uint32), np.zeros(0, np.int64)
     values = np.zeros(len(buffer) - _RUN + 1, np.uint32)
-    for place in range(_RUN):
-        values = values << np.uint32(8) | buffer[place : len(values) + place]
+    for offset in range(_RUN):
+        values = values << np.uint32(8) | buffer[offset : len(values) + offset]
     whole = (buffer[1:-2] > _BLANK) & (buffer[2:-1] > _BLANK)  # a blank in between would part two words
     return values[whole], np.cumsum(buffer == _END)[: len(values)][whole]
 

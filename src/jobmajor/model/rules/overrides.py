@@ -37,7 +37,7 @@ _EXPECTED = "comma- or tab-separated text in UTF-8 with the columns 'title' and 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Known titles.
+    """Titles of the user with their codes.
 
     Attributes:
         codes: By normalised title, its codes of any level, each with its share; a title's shares sum to 1.
@@ -59,12 +59,13 @@ class Overrides:
             answered: The model's detailed codes.
 
         Returns:
-            In ascending order. A code above the detailed level adds its own only where the model answers none of them.
+            In ascending order. A code above the detailed level adds its detailed codes only if the model answers none
+            of them.
         """
-        known = set(answered)
+        answered_codes = set(answered)
         named = {code for shares in self.codes.values() for code in shares}
         below = [detailed_codes(code) for code in named]
-        return tuple(sorted(known.union(*(codes for codes in below if known.isdisjoint(codes)))))
+        return tuple(sorted(answered_codes.union(*(codes for codes in below if answered_codes.isdisjoint(codes)))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,10 @@ def read(path: Path) -> Overrides:
     """
     entries: dict[str, list[_Row]] = {}
     for row in _rows(path):
-        same = entries.setdefault(row.text, [])
-        for earlier in same:
+        rows = entries.setdefault(row.text, [])
+        for earlier in rows:
             _check_pair(path, earlier, row)
-        same.append(row)
+        rows.append(row)
     return Overrides({text: _shares(rows) for text, rows in entries.items()})
 
 
@@ -176,7 +177,7 @@ def _share(where: str, cell: str) -> float | None:
 
 
 def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The line, from 1, in which each row begins, and its fields; rows without any text are left out."""
+    """Yield the line, from 1, in which each row begins, and its fields; rows without any text are left out."""
     text = _decoded(path)
     first = next((line for line in text.splitlines() if line.strip()), "")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",", strict=True)
@@ -215,9 +216,9 @@ def apply(
     """Return the shares of detailed codes with the overrides in them, and the source of the shares of each title.
 
     Args:
-        overrides: Of which any number may be among the titles.
+        overrides: The user's titles.
         texts: Normalised titles.
-        codes: The columns' detailed codes: at least `overrides.columns(...)` of the model's own.
+        codes: The columns' detailed codes: at least `overrides.columns(...)` of the model's codes.
         shares: The model's, shape (titles, detailed); not changed.
 
     Returns:
@@ -237,10 +238,10 @@ def apply(
             rows, parts = rows_of.setdefault(code, ([], []))
             rows.append(row)
             parts.append(share)
-    places = [row for row, _ in found]
-    source[places] = OVERRIDE
+    overridden = [row for row, _ in found]
+    source[overridden] = OVERRIDE
     changed = shares.copy()
-    changed[places] = 0
+    changed[overridden] = 0
     for code, (rows, parts) in rows_of.items():
         columns = _columns_of(code, codes)
         cells = np.array(rows)[:, None], columns  # (titles, columns)
@@ -257,7 +258,7 @@ def _columns_of(code: str, codes: Sequence[str]) -> NDArray[np.intp]:
 
 
 def _in_proportion(inside: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows that sum to 1, shape (titles, columns)."""
+    """Scale each row to sum to 1; a row of zeros gets equal shares."""
     totals = inside.sum(axis=1, keepdims=True)
     parts = np.full_like(inside, 1 / inside.shape[1])
     np.divide(inside, totals, out=parts, where=totals > 0)

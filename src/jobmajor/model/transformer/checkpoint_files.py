@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from jobmajor.data.source import Way
+from jobmajor.data.source import FetchOptions
 from jobmajor.errors import InputError
 
 _TAKEN = (".json", ".safetensors", ".txt", ".model")  # configuration, weights, words; no pickles and no code
@@ -47,7 +47,9 @@ def _fetched(name: str) -> Path:
         disable_progress_bars()
     patterns = [f"*{suffix}" for suffix in _TAKEN]
     try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns, local_files_only=Way().is_offline))
+        return Path(
+            huggingface_hub.snapshot_download(name, allow_patterns=patterns, local_files_only=FetchOptions().is_offline)
+        )
     except (errors.HfHubHTTPError, OSError, ValueError) as error:
         why = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
         raise InputError(

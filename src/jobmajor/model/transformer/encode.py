@@ -30,10 +30,10 @@ class Encoded:
     def batch(self, rows: NDArray[np.int64], device: torch.device) -> dict[str, Tensor]:
         """The titles in `rows`, shape (rows, longest of them)."""
         lengths = self.starts[rows + 1] - self.starts[rows]
-        places = np.arange(lengths.max())
-        inside = places < lengths[:, None]
+        positions = np.arange(lengths.max())
+        inside = positions < lengths[:, None]
         ids = np.full(inside.shape, self.padding)
-        ids[inside] = self.pieces[(self.starts[rows, None] + places)[inside]]
+        ids[inside] = self.pieces[(self.starts[rows, None] + positions)[inside]]
         arrays = {"input_ids": ids, "attention_mask": inside.astype(np.int64)}
         return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 

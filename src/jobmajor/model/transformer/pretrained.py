@@ -81,7 +81,7 @@ def open_base(settings: Transformer, codes: tuple[str, ...]) -> tuple[Any, Any]:
         network, tokenizer, _ = read(
             name,
             id2label=labels,
-            label2id={code: place for place, code in labels.items()},
+            label2id={code: index for index, code in labels.items()},
             ignore_mismatched_sizes=True,
         )
         _fit_together(network, tokenizer)

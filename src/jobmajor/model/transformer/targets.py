@@ -55,8 +55,8 @@ def lessons(train: pl.DataFrame) -> Lessons:
     if len(codes) < 2:
         raise DataError("the training titles", f"{len(codes)} codes", "two or more", "use more titles")
     texts = train["text"].unique().sort()
-    places = texts.search_sorted(train["text"]).to_numpy(), np.searchsorted(codes, train["code"].to_numpy())
-    listed = csr_array((np.ones(len(train)), places), shape=(len(texts), len(codes)))  # rows that list each pair
+    coordinates = texts.search_sorted(train["text"]).to_numpy(), np.searchsorted(codes, train["code"].to_numpy())
+    listed = csr_array((np.ones(len(train)), coordinates), shape=(len(texts), len(codes)))  # rows that list each pair
     listed.data /= np.repeat(listed.sum(axis=1), np.diff(listed.indptr))
     return Lessons(tuple(texts), codes, listed)
 
@@ -71,8 +71,8 @@ def trial(validation: pl.DataFrame, codes: tuple[str, ...]) -> Trial:
     if counted.is_empty():
         raise DataError("the validation table", "no row to count", f"rows with source {COUNTED!r}", "run prepare again")
     texts = counted["text"].unique().sort()
-    column = {code: place for place, code in enumerate(codes)}
-    groups = {major: place for place, major in enumerate(majors(codes))}
+    column = {code: index for index, code in enumerate(codes)}
+    groups = {major: index for index, major in enumerate(majors(codes))}
     return Trial(
         tuple(texts),
         texts.search_sorted(counted["text"]).to_numpy().astype(np.int64),

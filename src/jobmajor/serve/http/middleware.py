@@ -40,16 +40,16 @@ class Paths:
     """The paths of an app.
 
     Attributes:
-        known: All of them. Metrics and the log name no other path, since a path may hold anything.
+        paths: All of them. Metrics and the log name no other path, since a path may hold anything.
         public: Those that need no key.
     """
 
-    known: frozenset[str]
+    paths: frozenset[str]
     public: frozenset[str]
 
     def label(self, path: str) -> str:
         """Return the path for metrics and the log; "other" if it is unknown."""
-        return path if path in self.known else "other"
+        return path if path in self.paths else "other"
 
 
 class Exchange:

@@ -77,7 +77,7 @@ def _json(text: str) -> tuple[list[str], Mapping[str, Any]]:
     if not isinstance(instances, list):
         raise Refusal(422, f"{INSTANCES!r} is a {kind(instances)}: expected a list of titles", field=INSTANCES)
     parameters = _parameters(body)
-    return [_title(value, f"instances[{place}]") for place, value in enumerate(instances)], parameters
+    return [_title(value, f"instances[{index}]") for index, value in enumerate(instances)], parameters
 
 
 def _lines(text: str) -> list[str]:

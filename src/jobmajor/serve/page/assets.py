@@ -85,5 +85,5 @@ def is_cached(tag: str, if_none_match: str) -> bool:
     >>> is_cached('"1f"', 'W/"1f", "2e"')
     True
     """
-    known = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
-    return tag in known or "*" in known
+    tags = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    return tag in tags or "*" in tags

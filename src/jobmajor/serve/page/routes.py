@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jobmajor.serve.messages.parameters import RequestParameters
-    from jobmajor.serve.service.champion import Served
+    from jobmajor.serve.service.champion import LoadedModel
     from jobmajor.serve.service.service import Service
 
 _DIGITS = 6
@@ -83,7 +83,7 @@ async def _in_thread(pool: ThreadPoolExecutor, limit_s: float, call: Callable[[]
         raise Refusal(503, sentence, field="body", headers={"Retry-After": "1"}) from error
 
 
-def _explanation(served: Served, title: str, parameters: RequestParameters) -> dict[str, Any]:
+def _explanation(served: LoadedModel, title: str, parameters: RequestParameters) -> dict[str, Any]:
     found = [served.classifier.explain(title, level, exact=parameters.exact) for level in parameters.levels]
     return {
         "read": found[0].read,
@@ -106,7 +106,7 @@ def _explanation(served: Served, title: str, parameters: RequestParameters) -> d
     }
 
 
-def _json(found: Mapping[str, Any], served: Served) -> Response:
+def _json(found: Mapping[str, Any], served: LoadedModel) -> Response:
     content = json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     headers = {"content-type": media.JSON, "cache-control": "no-store", MODEL_HEADER: served.digest}
     return Response(content, headers=headers)

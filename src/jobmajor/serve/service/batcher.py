@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from jobmajor.model.answers import Coded
     from jobmajor.serve.messages.parameters import RequestParameters
-    from jobmajor.serve.service.champion import Served
+    from jobmajor.serve.service.champion import LoadedModel
 
 SLICE = 256  # titles scored at a time: some 10 ms
 _FEW = 24  # titles times levels of a request that the event loop scores
@@ -42,7 +42,7 @@ class Job:
     titles: Sequence[str]
     parameters: RequestParameters
     kind: str
-    served: Served
+    served: LoadedModel
     parts: list[bytes] = field(default_factory=list)
     scored: int = 0
     error: Exception | None = None

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Served:
+class LoadedModel:
     """A loaded model.
 
     Attributes:
@@ -43,7 +43,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelSource:
     """Where the model comes from: the champion of the workspace `home`, or the folder or archive `model`."""
 
     home: Path
@@ -67,7 +67,7 @@ class Source:
             return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
         return manifest.read(path).digest
 
-    def load(self, *, compiled: bool) -> Served:
+    def load(self, *, compiled: bool) -> LoadedModel:
         """The model, after its files were verified.
 
         Raises:
@@ -81,14 +81,14 @@ class Source:
             model.compile()
         lineage = {"source": dict(made.source), "settings": dict(made.settings), "code_version": made.code_version}
         is_quick = compiled and model.scorer.learned is not None
-        return Served(model, made.digest, mark, lineage, is_quick)
+        return LoadedModel(model, made.digest, mark, lineage, is_quick)
 
 
 class Champion:
     """Holds the served model; `refresh` puts another in its place if the source has one."""
 
-    def __init__(self, source: Source, *, compiled: bool = False) -> None:
-        """Loads the first one; raises as `Source.load` does."""
+    def __init__(self, source: ModelSource, *, compiled: bool = False) -> None:
+        """Loads the first one; raises as `ModelSource.load` does."""
         self._source, self._compiled = source, compiled
         self._loading = threading.Lock()
         self._told = ""

@@ -46,8 +46,8 @@ class Keys:
         if not given:
             raise _unknown(f"the request has no key: {_EXPECTED}")
         found, digest = "", hashlib.sha256(given).digest()
-        for name, known in self._hashes.items():  # compare all of them, so that the time reveals nothing
-            if hmac.compare_digest(known, digest):
+        for name, stored in self._hashes.items():  # compare all of them, so that the time reveals nothing
+            if hmac.compare_digest(stored, digest):
                 found = name
         if not found:
             raise _unknown("the request's key is unknown: ask for a new one")

@@ -32,8 +32,8 @@ class JsonFormatter(logging.Formatter):
 def fault(error: BaseException) -> dict[str, object]:
     """Return an error's type and its last twelve stack frames, innermost last."""
     frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
-    return {"fault": type(error).__name__, "places": places[-12:]}
+    locations = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+    return {"fault": type(error).__name__, "places": locations[-12:]}
 
 
 def configure(level: int = logging.INFO) -> None:
