@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from jobmajor import soc
 from jobmajor.errors import InputError
-from jobmajor.model.answers import NO_CODE
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.coder import REASONS, SOURCES, Coder
 from jobmajor.model.rules import abstain
+from jobmajor.model.rules.abstain import NO_CODE
 from jobmajor.model.rules.overrides import Overrides
 from jobmajor.tables.packed import LONGEST, Packed
 

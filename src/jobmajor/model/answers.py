@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
 
 EXACT = "exact"  # the source of an answer that training lists, beside those that `overrides` names
-NO_CODE = -1  # stands in arrays of labels where there are fewer codes than asked for
 _SOURCE = np.dtype(f"<U{max(map(len, (EXACT, overrides.OVERRIDE, overrides.MODEL)))}")
 
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from jobmajor import soc
 from jobmajor.model import answers
-from jobmajor.model.answers import NO_CODE, Answer, Coded
+from jobmajor.model.answers import Answer, Coded
 from jobmajor.model.rules import abstain, overrides
+from jobmajor.model.rules.abstain import NO_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

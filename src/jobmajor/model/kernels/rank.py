@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jobmajor.jit import entry, inner
-from jobmajor.model.answers import NO_CODE
+from jobmajor.model.rules.abstain import NO_CODE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
