@@ -1,7 +1,7 @@
-"""Every name and number that a user may want to change, in one place, with its unit and its reason.
+"""Every name and number that a user may want to change, with its unit and its reason.
 
-They come from `jobmajor.toml`; what is not there has the default below. An unknown key, a wrong type or a value
-out of range is refused by name. The environment names places and secrets only.
+They come from `jobmajor.toml`; a missing key has the default below. An unknown key, a wrong type or a value out of
+range is an error that names the key. Environment variables name only folders and secrets.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FILE = "jobmajor.toml"
-HOME_VARIABLE = "JOBMAJOR_HOME"
-HOME = ".jobmajor"
+HOME, HOME_VARIABLE = ".jobmajor", "JOBMAJOR_HOME"
 RECIPES = ("linear", "transformer")
 
 
@@ -29,7 +28,7 @@ def _number(default: float, low: float, high: float) -> Any:
 
 
 def _text(pattern: str, words: str) -> Any:
-    """Describe text that may be left out; otherwise all of it must match the pattern, which the words explain."""
+    """Return a field of optional text, empty or matched by the pattern; `words` explains the pattern in errors."""
     return field(default="", metadata={"pattern": pattern, "words": words})
 
 
@@ -39,26 +38,26 @@ _ROLE_WORDS = "a role's name or ARN"
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What things are called, here and on AWS; the defaults are the tutorial's."""
+    """Names, here and on AWS; the defaults are the tutorial's."""
 
     prefix: str = "job-major-clf"  # of every object's key
     project: str = "test-job-major-clf"
-    bucket: str = "jobmajor-local"  # on AWS a parameter gives the account's own
+    bucket: str = "jobmajor-local"  # on AWS a parameter names the account's bucket
 
     @property
     def pipeline(self) -> str:
-        """The pipeline's name."""
+        """Return the pipeline's name."""
         return f"{self.project}-pipeline"
 
     @property
     def group(self) -> str:
-        """The model package group's name."""
+        """Return the model package group's name."""
         return f"{self.project}-model-group"
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How examples are shared out; the shares are of the counted rows, 0 to 1."""
+    """How examples are split; `validation` and `test` are shares of the counted rows, 0 to 1."""
 
     seed: int = _number(2140, 0, 2**31 - 1)  # the tutorial's
     validation: float = _number(0.1, 0.01, 0.4)
@@ -67,11 +66,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """What a model is trained with.
-
-    Attributes:
-        recipe: linear or transformer; the section of that name holds its settings.
-    """
+    """The recipe of the model: linear or transformer; the section of that name holds its settings."""
 
     recipe: str = field(default=RECIPES[0], metadata={"choices": RECIPES})
 
@@ -81,17 +76,17 @@ class Linear:
     """The linear recipe; each default was chosen on validation (docs/experiments.md).
 
     Attributes:
-        penalty: LinearSVC's C; larger trusts single titles more.
-        word_gain: How much more a word or a pair of words counts than a run of letters of the same rarity.
-        smoothing: What each code is taken to have seen of each piece before the first title.
-        widest: Pieces that stood with more detailed codes than this don't count towards any of them.
+        penalty: C of LinearSVC; a larger one gives single titles more influence.
+        word_gain: The weight of a word or a pair of words, relative to a run of letters of equal rarity.
+        smoothing: The count of each piece that each code starts with.
+        widest: Pieces that occur with more detailed codes than this count towards none of them.
         hidden: Units of the network's hidden layer.
         epochs: How often the network sees each title.
         rate: The highest rate at which the network learns.
         dropout: The share of hidden units left out at each step of its training.
-        phrases: What a phrase of an occupation's description weighs, beside a title's 1, for the planes.
-        codes_loss: What the network's loss of the detailed codes weighs, beside that of the major groups.
-        seed: Of the order of rows and of all that is drawn.
+        phrases: The weight of a phrase of an occupation's description for the planes; a title has weight 1.
+        codes_loss: The weight of the network's loss of the detailed codes; that of the major groups has weight 1.
+        seed: The seed of the order of rows and of all random numbers.
     """
 
     penalty: float = _number(1.0, 1e-4, 1e4)
@@ -113,15 +108,15 @@ class Transformer:
 
     Attributes:
         checkpoint: A folder with a Hugging Face checkpoint, or its name on the hub.
-        epochs: At most; early stopping may end sooner.
-        batch: Titles of one step, of all processes together: more machines change the speed, not the model.
-        learning_rate: Its peak, after the warm-up; from there it falls to 0 in a straight line.
-        warmup_steps: Steps in which it rises.
-        weight_decay: Of AdamW, on weights but not on biases and norms.
+        epochs: The number of epochs at most; early stopping may end sooner.
+        batch: Titles in one step, of all processes together, so that more machines change the speed, not the model.
+        learning_rate: The rate after the warm-up; from there it falls to 0 linearly.
+        warmup_steps: Steps in which the rate rises.
+        weight_decay: Weight decay of AdamW, for weights but not for biases and norms.
         patience: Epochs without a better weighted F1 on validation before training stops.
         max_length: Tokens; the rest is cut. The longest training title of release 28.1 has 23, marks included.
-        seed: Of the order of titles, the new head and dropout.
-        checkpoint_minutes: At most this much work is lost where a process is killed without a word; 0 keeps each step.
+        seed: The seed of the order of titles, the new head and dropout.
+        checkpoint_minutes: The most work that is lost when a process is killed; 0 saves each step.
     """
 
     checkpoint: str = "distilbert-base-uncased"
@@ -138,16 +133,15 @@ class Transformer:
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """How the pipeline's jobs are run on AWS; none of this has an effect on this machine.
+    """How the pipeline's jobs run on AWS; local runs ignore these settings.
 
     Attributes:
-        subnets: Of the VPC that jobs run in, by id; with none they run in the service's own network.
-        security_groups: Theirs, by id; with subnets, and only with them.
+        subnets: The VPC's subnets that jobs run in, by id; without any, jobs run in the service's network.
+        security_groups: The jobs' security groups, by id; required with subnets, not allowed without.
         kms_key: Encrypts what jobs leave in S3, by id or ARN; empty leaves it to the bucket.
-        volume_kms_key: Encrypts their disks, likewise; instance types with disks of their own, such as ml.g5, refuse
-            one, and encrypt those anyway.
-        spot_wait_minutes: How much longer than its own limit a training may take to find spot instances; 0 takes
-            instances on demand, for which new accounts have a quota.
+        volume_kms_key: Encrypts the jobs' disks, likewise. Types with built-in disks, such as ml.g5, refuse a key.
+        spot_wait_minutes: How long a training may wait for spot instances, beyond its time limit; 0 takes on-demand
+            instances, for which new accounts have a quota.
     """
 
     subnets: tuple[str, ...] = ()
@@ -159,20 +153,21 @@ class Jobs:
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The account and what is named in it; what is empty follows from the project, or isn't wanted.
+    """The account and the names in it; an empty setting follows from the project, or turns its feature off.
 
     Attributes:
-        region: Else the environment's, or the profile's.
-        account: 12 digits; other credentials are refused.
-        bucket: An account's own, private one; else `{project}-{account}-{region}`, which the stack makes.
-        pipeline_role: Runs the pipeline, by name or ARN, like those of jobs, endpoints and builds; else the stack's.
-        tags: More of them on everything that is made, each KEY=VALUE.
-        schedule: When the pipeline starts by itself, in UTC: cron(0 6 ? * MON *), rate(7 days).
+        region: The region; empty takes the environment's, or the profile's.
+        account: 12 digits; credentials of other accounts are refused.
+        bucket: A private bucket of the account; empty takes `{project}-{account}-{region}`, which the stack creates.
+        pipeline_role: The role that runs the pipeline, by name or ARN; empty takes the stack's. The other roles run
+            jobs, endpoints and builds.
+        tags: Further tags for everything that is created, each KEY=VALUE.
+        schedule: When the pipeline starts, in UTC: cron(0 6 ? * MON *), rate(7 days).
         github: The repository OWNER/NAME whose pushes to `branch` start a build.
         connection: The account's connection to GitHub, an ARN; somebody has to accept it in the console once.
-        email: Who hears of alarms and of the budget, `budget_usd` in a month; 0 is no budget.
-        log_days: How long logs are kept; one of the periods that CloudWatch Logs has.
-        prices: A file in the form of jobmajor's own price table, which it takes precedence over.
+        email: Gets alarms and warnings about the budget, `budget_usd` a month; 0 is no budget.
+        log_days: How many days logs are kept; one of the periods that CloudWatch Logs allows.
+        prices: A file in the format of jobmajor's price table, which takes precedence over that table.
     """
 
     region: str = _text(r"[a-z]{2,3}(-[a-z]+)+-\d", "a region such as us-east-1")
@@ -205,7 +200,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of them, a section of the file each."""
+    """All settings; each attribute is a section of the file."""
 
     names: Names = field(default_factory=Names)
     split: Split = field(default_factory=Split)
@@ -218,7 +213,7 @@ class Settings:
 
     @property
     def recipe(self) -> Linear | Transformer:
-        """The settings of the chosen recipe."""
+        """Return the settings of the chosen recipe."""
         chosen: Linear | Transformer = getattr(self, self.train.recipe)
         return chosen
 

@@ -6,8 +6,7 @@ a higher level is the sum of the shares of its detailed codes.
 
 from __future__ import annotations
 
-import json
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +14,11 @@ from safetensors import SafetensorError
 
 from jobmajor import soc
 from jobmajor.errors import ArtifactError, InputError
-from jobmajor.model import answers, columns, explain, frames, transformer
+from jobmajor.model import answers, columns, explain, frames, recipes
 from jobmajor.model import coder as coding
 from jobmajor.model.answers import Answer, Asked, Coded
 from jobmajor.model.coder import Coder, Wanted
 from jobmajor.model.explain import Explanation
-from jobmajor.model.linear import model
 from jobmajor.model.rules import knowledge as rules
 from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.model.rules.listed import POLYNOMIAL, Listed
@@ -29,7 +27,7 @@ from jobmajor.titles import normalise
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,8 +39,6 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
     from jobmajor.tables.packed import Packed
 
-_MODEL = "model.json"  # a scorer's description, which names its recipe
-_TRANSFORMER = "transformer"
 _BATCH = 4096  # titles scored at a time, each up to
 _COMPILED_FROM = 20_000  # titles: fewer are answered before compiled code would be loaded
 
@@ -51,9 +47,9 @@ class Classifier:
     """Titles in, SOC codes out.
 
     Attributes:
-        scorer: What was learned.
-        about: Where it comes from: release, split, settings. It changes no answer.
-        knowledge: What `answer` adds to the plain scores; without it, `answer` is never sure.
+        scorer: The trained model.
+        about: Its origin: release, split, settings. This changes no answer.
+        knowledge: What `answer` adds to the plain scores; without it, `answer` always abstains.
     """
 
     def __init__(self, scorer: Scorer, about: Mapping[str, Any], knowledge: Knowledge | None = None) -> None:
@@ -68,10 +64,8 @@ class Classifier:
     @cached_property
     def _starts(self) -> dict[Level, NDArray[np.intp]]:
         """Return for each level the column where each code's detailed codes begin; they are adjacent."""
-        found: dict[Level, NDArray[np.intp]] = {}
-        for level in soc.LEVELS:
-            _, found[level] = np.unique([soc.ancestor(code, level) for code in self.codes], return_index=True)
-        return found
+        ancestors = {level: [soc.ancestor(code, level) for code in self.codes] for level in soc.LEVELS}
+        return {level: np.unique(codes, return_index=True)[1] for level, codes in ancestors.items()}
 
     @cached_property
     def _classes(self) -> dict[Level, tuple[str, ...]]:
@@ -94,9 +88,8 @@ class Classifier:
         """Return the share of each code for each title, by the model alone: only `answer` looks titles up.
 
         Args:
-            titles: As people write them; None and NaN count as an empty title, of a longer one the first 1,000
-                characters are read.
-            level: Of the codes.
+            titles: As people write them. None and NaN count as an empty title; the first 1,000 characters are read.
+            level: The level of the codes.
 
         Returns:
             Shape (titles, codes of the level); each row sums to 1.
@@ -115,8 +108,7 @@ class Classifier:
     def compile(self) -> Classifier:
         """Compile the scoring code now, so that small batches are fast, too; return this classifier.
 
-        Takes about a second; useful for services. Scores are the same within rounding. Only the linear recipe has
-        compiled code.
+        Takes about a second; useful for services. Scores are equal within rounding. Only linear models compile.
         """
         self._compiled_from = 0
         self.predict_proba([""])
@@ -163,11 +155,11 @@ class Classifier:
 
         Args:
             titles: As for `predict_proba`.
-            level: Of the codes. All levels agree: the score of a code is the sum of what is below it.
-            k: How many codes at most; more only where a listed title or an override gives several the same share.
-            overrides: A user's own titles with their codes, from `overrides.read`.
-            exact: Whether a title that training lists is answered by what it is listed under. Not to be used where
-                the model is measured on titles of its own training.
+            level: The level of the codes. The score of a code is the sum of the scores of the codes below it.
+            k: How many codes at most; there are more only if a listed title or an override gives several equal shares.
+            overrides: Your titles with their codes, from `overrides.read`.
+            exact: Whether a title that training lists is answered by what it is listed under. Pass False when you
+                measure a model on titles of its training.
 
         Raises:
             InputError: k is below 1.
@@ -220,10 +212,7 @@ class Classifier:
         """
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
-
-        def ask(titles: list[str], level: Level) -> list[Coded]:
-            return self._answered(titles, level, k, overrides=overrides, exact=exact)
-
+        ask = partial(self._answered, k=k, overrides=overrides, exact=exact)
         return Coder(Wanted(self.codes, tuple(levels), k, overrides, exact), self._compiled, ask)
 
     @cached_property
@@ -246,10 +235,7 @@ class Classifier:
         return Kernel(learned)
 
     def _coded(self, titles: Packed, levels: Sequence[Level], k: int, *, exact: bool) -> list[list[Coded]]:
-        """Do what `_answered` does, by compiled code.
-
-        It computes one code more than asked for: if the last two have the same score, Python answers that title.
-        """
+        """Do what `_answered` does, by compiled code; titles with a tie at the k-th code are answered by Python."""
         codes, found = self.coder(levels, k + 1, exact=exact).code(titles), []
         for index, level in enumerate(levels):
             coded, tied = coding.coded(codes, index, self.classes(level), k)
@@ -298,18 +284,11 @@ def load(folder: Path) -> Classifier:
     """
     manifest.verify(folder)
     try:
-        recipe = json.loads((folder / _MODEL).read_bytes()).get("recipe", model.RECIPE)  # format 1 names none
-        scorer = _recipe(recipe)(folder)
+        scorer = recipes.load(folder)
         knowledge, about = rules.load(folder, len(scorer.codes))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise ArtifactError(f"{folder} is no model ({error}): train it again") from error
     return Classifier(scorer, about, knowledge)
-
-
-def _recipe(name: object) -> Callable[[Path], Scorer]:
-    if name not in (model.RECIPE, _TRANSFORMER):
-        raise ValueError(f"its recipe is {name!r}, expected {model.RECIPE!r} or {_TRANSFORMER!r}")
-    return model.load if name == model.RECIPE else transformer.load
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[slice]:

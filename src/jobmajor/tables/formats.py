@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from jobmajor.errors import InputError
 from jobmajor.tables.compression import ENDINGS, ByteSource, Packing, sink
-from jobmajor.tables.delimited import DelimitedReader, DelimitedWriter
+from jobmajor.tables.delimited import DelimitedReader
+from jobmajor.tables.delimited_writer import DelimitedWriter
 from jobmajor.tables.jsonlines import JsonReader, JsonWriter
 from jobmajor.tables.parquet import ParquetReader, ParquetWriter
 from jobmajor.tables.xlsx import WorkbookReader, WorkbookWriter
