@@ -126,7 +126,7 @@ def test_it_runs_from_top_to_bottom_to_a_registered_version(printed: Mapping[str
 
 @pytest.mark.long
 def test_upload_sends_nothing_the_second_time(printed: Mapping[str, str]) -> None:
-    assert "(3 sent, 0 there" in printed["upload-code"]
+    assert "(3 sent, 0 skipped" in printed["upload-code"]
     assert "0 sent, 3 were there: s3://" in printed["upload-again"]
 
 

@@ -86,7 +86,7 @@ def test_tag_that_is_none_or_taken_is_refused_by_name(tags: list[str]) -> None:
 
 @pytest.mark.parametrize("project", ["p" * 60, "p" * 41])
 def test_project_whose_names_are_too_long_for_aws_is_refused(project: str) -> None:
-    with pytest.raises(SettingError, match=r"names\.project.*a shorter one"):
+    with pytest.raises(SettingError, match=r"names\.project.*a shorter name"):
         Names.of(build(Settings, {"names": {"project": project}}), REGION, ACCOUNT_ID)
 
 

@@ -197,7 +197,7 @@ def test_requests_that_start_nothing_say_so() -> None:
     call = Call("sagemaker", "CreateModelPackageGroup", {"ModelPackageGroupName": "one"})
 
     assert list(prices.estimate([call], TABLE, HERE).lines()) == [
-        "cost: nothing that is paid by itself; storage, requests and logs are paid by use"
+        "cost: nothing with a fixed price; storage, requests and logs are billed by use"
     ]
 
 
@@ -241,7 +241,7 @@ def test_file_that_is_no_table_is_refused_in_one_line(tmp_path: Path, text: str)
     path = tmp_path / "mine.json"
     path.write_text(text)
 
-    with pytest.raises(InputError, match=r"mine\.json is no price table") as caught:
+    with pytest.raises(InputError, match=r"mine\.json is not a price table") as caught:
         prices.read(path)
 
     assert "\n" not in str(caught.value)

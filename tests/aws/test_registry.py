@@ -142,7 +142,9 @@ def test_version_whose_evaluation_is_gone_is_not_approved(versions: Versions, gr
 def test_evaluation_that_is_none_is_named(versions: Versions, group: PackageGroup, content: bytes) -> None:
     versions.register(content)
 
-    with pytest.raises(ArtifactError, match=r"evaluation\.json is no evaluation .*: run the pipeline again") as caught:
+    with pytest.raises(
+        ArtifactError, match=r"evaluation\.json isn't a valid evaluation .*: run the pipeline again"
+    ) as caught:
         group.get(1)
 
     assert "\n" not in str(caught.value)

@@ -81,8 +81,11 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
         (("--input", "s3://b/t", "--titles", "-1"), "Invalid value"),
         (("--input", "s3://b/t", "--titles", "inf"), "Invalid value"),
         (("--input", "s3://b/t", "--titles", "1e9", "--rate", "0"), "Invalid value"),
-        (("--input", "s3://b/t", "--rate", "9000"), "--rate belongs to an estimate"),
-        (("--input", "s3://b/t", "--titles", "1e9", "--instance-type", "ml.x9.large"), "ml.x9.large has no estimate"),
+        (("--input", "s3://b/t", "--rate", "9000"), "--rate needs --titles"),
+        (
+            ("--input", "s3://b/t", "--titles", "1e9", "--instance-type", "ml.x9.large"),
+            "found ml.x9.large, whose number of processors is unknown",
+        ),
         (("--input", f"s3://b/{SURROGATE}"), "expected"),
     ],
     "bootstrap": [
@@ -132,10 +135,10 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "models approve": [
         (("0",), "Invalid value"),
         (("x",), "Invalid value"),
-        (("3", "--note", SURROGATE), "expected text that UTF-8 has"),
+        (("3", "--note", SURROGATE), "expected text that UTF-8 can encode"),
     ],
     "models list": [(("--newest", "0"), "Invalid value"), (("--newest", "9" * 20), "Invalid value")],
-    "models reject": [(("-1",), "Invalid value"), (("3", "--note", SURROGATE), "expected text that UTF-8 has")],
+    "models reject": [(("-1",), "Invalid value"), (("3", "--note", SURROGATE), "expected text that UTF-8 can encode")],
     "models show": [((), "Missing argument"), (("0",), "Invalid value")],
     "pipeline list": [(("--newest", "0"), "Invalid value"), (("--newest", "9" * 20), "Invalid value")],
     "pipeline logs": [(("a b",), "'a b', expected an execution's id"), ((SURROGATE,), "'\\udcff', expected an")],
@@ -147,7 +150,7 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "pipeline start": [
         (("--hours", "-1"), "Invalid value"),
         (("--parameter", "TestScoreThreshold"), "TestScoreThreshold"),
-        (("--parameter", f"InputDataUrl=s3://b/{SURROGATE}"), "expected text that UTF-8 has"),
+        (("--parameter", f"InputDataUrl=s3://b/{SURROGATE}"), "expected text that UTF-8 can encode"),
     ],
     "pipeline status": [(("--hours", "-1"), "Invalid value"), (("",), "'', expected an execution's id")],
     "pipeline stop": [
@@ -170,9 +173,9 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
     ],
     "project seed": [
         ((), "Missing argument"),
-        (("missing",), "missing is no clone of a repository"),
-        (("clone", "--checkout", "missing"), "missing is no checkout of jobmajor"),
-        ((SURROGATE,), "is no clone of a repository"),
+        (("missing",), "missing is not a clone of a repository"),
+        (("clone", "--checkout", "missing"), "missing is not a checkout of jobmajor"),
+        ((SURROGATE,), "is not a clone of a repository"),
     ],
     "rollback": [((), "--stage"), (("--stage", "test"), "--stage: found test")],
     "show": [
@@ -320,7 +323,7 @@ def test_credentials_of_another_account_are_one_line_and_nothing_else_is_asked(
 
     found = in_moto(command, *WORDS[command], "--settings", "other.toml")
 
-    assert is_refused(found, "is of 123456789012, expected 000000000001")
+    assert is_refused(found, "belongs to 123456789012, expected 000000000001")
     assert len(proxy.seen) == 1
 
 

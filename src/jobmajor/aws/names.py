@@ -53,11 +53,13 @@ class Names:
         if not _PROJECT.fullmatch(names.project):
             raise SettingError("names.project", names.project, "small letters and digits, with single hyphens between")
         if not _PREFIX.fullmatch(names.prefix):
-            raise SettingError("names.prefix", names.prefix, "letters, digits, '-', '_', '.' and '/', no '/' at an end")
+            raise SettingError(
+                "names.prefix", names.prefix, "letters, digits, '-', '_', '.' and '/', but no '/' at an end"
+            )
         long = [name for name in names.role_names.values() if len(name) > _LONGEST_ROLE]
         if long or len(names.bucket) > _LONGEST_BUCKET:
             made = long[0] if long else names.bucket
-            raise SettingError("names.project", names.project, f"a shorter one: AWS takes no name as long as {made}")
+            raise SettingError("names.project", names.project, f"a shorter name: AWS refuses {made} as too long")
         return names
 
     @property

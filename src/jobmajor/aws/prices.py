@@ -93,7 +93,7 @@ class Estimate:
     def lines(self) -> Iterator[str]:
         """Yield the estimate as lines of text."""
         if not self.costs:
-            yield "cost: nothing that is paid by itself; storage, requests and logs are paid by use"
+            yield "cost: nothing with a fixed price; storage, requests and logs are billed by use"
             return
         yield f"cost in {self.region}, prices of {self.as_of} (source: {self.source}):"
         for cost in self.costs:
@@ -114,7 +114,9 @@ def read(extra: Path | None = None) -> Table:
         region: {**bundled.regions.get(region, {}), **custom.regions.get(region, {})}
         for region in bundled.regions.keys() | custom.regions.keys()
     }
-    return Table(custom.as_of, f"{custom.source} ({extra}); what it lacks: {bundled.source} ({bundled.as_of})", regions)
+    return Table(
+        custom.as_of, f"{custom.source} ({extra}); prices missing there: {bundled.source} ({bundled.as_of})", regions
+    )
 
 
 def _read(path: Path) -> Table:
@@ -129,7 +131,7 @@ def _read(path: Path) -> Table:
         raise InputError(f"{path} can't be read ({error.strerror}): name a file with prices") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
-            f"{path} is no price table ({type(error).__name__}: {error}): expected as_of, source and regions, as in "
+            f"{path} is not a price table ({type(error).__name__}: {error}): expected as_of, source and regions, as in "
             "jobmajor/aws/prices.json"
         ) from error
 
@@ -163,7 +165,7 @@ class _Estimator:
             words = f"endpoint variant {variant['VariantName']}"
             if "ServerlessConfig" in variant:
                 gigabytes = variant["ServerlessConfig"]["MemorySizeInMB"] / _MB_OF_GB
-                note = "while it answers, nothing between"
+                note = "while it answers; nothing while idle"
                 yield self.cost(
                     "sagemaker/serverless", f"{words}, serverless with {gigabytes:g} GB", gigabytes, "second", note
                 )
@@ -195,7 +197,7 @@ class _Estimator:
         text = parameters.get("PipelineDefinition")
         body = json.loads(text) if text else self.definition
         if body is None:
-            yield Cost("a run of the pipeline", None, "run", "its definition isn't at hand")
+            yield Cost("a run of the pipeline", None, "run", "its definition isn't known")
             return
         values = {item["Name"]: item.get("DefaultValue") for item in body.get("Parameters", ())}
         values |= {item["Name"]: item["Value"] for item in parameters.get("PipelineParameters", ())}
@@ -277,10 +279,10 @@ def _stored(estimator: _Estimator, calls: Iterable[Call]) -> Iterator[Cost]:
     yield estimator.cost("s3/put", f"S3, {len(puts)} × PUT or POST", len(puts), "upload")
     sizes = [_size(parameters) for parameters in puts]
     if None in sizes:
-        yield Cost("S3, what is kept", None, "month")
+        yield Cost("S3, stored data", None, "month")
     else:
         kept = sum(size for size in sizes if size) / _GB
-        yield estimator.cost("s3/storage", f"S3, {kept:.6f} GB kept", kept, "month")
+        yield estimator.cost("s3/storage", f"S3, {kept:.6f} GB stored", kept, "month")
 
 
 def _size(parameters: Mapping[str, Any]) -> int | None:

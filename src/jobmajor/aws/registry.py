@@ -213,7 +213,7 @@ def read_evaluation(account: Account, url: str) -> dict[str, Any] | None:
     try:
         return _parsed(found["Body"].read(_MAX_EVALUATION_BYTES + 1))
     except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{url} is no evaluation ({error}): run the pipeline again") from error
+        raise ArtifactError(f"{url} isn't a valid evaluation ({error}): run the pipeline again") from error
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

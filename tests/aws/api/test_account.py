@@ -86,7 +86,7 @@ def test_pattern_in_another_dialect_is_left_to_the_service() -> None:
 
 
 def test_operation_that_botocore_lacks_says_what_to_install() -> None:
-    with pytest.raises(AwsError, match=r"knows no sagemaker CreateMiracle: install a newer one"):
+    with pytest.raises(AwsError, match=r"has no operation sagemaker CreateMiracle: install a newer version"):
         Call("sagemaker", "CreateMiracle", {})
 
 
@@ -209,7 +209,7 @@ def test_creating_the_same_again_counts_as_done(
 def test_taken_name_of_something_else_is_refused_and_says_what_differs(account: Account) -> None:
     account.change("sagemaker", "CreatePipeline", **PIPELINE)
 
-    with pytest.raises(AlreadyExists, match=r"RoleArn \(asked for .*somebody2, there is .*somebody\)") as caught:
+    with pytest.raises(AlreadyExists, match=r"RoleArn \(wanted .*somebody2, found .*somebody\)") as caught:
         account.change("sagemaker", "CreatePipeline", **{**PIPELINE, "RoleArn": f"{ROLE}2"})
 
     assert len(caught.value.differences) == 1
@@ -285,7 +285,7 @@ def test_waiting_tells_each_change_once_and_ends_with_the_state(account: Account
 
 
 def test_waiting_ends_at_its_limit_with_one_line(account: Account) -> None:
-    with pytest.raises(TimedOut, match=r"^the endpoint: not done within 25 s; it goes on without us: run .* again"):
+    with pytest.raises(TimedOut, match=r"^the endpoint: not done within 25 s, and AWS goes on: run .* again"):
         account.wait(lambda: 0, bool, describe="the endpoint", limit_s=25)
 
     assert account.clock.now() == 30
@@ -387,7 +387,10 @@ def test_refusal_names_the_action_the_role_and_the_statement_to_add(  # noqa: PL
     error = caught.value
     assert (error.action, error.role) == (action, role)
     assert json.loads(error.statement) == {"Effect": "Allow", "Action": action, "Resource": resource}
-    assert str(error) == f"{role} may not {action}: add to the policy of that role: {error.statement}"
+    assert (
+        str(error)
+        == f"{role} is not allowed to call {action}: add this statement to the policy of that role: {error.statement}"
+    )
     assert isinstance(error, InputError)
 
 
@@ -395,7 +398,7 @@ def test_denial_by_name_says_that_adding_does_not_help(stubbed: Any) -> None:
     message = f'{CI} s3:GetObject on resource: "arn:aws:s3:::b/k" with an explicit deny in a service control policy'
     stubbed.refuse("s3", "GetObject", "AccessDenied", message)
 
-    with pytest.raises(AccessDenied, match="a policy denies it by name"):
+    with pytest.raises(AccessDenied, match="a policy denies it explicitly"):
         stubbed.read("s3", "GetObject", Bucket="bucket", Key="key")
 
 
@@ -445,7 +448,7 @@ def no_region_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
         (no_region, NoRegion, "no region: name one with --region"),
         (no_credentials, NoCredentials, "no usable credentials (none were found): sign in"),
         (no_profile, NoCredentials, "no usable credentials (The config profile (nobody) could not be found): sign in"),
-        (no_region_of_that_name, AwsInputError, "'the moon' is no region"),
+        (no_region_of_that_name, AwsInputError, "found the region 'the moon'"),
     ],
 )
 def test_connection_that_can_not_be_is_one_line(
@@ -473,7 +476,7 @@ def test_region_comes_from_the_variables_that_awss_tools_read(moto: str, monkeyp
 
 
 def test_wrong_account_is_refused_before_anything_is_sent_there(moto: str) -> None:
-    with pytest.raises(WrongAccount, match=f"is of {ACCOUNT_ID}, expected 000000000001") as caught:
+    with pytest.raises(WrongAccount, match=f"belongs to {ACCOUNT_ID}, expected 000000000001") as caught:
         calls.connect(REGION, endpoint_url=moto, expected_account="000000000001")
 
     assert isinstance(caught.value, InputError)

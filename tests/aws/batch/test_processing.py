@@ -230,7 +230,7 @@ def test_rate_of_ones_own_takes_the_assumed_ones_place_in_an_estimate() -> None:
 
 
 def test_instance_type_of_unknown_size_has_no_estimate() -> None:
-    with pytest.raises(AwsInputError, match=r"ml\.x9\.large has no estimate"):
+    with pytest.raises(AwsInputError, match=r"found ml\.x9\.large, whose number of processors is unknown"):
         processing.estimate(
             1, ScoringRequest(1, "s3://b/k", "s3://b/o", instance_type="ml.x9.large"), prices.read(), REGION
         )

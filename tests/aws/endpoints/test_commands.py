@@ -85,7 +85,7 @@ def test_approved_version_is_deployed_and_taken_away_again(run: Any, versions: V
     assert json.loads(out)["endpoint"] == "test-job-major-clf-endpoint-staging"
     assert listed[1].splitlines()[-1] == "5 would be deleted: add --yes"
     assert deleted[1].splitlines()[-1] == "5 deleted"
-    assert after[1] == "nothing is there\n"
+    assert after[1] == "there is nothing to delete\n"
 
 
 def test_production_without_staging_is_a_no(run: Any, versions: Versions) -> None:

@@ -259,7 +259,9 @@ def test_another_mode_is_refused_since_the_service_cannot_change_it(approved: Ac
     deploying.deploy(approved, names, Plan(1))
     approved.sent.clear()
 
-    with pytest.raises(AwsInputError, match=r"is real-time, and the service makes no serverless one of it: .* delete"):
+    with pytest.raises(
+        AwsInputError, match=r"has the mode real-time, and the service can't change it to serverless: .* delete"
+    ):
         deploying.deploy(approved, names, Plan(1, "serverless"))
 
     assert approved.sent == []

@@ -57,10 +57,10 @@ def test_titles_are_sent_as_instances_and_their_answers_come_back(
 @pytest.mark.parametrize(
     ("answer", "fault"),
     [
-        ({"predictions": [[NURSE]]}, "gave 1 answers to 2 titles"),
-        ({"predictions": {}}, "gave no answers to 2 titles"),
-        ([], "gave no answers to 2 titles"),
-        (b"body", "answered with no JSON"),
+        ({"predictions": [[NURSE]]}, "returned 1 answers to 2 titles"),
+        ({"predictions": {}}, "returned no answers to 2 titles"),
+        ([], "returned no answers to 2 titles"),
+        (b"body", "didn't answer with JSON"),
     ],
 )
 def test_answer_to_something_else_is_refused(

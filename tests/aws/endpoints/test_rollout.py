@@ -141,7 +141,9 @@ def test_version_that_an_alarm_called_back_is_a_no_with_the_reason(
     scene.script.tags(scene.script.config_arn("old"), jobmajor_scaling=written)
     scene.scales(MinCapacity=3, MaxCapacity=9)
 
-    with pytest.raises(DeploymentFailed, match=r"went back to old: alarm errors is in ALARM state; see its alarms"):
+    with pytest.raises(
+        DeploymentFailed, match=r"was rolled back to old: alarm errors is in ALARM state; see its alarms"
+    ):
         deploying.deploy(stubbed, names, PLAN)
 
 
@@ -190,7 +192,7 @@ def test_change_that_may_not_be_made_says_what_to_add(stubbed: Stubbed, names: N
     )
     stubbed.refuse("sagemaker", "UpdateEndpoint", "AccessDeniedException", message)
 
-    with pytest.raises(AccessDenied, match=r"dev may not sagemaker:UpdateEndpoint: add .*endpoint/x"):
+    with pytest.raises(AccessDenied, match=r"dev is not allowed to call sagemaker:UpdateEndpoint: add .*endpoint/x"):
         deploying.deploy(stubbed, names, PLAN)
 
 
@@ -227,7 +229,9 @@ def test_endpoint_that_failed_is_left_alone(stubbed: Stubbed, names: Names, scen
     scene.script.version(3)
     scene.script.endpoint(ENDPOINT, "old", "Failed", "the container did not pass the ping health check")
 
-    with pytest.raises(DeploymentFailed, match=r"is Failed: the container did not pass .* `jobmajor aws delete` it"):
+    with pytest.raises(
+        DeploymentFailed, match=r"is Failed: the container did not pass .* run `jobmajor aws delete`, then deploy again"
+    ):
         deploying.deploy(stubbed, names, PLAN)
 
 
@@ -350,7 +354,8 @@ def test_rollback_goes_to_the_configuration_before_at_once_and_unwatched(
 
 
 @pytest.mark.parametrize(
-    ("decided", "reason"), [(("Rejected", True), "was rejected since"), (("Approved", False), "weakest class")]
+    ("decided", "reason"),
+    [(("Rejected", True), "was rejected after its deployment"), (("Approved", False), "weakest class")],
 )
 def test_rollback_to_a_version_that_may_not_serve_any_more_is_refused(
     stubbed: Stubbed, names: Names, script: Script, decided: tuple[str, bool], reason: str

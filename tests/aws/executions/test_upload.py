@@ -95,7 +95,7 @@ def test_object_with_another_content_is_refused_and_stays(bucket: Account) -> No
     bucket.change("s3", "PutObject", Bucket=BUCKET, Key=KEY, Body=b"tent")
 
     for text in (b"text", b"longer text"):
-        with pytest.raises(AwsInputError, match=r"s3://bucket/a/file has other content than what is to go there"):
+        with pytest.raises(AwsInputError, match=r"s3://bucket/a/file exists with other content"):
             objects.put(bucket, BUCKET, KEY, objects.Content.of(text))
 
     assert content(bucket) == b"tent"
@@ -268,7 +268,7 @@ def test_command_uploads_and_says_where(
 
     assert status == 0
     assert out.startswith(f"InputDataUrl: s3://{names.bucket}/job-major-clf/input/")
-    assert "(3 sent, 0 there, " in out
+    assert "(3 sent, 0 skipped, " in out
     assert "Occupation Data.txt: sent" in err
     assert json.loads(as_json)["InputDataUrl"]["skipped"] == [
         *("Alternate Titles.txt", "Occupation Data.txt", "manifest.json")
@@ -287,7 +287,7 @@ def test_dry_run_prints_each_request_with_its_cost_and_sends_none(
 
     assert status == 0
     assert "1. s3 PutObject\n     Bucket: test-job-major-clf-000000000000-us-east-1\n" in out
-    assert "requests that would be sent: 3; nothing was." in out
+    assert "requests that would be sent: 3; none was sent." in out
     assert "S3, 3 × PUT or POST: 0.000015 USD per upload" in out
     printed = json.loads(as_json)
     assert [call["operation"] for call in printed["calls"]] == ["PutObject"] * 3
@@ -298,7 +298,7 @@ def test_dry_run_prints_each_request_with_its_cost_and_sends_none(
     ("toml", "words", "said"),
     [
         ("", [], "error: no region: name one with --region"),
-        ("", ["--region", "moon"], "error: 'moon' is no region"),
+        ("", ["--region", "moon"], "error: found the region 'moon'"),
         ("", ["--region", "us-east-1", "--profile", "nobody"], "error: no usable credentials"),
         ('[aws]\naccount = "000000000001"', ["--region", "us-east-1"], "error: wrong account: "),
         ('[aws]\naccount = "1"', [], "error: setting 'aws.account': found '1', expected 12 digits"),

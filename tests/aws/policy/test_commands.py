@@ -581,7 +581,7 @@ def test_policy_is_printed_for_a_group_and_for_one_and_says_when_it_is_too_long(
     assert json.loads(one.stdout) == policy.document(Names.of(Settings(), REGION, ACCOUNT_ID), ["pipeline start"])
     assert "StopPipelineExecution" in group.stdout
     assert "UpdateModelPackage" not in group.stdout
-    assert "a managed policy takes 6,144: part it by --command" in everything.stderr
+    assert "a managed policy takes 6,144: split it with --command" in everything.stderr
     assert not one.stderr
 
 

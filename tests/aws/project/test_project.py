@@ -99,9 +99,9 @@ def test_catalog_way_takes_the_newest_version_that_is_offered_and_waits(stubbed:
 @pytest.mark.parametrize(
     ("products", "words"),
     [
-        ([], "found no the Service Catalog product"),
-        ([found(owner="Somebody")], "found no the Service Catalog product"),
-        ([found(), found(number=2)], "found 2 times"),
+        ([], "Service Catalog product .* of .*: found none: ask"),
+        ([found(owner="Somebody")], "Service Catalog product .* of .*: found none: ask"),
+        ([found(), found(number=2)], r"found 2 \(prod-1, prod-2\), expected one"),
     ],
 )
 def test_no_product_or_several_is_one_clear_line_and_nothing_is_made(
@@ -121,7 +121,7 @@ def test_product_that_is_found_twice_by_two_paths_is_one_product(stubbed: Stubbe
     search(stubbed, found(), found())
     versions(stubbed, artifact(1, 1, "DEPRECATED"))
 
-    with pytest.raises(AwsInputError, match="no version that is active with guidance DEFAULT"):
+    with pytest.raises(AwsInputError, match="no active version with guidance DEFAULT"):
         project.create(stubbed, names, Catalog())
 
 
@@ -141,7 +141,7 @@ def test_failure_says_the_service_s_reason(stubbed: Stubbed, names: Names) -> No
     for _ in range(2):
         stubbed.expect("sagemaker", "DescribeProject", failed)
 
-    with pytest.raises(ProjectFailed, match=r"CreateFailed: No role; mend that, delete the project"):
+    with pytest.raises(ProjectFailed, match=r"CreateFailed: No role; fix that, delete the project"):
         project.create(stubbed, names, GITHUB)
 
 
@@ -157,7 +157,7 @@ def test_name_that_sagemaker_does_not_take_is_refused_before_anything_is_asked(s
     settings = Settings()
     long = dataclasses.replace(settings, names=dataclasses.replace(settings.names, project="x" * 33))
 
-    with pytest.raises(AwsInputError, match="takes 32 characters"):
+    with pytest.raises(AwsInputError, match="expected at most 32 characters"):
         project.create(stubbed, type_of_names().of(long, REGION, ACCOUNT_ID), GITHUB)
 
 
@@ -200,7 +200,7 @@ def test_template_is_put_once_and_is_sound(account: Account, names: Names) -> No
 
 
 def test_repository_of_codecommit_has_to_be_there(account: Account, names: Names) -> None:
-    with pytest.raises(AwsInputError, match="takes no new customers"):
+    with pytest.raises(AwsInputError, match="accepts no new customers"):
         project._check_codecommit(account, "titles")
 
     account.change("codecommit", "CreateRepository", repositoryName="titles")

@@ -100,7 +100,7 @@ def test_file_that_somebody_changed_is_refused_before_anything_is_written(clone:
     changed.write_text("mine = 1\n", "utf-8")
     (clone / "scripts/image.sh").unlink()
 
-    with pytest.raises(InputError, match="not as we left it"):
+    with pytest.raises(InputError, match="has content that no seeding wrote"):
         seeding.seed(clone, Settings())
 
     assert not (clone / "scripts/image.sh").exists()
@@ -126,9 +126,9 @@ def test_record_can_not_make_us_remove_what_is_outside(clone: Path, name: str) -
 
 
 def test_folder_that_is_no_clone_and_checkout_that_is_none_are_refused(clone: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no clone"):
+    with pytest.raises(InputError, match="is not a clone"):
         seeding.seed(tmp_path, Settings())
-    with pytest.raises(InputError, match="no checkout of jobmajor"):
+    with pytest.raises(InputError, match="not a checkout of jobmajor"):
         seeding.seed(clone, Settings(), tmp_path)
 
     assert git(clone, "status", "--porcelain") == ""

@@ -375,7 +375,7 @@ def test_update_that_was_rolled_back_is_a_failure_and_not_an_update(stubbed: Any
     sees(stubbed, "UPDATE_ROLLBACK_COMPLETE")
     stubbed.expect("cloudformation", "DescribeStackEvents", {"StackEvents": [event("Key", "UPDATE_FAILED", "no")]})
 
-    with pytest.raises(stack.StackFailed, match=r"Key says: no"):
+    with pytest.raises(stack.StackFailed, match=r"Key failed: no"):
         stack.bootstrap(stubbed, names)
 
 
@@ -401,7 +401,7 @@ def test_state_that_keeps_coming_back_is_given_up(stubbed: Any, names: Names) ->
         sees(stubbed, "UPDATE_ROLLBACK_FAILED")
         stubbed.expect("cloudformation", "ContinueUpdateRollback", {})
 
-    with pytest.raises(AwsError, match="keeps coming back to UPDATE_ROLLBACK_FAILED"):
+    with pytest.raises(AwsError, match="keeps returning to UPDATE_ROLLBACK_FAILED"):
         stack.bootstrap(stubbed, names)
 
 

@@ -61,7 +61,8 @@ def operation(service: str, name: str) -> OperationModel:
         return model(service).operation_model(name)
     except (OperationNotFoundError, UnknownServiceError) as error:
         raise AwsError(
-            f"botocore {VERSION} knows no {service} {name}: install a newer one, pip install -U 'jobmajor[aws]'"
+            f"botocore {VERSION} has no operation {service} {name}: "
+            "install a newer version (pip install -U 'jobmajor[aws]')"
         ) from error
 
 
@@ -106,7 +107,7 @@ def _own_faults(value: Any, shape: Shape) -> list[str]:
     except re.error:
         return found  # a pattern that Python can't read
     if isinstance(value, str) and _SURROGATE.search(value):
-        found.append(f"found {value[:60]!a}, expected text that UTF-8 has")
+        found.append(f"found {value[:60]!a}, expected text that UTF-8 can encode")
     if shape.type_name == "structure" and not found:
         found += [f"{name} is missing, and it is required" for name in shape.required_members if name not in value]
     return found

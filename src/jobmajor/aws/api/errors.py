@@ -48,7 +48,7 @@ class TimedOut(AwsError):
     def __init__(self, what: str, limit_s: float) -> None:
         self.what, self.limit_s = what, limit_s
         super().__init__(
-            f"{what}: not done within {limit_s:,.0f} s; it goes on without us: run the same command again to wait on"
+            f"{what}: not done within {limit_s:,.0f} s, and AWS goes on: run the same command again to wait longer"
         )
 
 
@@ -78,7 +78,7 @@ class WrongAccount(AwsInputError):
     def __init__(self, expected: str, found: str, caller: str) -> None:
         self.expected, self.found, self.caller = expected, found, caller
         super().__init__(
-            f"wrong account: {caller} is of {found}, expected {expected} (the setting aws.account): use another "
+            f"wrong account: {caller} belongs to {found}, expected {expected} (the setting aws.account): use another "
             "--profile, or change the setting"
         )
 
@@ -105,11 +105,11 @@ class AccessDenied(AwsInputError):
         self.action, self.role, self.resource, self.is_explicit = action, role, resource, is_explicit
         self.statement = json.dumps({"Effect": "Allow", "Action": action, "Resource": resource})
         do = (
-            "a policy denies it by name, so change that policy; what is denied"
+            "a policy denies it explicitly, so change that policy; it denies"
             if is_explicit
-            else "add to the policy of that role"
+            else "add this statement to the policy of that role"
         )
-        super().__init__(f"{role} may not {action}: {do}: {self.statement}")
+        super().__init__(f"{role} is not allowed to call {action}: {do}: {self.statement}")
 
 
 class AlreadyExists(AwsInputError):
@@ -118,4 +118,6 @@ class AlreadyExists(AwsInputError):
     def __init__(self, service: str, operation: str, message: str, differences: Sequence[str] = ()) -> None:
         self.service, self.operation, self.message, self.differences = service, operation, message, tuple(differences)
         why = f"it differs in {'; '.join(self.differences)}" if self.differences else message.rstrip(".")
-        super().__init__(f"{service} {operation}: the name is taken ({why}): delete what has it, or take another name")
+        super().__init__(
+            f"{service} {operation}: the name is taken ({why}): delete the existing resource, or use another name"
+        )

@@ -112,7 +112,7 @@ def _differences(wanted: Any, there: Any, place: str) -> Iterator[str]:
         for index, (item, other) in enumerate(zip(wanted, there, strict=True)):
             yield from _differences(item, other, paths.join(place, index))
     elif wanted != there:
-        yield f"{place or 'its content'} (asked for {_short(wanted)}, there is {_short(there)})"
+        yield f"{place or 'its content'} (wanted {_short(wanted)}, found {_short(there)})"
 
 
 def _short(value: Any) -> str:

@@ -101,7 +101,7 @@ def open_session(options: SessionOptions) -> Session:
         if not region:
             raise NoRegion
         if not _REGION.fullmatch(region):
-            raise AwsInputError(f"{region!r} is no region: expected one such as us-east-1")
+            raise AwsInputError(f"found the region {region!r}, expected one such as us-east-1")
         if boto.get_credentials() is None:
             raise NoCredentials("none were found")
         if options.role:

@@ -64,7 +64,7 @@ class ScoringRequest:
             if not (value.startswith("s3://") and bucket and key.strip("/")):
                 raise AwsInputError(f"{option}: found {value}, expected an S3 folder such as s3://bucket/titles")
         if not 1 <= self.instances <= 100:
-            raise AwsInputError(f"--instances: found {self.instances}, expected 1 to 100, the service's own limit")
+            raise AwsInputError(f"--instances: found {self.instances}, expected 1 to 100 (the service's limit)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def start(account: Account, names: Names, batch: ScoringRequest) -> ScoringJob:
             return ScoringJob(job, target, 0, 0)
         if found is None:
             return _started(account, names, batch, (package, job, target))
-    raise ScoringFailed(f"{name} failed {_ATTEMPTS} times: see the last job's reason, mend its input")
+    raise ScoringFailed(f"{name} failed {_ATTEMPTS} times: see why the last job failed, and fix its input")
 
 
 def _package(account: Account, names: Names, version: int) -> Package:
@@ -127,7 +127,7 @@ def _listed(account: Account, folder: str) -> tuple[str, ...]:
     try:
         found = [item["Key"] for item in account.pages("s3", "ListObjectsV2", "Contents", Bucket=bucket, Prefix=prefix)]
     except NotFound as error:
-        raise AwsInputError(f"there is no bucket {bucket}: name another folder than {folder}") from error
+        raise AwsInputError(f"there is no bucket {bucket}: check the address {folder}") from error
     names = (key.removeprefix(prefix) for key in found)
     return tuple(name for name in names if name and not name.endswith("/") and is_part(name))
 
@@ -248,7 +248,10 @@ def estimate(
     """
     count = VIRTUAL_PROCESSORS.get(batch.instance_type)
     if count is None:
-        raise AwsInputError(f"{batch.instance_type} has no estimate: it is known for {', '.join(VIRTUAL_PROCESSORS)}")
+        raise AwsInputError(
+            f"--instance-type: found {batch.instance_type}, whose number of processors is unknown: expected "
+            f"{', '.join(VIRTUAL_PROCESSORS)}"
+        )
     seconds = _START_S + titles / (batch.instances * count / 2 * rate)
     hourly, stored = table.hourly(region, batch.instance_type), table.find(region, "s3/storage")
     hours = seconds / 3600

@@ -123,7 +123,7 @@ def start(account: Account, names: Names, batch: TransformRequest) -> str:
             return name
         if found["TransformJobStatus"] not in ("Failed", "Stopped"):
             return name
-    raise DeploymentFailed(f"the batch transform failed {_ATTEMPTS} times: see the last job's reason, mend its input")
+    raise DeploymentFailed(f"the batch transform failed {_ATTEMPTS} times: see why the last one did, and fix its input")
 
 
 def wait(account: Account, name: str) -> str:

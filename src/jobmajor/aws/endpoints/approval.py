@@ -28,7 +28,7 @@ class NotApproved(AwsError):
 
     def __init__(self, version: int, found: str, do: str) -> None:
         self.version, self.found = version, found
-        super().__init__(f"version {version} may not go to production: {found}; {do}")
+        super().__init__(f"version {version} can't go to production: {found}; {do}")
 
 
 def approve(account: Account, names: Names, version: int) -> str:
@@ -54,7 +54,7 @@ def require(account: Account, names: Names, version: int) -> None:
         return
     found = _staged(account, names, version)
     if configs.tags(account, found.arn).get(APPROVED) != found.config:
-        do = f"look at it, then `jobmajor aws approve-deployment {version}`"
+        do = f"check it, then run `jobmajor aws approve-deployment {version}`"
         raise NotApproved(version, f"nobody approved {found.config}, which staging serves", do)
 
 

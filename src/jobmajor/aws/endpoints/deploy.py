@@ -109,8 +109,8 @@ def _require_mode(name: str, before: Mapping[str, Any], plan: Plan) -> None:
     mode = configs.mode_of(before) if before else plan.mode
     if mode != plan.mode:
         raise AwsInputError(
-            f"endpoint {name} is {mode}, and the service makes no {plan.mode} one of it: "
-            f"`jobmajor aws delete --stage {plan.stage}` it first, or deploy with --mode {mode}"
+            f"endpoint {name} has the mode {mode}, and the service can't change it to {plan.mode}: "
+            f"run `jobmajor aws delete --stage {plan.stage}` first, or deploy with --mode {mode}"
         )
 
 
@@ -173,5 +173,5 @@ def _require_version(account: Account, names: Names, config: Mapping[str, Any]) 
     package = PackageGroup(account, names).get(model.version_of(arn))
     package.require_passed()
     if package.status == REJECTED:
-        raise PromotionRefused(package.number, ("it was rejected since: deploy another version instead",))
+        raise PromotionRefused(package.number, ("it was rejected after its deployment: deploy another version",))
     return package.number

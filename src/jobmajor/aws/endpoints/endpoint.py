@@ -47,8 +47,8 @@ class Endpoint:
         """Raise DeploymentFailed unless the endpoint is in service."""
         if self.status != IN_SERVICE:
             raise DeploymentFailed(
-                f"endpoint {self.name} is {self.status}: {self.reason or 'no reason was given'}; see its log, then "
-                "`jobmajor aws delete` it and deploy again"
+                f"endpoint {self.name} is {self.status}: {self.reason or 'no reason was given'}; see its log, run "
+                "`jobmajor aws delete`, then deploy again"
             )
 
 
@@ -104,11 +104,11 @@ def update(account: Account, request: dict[str, Any]) -> None:
 def require_config(found: Endpoint | None, name: str, config: str) -> Endpoint:
     """Return the endpoint if it serves `config`; raise DeploymentFailed if it went back or is gone."""
     if found is None:
-        raise DeploymentFailed(f"endpoint {name} is gone: somebody deleted it meanwhile; deploy again")
+        raise DeploymentFailed(f"endpoint {name} was deleted during the deployment: deploy again")
     found.require_service()
     if found.config != config:
         raise DeploymentFailed(
-            f"endpoint {name} went back to {found.config}: {found.reason or 'an alarm went off'}; "
+            f"endpoint {name} was rolled back to {found.config}: {found.reason or 'an alarm went off'}; "
             f"see its alarms before you deploy {config} again"
         )
     return found

@@ -36,7 +36,7 @@ def body(titles: Sequence[str], mode: str) -> bytes:
         AwsInputError: There is no title, or the body is too large for the mode.
     """
     if not titles:
-        raise AwsInputError("no title was given: name some, or a file of them with --file")
+        raise AwsInputError("no title was given: give some as arguments, or a file of them with --file")
     # UTF-8 can't encode a lone surrogate; JSON's escapes can, so the server refuses it with a message.
     data = json.dumps({"instances": list(titles)}, ensure_ascii=True).encode()
     if len(data) > LIMITS[mode]:
@@ -122,9 +122,9 @@ def _read(data: bytes, count: int, name: str) -> dict[str, Any]:
     try:
         answer = json.loads(data)
     except ValueError as error:
-        raise AwsError(f"endpoint {name} answered with no JSON ({error}): see its log") from error
+        raise AwsError(f"endpoint {name} didn't answer with JSON ({error}): see its log") from error
     predictions = answer.get("predictions") if isinstance(answer, dict) else None
     if not isinstance(predictions, list) or len(predictions) != count:
         found = len(predictions) if isinstance(predictions, list) else "no"
-        raise AwsError(f"endpoint {name} gave {found} answers to {count} titles: see its log")
+        raise AwsError(f"endpoint {name} returned {found} answers to {count} titles: see its log")
     return dict(answer)

@@ -129,10 +129,15 @@ class Plan:
         )
 
     def _combinations(self) -> tuple[tuple[str, object, bool, str], ...]:
-        is_lonely = self.shadow is None or self.mode == REAL_TIME
+        is_supported = self.shadow is None or self.mode == REAL_TIME
         is_other = self.shadow != self.version
         return (
-            ("--shadow", self.mode, is_lonely, f"mode {REAL_TIME}: the service has no shadow in others"),
+            (
+                "--shadow",
+                self.mode,
+                is_supported,
+                f"mode {REAL_TIME}, the only one that supports a shadow",
+            ),
             ("--shadow", self.shadow, is_other, "another version than the one that answers"),
         )
 

@@ -105,7 +105,7 @@ def execution_arn(account: Account, names: Names, named: str | None = None) -> s
         named = found[0].arn if found else "<ExecutionId>"
     if not _NAMED.fullmatch(named):
         raise AwsInputError(
-            f"found {named!a}, expected an execution's id or ARN: `jobmajor aws pipeline list` names them"
+            f"found {named!a}, expected an execution's id or ARN: `jobmajor aws pipeline list` lists them"
         )
     if named.startswith("arn:"):
         return named
@@ -122,7 +122,7 @@ def state(account: Account, arn: str) -> Execution:
     try:
         found = account.read("sagemaker", "DescribePipelineExecution", PipelineExecutionArn=arn)
     except NotFound as error:
-        raise AwsInputError(f"there is no execution {arn}: `jobmajor aws pipeline list` names them") from error
+        raise AwsInputError(f"there is no execution {arn}: `jobmajor aws pipeline list` lists them") from error
     order = {"PipelineExecutionArn": arn, "SortOrder": "Ascending"}
     steps = account.pages("sagemaker", "ListPipelineExecutionSteps", "PipelineExecutionSteps", **order)
     return _execution(found, tuple(_step(item) for item in steps))

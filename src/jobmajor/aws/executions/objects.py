@@ -100,7 +100,7 @@ def put(account: Account, bucket: str, key: str, content: Content) -> bool:
     except AlreadyExists:
         pass  # uploaded by a request whose reply was lost, or by somebody else: the check below decides
     if not account.dry and not holds(account, bucket, key, content):
-        raise AwsError(f"s3://{bucket}/{key} isn't there after its upload: run the same command again")
+        raise AwsError(f"s3://{bucket}/{key} is missing after its upload: run the same command again")
     return True
 
 
@@ -119,7 +119,7 @@ def holds(account: Account, bucket: str, key: str, content: Content) -> bool:
         or _hashed(account, target) == content.record.sha256  # another program uploaded it with another checksum
     )
     if not is_same:
-        raise AwsInputError(f"s3://{bucket}/{key} has other content than what is to go there: remove it, or leave it")
+        raise AwsInputError(f"s3://{bucket}/{key} exists with other content: delete it, then run the command again")
     return True
 
 
@@ -130,7 +130,7 @@ def _hashed(account: Account, target: Mapping[str, str]) -> str:
         for chunk in body.iter_chunks(_CHUNK_BYTES):
             total.update(chunk)
     except (BotoCoreError, HTTPClientError, OSError) as error:
-        raise AwsError(f"s3://{target['Bucket']}/{target['Key']} broke off ({error}): run again") from error
+        raise AwsError(f"reading s3://{target['Bucket']}/{target['Key']} failed ({error}): run again") from error
     return total.hexdigest()
 
 

@@ -90,7 +90,7 @@ def _upload(account: Account, names: Names, kind: str, wanted: _Files) -> Upload
     for name, content in (*contents.items(), (manifest.NAME, described)):
         was_sent = objects.put(account, names.bucket, f"{key}/{name}", content)
         (sent if was_sent else skipped).append(name)
-        account.tell(f"{name}: {'sent' if was_sent else 'is there'} ({content.record.size_bytes:,} bytes)")
+        account.tell(f"{name}: {'sent' if was_sent else 'already there'} ({content.record.size_bytes:,} bytes)")
     size = sum(content.record.size_bytes for content in contents.values())
     return Uploaded(f"s3://{names.bucket}/{key}", made.digest, tuple(sent), tuple(skipped), size)
 

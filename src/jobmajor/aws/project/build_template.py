@@ -87,10 +87,7 @@ def read(module: str, kwargs: str | None, tags: str | None = None, path: Path | 
         InputError: The module isn't ours, or an option can't be used.
     """
     if not _OURS.fullmatch(module):
-        raise InputError(
-            f"--module-name {module}: found no pipeline of ours; expected pipelines.jobmajorclf.pipeline or "
-            "jobmajor.pipeline"
-        )
+        raise InputError(f"--module-name: found {module}, expected pipelines.jobmajorclf.pipeline or jobmajor.pipeline")
     values = {str(name): value for name, value in literal(kwargs, "--kwargs", dict).items() if value is not None}
     chosen = settings.read(path)
     _check(values, chosen)
@@ -133,7 +130,7 @@ def definition(words: Sequence[str] | None = None) -> int:
     """Run `get-pipeline-definition`: print the definition or write it to a file; needs no account."""
     parser = argparse.ArgumentParser(prog="get-pipeline-definition", description="Print the pipeline's definition.")
     _add_shared(parser)
-    parser.add_argument("-f", "--file-name", help="where to put it instead")
+    parser.add_argument("-f", "--file-name", help="write the definition to this file instead")
     given = parser.parse_args(words)
 
     def work() -> int:
@@ -155,8 +152,8 @@ def run(words: Sequence[str] | None = None) -> int:
     _add_shared(parser)
     parser.add_argument("-role-arn", "--role-arn", required=True, help="the pipeline's role")
     parser.add_argument("-tags", "--tags", help="a list of Key and Value, as JSON or a Python literal")
-    parser.add_argument("-description", "--description", help="taken and not used: the definition speaks for itself")
-    parser.add_argument("--wait", action="store_true", help="until the execution has ended")
+    parser.add_argument("-description", "--description", help="accepted and ignored")
+    parser.add_argument("--wait", action="store_true", help="wait until the execution has ended")
     given = parser.parse_args(words)
 
     def work() -> int:

@@ -35,8 +35,8 @@ class ProjectFailed(AwsError):
     def __init__(self, name: str, status: str, reason: str) -> None:
         self.name, self.status, self.reason = name, status, reason
         super().__init__(
-            f"project {name} is {status}: {reason.rstrip('.') or 'no reason was given'}; mend that, delete the project "
-            f"(`aws sagemaker delete-project --project-name {name}`) and run this again"
+            f"project {name} is {status}: {reason.rstrip('.') or 'no reason was given'}; fix that, delete the project "
+            f"(`aws sagemaker delete-project --project-name {name}`) and run the same command again"
         )
 
 
@@ -94,7 +94,7 @@ def create(
     """
     if len(names.project) > _LONGEST_NAME:
         raise AwsInputError(
-            f"names.project is {names.project}: SageMaker takes {_LONGEST_NAME} characters: shorten it in jobmajor.toml"
+            f"names.project is {names.project}, expected at most {_LONGEST_NAME} characters: change jobmajor.toml"
         )
     if _described(account, names) is not None:
         return _wait_complete(account, names, UNCHANGED, limit_s)
@@ -165,12 +165,12 @@ def _product(account: Account, catalog: Catalog) -> str:
     )
     if len(ids) == 1:
         return ids[0]
-    what = f"the Service Catalog product {catalog.product!r} of {catalog.provider!r}"
+    what = f"Service Catalog product {catalog.product!r} of {catalog.provider!r}"
     if ids:
-        raise AwsInputError(f"found {len(ids)} times {what} ({', '.join(ids)}): expected one; hide the others from you")
+        raise AwsInputError(f"{what}: found {len(ids)} ({', '.join(ids)}), expected one: hide the others")
     raise AwsInputError(
-        f"found no {what}: let Studio's administrator turn on SageMaker's project templates, name another product with "
-        "--product and --provider, or leave out --catalog for our own template"
+        f"{what}: found none: ask Studio's administrator to turn on SageMaker's project templates, name another "
+        "product with --product and --provider, or leave out --catalog to use our own template"
     )
 
 
@@ -184,7 +184,9 @@ def _newest(account: Account, product: str, catalog: Catalog) -> str:
     ]
     newest = max(offered, key=lambda item: item["CreatedTime"], default=None)
     if newest is None:
-        raise AwsInputError(f"{catalog.product!r} ({product}) has no version that is active with guidance DEFAULT")
+        raise AwsInputError(
+            f"{catalog.product!r} ({product}) has no active version with guidance DEFAULT: name another --product"
+        )
     return str(newest["Id"])
 
 
@@ -216,8 +218,8 @@ def _check_codecommit(account: Account, name: str) -> None:
     found = account.find("codecommit", "GetRepository", repositoryName=name)
     if found is None and not account.dry:
         raise AwsInputError(
-            f"CodeCommit has no repository {name}, and takes no new customers: use GitHub (settings aws.github and "
-            "aws.connection), or name one that is there with --codecommit"
+            f"CodeCommit has no repository {name}, and accepts no new customers: use GitHub (settings aws.github and "
+            "aws.connection), or name an existing repository with --codecommit"
         )
 
 

@@ -55,7 +55,7 @@ def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = T
         AwsError: CloudFormation failed, and rolled the stack back.
     """
     if not (schedule or on_data):
-        raise AwsInputError("neither a schedule nor --on-data was asked for: give one, or --remove")
+        raise AwsInputError("found neither a schedule nor --on-data: give one, or --remove to remove the schedule")
     build(Aws, {"schedule": schedule}, "aws.")  # refuses an invalid schedule
     start.write_note(account, names)
     values = _values(account, names, schedule, on_data=on_data)
@@ -139,4 +139,4 @@ def _check(found: dict[str, Any] | None, names: Names) -> None:
     """Raise AwsError unless CloudFormation completed the change."""
     status = found["StackStatus"] if found else "gone"
     if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-        raise AwsError(f"stack {stack_name(names)} ended as {status}: its events in CloudFormation say why")
+        raise AwsError(f"stack {stack_name(names)} ended as {status}: see its events in CloudFormation")

@@ -64,7 +64,7 @@ def seed(
         InputError: `folder` is no clone, or other files are in the way. Nothing was written then.
     """
     if not (folder / ".git").exists():
-        raise InputError(f"{folder} is no clone of a repository: expected the folder that holds .git")
+        raise InputError(f"{folder} is not a clone of a repository: name the folder that contains .git")
     wanted = dict(_wanted(settings, checkout or Path(__file__).parents[4]))
     before = _record(folder)
     kept = (_SETTINGS,) if (folder / _SETTINGS).exists() else ()
@@ -102,7 +102,7 @@ def _wanted(settings: Settings, checkout: Path) -> Iterator[tuple[str, _File]]:
     yield _SETTINGS, _File(text.replace("@BRANCH@", json.dumps(settings.aws.branch)).encode())
     missing = [name for name in (*_BUILD, "image", "src") if not (checkout / name).exists()]
     if missing:
-        raise InputError(f"{checkout} is no checkout of jobmajor ({missing[0]} isn't there): name one with --checkout")
+        raise InputError(f"{checkout} is not a checkout of jobmajor (it has no {missing[0]}): name one with --checkout")
     for name in _BUILD:
         yield f"{VENDOR}/{name}", _file(checkout / name)
     for part in ("image", "src"):
@@ -129,7 +129,7 @@ def _record(folder: Path) -> Mapping[str, str]:
     try:
         return {str(name): str(digest) for name, digest in json.loads(path.read_bytes()).items()}
     except (ValueError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is no record of an earlier seeding ({error}): restore it from git") from error
+        raise InputError(f"{path} is no valid record of the last seeding ({error}): restore it from git") from error
 
 
 def _refuse_foreign(folder: Path, wanted: Mapping[str, _File], before: Mapping[str, str]) -> None:
@@ -139,7 +139,7 @@ def _refuse_foreign(folder: Path, wanted: Mapping[str, _File], before: Mapping[s
             continue
         there = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         if there not in (before.get(name), hashlib.sha256(source.data).hexdigest()):
-            raise InputError(f"{path} is there and not as we left it: commit and move it, or replace it with --force")
+            raise InputError(f"{path} has content that no seeding wrote: move it, or replace it with --force")
 
 
 def _holds(target: Path, source: _File) -> bool:

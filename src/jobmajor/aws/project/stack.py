@@ -41,8 +41,8 @@ class StackFailed(AwsError):
     def __init__(self, name: str, status: str, resource: str, reason: str) -> None:
         self.name, self.status, self.resource, self.reason = name, status, resource, reason
         super().__init__(
-            f"stack {name} ended as {status}: {resource or 'no resource'} says: {reason.rstrip('.')}; "
-            "mend that and run `jobmajor aws bootstrap` again"
+            f"stack {name} ended as {status}: {f'{resource} failed: ' if resource else ''}{reason.rstrip('.')}; "
+            "fix that, then run `jobmajor aws bootstrap` again"
         )
 
 
@@ -119,7 +119,7 @@ def bootstrap(
                 return Stack(names.stack, "", CREATED, {})
         else:
             _recover(account, names.stack, found, change)
-    raise AwsError(f"stack {names.stack} keeps coming back to {status}: look at its events in the console")
+    raise AwsError(f"stack {names.stack} keeps returning to {status}: see its events in the CloudFormation console")
 
 
 def _complete(account: Account, name: str, found: Mapping[str, Any], change: str) -> Stack:
@@ -214,8 +214,8 @@ def _create(account: Account, wanted: _Target) -> None:
     request["ClientRequestToken"] = token("create", _digest(request), *before[:1])
     try:
         account.change("cloudformation", "CreateStack", **request)
-    except AlreadyExists as error:
-        account.tell(f"{error}: looking at it")
+    except AlreadyExists:
+        account.tell(f"stack {wanted.names.stack} exists already: reading its state")
 
 
 def _deleted(account: Account) -> list[dict[str, Any]]:
@@ -272,7 +272,7 @@ def _existing(account: Account, names: Names) -> dict[str, str]:
     groups = account.pages("logs", "DescribeLogGroups", "logGroups", logGroupNamePrefix="/aws/sagemaker/")
     taken = sorted({group["logGroupName"] for group in groups} & set(JOB_LOG_GROUPS))
     if taken:
-        account.tell(f"{', '.join(taken)}: there already, and shared by all projects: left as they are")
+        account.tell(f"{', '.join(taken)}: exist already, are shared by all projects, and stay as they are")
     provider = _github_provider(account) if names.settings.aws.github else ""
     return {"JobLogGroups": "leave" if taken else "create", "GitHubProvider": provider}
 

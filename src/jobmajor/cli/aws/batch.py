@@ -61,7 +61,7 @@ def batch(
 
     dry = dry_run or titles is not None
     if rate is not None and titles is None:
-        raise InputError("--rate belongs to an estimate: say how many titles with --titles, or leave it out")
+        raise InputError("--rate needs --titles: add --titles, or leave out --rate")
     with session(settings_file, region=region, profile=profile, dry_run=dry, as_json=as_json) as context:
         found = batches.ScoringRequest(
             version or _champion(context),
@@ -82,7 +82,7 @@ def batch(
     if as_json:
         dump(asdict(started))
     else:
-        said = f"job {started.job}" if started.job else "nothing is left to do"
+        said = f"job {started.job}" if started.job else "nothing is left to score"
         typer.echo(f"{said}: answers in {started.target}")
 
 
@@ -112,7 +112,7 @@ def _show_cost(
     if as_json:
         dump(cost.to_dict())
         return
-    said = "as --rate says" if rate else "assumed: measure yours, and say it with --rate"
+    said = "from --rate" if rate else "assumed: measure yours, and give it with --rate"
     usd = "unknown" if cost.compute_usd is None else f"{cost.compute_usd:,.2f} USD"
     typer.echo(f"{titles:,.0f} titles on {batch.instances} × {batch.instance_type}: {cost.hours:.1f} h, {usd}")
     typer.echo(f"at {cost.titles_per_core_s:,.0f} titles a second on each core ({said}), with 10 minutes to start")

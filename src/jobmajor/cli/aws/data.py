@@ -57,7 +57,9 @@ def upload(
             dump({name: asdict(one) for name, one in found.items()})
             return
         for name, one in found.items():
-            typer.echo(f"{name}: {one.uri} ({len(one.sent)} sent, {len(one.skipped)} there, {one.size_bytes:,} bytes)")
+            typer.echo(
+                f"{name}: {one.uri} ({len(one.sent)} sent, {len(one.skipped)} skipped, {one.size_bytes:,} bytes)"
+            )
 
 
 def _checkpoint(context: CommandContext) -> dict[str, Uploaded]:
@@ -91,7 +93,7 @@ def show(
         return
     table(("name", "value"), _rows(names))
     if names.account_id == _PLACEHOLDER:
-        typer.echo("the account is a placeholder: set aws.account, or name it with --account", err=True)
+        typer.echo("the account is a placeholder: set aws.account, or give --account", err=True)
 
 
 def _rows(names: Names) -> list[tuple[str, str]]:

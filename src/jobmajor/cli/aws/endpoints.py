@@ -50,7 +50,7 @@ def approve_deployment(
         if as_json:
             dump({"version": number, "approved_by": caller})
         else:
-            typer.echo(f"version {number} may go to production: approved by {caller}")
+            typer.echo(f"version {number} is approved for production by {caller}")
 
 
 def rollback(
@@ -133,7 +133,7 @@ def delete(
         for line in found:
             typer.echo(line)
         done = "deleted" if yes else "would be deleted: add --yes"
-        typer.echo(f"{len(found)} {done}" if found else "nothing is there")
+        typer.echo(f"{len(found)} {done}" if found else "there is nothing to delete")
 
 
 def _check(stage: str) -> None:

@@ -135,7 +135,7 @@ def _show(packages: Iterable[Package], *, as_json: bool) -> None:
         )
         for package in found
     ]
-    table(("version", "status", "gate", "test F1", "asked", "created", "execution"), rows)
+    table(("version", "status", "gate", "test F1", "threshold", "created", "execution"), rows)
 
 
 def _gate(package: Package) -> str:

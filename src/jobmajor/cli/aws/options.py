@@ -123,8 +123,8 @@ def show_calls(account: Account, settings: Settings, *, as_json: bool) -> None:
             typer.echo(f"     {name}: {_short(value)}")
     looked = dict.fromkeys(f"{call.service} {call.operation}" for call in account.reads)
     if looked:
-        typer.echo(f"looked at before, as if nothing were there: {', '.join(looked)}")
-    typer.echo(f"requests that would be sent: {len(account.sent)}; nothing was.")
+        typer.echo(f"reads that were skipped, as if nothing existed yet: {', '.join(looked)}")
+    typer.echo(f"requests that would be sent: {len(account.sent)}; none was sent.")
     for line in estimate.lines():
         typer.echo(line)
 

@@ -42,4 +42,6 @@ def policy(
     dump(found)
     size = policies.size(found)
     if size > policies.MANAGED_CHARACTERS:
-        tell(f"{size:,} characters, and a managed policy takes {policies.MANAGED_CHARACTERS:,}: part it by --command")
+        tell(
+            f"{size:,} characters, and a managed policy takes {policies.MANAGED_CHARACTERS:,}: split it with --command"
+        )

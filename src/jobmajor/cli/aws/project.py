@@ -57,7 +57,7 @@ def create(
 
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
         if catalog and (codecommit is not None or launch_role is not None):
-            raise InputError("--codecommit and --launch-role belong to our own template: leave them or --catalog out")
+            raise InputError("--codecommit and --launch-role belong to our own template: leave out them, or --catalog")
         origin = projects.Catalog(product, provider) if catalog else _repository(context.settings, codecommit)
         made = projects.create(context.account, context.names, origin, launch_role=launch_role, limit_s=60 * minutes)
         if context.account.dry:
@@ -76,8 +76,8 @@ def _repository(settings: Settings, codecommit: str | None) -> Repository:
     if not (settings.aws.github and settings.aws.connection):
         missing = "aws.connection" if settings.aws.github else "aws.github"
         raise InputError(
-            f"the setting {missing} is empty: say where the code is (aws.github = OWNER/NAME and aws.connection = the "
-            "ARN of the account's connection to GitHub), or --codecommit NAME, or --catalog"
+            f"the setting {missing} is empty: name the code's repository (aws.github = OWNER/NAME and aws.connection = "
+            "the ARN of the account's connection to GitHub), or --codecommit NAME, or --catalog"
         )
     return Repository(settings.aws.github, settings.aws.connection)
 
@@ -108,8 +108,8 @@ def seed(
         return
     for name in done.removed:
         typer.echo(f"{'would remove' if dry_run else 'removed'} {name}")
-    kept = f"; {done.kept[0]} was there and stays" if done.kept else ""
+    kept = f"; {done.kept[0]} existed and stays" if done.kept else ""
     typer.echo(f"{'would write' if dry_run else 'wrote'} {len(done.written)} files{kept}")
     if dry_run:
         return
-    typer.echo("look at them (git status), commit and push: a push tests, builds the image and starts the pipeline")
+    typer.echo("check them (git status), then commit and push: a push tests, builds the image and starts the pipeline")

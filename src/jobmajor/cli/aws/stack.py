@@ -98,10 +98,10 @@ def cleanup(
             }
         )
     elif found and not yes:
-        typer.echo("Nothing was deleted: --yes deletes it.")
+        typer.echo("nothing was deleted: add --yes to delete all of it")
     if left:
         names_left = ", ".join(f"{resource.kind} {resource.name}" for resource in left)
-        raise typer.Exit(complain(f"left: {names_left}; run the same command again", 1))
+        raise typer.Exit(complain(f"not deleted: {names_left}; run the same command again", 1))
 
 
 def _removed(resource: Resource) -> None:
