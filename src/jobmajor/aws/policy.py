@@ -74,7 +74,7 @@ def chosen(wanted: Iterable[str]) -> tuple[str, ...]:
     """Return the commands that `wanted` selects: `pipeline` selects its whole group, no name selects all.
 
     Raises:
-        AwsInputError: There is no command with such a name.
+        AwsInputError: No command has this name.
     """
     known, found = commands(), set()
     for name in wanted:
@@ -91,7 +91,7 @@ def document(names: Names, wanted: Iterable[str] = ()) -> dict[str, Any]:
     Statements with equal resources and conditions are merged.
 
     Raises:
-        AwsInputError: There is no such command.
+        AwsInputError: No command has this name.
     """
     some = set(chosen(wanted))
     merged: dict[str, dict[str, Any]] = {}

@@ -119,7 +119,7 @@ class PackageGroup:
             note: The approver's reason.
 
         Raises:
-            PromotionRefused: Its decision is missing or not passed. AwsInputError: There is no such version.
+            PromotionRefused: Its decision is missing or not passed. AwsInputError: The version doesn't exist.
         """
         package = self.get(number)
         package.require_passed()
@@ -133,7 +133,7 @@ class PackageGroup:
         """Return a version that may be deployed: approved, and passed by the gate.
 
         Raises:
-            PromotionRefused: It isn't approved or passed. AwsInputError: There is no such version.
+            PromotionRefused: It isn't approved or passed. AwsInputError: The version doesn't exist.
         """
         package = self.get(number)
         package.require_passed()
@@ -201,7 +201,7 @@ class PackageGroup:
 
 
 def read_evaluation(account: Account, url: str) -> dict[str, Any] | None:
-    """Return the content of an evaluation.json in S3; None if there is no such object.
+    """Return the content of an evaluation.json in S3; None if the object doesn't exist.
 
     Raises:
         ArtifactError: It is too large, or isn't a JSON object.

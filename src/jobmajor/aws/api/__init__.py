@@ -1,1 +1,1 @@
-"""One checked way to call AWS: requests, refusals, retries, sessions, waiting."""
+"""Sending requests to AWS: sessions, checks, retries, errors and waiting."""

@@ -105,7 +105,7 @@ class AccessDenied(AwsInputError):
         self.action, self.role, self.resource, self.is_explicit = action, role, resource, is_explicit
         self.statement = json.dumps({"Effect": "Allow", "Action": action, "Resource": resource})
         do = (
-            "a policy denies it explicitly, so change that policy; it denies"
+            "a policy denies it explicitly: change that policy; this statement would allow it"
             if is_explicit
             else "add this statement to the policy of that role"
         )

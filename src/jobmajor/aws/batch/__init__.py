@@ -1,1 +1,1 @@
-"""Batch scoring on SageMaker: processing jobs and batch transform."""
+"""Scoring files in S3 with processing jobs and batch transforms."""

@@ -1,1 +1,1 @@
-"""Find and remove everything that a project made in the account."""
+"""Finding and deleting everything that a project created in the account."""

@@ -1,1 +1,1 @@
-"""Deploy a model to an endpoint, roll it out, scale it, ask it, remove it."""
+"""Endpoints: deployment, rollout, approval, scaling, invocation and removal."""

@@ -130,7 +130,7 @@ def replaced(account: Account, names: Names, config: str) -> str | None:
 
 
 def fleet(account: Account, names: Names, config: str) -> Fleet | None:
-    """Return the fleet from a configuration's tags; None if it has no such tag."""
+    """Return the fleet from a configuration's tags; None without such a tag."""
     written = tags(account, arn(names, config)).get(SCALING)
     values = dict(item.split("=", 1) for item in (written or "").split())
     if not values.keys() >= set(_SCALED):

@@ -48,7 +48,7 @@ def deploy(account: Account, names: Names, plan: Plan) -> Deployment:
     Raises:
         PromotionRefused: The gate didn't pass it, or nobody approved it. NotApproved: Nobody approved what staging
         serves for production. DeploymentFailed: It didn't start, or an alarm rolled it back.
-        AwsInputError: There is no such version, or the endpoint has another mode.
+        AwsInputError: The version doesn't exist, or the endpoint has another mode.
     """
     group = PackageGroup(account, names)
     packages = [group.deployable(number) for number in (plan.version, plan.shadow) if number]

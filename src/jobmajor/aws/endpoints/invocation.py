@@ -51,7 +51,7 @@ def invoke(account: Account, names: Names, stage: str, titles: Sequence[str]) ->
     """Send titles and return the endpoint's answer: `predictions` has a list of answers for each title, in order.
 
     Raises:
-        DeploymentFailed: There is no such endpoint.
+        DeploymentFailed: The endpoint doesn't exist.
         AwsInputError: There is no title, or too many.
         AwsError: The response isn't an answer to these titles.
     """

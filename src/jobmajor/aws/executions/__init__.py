@@ -1,1 +1,1 @@
-"""The pipeline on SageMaker: upsert, start, follow, and read its logs."""
+"""The pipeline and its executions: uploads, upserts, starts, states and logs."""

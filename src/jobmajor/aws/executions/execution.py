@@ -83,7 +83,7 @@ def executions(account: Account, names: Names, newest: int) -> list[Execution]:
     """Return the `newest` executions, newest first, without their steps.
 
     Raises:
-        AwsInputError: There is no such pipeline.
+        AwsInputError: The pipeline doesn't exist.
     """
     try:
         found = list(islice(summaries(account, names), newest))
@@ -117,7 +117,7 @@ def state(account: Account, arn: str) -> Execution:
     """Return an execution with its steps.
 
     Raises:
-        AwsInputError: There is no such execution.
+        AwsInputError: The execution doesn't exist.
     """
     try:
         found = account.read("sagemaker", "DescribePipelineExecution", PipelineExecutionArn=arn)

@@ -208,7 +208,7 @@ def _checksum(data: bytes) -> str:
 
 
 def _etag_if_held(part: Mapping[str, Any] | None, data: bytes) -> str | None:
-    """Return the ETag of a part that S3 holds already; None if it has no such part or one with other content."""
+    """Return the ETag of a part that S3 holds already; None if the part is missing or has other content."""
     if part is None or part["Size"] != len(data):
         return None
     etag = str(part["ETag"])

@@ -99,7 +99,7 @@ def start(account: Account, names: Names, parameters: Mapping[str, Any], *, agai
         again: Whether to start another execution although an equal one is running.
 
     Raises:
-        AwsInputError: There is no such pipeline. InputError: A parameter can't be used.
+        AwsInputError: The pipeline doesn't exist. InputError: A parameter can't be used.
     """
     there = _found(account, names)
     if there is None and not account.dry:

@@ -1,1 +1,1 @@
-"""What an account needs around the pipeline: stacks, a Studio project, a schedule, an image build."""
+"""The resources around the pipeline: CloudFormation stacks, a Studio project, a schedule and image builds."""

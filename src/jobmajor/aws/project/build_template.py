@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor import settings
 from jobmajor.errors import InputError
-from jobmajor.pipeline import definition as pipeline
+from jobmajor.pipeline.definition import to_bytes
 from sagelocal.show.terminal import complain, one_line
 from sagelocal.storage import publish
 
@@ -134,7 +134,7 @@ def definition(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
 
     def work() -> int:
-        data = pipeline.to_bytes(read(given.module_name, given.kwargs).chosen)
+        data = to_bytes(read(given.module_name, given.kwargs).chosen)
         if given.file_name:
             from pathlib import Path  # noqa: PLC0415 - beside its one use
 
@@ -172,14 +172,13 @@ def run(words: Sequence[str] | None = None) -> int:
 
 def send(account: Account, names: Names, request: BuildRequest, role: str) -> str:
     """Upsert and start the pipeline, and return the execution's ARN."""
-    from jobmajor.aws.executions import pipeline as remote  # noqa: PLC0415 - brings in botocore
-    from jobmajor.aws.executions import start  # noqa: PLC0415 - as above
+    from jobmajor.aws.executions import pipeline, start  # noqa: PLC0415 - brings in botocore
 
-    done = remote.upsert(account, names, pipeline.to_bytes(request.chosen), role=role, tags=request.tags)
+    done = pipeline.upsert(account, names, to_bytes(request.chosen), role=role, tags=request.tags)
     _print(f"###### Created/Updated SageMaker Pipeline: {done.change} {done.arn}")
     given = {"InputDataUrl": "input_data_url", "ImageUri": "image_uri"}
     values = {name: request.values[word] for name, word in given.items() if word in request.values}
-    begun = remote.start(account, names, start.parameters(account, names, values))
+    begun = pipeline.start(account, names, start.parameters(account, names, values))
     _print(f"###### Execution started with PipelineExecutionArn: {begun.arn}")
     return begun.arn
 

@@ -89,7 +89,7 @@ def create(
         limit_s: How long to wait, in seconds.
 
     Raises:
-        AwsInputError: The name is too long; there is no such product, or several; the repository doesn't exist.
+        AwsInputError: The name is too long; not exactly one product matches; the repository doesn't exist.
         ProjectFailed: SageMaker couldn't create it.
     """
     if len(names.project) > _LONGEST_NAME:

@@ -1,4 +1,4 @@
-"""`jobmajor aws …`: one group of commands, a file for each part of it.
+"""The commands `jobmajor aws …`, one file for each group of them.
 
 Each file has `add(app)`, which puts its commands into the group; none of them imports boto3 before it runs.
 """

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.aws.options import DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.cli.aws.options import DryRun, Profile, Region, session
+from jobmajor.cli.options import Json, SettingsFile  # noqa: TC001 - typer reads them
 from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump
 

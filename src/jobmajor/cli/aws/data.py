@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.aws.options import AccountId, DryRun, Json, Profile, Region, SettingsFile, names_of, session
-from jobmajor.cli.options import Data, Home  # noqa: TC001 - typer reads them
+from jobmajor.cli.aws.options import AccountId, DryRun, Profile, Region, names_of, session
+from jobmajor.cli.options import Data, Home, Json, SettingsFile  # noqa: TC001 - typer reads them
 from sagelocal.show.terminal import dump, table
 
 if TYPE_CHECKING:

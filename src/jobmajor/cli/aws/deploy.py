@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.aws.options import DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.cli.aws.options import DryRun, Profile, Region, session
+from jobmajor.cli.options import Json, SettingsFile  # noqa: TC001 - typer reads them
 from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump
 
@@ -126,9 +127,9 @@ def _refuse(stage: str | None, shadow: int | None, source: str | None) -> None:
 
 
 def _serve(context: CommandContext, plan: Plan, *, as_json: bool) -> None:
-    from jobmajor.aws.endpoints.deploy import deploy as put
+    from jobmajor.aws.endpoints import deploy as deployments
 
-    found = put(context.account, context.names, plan)
+    found = deployments.deploy(context.account, context.names, plan)
     if context.account.dry:
         return
     if as_json:

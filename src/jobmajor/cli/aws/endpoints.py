@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.aws.options import DryRun, Json, Profile, Region, SettingsFile, session
+from jobmajor.cli.aws.options import DryRun, Profile, Region, session
+from jobmajor.cli.options import Json, SettingsFile  # noqa: TC001 - typer reads them
 from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump, one_line, table
 
@@ -65,11 +66,11 @@ def rollback(
 
     Example: jobmajor aws rollback --stage production
     """
-    from jobmajor.aws.endpoints.deploy import rollback as back
+    from jobmajor.aws.endpoints import deploy as deployments
 
     _check(stage)
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
-        found = back(context.account, context.names, stage)
+        found = deployments.rollback(context.account, context.names, stage)
         if context.account.dry:
             return
         if as_json:

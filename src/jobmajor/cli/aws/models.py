@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.aws.options import DryRun, Json, Profile, Region, SettingsFile, session
-from jobmajor.cli.options import LOOK
+from jobmajor.cli.aws.options import DryRun, Profile, Region, session
+from jobmajor.cli.options import LOOK, Json, SettingsFile
 from sagelocal.show.terminal import dump, table
 
 if TYPE_CHECKING:

@@ -28,11 +28,6 @@ Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile of 
 AccountId = Annotated[
     str | None, typer.Option(metavar="ID", help="12 digits.", show_default="the setting, else twelve zeros")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", metavar="FILE", help="Settings.", show_default="jobmajor.toml, if there"),
-]
 
 _DRY_REGION, _DRY_ACCOUNT = "us-east-1", "000000000000"
 

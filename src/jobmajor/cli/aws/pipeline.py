@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from jobmajor.cli.aws import execution_view
-from jobmajor.cli.aws.options import CommandContext, DryRun, Json, Profile, Region, SettingsFile, session
-from jobmajor.cli.options import LOOK
+from jobmajor.cli.aws.options import CommandContext, DryRun, Profile, Region, session
+from jobmajor.cli.options import LOOK, Json, SettingsFile
 from sagelocal.show.terminal import complain, dump, one_line, pairs, table
 
 group = typer.Typer(help="The pipeline in the account: upsert, start, status, logs, stop, list, schedule.", **LOOK)
@@ -40,7 +40,7 @@ def upsert(
 
     Example: jobmajor aws pipeline upsert
     """
-    from jobmajor.aws.executions.pipeline import upsert as send
+    from jobmajor.aws.executions import pipeline as pipelines
     from jobmajor.pipeline import definition, requests
 
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
@@ -49,7 +49,7 @@ def upsert(
             from jobmajor.pipeline.tune import parameter_ranges
 
             search = requests.Tuning(parameter_ranges())
-        done = send(context.account, context.names, definition.to_bytes(context.settings, search))
+        done = pipelines.upsert(context.account, context.names, definition.to_bytes(context.settings, search))
         if not context.account.dry:
             _say(asdict(done), f"{done.change} {done.arn}", as_json=as_json)
 
@@ -72,12 +72,12 @@ def start(
 
     Example: jobmajor aws pipeline start --wait -p TestScoreThreshold=0.75
     """
-    from jobmajor.aws.executions import start as starting
-    from jobmajor.aws.executions.pipeline import start as send
+    from jobmajor.aws.executions import pipeline as pipelines
+    from jobmajor.aws.executions import start as starts
 
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
-        values = starting.parameters(context.account, context.names, pairs(parameter, "--parameter"))
-        begun = send(context.account, context.names, values, again=again)
+        values = starts.parameters(context.account, context.names, pairs(parameter, "--parameter"))
+        begun = pipelines.start(context.account, context.names, values, again=again)
         if context.account.dry:
             return
         if wait:

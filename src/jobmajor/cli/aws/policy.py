@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from jobmajor.cli.aws.options import AccountId, Region, SettingsFile, names_of, tell
+from jobmajor.cli.aws.options import AccountId, Region, names_of, tell
+from jobmajor.cli.options import SettingsFile  # noqa: TC001 - typer reads them
 from sagelocal.show.terminal import dump
 
 Commands = Annotated[

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.aws.options import DryRun, Json, Profile, Region, SettingsFile, session, tell
+from jobmajor.cli.aws.options import DryRun, Profile, Region, session, tell
+from jobmajor.cli.options import Json, SettingsFile  # noqa: TC001 - typer reads them
 from sagelocal.show.terminal import complain, dump, pairs, table
 
 if TYPE_CHECKING:
