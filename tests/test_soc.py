@@ -70,5 +70,5 @@ def test_what_is_no_code_is_refused_by_name(text: str) -> None:
 
 
 def test_a_level_below_the_code_is_refused() -> None:
-    with pytest.raises(InputError, match="stands above the level 'detailed'"):
+    with pytest.raises(InputError, match="is above the level 'detailed'"):
         soc.ancestor("29-0000", "detailed")

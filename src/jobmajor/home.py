@@ -17,12 +17,12 @@ class Workspace:
 
     @property
     def releases(self) -> Path:
-        """O*NET's releases, as they were fetched, each in a folder of its own."""
+        """The fetched releases of O*NET, each in a separate folder."""
         return self.root / "data"
 
     @property
     def buckets(self) -> Path:
-        """What stands for S3: a folder for each bucket."""
+        """The local replacement of S3: a folder for each bucket."""
         return self.root / "s3"
 
     @property
@@ -42,7 +42,7 @@ class Workspace:
 
     @property
     def registry_lock(self) -> Path:
-        """Locked by the only process that may write to the registry."""
+        """The lock of the process that writes to the registry."""
         return self.root / "registry.lock"
 
     @property
@@ -52,10 +52,10 @@ class Workspace:
 
     @property
     def trials_lock(self) -> Path:
-        """Locked by the only process that may search."""
+        """The lock of the process that searches."""
         return self.root / "tune.lock"
 
     @property
     def found_settings(self) -> Path:
-        """Where a search leaves the best settings, unless told otherwise."""
+        """The file to which a search writes the best settings by default."""
         return self.root / "tune.toml"

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
-# `_nrt` off: nothing in a kernel allocates, and counting references to what is there took a third of the time.
+# `_nrt` off: kernels allocate nothing, and reference counting took a third of the time.
 _PLAIN: dict[str, Any] = {"nogil": True, "boundscheck": False, "_nrt": False}
-# Sums and maxima may be taken in any order, and no value is "not a number": only so they are taken many at once.
+# Sums and maxima may be taken in any order, and no value is NaN; otherwise the compiler could not vectorise them.
 _ANY_ORDER = {"contract", "reassoc", "nsz", "nnan"}
 
 

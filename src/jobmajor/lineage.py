@@ -1,7 +1,7 @@
 """Which code made something: the identity that manifests, cache keys and versions carry.
 
-A step's version changes with what the step imports and with nothing else, so a new stylesheet of the page throws away
-no trained model. The imports are read from the sources, and none of them is executed.
+The version of a step changes only with the code that the step imports, so a new style sheet invalidates no trained
+model. The imports are read from the sources; no module is executed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ EVALUATE = "jobmajor.steps:run_evaluate"
 SCORE = "jobmajor.steps:run_score"
 STEPS = {"prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE, "score": SCORE}
 
-# Those whose code decides what a model learns and answers, and those that only one recipe uses.
+# The libraries that decide what a model learns and answers, and those that only one recipe uses.
 _LIBRARIES = ("numba", "numpy", "polars", "python-calamine", "safetensors", "scikit-learn", "scipy")
 _RECIPE_LIBRARIES = {"transformer": ("tokenizers", "torch", "transformers")}
 _PACKAGES = ("jobmajor", "sagelocal")
-# Parsing each source takes some 2 ms, too much for a hundred; a test compares these patterns with the parser's answer.
+# To parse a source takes about 2 ms, too much for a hundred of them; a test compares these patterns with the parser.
 _COMMENT = re.compile(r"#.*")
 _TYPE_ONLY = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t].*\n|\n)+", re.MULTILINE)
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|.+)|import[ \t]+(.+))$", re.MULTILINE)
@@ -94,7 +94,7 @@ def sources(entry: str) -> frozenset[str]:
 
 @cache
 def _root() -> Path:
-    """The folder that both packages lie in."""
+    """Return the folder that contains both packages."""
     return Path(str(resources.files("jobmajor"))).parent
 
 
@@ -110,7 +110,7 @@ def _digest(path: Path) -> str:
 
 @cache
 def _path(module: str) -> str | None:
-    """The source of a module of ours; None for others' modules and for names that are none."""
+    """Return the source of a module of our packages; None for other modules, and for names that are no module."""
     name = module.replace(".", "/")
     if "/" not in name:  # the packages' own `__init__` only forwards names
         return None
@@ -124,7 +124,7 @@ def _packages_above(module: str) -> Iterator[str]:
 
 @cache
 def _imports(path: str) -> frozenset[str]:
-    """Names that may be modules of ours: all that the source imports, but for types alone."""
+    """Return the names in our packages that a source imports, apart from imports for types; some are no modules."""
     text = _TYPE_ONLY.sub("", _COMMENT.sub("", _text(path)))
     found = set[str]()
     for module, names, plain in _IMPORT.findall(text):
@@ -134,7 +134,7 @@ def _imports(path: str) -> frozenset[str]:
 
 
 def _needed(path: str, function: str) -> set[str]:
-    """Names that may be modules of ours: what a function of the source imports, or needs of what its module does."""
+    """Return the names in our packages that one function of a source needs; some are no modules."""
     defined: dict[str, list[ast.stmt]] = {}
     imported: dict[str, set[str]] = {}
     for node in ast.parse(_text(path)).body:
@@ -164,7 +164,7 @@ def _defined(node: ast.stmt) -> list[str]:
 
 
 def _named(node: ast.AST) -> set[str]:
-    """What an import within a function names: the module, and what is taken from it."""
+    """Return the names of an import within a function: the module, and each name that it imports from there."""
     if isinstance(node, ast.Import):
         return {item.name for item in node.names}
     if isinstance(node, ast.ImportFrom) and node.module:
@@ -174,7 +174,7 @@ def _named(node: ast.AST) -> set[str]:
 
 @cache
 def _data_files(path: str) -> frozenset[str]:
-    """Files beside a source that it names between quotes, and those that a template among them names."""
+    """Return the files beside a source that it names between quotes, and those that a template among them names."""
     folder = path.rpartition("/")[0]
     waiting, found = [path], set[str]()
     while waiting:

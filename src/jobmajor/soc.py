@@ -1,7 +1,7 @@
 """The Standard Occupational Classification 2018: what a code is, its level, its name and its parents.
 
-Parents come from the table, never from cutting digits: 15-1200, 31-1100 and 51-5100 are minor groups although
-minor groups usually end in 000. The codes, titles and parents are public facts, written down in `soc_2018.tsv`.
+Parents come from the table, not from cutting digits: 15-1200, 31-1100 and 51-5100 are minor groups, although minor
+groups usually end in 000. The codes, titles and parents are public facts; `soc_2018.tsv` lists them.
 Source: U.S. Bureau of Labor Statistics, 2018 SOC structure (public domain).
 """
 
@@ -95,7 +95,7 @@ def ancestor(code: str, level: Level) -> str:
     """Return the code at `level` that contains `code`, or `code` itself if that is its level.
 
     Raises:
-        InputError: `level` is finer than the code's own, or the code unknown.
+        InputError: `level` is finer than the level of the code, or the code is unknown.
 
     >>> ancestor("15-1252", "minor")
     '15-1200'
@@ -103,7 +103,7 @@ def ancestor(code: str, level: Level) -> str:
     found = parse(code)
     while found.level != level:
         if found.parent is None:
-            raise InputError(f"{code} stands above the level {level!r}: name a code at it or below")
+            raise InputError(f"{code} is above the level {level!r}: name a code of that level or below it")
         found = table()[found.parent]
     return found.code
 

@@ -1,7 +1,7 @@
 """The container commands: each step as folders in, folders out, under SageMaker's container contract.
 
-A step never knows who runs it. It finds what it needs below `/opt/ml`, or below the folder that SAGELOCAL_ML_ROOT
-names where no container and no mount namespace is; it leaves a manifest beside everything that it writes.
+A step does not know who runs it. It finds its inputs below `/opt/ml`; outside of a container or mount namespace, below
+the folder that SAGELOCAL_ML_ROOT names. It writes a manifest into every folder of outputs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from jobmajor import settings, soc
-from jobmajor.batch import parts as batch
+from jobmajor.batch import parts
 from jobmajor.data import examples, onet, prepare
 from jobmajor.errors import Error, Unfinished
 from jobmajor.evaluation import behaviour, document, evaluate, report
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 ROOT_VARIABLE = "SAGELOCAL_ML_ROOT"
 _DATA = "data.parquet"
-_OBJECTIVE = "_tuning_objective_metric"  # a Tuning step's jobs find it among the settings; it isn't one
+_OBJECTIVE = "_tuning_objective_metric"  # a Tuning step adds it to the hyperparameters; it is no setting
 _REASON_CHARACTERS = 1024  # what the service keeps of a failure's reason
 _log = logging.getLogger(__name__)
 
@@ -52,15 +52,15 @@ def run_prepare(root: Path, how: settings.Split) -> None:
     found = onet.read(folder)
     source = {"release": found.release, "edition": found.edition, "digest": manifest.hash_folder(folder)}
     lineage = {"settings": asdict(how), "source": source, "code_version": code_version(PREPARE)}
-    parts = prepare.with_phrases(prepare.split(examples.build(found), how), examples.phrases(found))
-    rows = {name: len(part) for name, part in parts.items()}
+    splits = prepare.with_phrases(prepare.split(examples.build(found), how), examples.phrases(found))
+    rows = {name: len(table) for name, table in splits.items()}
     _log.info("prepared %s of release %s", rows, found.release)
-    for name, part in parts.items():
+    for name, table in splits.items():
         target = _new(output / name)
-        part.write_parquet(target / _DATA, compression="zstd", statistics=False)
+        table.write_parquet(target / _DATA, compression="zstd", statistics=False)
         manifest.write(target, rows=rows, **lineage)
     target = _new(output / "baseline")
-    _write_json(target / "baseline.json", prepare.baseline(prepare.titles(parts["train"])))
+    _write_json(target / "baseline.json", prepare.baseline(prepare.titles(splits["train"])))
     manifest.write(target, rows={"baseline": rows["train"]}, **lineage)
 
 
@@ -83,7 +83,7 @@ def run_train(root: Path) -> int:
         _log.info("%s=%.6f", figure, value)
     lineage = {"settings": {"recipe": name, **asdict(how)}, "source": {"data": origin.digest, **origin.source}}
     model.save(root / "model", rows=dict(origin.rows), code_version=code_version(TRAIN, name), **lineage)
-    for kept in (root / requests.CHECKPOINTS).glob("*"):  # what they were kept for has come to its end
+    for kept in (root / requests.CHECKPOINTS).glob("*"):  # the training is finished and needs them no more
         shutil.rmtree(kept, ignore_errors=True)
     _log.info("train_seconds=%.3f", time.monotonic() - begun)
     return 0
@@ -108,7 +108,7 @@ def _fitted(
     if (base / manifest.NAME).is_file():
         manifest.verify(base)
     used = replace(how, checkpoint=str(base)) if base.is_dir() else how
-    # The model names the checkpoint as its user did: where a job found it differs from job to job.
+    # The model names the checkpoint as its user did: the folder where a job finds it differs from job to job.
     named = {**about, "settings": asdict(how)}
     return thresholds.fit(*tables, used, named, checkpoints=root / requests.CHECKPOINTS)
 
@@ -129,7 +129,7 @@ def _validated(model: Classifier, validation: pl.DataFrame) -> dict[str, float]:
 def run_evaluate(root: Path, seed: int) -> None:
     """Evaluate `processing/{model,test,champion}` into `processing/output/{evaluation,prediction_baseline}`.
 
-    This is the one place that looks at the test.
+    No other code reads the test.
     """
     inputs, output = root / "processing", root / "processing" / "output"
     origin, test = _read(inputs / "test")
@@ -161,8 +161,8 @@ def run_score(root: Path, level: str, workers: int | None) -> None:
     inputs, target = root / "processing", _new(root / "processing" / "output" / "scored")
     with tempfile.TemporaryDirectory() as folder:
         artifact.unpack(inputs / "model" / artifact.MODEL, Path(folder))
-        work = batch.Work(inputs / "parts", target, Path(folder), soc.parse_level(level))
-        _log.info("scored_rows=%d", sum(batch.score(work, workers).values()))
+        work = parts.Work(inputs / "parts", target, Path(folder), soc.parse_level(level))
+        _log.info("scored_rows=%d", sum(parts.score(work, workers).values()))
 
 
 def _publish_evaluation(target: Path, evaluation: Mapping[str, Any], origin: manifest.Manifest) -> None:
@@ -185,9 +185,9 @@ def _model(archive: Path) -> tuple[Classifier, manifest.Manifest]:
 
 
 def _compared(folder: Path, test: pl.DataFrame, candidate: tuple[Classifier, Any], seed: int) -> dict[str, Any] | None:
-    """Compare the candidate with the champion on the same rows; return None where there is no champion yet.
+    """Compare the candidate with the champion on the same rows; return None if there is no champion yet.
 
-    A champion that learned from another release or split may know these very rows, so its figure would flatter it.
+    A champion that was trained on another release or split may know these rows, so its figure would be too high.
     """
     if not (folder / artifact.MODEL).is_file():
         return None
@@ -225,7 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluating.add_argument("--seed", type=int, default=settings.Split().seed)
     scoring = commands.add_parser("score", help="a model and tables of titles into the same tables with codes")
     scoring.add_argument("--level", choices=soc.LEVELS, default=soc.LEVELS[0])
-    scoring.add_argument("--workers", type=int, help="threads that score; one for each processor where it is left out")
+    scoring.add_argument("--workers", type=int, help="threads that score; by default one for each processor")
     return parser
 
 
@@ -245,7 +245,7 @@ def _run(arguments: argparse.Namespace, root: Path) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     """Run one step and return its exit status: 0, 75 for a training to be started again, 1 for any other fault.
 
-    After a fault, the reason was left where the service looks for it.
+    After a fault, the reason is in the file where the service looks for it.
     """
     arguments = _parser().parse_args(words)
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s: %(message)s")

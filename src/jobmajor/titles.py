@@ -18,7 +18,7 @@ _SPELLED_OUT = (
 )
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _RANK = re.compile(r"^(?:(?:senior|junior) )+(?=\S)|(?<=\S)(?: (?:senior|junior|i{1,3}|iv|v|[1-5]))+$")
-# Each stands for one word wherever it occurs; "tech", "admin" and "acct" don't, so they stay as they are.
+# Each means one word wherever it occurs; "tech", "admin" and "acct" have several meanings, so they stay as they are.
 _ABBREVIATIONS = """
     sr=senior snr=senior jr=junior asst=assistant coord=coordinator cust=customer dept=department dir=director
     elec=electrical eng=engineer engr=engineer equip=equipment exec=executive govt=government hosp=hospital
@@ -27,7 +27,7 @@ _ABBREVIATIONS = """
     rep=representative spec=specialist supt=superintendent supv=supervisor svc=service svcs=services sw=software
     sys=systems transp=transportation univ=university whse=warehouse wkr=worker
 """
-# Whoever does the work, it is the same work: each form for a woman is read as the one that O*NET has more titles of.
+# Forms for women and men name one occupation: each is replaced by the form that is more frequent in O*NET.
 _FORMS = """
     actress=actor actresses=actors authoress=author aviatrix=aviator barmaid=barman busgirl=busboy chairlady=chairman
     comedienne=comedian conductress=conductor cowgirl=cowboy danseuse=dancer deaconess=deacon directress=director
@@ -37,15 +37,15 @@ _FORMS = """
     seamster=seamstress stewardess=steward stewardesses=stewards usherette=usher waitperson=waiter waitress=waiter
     waitresses=waiters
 """
-WORDS = dict(pair.split("=") for pair in (_ABBREVIATIONS + _FORMS).split())  # each read as the other
-TITLES = {"fireman": "firefighter"}  # whole ones; in "locomotive fireman" it is another occupation
+WORDS = dict(pair.split("=") for pair in (_ABBREVIATIONS + _FORMS).split())  # each word and its replacement
+TITLES = {"fireman": "firefighter"}  # whole titles only: a "locomotive fireman" is another occupation
 _ONE_PERSON = re.compile(r"(?:wo)*(?:woman|person)$")
 _PEOPLE = re.compile(r"(?:wo)*(?:women|persons|people)$")
-_SEVERAL = frozenset({"persons", "people"})  # "service people" is no "service men": as whole words they stay
+_SEVERAL = frozenset({"persons", "people"})  # stay as they are if they are whole words, as in "service people"
 
 
 def _folded(title: str) -> str:
-    """Compatibility caseless form (Unicode 3.13, D146), with marks and invisible characters left out."""
+    """Return the compatibility caseless form (Unicode 3.13, D146) without marks and invisible characters."""
     for _ in range(2):
         title = unicodedata.normalize("NFKD", title).casefold()
     decomposed = unicodedata.normalize("NFKD", title)
@@ -55,9 +55,8 @@ def _folded(title: str) -> str:
 def normalise(title: str) -> str:
     """Return the title in lower case, without accents, as words between single spaces; empty if it holds no word.
 
-    "&" becomes "and", apostrophes join what they stood in, common abbreviations are written out, "c++", "c#" and
-    ".net" become words, and a woman's, a man's and a person's form of a word become one. Cleaning twice changes
-    nothing.
+    "&" becomes "and", apostrophes disappear, common abbreviations are written out, "c++", "c#" and ".net" become words,
+    and the forms of a word for a woman, a man and a person become one. To clean a title twice changes nothing.
 
     >>> normalise("  Sr. R&D Engineer – C++ ")
     'senior r and d engineer cplusplus'
@@ -71,7 +70,7 @@ def normalise(title: str) -> str:
 
 
 def _form(word: str) -> str:
-    """The word as it ends for a man, whom most of O*NET's titles name: "saleswoman" and "salesperson" are one."""
+    """Return a word with the ending for a man, the most frequent one in O*NET; "salesperson" becomes "salesman"."""
     if word.endswith(("woman", "person")):
         return _ONE_PERSON.sub("man", word)
     if word.endswith(("women", "persons", "people")) and word not in _SEVERAL:
@@ -94,8 +93,8 @@ def without_rank(text: str) -> str:
 def family_key(title: str) -> str:
     """Return the set of a title's words as sorted text: titles that share it belong to one family.
 
-    Frozen: it decides which titles are in the test, so it must not change with `normalise`. A title without any letter
-    or digit is a family of its own.
+    It is frozen: it decides which titles are in the test, so it must not change when `normalise` does. A title without
+    any letter or digit is a separate family.
 
     >>> family_key("Nurse, Registered") == family_key("registered NURSE")
     True

@@ -436,7 +436,7 @@ def test_column_of_numbers_is_refused_as_titles(classifier: Classifier, tmp_path
         ("no.csv", "out.csv", "no.csv is not there: expected a file, a folder, or a pattern"),
         ("*.tsv", "out", "has no file of titles"),
         ("in.csv", "in.csv", "would be written over what is read"),
-        ("", "out", "stands in .*, which is read"),
+        ("", "out", "is in .*, the input"),
         ("*.csv", "in.csv", "in.csv is a file: name a folder"),
         ("in.csv", "out.doc", "found the ending '.doc'"),
     ],

@@ -511,5 +511,5 @@ def test_proxy_may_be_named_without_its_scheme(monkeypatch: pytest.MonkeyPatch) 
 def test_workspace_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
 
-    with pytest.raises(DataError, match="expected a place to write"):
+    with pytest.raises(DataError, match="expected a folder to write to"):
         download.pull("29.0", tmp_path / "home")

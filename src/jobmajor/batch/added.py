@@ -33,7 +33,7 @@ _WORD = 8  # bytes; records are copied by words
 
 @dataclass(frozen=True)
 class Added:
-    """What is added to each row.
+    """The columns that are added to each row.
 
     Attributes:
         levels: The levels of the codes.
@@ -100,7 +100,7 @@ class Added:
                 yield from self._judged(level, before)
 
     def _judged(self, level: int, before: str) -> Iterator[Part]:
-        """Yield what is said once for a level, and with a single level what is said once for a row."""
+        """Yield the columns that a level has once, and with a single level those that a row has once."""
         if self._is_single:
             yield self._text("level", self.levels), _zeros
         yield self._column(f"{before}abstain", "truth"), partial(_abstains, level=level)

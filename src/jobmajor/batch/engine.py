@@ -76,9 +76,7 @@ class Engine:
         self.tally = Tally()
 
     def __enter__(self) -> Engine:
-        self._limits = threadpool_limits(
-            1
-        )  # our threads use every processor; more threads inside a product would slow them
+        self._limits = threadpool_limits(1)  # our threads use every processor; more threads would only slow them
         return self
 
     def __exit__(
@@ -89,7 +87,7 @@ class Engine:
 
     @property
     def block_rows(self) -> int:
-        """The most rows that a block should have; fewer where an answer is large."""
+        """Return how many rows a block should have at most; fewer if answers are large."""
         return min(_BLOCK_ROWS, max(_FEWEST_ROWS, _BLOCK_BYTES // self._added.record.itemsize))
 
     def answers(self, block: Block) -> Answers:

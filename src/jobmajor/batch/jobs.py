@@ -49,7 +49,7 @@ def jobs(source: Path, output: Path) -> tuple[Job, ...]:
         if output.is_file():
             raise InputError(f"{output} is a file: name a folder for the {len(found)} files of {source}")
         if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
-            raise InputError(f"{output} stands in {source}, which is read: name a folder elsewhere")
+            raise InputError(f"{output} is in {source}, the input: name a folder elsewhere")
     if not found:
         raise InputError(f"{source} has no file of titles: expected {formats.EXPECTED}")
     inputs = {job.source.resolve() for job in found}

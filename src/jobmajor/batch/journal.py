@@ -1,7 +1,7 @@
 """Answers on disk while a file is being coded: titles that were scored before a kill are not scored again.
 
-Stored answers are found by what they answer: the titles, the model, the options and the code. So no file says how far
-a run came, which could be wrong, and a changed input, model or version of the code finds nothing and scores anew.
+The name of each file is a hash of the titles, the model, the options and the code. So the journal needs no record of a
+run's progress, which could be wrong. A changed input, model or version of the code finds no stored answers.
 """
 
 from __future__ import annotations

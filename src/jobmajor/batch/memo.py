@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Words = NDArray[np.uint64]
 
 _MAX_LOAD = 0.85  # share of used slots; above it, the search for a title that is absent gets slow
-_MOST_SLOTS = 2_400_000  # 115 MB of answers at all four levels: two million titles, of shorter answers no more
+_MOST_SLOTS = 2_400_000  # two million titles, in 115 MB for answers at all four levels; not more for shorter answers
 _KEY_WORDS, _WORD_BYTES = 2, 8
 
 
@@ -57,7 +57,7 @@ class Memo:
 
     @property
     def size_bytes(self) -> int:
-        """The size of its table."""
+        """Return the size of the memo's table."""
         return self._table.nbytes
 
     def match(self, titles: Packed) -> Match:

@@ -67,7 +67,7 @@ def classify(
     mine = overrides.read(overrides_file) if overrides_file else None
     if source is not None:
         from jobmajor.batch.files import FileOptions
-        from jobmajor.cli import classify_files as bulk
+        from jobmajor.cli import classify_files
 
         if titles:
             raise InputError("titles and --input were given: name either (a pattern for --input goes between quotes)")
@@ -81,9 +81,9 @@ def classify(
             exact=exact,
             prefix=prefix or "",
             safe_cells=safe_cells,
-            on_progress=bulk.tell if sys.stderr.isatty() else None,
+            on_progress=classify_files.tell if sys.stderr.isatty() else None,
         )
-        bulk.classify(source, output, options, model, workspace(home), as_json=as_json)
+        classify_files.classify(source, output, options, model, workspace(home), as_json=as_json)
         return
     of_files = {"--column": column, "--output": output, "--prefix": prefix, "--safe-cells": safe_cells or None}
     for name, value in of_files.items():

@@ -1,4 +1,4 @@
-"""A release's folder in the workspace: fetched once, published whole, verified at every later use."""
+"""A release's folder in the workspace: fetched once, published in one step, verified at every later use."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def cached(release: str, home: Path, edition: Edition = "workbook") -> Path | No
 
 
 def _unpack(path: Path, names: tuple[str, ...], folder: Path) -> None:
-    """Take the named files out of the text edition's zip; whatever else it holds is left in it."""
+    """Extract the named files from the text edition's zip, and no others."""
     with archive.opened(path, _TEXT_LIMITS, expected="the text edition's zip") as source:
         entries = {name.rpartition("/")[2]: name for name in source.namelist()}
         for name in names:
@@ -76,7 +76,7 @@ def _source(release: Release, edition: Edition, items: tuple[transfer.Item, ...]
 
 def _publish(release: Release, edition: Edition, parts: dict[transfer.Item, Path], folder: Path) -> None:
     """Publish the partial files as the release's folder, in one step."""
-    if folder.exists():  # it failed its check, or there would be nothing to publish
+    if folder.exists():  # it failed its check; otherwise nothing would be published
         shutil.rmtree(folder)
     with publish.new_folder(folder) as staging:
         for item, part in parts.items():
@@ -98,8 +98,8 @@ def pull(
 ) -> Path:
     """Return the release's verified folder in the workspace; fetch it if it isn't there.
 
-    A fetch that broke off goes on where it stopped. What a server gives for an unpinned file is
-    taken as it is, and its checksum recorded in the folder's manifest.
+    An interrupted fetch continues where it stopped. A file whose checksum isn't pinned is accepted as the server sends
+    it, and the folder's manifest records its checksum.
 
     Raises:
         DataError: There is no such release, it can't be fetched whole and unchanged, or the workspace
@@ -124,12 +124,12 @@ def pull(
             shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         do = "give access, free some space or name another --home"
-        raise DataError(error.filename or home, str(error.strerror or error), "a place to write", do) from error
+        raise DataError(error.filename or home, str(error.strerror or error), "a folder to write to", do) from error
     return folder
 
 
 def _publish_or_forget(release: Release, edition: Edition, parts: dict[transfer.Item, Path], folder: Path) -> None:
-    """Partial files that are not what they should be would be taken for whole at every later try."""
+    """Publish the partial files, or remove them if they are wrong: later tries would take them for complete."""
     try:
         _publish(release, edition, parts, folder)
     except DataError:

@@ -1,7 +1,7 @@
 """Make examples of O*NET's rows: every form in which a row writes its title, with all codes of that title.
 
-An occupation's title gets the code of its own row, never that of another table's row: joining the two tables by
-row number, as was done elsewhere, gives 525 of 526 occupation titles a wrong code.
+An occupation's title gets the code in its row, never a code from another table. The tutorial joins two tables by row
+number, which gives 525 of 526 occupation titles a wrong code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jobmajor.data.onet import Tables
 
 COUNTED = "alternate"  # the source whose rows the headline metrics count; all others are derived or added
-DESCRIPTION = "description"  # the source of phrases: words to learn from, and no title that anybody has
+DESCRIPTION = "description"  # the source of phrases: training texts that are no titles
 _PARENTHESISED = re.compile(r"^(?P<outer>.*?\S)\s*\((?P<inner>.+)\)\s*$")
 _EXCEPT = re.compile(r",? except\b.*$", re.IGNORECASE)
 _LIST = re.compile(r",\s*(?:and|or)\s+|,\s*|\s+(?:and|or)\s+|/")
@@ -71,12 +71,12 @@ def _is_plural(noun: str) -> bool:
 
 
 def occupation_forms(title: str) -> tuple[tuple[str, str], ...]:
-    """Return what people could type of an official title, each form with its source.
+    """Return the forms of an official title that people could type, each with its source.
 
-    Nothing for "…, All Other": nobody calls themselves so, and the rest of such a title names other occupations.
-    Exceptions are cut off. A list is taken apart only where each member is a plural noun ("Coaches and Scouts"
-    gives a coach and a scout, "Landscaping and Groundskeeping Workers" stays whole), and a member of one word
-    takes the first one's modifiers.
+    A title with "…, All Other" has none: nobody calls themselves so, and the rest of it names other occupations.
+    Exceptions are cut off. A list is split only if each member is a plural noun: "Coaches and Scouts" gives a coach and
+    a scout; "Landscaping and Groundskeeping Workers" stays whole. A member of one word gets the modifiers of the first
+    member.
 
     >>> [form for form, _ in occupation_forms("Loan Interviewers and Clerks, Except Mortgage")]
     ['Loan Interviewers and Clerks', 'Loan Interviewers', 'Loan Clerks', 'Loan Interviewer', 'Loan Clerk']
@@ -95,7 +95,7 @@ def occupation_forms(title: str) -> tuple[tuple[str, str], ...]:
 
 
 def _members(title: str) -> list[str]:
-    """The members of the list that a title's head may be; the title's head alone where it is none."""
+    """Return the members of the list in a title's head; the head alone if it is no list."""
     first, *rest = _LIST.split(title.partition(" of ")[0])
     modifiers = first.split()[:-1]
     return [first, *(" ".join([*modifiers, member]) if " " not in member else member for member in rest)]
@@ -116,7 +116,7 @@ def _reported_forms(title: str) -> Iterator[tuple[str, str]]:
 
 
 def _origins(tables: Tables) -> Iterator[tuple[str, Iterable[tuple[str, str]]]]:
-    """Every row of every table: its O*NET code, and its forms each with its source."""
+    """Yield for every row of every table its O*NET code, and its forms, each with its source."""
     for onet_code, title, short in tables.titles.select("onet_code", "title", "short_title").iter_rows():
         yield onet_code, _alternate_forms(title, short)
     for onet_code, title in tables.occupations.select("onet_code", "title").iter_rows():
@@ -130,7 +130,7 @@ def build(tables: Tables) -> pl.DataFrame:
 
     Returns:
         Columns `title` (as written), `text` (normalised, never empty), `code` (detailed SOC code of its row),
-        `onet_code`, `source` and `row` (the forms of one O*NET row share it). What two rows both say stands twice.
+        `onet_code`, `source` and `row` (shared by the forms of one O*NET row). Two rows may give equal examples.
 
     Raises:
         DataError: No row has a title.
@@ -148,9 +148,9 @@ def build(tables: Tables) -> pl.DataFrame:
 
 
 def phrases(tables: Tables) -> pl.DataFrame:
-    """Return what occupations' descriptions are made of: the runs of words between commas, "and", "of" and the like.
+    """Return the phrases of the occupations' descriptions: the words between commas, "and", "of" and the like.
 
-    They name what people of an occupation work with, which their titles may not.
+    They name what people in an occupation work with; titles may not.
 
     Returns:
         Columns as `build` has them, without `row`; each phrase of a row once.

@@ -26,7 +26,7 @@ _SEEN_NAMES = 6  # how many of a wrong folder's names an error lists
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A folder whose tables can be read; `reported` is None where there is no such file.
+    """A folder whose tables can be read; `reported` is None if there is no such file.
 
     `release` is a version such as "28.1", "starter", or "unknown".
     """
@@ -73,7 +73,7 @@ def _first_line(path: Path) -> str:
 
 
 def _recorded(folder: Path) -> str | None:
-    """The release that the folder's manifest names, after the folder was found to be as recorded."""
+    """Return the release that the folder's manifest names, after a check of the folder against it."""
     if not (folder / manifest.NAME).is_file():
         return None
     release = manifest.verify(folder).source.get("release")

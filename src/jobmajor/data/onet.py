@@ -1,7 +1,7 @@
-"""The tables of a data folder, every row checked.
+"""Read the tables of a data folder, and check every row.
 
-A row is refused by its number rather than repaired: a title under a wrong code would teach the
-model something false, and nothing later could notice.
+A wrong row is an error that names the row; it is not repaired. A title under a wrong code would teach the model
+something false, and nothing could detect that later.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 _CODE = re.compile(r"([0-9]{2}-[0-9]{4})\.[0-9]{2}")
 _NOTHING = ("", "n/a")  # an empty cell of the workbook, and how the text edition writes it
-_A_FEW = 4  # that many codes outside SOC 2018 are slips; more are another taxonomy
+_A_FEW = 4  # up to as many codes outside SOC 2018 are typing errors; more are another taxonomy
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a release says, rows in the order of its files.
+    """The tables of a release, with the rows in the order of its files.
 
     Attributes:
         release: A version such as "28.1", "starter", or "unknown".
@@ -49,9 +49,9 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """`header` as in the file, `name` in our frame.
+    """A column: `header` is its name in the file, `name` that in our frame.
 
-    Cells may be empty where it is `sparse`; the whole column may be missing where it is `optional`.
+    Cells of a `sparse` column may be empty; an `optional` column may be missing.
     """
 
     header: str
@@ -68,7 +68,7 @@ def _raw_rows(path: Path) -> Iterator[tuple[int, Sequence[object]]]:
 
 
 def _positions(path: Path, header: Sequence[object], columns: Sequence[_Column]) -> list[int | None]:
-    """Return where each column stands in the file; None for an optional one that isn't there."""
+    """Return the index of each column in the file; None for an optional column that isn't there."""
     names = [cell.strip() if isinstance(cell, str) else cell for cell in header]
     found = ", ".join(repr(name) for name in names if name not in _NOTHING)[:300]
     for column in columns:
@@ -97,7 +97,7 @@ def _texts(path: Path, column: _Column, rows: Sequence[int], cells: Sequence[obj
 
 
 def _check_codes(path: Path, first_rows: Mapping[str | None, int]) -> None:
-    """Refuse codes that are none of SOC 2018's; each is given with the first row that has it."""
+    """Raise DataError for codes that are not in SOC 2018; each comes with the first row that has it."""
     valid, strange = detailed_codes(), []
     for code, row in first_rows.items():
         match = _CODE.fullmatch(code or "")
@@ -145,9 +145,8 @@ def read(folder: Path) -> Tables:
 
     Raises:
         InputError: There is no such folder.
-        DataError: A file is missing, of another kind, damaged or beyond bounds, lacks a column or a
-            sheet, is of the O*NET-SOC 2010 taxonomy, or has a row that can't be used; names file,
-            row and value.
+        DataError: A file is missing, of another kind, damaged or too large, lacks a column or a sheet, is of the
+            O*NET-SOC 2010 taxonomy, or has a row that can't be used; names file, row and value.
         ArtifactError: The folder has a manifest and is not as recorded there.
     """
     layout = folders.describe(folder)

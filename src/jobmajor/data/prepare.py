@@ -1,8 +1,7 @@
 """Split the examples into train, validation and test, so that no form of a title is in two of them.
 
-Splitting by distinct text alone leaves another form of the same row (its short or parenthesised form) in training
-for one test row in twenty. Here all forms of a row, and all titles of the same set of words, are one family, and
-a family goes to one split as a whole.
+With a split by distinct text alone, one test row in twenty has another form, short or parenthesised, in training. Here
+all forms of a row, and all titles with one set of words, are a family, and a family goes to one split as a whole.
 """
 
 from __future__ import annotations
@@ -46,9 +45,9 @@ def families(examples: pl.DataFrame) -> pl.DataFrame:
 
 
 def settle(examples: pl.DataFrame) -> pl.DataFrame:
-    """The examples without derived forms that repeat what their code's own rows say, in an order of their content.
+    """Drop derived forms that repeat a counted row of their code, and sort the examples by content.
 
-    Every row of the release itself stays, even if two say the same: the headline metrics count rows.
+    Every counted row of the release stays, even if two are equal: the headline metrics count rows.
     """
     statement = ["text", "code"]
     order = ["onet_code", "source", "text", "title"]
@@ -61,9 +60,9 @@ def settle(examples: pl.DataFrame) -> pl.DataFrame:
 def assign(examples: pl.DataFrame, how: Split) -> pl.DataFrame:
     """Return the examples with `split`, drawn for whole families, with equal shares within each major group.
 
-    A family belongs to the major group that most of its rows have. Within a group, families are put in the order of
-    sha256(seed, key), which neither row order nor any library's generator can change, and cut where the counted rows
-    reach the shares. A group without a counted row goes to training.
+    A family belongs to the major group that most of its rows have. Within a group, families are sorted by
+    sha256(seed, key), which depends neither on the order of rows nor on a library's generator, and are cut where the
+    counted rows reach the shares. A group without a counted row goes to training.
     """
     major = pl.col("code").str.head(2)
     by_family = (
@@ -101,7 +100,7 @@ def split(examples: pl.DataFrame, how: Split) -> Mapping[str, pl.DataFrame]:
     Raises:
         DataError: A split would be empty.
     """
-    settled = settle(with_codes(families(examples)))  # codes first: a repetition that goes was listed all the same
+    settled = settle(with_codes(families(examples)))  # codes first: a dropped repetition lists its code, too
     drawn = assign(settled, how)
     parts = _without_echoes({name: drawn.filter(pl.col("split") == name) for name in SPLITS})
     for name, part in parts.items():
@@ -116,10 +115,10 @@ def split(examples: pl.DataFrame, how: Split) -> Mapping[str, pl.DataFrame]:
 
 
 def _without_echoes(parts: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """The splits without what a stricter one says already in other words, which the normaliser makes equal.
+    """Drop the rows of training, and of validation, whose normalised title is in a stricter split.
 
-    The family key is frozen and the normaliser is not, so "Sr. Buyer" and "Senior Buyer" may be two families; only
-    the looser split gives way, so the test stays as the families say.
+    The family key is frozen and the normaliser is not, so "Sr. Buyer" and "Senior Buyer" may be two families. The test
+    keeps all its rows; only the looser splits lose some.
     """
     test = parts["test"]
     validation = parts["validation"].join(test, on="text", how="anti", maintain_order="left")
@@ -130,10 +129,10 @@ def _without_echoes(parts: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame
 
 
 def with_phrases(parts: Mapping[str, pl.DataFrame], phrases: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """The splits with phrases of descriptions (`examples.phrases`) added to training: words, and no titles.
+    """Add phrases of descriptions (`examples.phrases`) to training.
 
-    A phrase that has the words of a title that is held out tells its code, and one that is a title of training
-    already says nothing new: both are left out.
+    Two kinds of phrases are left out: one with the words of a held-out title would reveal its code, and one that is
+    already a training title adds nothing.
     """
     titles = pl.concat([part.select("title", "text") for part in parts.values()])
     words = titles["title"].map_elements(family_key, return_dtype=pl.String).unique()

@@ -1,9 +1,8 @@
 """The O*NET releases that this project can fetch: their files, columns, addresses and checksums.
 
-Only releases on SOC 2018 stand here, 25.1 and later: up to 25.0 the codes are of the O*NET-SOC 2010
-taxonomy, and mixing the two would mislabel titles without any error. O*NET publishes no checksums,
-so those here are of the files as we saw them; None is a file that nobody has pinned yet, and its
-manifest records what was seen.
+The table has only releases on SOC 2018, which are 25.1 and later. Up to 25.0, codes are of the O*NET-SOC 2010 taxonomy,
+and mixing the two would mislabel titles without any error. O*NET publishes no checksums, so the checksums here are of
+the files as we downloaded them. A file with None is not pinned yet; its folder's manifest records its checksum.
 Sources: https://www.onetcenter.org/database.html and https://www.onetcenter.org/db_releases.html.
 """
 
@@ -35,7 +34,7 @@ TITLE_COLUMNS: Mapping[str, str] = {
 }
 SUFFIXES: Mapping[str, Edition] = {".xlsx": "workbook", ".txt": "text"}
 
-# sha256 → release, for files that carry no release number in themselves.
+# sha256 → release, for files that do not contain their release number.
 PINNED: Mapping[str, tuple[str, str]] = {
     "bc4e716f0b535284d49cd33e6d359e465bccf91bc72fe784ae854067a9791566": (
         "28.1",
@@ -59,7 +58,7 @@ PINNED: Mapping[str, tuple[str, str]] = {
     ),
 }
 
-# Release → the month it was published (None: not known for sure), oldest first.
+# Release → the month of its publication (None: not certain), oldest first.
 _PUBLISHED: Mapping[str, str | None] = {
     "25.1": "2020-11",
     "25.2": "2021-02",
@@ -92,7 +91,7 @@ _PUBLISHED: Mapping[str, str | None] = {
 class Remote:
     """One file to fetch.
 
-    `path` stands below a release's base address, spaces encoded; `sha256` is None while unpinned.
+    `path` is relative to the base address, with spaces encoded; `sha256` is None if it isn't pinned.
     """
 
     name: str
@@ -124,7 +123,7 @@ class Release:
 
     def _pin(self, name: str) -> str | None:
         wanted = (self.version, name)
-        return next((digest for digest, known in PINNED.items() if known == wanted), None)
+        return next((digest for digest, file in PINNED.items() if file == wanted), None)
 
 
 def number(version: str) -> tuple[int, int]:

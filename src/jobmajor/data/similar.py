@@ -1,7 +1,6 @@
 """Find titles that resemble another, with their codes, among the starter titles that the package carries.
 
-A model keeps only hashes of the titles that it learned from, so these are the ones that can be shown. They change no
-answer.
+A model keeps only hashes of its training titles, so it can't show those. Similar titles change no answer.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _LEAST = 0.2  # alike; less is one common word
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """A title as it is written, its detailed codes ascending, and how much it is like the one asked for, 0 to 1."""
+    """A title as written, its detailed codes ascending, and its similarity to the title asked for, 0 to 1."""
 
     title: str
     codes: tuple[str, ...]
@@ -35,10 +34,10 @@ class Similar:
 
 
 class Titles:
-    """Titles that can be looked up by their words; a word counts the more, the fewer titles have it."""
+    """An index of titles by their words; a word weighs more if fewer titles have it."""
 
     def __init__(self, codes: Mapping[str, Iterable[str]]) -> None:
-        """`codes` are those of each title, as it is written."""
+        """Index titles; `codes` holds the codes of each title as written."""
         self._titles = [(title, tuple(sorted(set(found)))) for title, found in codes.items()]
         self._words = [frozenset(normalise(title).split()) for title, _ in self._titles]
         self._titles_with: defaultdict[str, list[int]] = defaultdict(list)
@@ -48,10 +47,10 @@ class Titles:
         self._vocabulary = sorted(self._titles_with)
 
     def find(self, title: str, k: int = 5) -> list[Similar]:
-        """Return the k most similar titles, best first and equal ones by their letters.
+        """Return the k most similar titles, best first, equal ones in alphabetical order.
 
-        How much two titles are alike is the weight of the words that both have, as a share of the weight of all their
-        words. The last word may be half typed: it counts for each word that it begins.
+        The similarity of two titles is the weight of the words that both have, as a share of the weight of all their
+        words. The last word may be incomplete: it matches each word that begins with it.
         """
         asked = [self._meant(word, is_last=is_last) for word, is_last in _each(normalise(title).split())]
         shared: defaultdict[int, float] = defaultdict(float)
@@ -70,7 +69,7 @@ class Titles:
         return list(takewhile(lambda each: each.startswith(word), self._vocabulary[first:])) or [word]
 
     def _best(self, words: Iterable[str]) -> dict[int, float]:
-        """The titles that have one of the words, each with the weight of the heaviest that it has."""
+        """Return the titles with one of the words, each with the largest weight of those that it has."""
         found: dict[int, float] = {}
         for word in sorted(words, key=self._weight):
             found |= dict.fromkeys(self._titles_with.get(word, ()), self._weight(word))
@@ -84,7 +83,7 @@ class Titles:
 
 
 def _each(words: list[str]) -> list[tuple[str, bool]]:
-    """Each distinct word, and whether it is the last one."""
+    """Return each distinct word, and whether it is the last one."""
     return [(word, word == words[-1]) for word in dict.fromkeys(words)]
 
 

@@ -1,8 +1,7 @@
-"""Fetch one file over a connection that may break: resumed, tried again, bounded, and checked.
+"""Fetch one file over a connection that may break: resumed, retried, bounded, and checked.
 
-What arrives is written to a partial file beside nothing that anybody reads; the caller publishes
-it. A network that wants a sign-in answers every address with a page, so a page is told apart before
-its bytes count as data.
+The bytes go to a partial file, which only the caller publishes. A network that requires a sign-in answers every request
+with a web page, so a page is refused before its bytes count as data.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _CHUNK_BYTES = 2**16
-_PASSING = (408, 425, 429, 500, 502, 503, 504)  # a later try may do better
+_PASSING = (408, 425, 429, 500, 502, 503, 504)  # a later try may succeed
 _LONGEST_WAIT_S = 30.0
 _BY_HAND = "fetch it with a browser and name its folder with --data"
 
@@ -39,9 +38,9 @@ _BY_HAND = "fetch it with a browser and name its folder with --data"
 class TransferOptions:
     """The options of a download.
 
-    `base` is the address that all releases stand below, O*NET's or a mirror's. `total_s` bounds one file's
-    transfer, `max_bytes` its size; `wait_s` is the pause before the second try, doubled before each
-    further one.
+    `base` is the base address of all releases, O*NET's or a mirror's. `total_s` limits the time of one file's
+    transfer, and `max_bytes` its size. `wait_s` is the pause before the second try; it doubles before each further
+    one.
     """
 
     base: str = releases.BASE
@@ -55,7 +54,7 @@ class TransferOptions:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A file to fetch: its name for people, its address, and its sha256 or None while unpinned."""
+    """A file to fetch: its name in messages, its address, and its sha256, None if that isn't pinned."""
 
     name: str
     address: str
@@ -63,7 +62,7 @@ class Item:
 
 
 class _PassingError(Exception):
-    """A fault that a later try may not meet."""
+    """A fault that may be gone at a later try."""
 
 
 def _validator(part: Path) -> Path:
@@ -71,13 +70,13 @@ def _validator(part: Path) -> Path:
 
 
 def forget(part: Path) -> None:
-    """Remove a partial file and what was noted about it."""
+    """Remove a partial file and its validator."""
     part.unlink(missing_ok=True)
     _validator(part).unlink(missing_ok=True)
 
 
 def _headers(item: Item, part: Path) -> dict[str, str]:
-    """Ask for the rest only if it can be told that the rest belongs to what is there."""
+    """Return the request's headers; they ask for the rest of a file only if a check can tell that the rest fits."""
     headers = {"User-Agent": "jobmajor", "Accept-Encoding": "identity"}
     offset = part.stat().st_size if part.is_file() else 0
     note = _validator(part)
@@ -91,7 +90,7 @@ def _headers(item: Item, part: Path) -> dict[str, str]:
 
 def _note_validator(response: BaseHTTPResponse, part: Path) -> None:
     tag = response.headers.get("ETag", "")
-    if tag.startswith("W/"):  # a weak tag may not stand in If-Range
+    if tag.startswith("W/"):  # If-Range must not name a weak tag
         tag = ""
     _validator(part).write_text(tag or response.headers.get("Last-Modified", ""), "utf-8")
 
@@ -115,7 +114,7 @@ def _other(item: Item, kind: str) -> DataError:
 
 
 def _offset(response: BaseHTTPResponse, part: Path) -> int:
-    """Where in the file the answer's body begins: 0, or the end of what is there."""
+    """Return where in the file the response's body begins: 0, or the end of the partial file."""
     if response.status == 200:
         return 0
     here = part.stat().st_size if part.is_file() else 0
@@ -132,7 +131,7 @@ def _total(response: BaseHTTPResponse, offset: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Transfer:
-    """One file on its way."""
+    """The transfer of one file."""
 
     item: Item
     part: Path
@@ -184,12 +183,12 @@ class _Transfer:
             raise DataError(
                 self.item.address,
                 f"a file not whole after {self.options.total_s:.0f} s",
-                "a faster line",
-                f"run it again to go on where it stopped, or {_BY_HAND}",
+                "a faster connection",
+                f"run it again to continue where it stopped, or {_BY_HAND}",
             )
 
     def check_content(self, *, resumed: bool) -> None:
-        """A resumed file may have been begun from another one and gets a fresh try; a fresh is refused."""
+        """Check the file's kind and checksum; a resumed file with a wrong checksum is fetched anew."""
         with self.part.open("rb") as file:
             kind = archive.kind(file.read(archive.HEAD_BYTES))
         if kind != archive.ZIP:
@@ -209,13 +208,13 @@ class _Transfer:
         )
 
     def is_whole(self) -> bool:
-        """Tell whether an earlier run fetched all of it and was killed before it was published."""
+        """Tell whether an earlier run fetched the whole file, but was killed before it published it."""
         pinned = self.item.sha256
         return pinned is not None and self.part.is_file() and manifest.hash_file(self.part) == pinned
 
 
 def _try_once(transfer: _Transfer, pool: urllib3.PoolManager) -> str | None:
-    """Try once; return None when the file is whole, else the passing fault."""
+    """Try once; return None when the file is complete, else the passing fault."""
     resumed = "Range" in _headers(transfer.item, transfer.part)
     try:
         transfer.attempt(pool)
@@ -226,7 +225,7 @@ def _try_once(transfer: _Transfer, pool: urllib3.PoolManager) -> str | None:
         return " ".join(str(getattr(error, "reason", None) or error).split())[:200]
     except OSError as error:
         found = f"{error.strerror or error} while writing"
-        raise DataError(transfer.part, found, "room to write", "free some space or name another --home") from error
+        raise DataError(transfer.part, found, "space to write", "free some space or name another --home") from error
     return None
 
 
@@ -242,8 +241,8 @@ def fetch(
     doesn't say).
 
     Raises:
-        DataError: The server has no such file, answers with a page, another checksum or too much;
-            the line failed at every try; or the disk is full.
+        DataError: The server has no such file, or sends a page, another checksum or too much; the connection failed
+            at every try; or the disk is full.
     """
     transfer = _Transfer(item, part, options, on_progress, time.monotonic() + options.total_s)
     if transfer.is_whole():

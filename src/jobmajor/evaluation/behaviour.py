@@ -1,6 +1,6 @@
-"""What any good classifier must do, whatever its F1.
+"""Measure what a good classifier must do, whatever its F1.
 
-It gives the same answer to the same title written otherwise, and no sure answer to a string that is no title.
+It answers a title that is written in another form equally, and gives no sure answer to a string that is no title.
 Source of the idea: Ribeiro, M. T. et al. (2020), Beyond Accuracy: Behavioral Testing of NLP Models
 with CheckList, ACL, 4902-4912.
 """
@@ -40,7 +40,7 @@ def _respellings() -> Mapping[str, Callable[[str], str]]:
 
 
 def nonsense(count: int = 30, seed: int = 0) -> tuple[str, ...]:
-    """Strings of one to three words of 4 to 9 random letters, the same for the same seed.
+    """Return strings of one to three words of 4 to 9 random letters; a seed always gives the same ones.
 
     >>> nonsense(3) == nonsense(3)
     True
@@ -54,7 +54,7 @@ def nonsense(count: int = 30, seed: int = 0) -> tuple[str, ...]:
 
 
 def behaviour(predict_proba: Callable[[Sequence[str]], NDArray[np.float32]], titles: Sequence[str]) -> dict[str, Any]:
-    """Shares of titles with the same best class when written otherwise, and of nonsense without a sure one.
+    """Return the share of titles that keep their best class in each form, and of nonsense without a sure answer.
 
     Args:
         predict_proba: From titles to probabilities of shape (titles, classes).

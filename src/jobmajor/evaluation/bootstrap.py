@@ -1,7 +1,7 @@
-"""How far a figure could have come out otherwise, had other title families stood in the test.
+"""Estimate how much a figure would vary with other title families in the test.
 
-Titles of one family are right or wrong together. Intervals that resample rows as if they were
-independent come out too narrow, and a gate that trusts them takes luck for progress.
+Titles of one family tend to be right or wrong together. Intervals that resample rows as if they were independent are
+too narrow, and a gate that relies on them takes luck for progress.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BLOCK = 50  # resamples weighted at once: 50 x 5,500 rows are 2 MB, which stays
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Between `low` and `high` lies the share `level` of the resampled values."""
+    """The range from `low` to `high`, which holds the share `level` of the resampled values."""
 
     low: float
     high: float
@@ -31,12 +31,10 @@ class Interval:
 
 
 def family_weights(families: NDArray[Any], resamples: int, seed: int) -> Iterator[Floats]:
-    """Yield how often each row stands in each resample, in blocks of shape (up to 50, rows).
+    """Yield how often each row occurs in each resample, in blocks of shape (up to 50, rows).
 
-    Whole families are drawn with replacement, since titles of one family are right or wrong
-    together and rows drawn alone would make the intervals too narrow. Draws follow the sorted
-    families: the order of rows changes nothing. Source: Field, C. A. and Welsh, A. H. (2007), J. R.
-    Stat. Soc. B 69(3), 369-390.
+    Whole families are drawn with replacement. They are sorted first, so that the order of rows changes nothing.
+    Source: Field, C. A. and Welsh, A. H. (2007), J. R. Stat. Soc. B 69(3), 369-390.
     """
     names, member = np.unique(families, return_inverse=True)
     rng = np.random.default_rng(seed)

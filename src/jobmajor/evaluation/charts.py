@@ -1,6 +1,6 @@
-"""Compute where the marks of the report's charts are; the template only draws them.
+"""Compute the positions of the marks in the report's charts; the template only draws them.
 
-Plain numbers in the pictures' own units: no plotting library, no fonts, no script, nothing to fetch.
+The results are plain numbers in the units of the SVG: no plotting library, no fonts, no script, nothing to fetch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STRIP = 54  # the height of the strip of confidences below it
 
 
 def short_name(code: str) -> str:
-    """Return the official title without the word that all of them end in.
+    """Return the official title without the word that all major groups end in.
 
     >>> short_name("29-0000")
     'Healthcare Practitioners and Technical'
@@ -32,7 +32,7 @@ def short_name(code: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One square of the heat map: its corner, its depth of colour 0 to 1, what it says."""
+    """One square of the heat map: its corner, its depth of colour, 0 to 1, and its texts."""
 
     x: int
     y: int
@@ -43,13 +43,13 @@ class Cell:
 
     @property
     def tone(self) -> str:
-        """Shallow, mid or deep: which ink is read best on it differs between light and dark pages."""
+        """Return shallow, mid or deep; the style sheet chooses the text colour by it."""
         return "shallow" if self.depth < 0.6 else "mid" if self.depth < 0.8 else "deep"
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A class beside its row or above its column; `at` is the middle of both."""
+    """The label of a class beside its row and above its column; `at` is the middle of both."""
 
     code: str
     digits: str
@@ -70,7 +70,7 @@ class Heatmap:
 
 
 def depth(share: float) -> float:
-    """How deep a share of a row is coloured: its square root, so that a confusion of 2 % can be seen."""
+    """Return the depth of colour of a share of a row: its square root, so that a confusion of 2 % is visible."""
     return round(math.sqrt(share), 3)
 
 
@@ -107,7 +107,7 @@ def _cell(classes: Sequence[str], position: tuple[int, int], count: int, rows: i
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A bin of answers: where it stands, its range of chance, its bar below, what it says."""
+    """A bin of answers: its position, its range of chance, its bar in the strip, and its text."""
 
     x: float
     y: float
@@ -119,7 +119,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Diagram:
-    """Stated against real accuracy, with the strip that shows where the answers lie."""
+    """The diagram of real against stated accuracy, and the strip with the distribution of stated confidence."""
 
     width: int
     height: int

@@ -1,7 +1,7 @@
-"""Compute what a candidate can do: the content of `evaluation.json`.
+"""Compute the figures of a candidate: the content of `evaluation.json`.
 
-Pure: a test table and probabilities go in, plain data comes out. The same rows and seed give the
-same figures in any order of rows, so an evaluation can be repeated by somebody who doubts it.
+The functions are pure: they turn a test table and probabilities into plain data. Equal rows and seeds give equal
+figures in any order of rows, so that others can repeat an evaluation.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _figures(counted: Judged) -> Callable[[Floats], Floats]:
 
 
 def _any_code(counted: Judged) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which row stands for each distinct text, and whether any code listed for a row's text is answered."""
+    """Return which rows represent the distinct texts, and for each row whether any code listed for it is answered."""
     numbered = counted.frame.with_row_index("row").sort("text", "title", "code")
     first = numbered.unique("text", keep="first", maintain_order=True)["row"].to_numpy()
     stands = np.zeros(counted.frame.height, dtype=bool)
@@ -72,11 +72,10 @@ def evaluate(
     """Return the first six parts of a `document.Evaluation`, by name.
 
     Args:
-        test: Columns `title`, `text`, `code`, `codes`, `source`, `family`. Rows with source
-            "alternate" make every
-            figure but the slices named "source: …".
-        probabilities: Shape (rows, classes). Of equal ones the first is the answer, as in the classifier; the
-            top-k and any-code figures count a tie as wrong.
+        test: Columns `title`, `text`, `code`, `codes`, `source`, `family`. All figures count the rows with source
+            "alternate", except the slices named "source: …".
+        probabilities: Shape (rows, classes). The first of equal ones is the answer, as in the classifier; the top-k
+            and any-code figures count a tie as wrong.
         classes: Major groups, "29-0000", in the order of the columns.
         seed: For the intervals, which resample families.
 

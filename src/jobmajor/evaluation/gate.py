@@ -1,8 +1,7 @@
-"""Whether a candidate may become a version: what is measured, what is allowed, and why, in words.
+"""Decide whether a candidate may become a version: the checks, their limits, and the reasons in words.
 
-The threshold on weighted F1 is no part of `inspect`: it is a parameter of the pipeline's choice, so
-that changing it never evaluates a model again. Everything else is inspected here, once, and `decide`
-is the pipeline's choice said in Python: both must say yes.
+`inspect` makes all checks but the threshold on weighted F1. That one is a parameter of the pipeline's Condition step,
+so that a new threshold does not evaluate a model again. `decide` computes in Python what the Condition step computes.
 """
 
 from __future__ import annotations
@@ -21,40 +20,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a candidate is held to; every value is a share, 0 to 1, or a difference of two."""
+    """The limits of the checks; every value is a share, 0 to 1, or a difference of two."""
 
-    # Reviewers accept by stated confidence: 5 points off on average is what they can still reason with.
-    # The goal is 0.02. What chance alone gives a small test is taken off first.
+    # Reviewers accept by stated confidence, and can work with an average error of 5 points. The goal is 0.02.
+    # The error that chance alone causes in a small test is subtracted first.
     max_ece: float = 0.05
-    # An auto-accept threshold of 0.9 must not mean 0.85. The goal is 0.01; what lies more than twice that
-    # below the stated accuracy, beyond chance, is refused.
+    # An auto-accept threshold of 0.9 must not mean 0.85. The goal is 0.01; a candidate fails if the accuracy is
+    # more than twice that below the stated one, beyond chance.
     max_overconfidence: float = 0.02
-    # Case, spaces and look-alike characters carry no meaning and the normaliser removes them, so less than
-    # all is a bug; one title in a hundred may stand on the edge between two classes.
+    # Case, spaces and look-alike characters carry no meaning, and the normaliser removes them. So a share below 1 is
+    # a bug, except that one title in a hundred may be on the border of two classes.
     min_case: float = 0.99
     min_spaces: float = 0.99
     min_full_width: float = 0.99
     min_zero_width: float = 0.99
-    # Rank leaves no trace in the features, because a model that sees it reads seniority instead of work: one
-    # that did kept only 0.83 of its answers.
+    # The features leave out rank, because a model that sees it learns seniority instead of work: such a model kept
+    # only 0.83 of its answers.
     min_sr_prefix: float = 0.99
     # 27 of 30 random strings: a classifier that is sure of noise is sure of anything.
     min_nonsense_unsure: float = 0.90
-    # Weighted F1 hardly sees a class of 0.5 % of rows. One that is nearly never found was lost in training.
+    # A class of 0.5 % of rows hardly changes weighted F1. A class that is almost never found was lost in training.
     min_class_recall: float = 0.10
-    # Recall of fewer rows than this is too coarse to judge a class by (1 of 20 is 0.05).
+    # The recall of fewer rows is too coarse to judge a class (1 of 20 is 0.05).
     min_class_rows: int = 20
-    # Of equal scores none is an answer: a classifier that scores all alike would pass for always saying
-    # the first class.
+    # Equal scores are no answer: a classifier that gives all classes one score would seem to answer the first class.
     min_untied: float = 0.99
-    # Between seeds a linear model's weighted F1 moves by 0.006 (one standard deviation); a drop of less
-    # than about that is no evidence of a worse model.
+    # Weighted F1 of a linear model varies by 0.006 between seeds (one standard deviation); a smaller drop is no
+    # evidence of a worse model.
     max_f1_drop: float = 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; `passed` is None where it could not be and need not be."""
+    """The result of one check; `passed` is None if there was nothing to check."""
 
     name: str
     value: float | None
@@ -65,7 +63,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The gate's answer; `reasons` says why it is no, and notes what could not be compared."""
+    """The gate's decision; `reasons` says why it is no, and what could not be compared."""
 
     passed: bool
     threshold: float
@@ -80,7 +78,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """A figure, where the evaluation has it, and the field of `Limits` that bounds it."""
+    """A check of one figure: its name, its path in the evaluation, the field of `Limits` for it, and the reason."""
 
     name: str
     path: str
@@ -245,10 +243,10 @@ def _checks(evaluation: Mapping[str, Any], limits: Limits) -> Iterator[Check]:
 
 
 def inspect(evaluation: Mapping[str, Any], limits: Limits | None = None) -> dict[str, Any]:
-    """Return what goes into `evaluation["gate"]`: all that a candidate is held to but the threshold on F1.
+    """Return `evaluation["gate"]`: all checks but the threshold on F1.
 
-    A figure that is missing or no number fails its check by name. A champion that is not there, or was
-    evaluated on another split, is noted with its reason (`passed` is None) and neither passes nor fails.
+    A check whose figure is missing or no number fails. If there is no champion, or it was evaluated on another split,
+    its check neither passes nor fails (`passed` is None) and says why.
 
     Returns:
         `passed`; `checks`, each with `name`, `value`, `limit`, `passed`, `reason`; and `summary`, one sentence of
@@ -263,8 +261,8 @@ def inspect(evaluation: Mapping[str, Any], limits: Limits | None = None) -> dict
 def decide(evaluation: Mapping[str, Any], threshold: float) -> Decision:
     """Decide whether the candidate passes: weighted F1 above the threshold, and no failed check in the gate.
 
-    It is what the pipeline's Condition step computes: `classification_metrics.test_f1` greater than the
-    threshold (equal is not enough) and `gate.passed`.
+    The pipeline's Condition step computes the same: `classification_metrics.test_f1` is greater than the threshold
+    (equal is not enough), and `gate.passed`.
 
     Raises:
         SettingError: A threshold that is no share from 0 to 1.

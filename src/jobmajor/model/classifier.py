@@ -14,12 +14,11 @@ from safetensors import SafetensorError
 
 from jobmajor import soc
 from jobmajor.errors import ArtifactError, InputError
-from jobmajor.model import answers, columns, explain, frames, recipes
-from jobmajor.model import coder as coding
+from jobmajor.model import answers, coder, columns, explain, frames, recipes
 from jobmajor.model.answers import Answer, Asked, Coded
 from jobmajor.model.coder import Coder, Wanted
 from jobmajor.model.explain import Explanation
-from jobmajor.model.rules import knowledge as rules
+from jobmajor.model.rules import knowledge as knowledge_files
 from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.model.rules.listed import POLYNOMIAL, Listed
 from jobmajor.tables.packed import LONGEST
@@ -238,7 +237,7 @@ class Classifier:
         """Do what `_answered` does, by compiled code; titles with a tie at the k-th code are answered by Python."""
         codes, found = self.coder(levels, k + 1, exact=exact).code(titles), []
         for index, level in enumerate(levels):
-            coded, tied = coding.coded(codes, index, self.classes(level), k)
+            coded, tied = coder.coded(codes, index, self.classes(level), k)
             texts = [titles.title(row) for row in tied]
             again = self._answered(texts, level, k, exact=exact)
             for row, each in zip(tied, again, strict=True):
@@ -285,7 +284,7 @@ def load(folder: Path) -> Classifier:
     manifest.verify(folder)
     try:
         scorer = recipes.load(folder)
-        knowledge, about = rules.load(folder, len(scorer.codes))
+        knowledge, about = knowledge_files.load(folder, len(scorer.codes))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise ArtifactError(f"{folder} is no model ({error}): train it again") from error
     return Classifier(scorer, about, knowledge)

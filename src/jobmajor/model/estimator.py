@@ -145,7 +145,7 @@ def _level(codes: Sequence[str]) -> Level:
 
 @cache
 def _representative(code: str) -> str:
-    """The first detailed code that it contains: what stands for it where the recipe wants detailed ones."""
+    """Return the first detailed code that a code contains; it represents the code in training."""
     level = soc.parse(code).level
     return next(each for each in soc.codes("detailed") if soc.ancestor(each, level) == code)
 

@@ -14,7 +14,7 @@ from jobmajor.data import prepare
 from jobmajor.data.examples import COUNTED
 from jobmajor.model import transformer
 from jobmajor.model.classifier import Classifier
-from jobmajor.model.linear import fit as linear
+from jobmajor.model.linear.fit import fit as fit_linear
 from jobmajor.model.rules import abstain, listed
 from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.settings import Linear
@@ -48,7 +48,7 @@ def fit(
         checkpoints: As for `transformer.fit`; the linear recipe keeps none.
     """
     if isinstance(settings, Linear):
-        scorer: Scorer = linear.fit(train, validation, settings)
+        scorer: Scorer = fit_linear(train, validation, settings)
     else:
         scorer = transformer.fit(train, validation, settings, about, checkpoints)
     origin = {"settings": asdict(settings), **(about or {}), "recipe": scorer.recipe}

@@ -1,6 +1,6 @@
-"""Bring what a run reads to where the definition reads it: into the local bucket, named by its content.
+"""Put the inputs of a run where the definition reads them: in the local bucket, under names made of their content.
 
-A name that says the content is what makes a later run of the same find its steps in the cache.
+Because of these names, a later run with equal inputs finds its steps in the cache.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def data(source: TitleSource, store: FolderStore, settings: Settings) -> str:
     """Return the address of a release's files; if they aren't there yet, check them and put them there.
 
-    The look costs a second and only the first time: data that can't be used is refused before anything runs.
+    The check takes a second, the first time only. It finds data that can't be used before any step runs.
     """
     layout = folders.describe(source.folder)
     found = [path for path in (layout.titles, layout.occupations, layout.reported) if path]
@@ -66,8 +66,8 @@ def _brought(
 def champion(registry: Registry, key: str, store: FolderStore, settings: Settings) -> str:
     """Return the address of the model to compare with, named by its digest; put the model there if need be.
 
-    A run that repeats the one which made the champion compares with what the champion itself was compared with:
-    else every repeated run would evaluate again, a model against itself.
+    A run that repeats the champion's run compares with the model that the champion was compared with. Otherwise, every
+    repeated run would evaluate again, and compare a model with itself.
     """
     current = registry.champion()
     none = definition.local_uri(settings, definition.NO_CHAMPION)
@@ -86,7 +86,7 @@ def champion(registry: Registry, key: str, store: FolderStore, settings: Setting
 
 
 def _pack(registry: Registry, digest: str, target: Path) -> None:
-    """Pack the registered model with that digest, once it is verified, as an archive."""
+    """Verify the registered model with that digest, and pack it as an archive."""
     for version in registry.versions():
         if version.digest == digest:
             registry.verify(version.number)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _MAX_EVALUATION_BYTES = 64 * 2**20
-# What a run works out itself, and from what: given by hand, its lineage would name data or a champion it never saw.
+# Parameters that a run computes, and from what. If you could set them, the lineage might name data that was not used.
 _COMPUTED_PARAMETERS = {
     "InputDataUrl": "--release or --data",
     "ChampionModelUrl": "the workspace's champion",
@@ -108,13 +108,13 @@ def run(home: Path, options: Options | None = None) -> Outcome:
 
 
 def tune(home: Path, output: Path, options: Options, search: SearchOptions) -> Result:
-    """Look for better settings of the linear recipe on the data that a run would read, and leave them in `output`.
+    """Search for better settings of the linear recipe on the data that a run would read; write them to `output`.
 
     Args:
-        home: The workspace; a search that was interrupted goes on in it.
+        home: The workspace; an interrupted search continues in it.
         output: A new file, a part of `jobmajor.toml`.
-        options: Of the data and the settings that the search begins with; what only a run needs is not looked at.
-        search: The rest.
+        options: The data, and the settings that the search starts with; the options that only a run needs are ignored.
+        search: The options of the search.
 
     Raises:
         InputError: The data or a setting can't be used, or the file is there; nothing was tried.
@@ -176,7 +176,7 @@ def _run(home: Path, options: Options, found: tuple[TitleSource, list[Path]], lo
 
 
 def _check(options: Options) -> None:
-    """Refuse what can be refused before anything is fetched or made."""
+    """Raise for options that can't be used, before anything is fetched or written."""
     if requests.is_transformer(options.settings):
         transformer.require('the setting train.recipe = "transformer"')
     for name in _COMPUTED_PARAMETERS.keys() & options.parameters.keys():

@@ -1,8 +1,8 @@
 """Search for better settings of the linear recipe, in trials that are judged on validation titles only.
 
-The search space stands here once, as data: it is what this machine searches, and what a Tuning step on SageMaker is
-given. Trials of the same data, space, other settings and code belong to one study, whose finished ones, in
-the workspace's `tune.db`, count when it is taken up again.
+`SPACE` is the search space, for a search on this machine and for a Tuning step on SageMaker. Trials with equal data,
+space, other settings and code belong to one study. The workspace's `tune.db` stores the study, so that a later search
+continues it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-_DIGITS = 4  # of a value that is tried: more would say nothing
+_DIGITS = 4  # significant digits of the values that are tried
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The range of a setting of `Linear`, both ends included; `log` where factors count, not differences."""
+    """The range of a setting of `Linear`, both ends included; `log` searches it on a logarithmic scale."""
 
     name: str
     low: float
@@ -66,7 +66,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A trial that has just finished in `seconds`, the best so far, and how many of `wanted` are finished."""
+    """A trial that has just finished, its duration, the best one so far, and how many of `wanted` are finished."""
 
     trial: Trial
     best: Trial
@@ -97,7 +97,7 @@ Options = SearchOptions  # its name in 0.1
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The best trial of `finished`; `data` is the digest of the titles that it learned and was judged by."""
+    """The best of `finished` trials; `data` is the digest of the titles of training and validation."""
 
     best: Trial
     finished: int
@@ -105,13 +105,13 @@ class Result:
 
 
 def run(home: Path, train: pl.DataFrame, validation: pl.DataFrame, options: SearchOptions | None = None) -> Result:
-    """Search until as many trials are finished as asked for, and return the best, the first of equal ones.
+    """Search until the wanted number of trials is finished, and return the best one, the first of equal ones.
 
     Args:
         home: The workspace.
-        train: As `prepare` writes it.
-        validation: The same; the figure is of its counted rows.
-        options: Of the search.
+        train: Training titles, as `prepare` writes them.
+        validation: Validation titles; trials are judged by its counted rows.
+        options: The options of the search.
 
     Raises:
         MissingExtra: Optuna isn't installed. Busy: Another search holds the workspace.
@@ -138,7 +138,7 @@ def run(home: Path, train: pl.DataFrame, validation: pl.DataFrame, options: Sear
 
 
 def check(options: SearchOptions) -> None:
-    """Refuse, as `run` says, what can be refused before anything is read."""
+    """Raise what `run` raises, as far as it can be told before any data is read."""
     if options.trials < 1:
         raise InputError(f"{options.trials} trials were asked for: expected at least 1")
     if importlib.util.find_spec("optuna") is None:
@@ -202,7 +202,7 @@ def _suggest(asked: Any, one: Range) -> float:
 
 
 def _settings(base: Linear, values: Mapping[str, float]) -> Linear:
-    """The settings that a trial stands for."""
+    """Return the settings of a trial."""
     rounded = {
         name: value if isinstance(value, int) else float(f"{value:.{_DIGITS}g}") for name, value in values.items()
     }
@@ -214,7 +214,7 @@ def _best(trials: list[Trial]) -> Trial:
 
 
 def _digest(train: pl.DataFrame, validation: pl.DataFrame) -> str:
-    """sha256 of what the recipe reads of both tables, 64 hex digits."""
+    """Return the sha256 of the columns that the recipe reads of both tables, 64 hex digits."""
     total = hashlib.sha256()
     for table in (train, validation):
         for row in table.select("title", "text", "code", "source").iter_rows():
@@ -224,7 +224,7 @@ def _digest(train: pl.DataFrame, validation: pl.DataFrame) -> str:
 
 
 def _name(data: str, base: Linear) -> str:
-    """What a study is called: figures of other data, ranges, settings or code can't be compared with its own."""
+    """Return the name of a study; data, ranges, fixed settings and code that differ make another study."""
     tuned = {one.name for one in SPACE}
     fixed = {name: value for name, value in asdict(base).items() if name not in tuned}
     parts = {"data": data, "space": [asdict(one) for one in SPACE], "settings": fixed, "code": code_version(__name__)}
@@ -238,7 +238,7 @@ def _sampler(seed: int) -> Any:
 
 
 def _open(path: Path, name: str, options: SearchOptions) -> Any:
-    """The study, without the trials that killed searches left running, and with one to begin with."""
+    """Open the study, mark trials of killed searches as failed, and queue the first trial if there is none."""
     import optuna  # noqa: PLC0415 - as above
     import sqlalchemy.exc  # noqa: PLC0415 - as above
 

@@ -170,7 +170,7 @@ def _counted_copy(path: Path) -> io.BytesIO:
         if "xl/workbook.xml" not in names:
             raise DataError(path, "a zip archive without xl/workbook.xml", _EXPECTED, _AS_PUBLISHED)
         if any(name.lower().startswith("xl/externallinks/") for name in names):
-            raise DataError(path, "links to other workbooks", "a workbook of its own", _AS_PUBLISHED)
+            raise DataError(path, "links to other workbooks", "a workbook without links", _AS_PUBLISHED)
         parts = {name: _copy_part(path, source, target, name) for name in names if name.lower().endswith(_PARTS)}
     longest = max(part.longest_bytes for part in parts.values())
     for name, part in parts.items():

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def majors_of(codes: Sequence[str]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """Return the major groups in order, and the place of the major group of each code among them."""
+    """Return the major groups in order, and for each code the index of its major group."""
     majors, major_of = np.unique([soc.ancestor(code, "major") for code in codes], return_inverse=True)
     if len(majors) < 2:
         raise DataError("the training titles", f"one major group, {majors[0]}", "two or more", "use more titles")

@@ -1,4 +1,4 @@
-"""One training as it stands: the network, the optimiser's moments, the best weights so far, and the position."""
+"""The state of a training: the network, the optimiser's moments, the best weights so far, and the position."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Keeper:
 
 @dataclass(slots=True)
 class Run:
-    """One training as it stands; `best` holds the weights of the best epoch so far."""
+    """The state of a training; `best` holds the weights of the best epoch so far."""
 
     network: Any
     settings: Transformer

@@ -51,17 +51,17 @@ class Job:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to score."""
+        """Tell whether nothing is left to score."""
         return self.abandoned or self.error is not None or self.scored >= len(self.titles)
 
     @property
     def is_short(self) -> bool:
-        """Whether scoring takes no longer than a system call or two."""
+        """Tell whether scoring takes no longer than a system call or two."""
         count = len(self.titles) * len(self.parameters.levels)
         return self.served.is_quick and count <= _FEW and sum(map(len, self.titles)) <= _FEW_CHARACTERS
 
     def goes_with(self, other: Job) -> bool:
-        """Whether both can be scored in one call."""
+        """Tell whether both can be scored in one call."""
         return self.served is other.served and self.parameters == other.parameters
 
 

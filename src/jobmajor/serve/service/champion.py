@@ -1,7 +1,7 @@
-"""The model that answers, and how another takes its place while requests are in work.
+"""The model that answers requests, and its replacement while requests are in progress.
 
-A request takes the served model once and keeps it to its end, so no answer mixes two; the old one lives as long as a
-request holds it. What can't be loaded is told and changes nothing.
+A request takes the served model once and keeps it, so no answer mixes two models; the old model stays in memory as long
+as a request holds it. A new model that can't be loaded is logged, and the old one stays.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class LoadedModel:
 
     Attributes:
         classifier: The model.
-        digest: Its manifest's.
-        mark: What its source said when it was loaded.
-        lineage: What the manifest says of its making.
+        digest: The digest of its manifest.
+        mark: What `ModelSource.mark` returned when the model was loaded.
+        lineage: What the manifest says of its origin.
         is_quick: Whether it answers a title in less than a millisecond.
     """
 
@@ -50,7 +50,7 @@ class ModelSource:
     model: Path | None = None
 
     def path(self) -> Path:
-        """Where it is now.
+        """Return the model's current folder or archive.
 
         Raises:
             InputError: There is none; NoChampion: the workspace has none yet.
@@ -58,7 +58,7 @@ class ModelSource:
         return loading.find(self.model, self.home)
 
     def mark(self) -> str:
-        """What changes when the model does; cheap enough to be asked every other second."""
+        """Return a text that changes when the model does; cheap enough to call every other second."""
         path = self.path()
         if self.model is None:
             return path.name
@@ -68,7 +68,7 @@ class ModelSource:
         return manifest.read(path).digest
 
     def load(self, *, compiled: bool) -> LoadedModel:
-        """The model, after its files were verified.
+        """Verify the model's files and return it.
 
         Raises:
             InputError: There is none; ArtifactError when a file is not as recorded, or was changed meanwhile.
@@ -85,10 +85,10 @@ class ModelSource:
 
 
 class Champion:
-    """Holds the served model; `refresh` puts another in its place if the source has one."""
+    """Holds the served model; `refresh` replaces it if the source has another."""
 
     def __init__(self, source: ModelSource, *, compiled: bool = False) -> None:
-        """Loads the first one; raises as `ModelSource.load` does."""
+        """Load the first model; raise what `ModelSource.load` raises."""
         self._source, self._compiled = source, compiled
         self._loading = threading.Lock()
         self._told = ""
@@ -96,7 +96,7 @@ class Champion:
         self.served = source.load(compiled=compiled)
 
     def refresh(self) -> bool:
-        """Whether another model answers from now on; a source that can't be used is told of once."""
+        """Load another model if the source has one, and return whether it did; log each fault of the source once."""
         with self._loading:
             try:
                 if self._source.mark() == self.served.mark:
