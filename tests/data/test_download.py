@@ -422,7 +422,7 @@ def test_server_that_stalls_is_left_and_tried_again(tmp_path: Path, server: Serv
 def test_file_that_takes_too_long_is_given_up_and_kept_for_later(tmp_path: Path, server: Server) -> None:
     item = _item(server)
 
-    with pytest.raises(DataError, match="run it again to go on where it stopped"):
+    with pytest.raises(DataError, match="run it again to continue where it stopped"):
         transfer.fetch(item, tmp_path / "part", server.options(total_s=-1.0))
 
 
