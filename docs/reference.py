@@ -39,100 +39,100 @@ PAGE = Path(__file__).with_name("reference.md")
 ARCHITECTURE = Path(__file__).with_name("architecture.md")
 SOURCES = Path(__file__).parents[1] / "src"
 _STATUSES = (
-    "Every command ends with 0 (done), 1 (the answer is no, or a run failed), 2 (an input that can't be used) or 130 "
-    "(interrupted). Results go to standard output, everything else to standard error; an error is one line."
+    "Every command exits with status 0 (done), 1 (the answer is no, or a run failed), 2 (an input can't be used) or "
+    "130 (interrupted). Results go to standard output, everything else to standard error. An error is one line."
 )
 
 _VARIABLES = {
-    settings.HOME_VARIABLE: "The workspace, where `--home` is not given.",
-    source.FOLDER_VARIABLE: "A folder with O*NET's files, where `--data` is not given.",
-    source.OFFLINE_VARIABLE: "Anything but empty and 0: nothing is fetched.",
-    "SAGELOCAL_HOME": "sagelocal's workspace, where `--home` is not given.",
-    sandbox.ML_ROOT: "Set by sagelocal for a step that has no `/opt/ml` of its own: the folder that stands for it.",
+    settings.HOME_VARIABLE: "The workspace. The option `--home` takes precedence.",
+    source.FOLDER_VARIABLE: "A folder with O*NET's files. The option `--data` takes precedence.",
+    source.OFFLINE_VARIABLE: "If it has a value other than 0, jobmajor downloads nothing.",
+    "SAGELOCAL_HOME": "The workspace of sagelocal. The option `--home` takes precedence.",
+    sandbox.ML_ROOT: "The folder that replaces `/opt/ml`. sagelocal sets it for a step that has no separate `/opt/ml`.",
 }
 
 _PARAMETERS = {
-    "ProcessingInstanceType": "Of both processing steps; no effect on this machine.",
-    "TrainingInstanceType": "No effect on this machine.",
-    "TrainingInstanceCount": "This machine runs 1.",
-    "ModelApprovalStatus": "What a new version is registered as; promotion makes it Approved.",
-    "TestScoreThreshold": "The weighted F1 to exceed; `--threshold` and the data's own default set it.",
-    "InputDataUrl": "The release's folder; `jobmajor run` sets it, with the data's digest at its end.",
-    "ChampionModelUrl": "The model to compare with; `jobmajor run` sets it, with the model's digest at its end.",
-    "CheckpointUrl": "Of the transformer recipe only: its checkpoint's folder; set like the two before.",
-    "Bucket": "Where the steps' outputs go.",
-    "RoleArn": "The role that the jobs have; no effect on this machine.",
-    "ImageUri": "The image of all steps; on this machine it stands for the running environment.",
+    "ProcessingInstanceType": "The instance type of both processing steps. It has no effect on this machine.",
+    "TrainingInstanceType": "The instance type of training. It has no effect on this machine.",
+    "TrainingInstanceCount": "The number of training instances. This machine runs each as a separate process.",
+    "ModelApprovalStatus": "The approval status of a new version. A promotion changes it to Approved.",
+    "TestScoreThreshold": "The weighted F1 to exceed. `--threshold` sets it; the default depends on the data.",
+    "InputDataUrl": "The folder of the release. `jobmajor run` sets it; it ends with the digest of the data.",
+    "ChampionModelUrl": "The model to compare with. `jobmajor run` sets it; it ends with the digest of the model.",
+    "CheckpointUrl": "The checkpoint's folder, for the transformer recipe only. `jobmajor run` sets it.",
+    "Bucket": "The bucket for the outputs of the steps.",
+    "RoleArn": "The role of the jobs. It has no effect on this machine.",
+    "ImageUri": "The image of all steps. On this machine, the running environment replaces it.",
 }
 
 # Keys of evaluation.json: `*` is any key of a mapping, `[]` any item of a list.
 _SHARE = "0 to 1"
 _MEANINGS = {
     "classification_metrics.test_f1": f"Headline. Mean F1 of the major groups, weighted by their rows; {_SHARE}.",
-    "classification_metrics.test_accuracy": f"Headline. Share of rows whose own major group is the answer; {_SHARE}.",
-    "classification_metrics.test_f1_macro": "Headline. Mean F1 of the major groups, each alike.",
+    "classification_metrics.test_accuracy": f"Headline. Share of rows whose major group is the answer; {_SHARE}.",
+    "classification_metrics.test_f1_macro": "Headline. Mean F1 of the major groups, all with equal weight.",
     "classification_metrics.test_top_3": "Headline. Share of rows whose major group is among the best 3.",
     "classification_metrics.test_top_5": "Headline. The same for the best 5.",
-    "classification_metrics.test_any_code_accuracy": "Headline. Each distinct title once; right if the answer is the "
-    "major group of any code listed for it.",
+    "classification_metrics.test_any_code_accuracy": "Headline. Share of distinct titles whose answer is the "
+    "major group of any code listed for the title.",
     "classification_metrics.rows": "Counted rows: the alternate titles of the test.",
     "classification_metrics.titles": "Distinct titles among them, after normalising.",
     "classification_metrics.families": "Title families among them.",
-    "classification_metrics.untied_share": "Share of rows with one best answer.",
+    "classification_metrics.untied_share": "Share of rows with a single best answer.",
     "classification_metrics.intervals.*.low": "Lower end of the headline's interval: 1,000 resamples of families.",
     "classification_metrics.intervals.*.high": "Upper end.",
-    "classification_metrics.intervals.*.level": "Share of the resamples that lie in it.",
+    "classification_metrics.intervals.*.level": "Share of the resamples within the interval.",
     "per_class[].code": "A major group.",
     "per_class[].name": "Its title.",
     "per_class[].precision": "Share of the answers with this group that are right.",
-    "per_class[].recall": "Share of this group's rows that got it.",
-    "per_class[].f1": "Harmonic mean of the two.",
+    "per_class[].recall": "Share of this group's rows whose answer is this group.",
+    "per_class[].f1": "Harmonic mean of precision and recall.",
     "per_class[].f1_interval.low": "As for the headlines.",
     "per_class[].f1_interval.high": "As for the headlines.",
     "per_class[].f1_interval.level": "As for the headlines.",
     "per_class[].support": "Rows of this group.",
-    "per_class[].predicted": "Rows that got it as the answer.",
+    "per_class[].predicted": "Rows whose answer is this group.",
     "confusion.classes[]": "Major groups: the order of the matrix.",
-    "confusion.matrix[][]": "Rows of a true group (outer) that got each answer (inner).",
+    "confusion.matrix[][]": "Number of rows for each true group (outer) and answer (inner).",
     "slices.*.rows": "Rows of the slice.",
-    "slices.*.accuracy": "As the headline, of these rows; null without rows.",
+    "slices.*.accuracy": "Accuracy of these rows; null without rows.",
     "slices.*.f1": "Weighted F1 of these rows; null without rows.",
-    "calibration.ece": "Expected calibration error: mean distance between stated and real accuracy.",
-    "calibration.ece_by_chance": "What a perfectly calibrated model would have with so many rows.",
-    "calibration.brier": "Brier score: mean squared distance between shares and truth, 0 to 2.",
+    "calibration.ece": "Expected calibration error: mean difference between confidence and accuracy.",
+    "calibration.ece_by_chance": "The error that a perfectly calibrated model has by chance with this number of rows.",
+    "calibration.brier": "Brier score: mean squared difference between shares and truth, 0 to 2.",
     "calibration.bins[].low": "Least confidence in the bin; bins hold the same number of rows as far as ties allow.",
     "calibration.bins[].high": "Greatest confidence.",
     "calibration.bins[].rows": "Rows in the bin.",
     "calibration.bins[].confidence": "Their mean confidence.",
     "calibration.bins[].accuracy": "Share of them that is right.",
     "calibration.thresholds[].threshold": "The least confidence to accept, 0.50 to 0.95.",
-    "calibration.thresholds[].rows": "Answers that are at least so sure.",
+    "calibration.thresholds[].rows": "Answers with at least this confidence.",
     "calibration.thresholds[].coverage": "Their share of all answers.",
     "calibration.thresholds[].stated": "Their mean confidence; null if there is none.",
     "calibration.thresholds[].accuracy": "Share of them that is right; null if there is none.",
-    "confusions[].truth": "The true group of one of the 20 commonest mistakes.",
-    "confusions[].predicted": "The answer that its rows got.",
+    "confusions[].truth": "The true group of one of the 20 most frequent mistakes.",
+    "confusions[].predicted": "The answer to these rows.",
     "confusions[].count": "Rows with this mistake.",
     "confusions[].share": "Their share of the true group's rows.",
-    "confusions[].examples[]": "Up to 5 titles, the surest mistakes first.",
-    "levels.*.accuracy": "Share of rows whose own code at this level (major, minor, broad, detailed) is the answer.",
+    "confusions[].examples[]": "Up to 5 titles, mistakes with the highest confidence first.",
+    "levels.*.accuracy": "Share of rows whose code at this level (major, minor, broad, detailed) is the answer.",
     "levels.*.top_5": "Share of rows whose code is among the best 5.",
-    "behaviour.titles": "Titles that were written otherwise, to see whether the answer stays.",
+    "behaviour.titles": "Titles that were rewritten to test whether the answer stays the same.",
     "behaviour.upper_case": "Share of answers that stay the same in upper case.",
-    "behaviour.extra_spaces": "The same with more spaces.",
-    "behaviour.full_width": "The same in full-width letters.",
-    "behaviour.zero_width": "The same with an invisible character inside.",
-    "behaviour.sr_prefix": 'The same with "Sr." before.',
+    "behaviour.extra_spaces": "Share of answers that stay the same with more spaces.",
+    "behaviour.full_width": "Share of answers that stay the same in full-width letters.",
+    "behaviour.zero_width": "Share of answers that stay the same with an invisible character inside.",
+    "behaviour.sr_prefix": 'Share of answers that stay the same with "Sr." before the title.',
     "behaviour.nonsense_unsure": "Share of random strings whose best score is below 0.5.",
     "behaviour.changed.*[]": "Up to 3 titles whose answer changed.",
-    "champion": "null where there was no champion.",
+    "champion": "null if there was no champion.",
     "champion.digest": "The champion's manifest digest.",
-    "champion.comparable": "false, with a `reason` in place of all below, if it learned from another release or split.",
+    "champion.comparable": "false if the champion was trained on another release or split. Only `reason` follows then.",
     "champion.rows": "Rows that both answered.",
     "champion.candidate_f1": "Weighted F1 of the candidate.",
     "champion.champion_f1": "Weighted F1 of the champion.",
     "champion.difference": "Candidate minus champion.",
-    "champion.interval.low": "Of the difference, on the same resamples.",
+    "champion.interval.low": "Lower end of the interval of the difference, from the same resamples.",
     "champion.interval.high": "Upper end.",
     "champion.interval.level": "As for the headlines.",
     "champion.won": "Rows that only the candidate answered right.",
@@ -140,29 +140,29 @@ _MEANINGS = {
     "dataset.release": 'A version, "starter" or "unknown".',
     "dataset.edition": "workbook or text.",
     "dataset.digest": "sha256 over the release's files.",
-    "dataset.seed": "Of the split.",
+    "dataset.seed": "The seed of the split.",
     "dataset.validation": "Share of the rows in validation.",
     "dataset.test": "Share of the rows in the test.",
     "dataset.rows.*": "Examples in each split, all sources.",
     "model.digest": "The model's manifest digest.",
     "model.recipe": "How it was trained.",
     "model.settings.*": "The recipe's settings.",
-    "model.source.*": "The data that it learned from, as in `dataset`.",
-    "model.split.*": "The split that it learned from, as in `dataset`.",
-    "gate.passed": "Whether every check but the threshold passed.",
+    "model.source.*": "The data that it was trained on, as in `dataset`.",
+    "model.split.*": "The split that it was trained on, as in `dataset`.",
+    "gate.passed": "Whether every check passed; the threshold is not among them.",
     "gate.summary": "What failed, in one sentence.",
-    "gate.checks[].name": "What was looked at.",
-    "gate.checks[].value": "The figure; null if it could not be looked at.",
-    "gate.checks[].limit": "What is allowed.",
-    "gate.checks[].passed": "true or false; null where it could not and need not be looked at.",
-    "gate.checks[].reason": "The same in words.",
+    "gate.checks[].name": "The name of the check.",
+    "gate.checks[].value": "The figure; null if it could not be computed.",
+    "gate.checks[].limit": "The limit for the figure.",
+    "gate.checks[].passed": "true or false; null if the figure could not be computed and is not required.",
+    "gate.checks[].reason": "The result of the check in words.",
 }
 _OPEN = ("intervals", "slices", "levels", "changed", "rows", "settings", "source", "split")
 
 
 def render() -> str:
     """The whole page."""
-    head = "# Reference\n\nMade from the code by [reference.py](reference.py); change it there, not here."
+    head = "# Reference\n\n[reference.py](reference.py) writes this page from the code. Change the code, not this page."
     sections = (
         *(_commands(), _permissions(), _variables(), _parameters()),
         *(_settings(), _limits(), _errors(), _evaluation()),
@@ -235,10 +235,11 @@ def _default(item: Any) -> str:
 
 def _permissions() -> str:
     told = (
-        "## What the AWS commands need to be allowed\n\n`jobmajor aws policy` prints it as an IAM policy, for some "
-        "commands or all, with the names of your settings in the place of those in braces. Resources are ARNs in "
-        "short; `role:job` is the stack's role of that name. The last column says when else a statement holds, "
-        "and whether a service asks for it in the caller's name. What has no entry asks AWS for nothing."
+        "## What the AWS commands need to be allowed\n\n`jobmajor aws policy` prints these permissions as an IAM "
+        "policy, for some commands or all. It replaces the names in braces by those of your settings. Resources are "
+        "shortened ARNs; `role:job` is the stack's role of that name. The last column has further conditions of a "
+        "statement, and says if a service makes the request in the caller's name. A command without an entry sends "
+        "no request to AWS."
     )
     rows = (
         (f"`{name}`" if number == 0 else "", _code(row.actions), _code(row.resources), _when(row))
@@ -267,7 +268,8 @@ def _when(row: policy.Permission) -> str:
 
 def _variables() -> str:
     table = _table(("variable", "what it is"), ((f"`{name}`", told) for name, told in _VARIABLES.items()))
-    return f"## Environment variables\n\nThey name places; everything else is an option or a setting.\n\n{table}"
+    told = "These variables name folders or switch downloads off. Everything else is an option or a setting."
+    return f"## Environment variables\n\n{told}\n\n{table}"
 
 
 def _parameters() -> str:
@@ -278,14 +280,14 @@ def _parameters() -> str:
         (f"`{item['Name']}`", item["Type"], f"`{item['DefaultValue']}`", _PARAMETERS[item["Name"]]) for item in found
     )
     table = _table(("parameter", "type", "default", "what it is"), rows)
-    told = "Of the definition that `jobmajor pipeline show` prints; set one with `--parameter NAME=VALUE`."
+    told = "`jobmajor pipeline show` prints a definition with these parameters. Set one with `--parameter NAME=VALUE`."
     return f"## Pipeline parameters\n\n{told}\n\n{table}"
 
 
 def _same(what: str, found: set[str], told: set[str]) -> None:
     if found != told:
         missing, stale = sorted(found - told), sorted(told - found)
-        sys.exit(f"{what}: found {missing} that reference.py does not explain, and {stale} that are gone: mend it")
+        sys.exit(f"{what}: found {missing} that reference.py does not explain, and {stale} that are gone: update it")
 
 
 def told_of(kind: Any) -> dict[str, str]:
@@ -323,8 +325,9 @@ def _attributes(kind: Any) -> dict[str, str]:
 
 def _settings() -> str:
     told = (
-        "## Settings\n\nIn `jobmajor.toml` in the working folder, or the file that `--settings` names; what is not "
-        "there has its default. An unknown key, a wrong type or a value out of range is refused by name."
+        "## Settings\n\nSettings are read from `jobmajor.toml` in the working folder, or from the file that "
+        "`--settings` names. A setting that is not there has its default. An unknown key, a wrong type or a value out "
+        "of range is an error that names the key."
     )
     defaults = settings.Settings()
     return "\n\n".join((told, *(_section(item.name, getattr(defaults, item.name)) for item in fields(defaults))))
@@ -338,7 +341,7 @@ def _section(name: str, section: Any) -> str:
         for item in fields(kind)
         if not is_dataclass(getattr(section, item.name))
     )
-    return f"### [{name}]\n\n{_first(kind)}\n\n{_table(('key', 'default', 'range', 'what it is, and why so'), rows)}"
+    return f"### [{name}]\n\n{_first(kind)}\n\n{_table(('key', 'default', 'range', 'what it is, and why'), rows)}"
 
 
 def _value(value: object) -> str:
@@ -360,8 +363,9 @@ def _limits() -> str:
     held = gate.Limits()
     rows = ((f"`{item.name}`", _value(getattr(held, item.name)), told[item.name]) for item in fields(gate.Limits))
     return (
-        "## The gate\n\nBeside the threshold on weighted F1, a candidate is held to these; none is a setting, so that "
-        f"a version that passed means the same everywhere.\n\n{_table(('limit', 'value', 'why'), rows)}"
+        "## The gate\n\nA candidate must exceed the threshold on weighted F1 and keep these limits. They are not "
+        "settings, so a passed gate means the same everywhere.\n\n"
+        f"{_table(('limit', 'value', 'why'), rows)}"
     )
 
 
@@ -416,8 +420,8 @@ def _evaluation() -> str:
     table = _table(("key", "what it is"), ((f"`{key}`", told) for key, told in _MEANINGS.items()))
     names = ", ".join(f"`{name}`" for name in slice_rules())
     return (
-        "## evaluation.json\n\nKeys are only ever added. `*` stands for any key, `[]` for any item of a list. Figures "
-        'count the rows with source "alternate", but for the slices named `source: …`.\n\n'
+        "## evaluation.json\n\nNew versions only add keys. `*` is any key, `[]` any item of a list. Figures count the "
+        'rows with source "alternate", except in the slices named `source: …`.\n\n'
         f"{table}\n\nSlices: {names}, and `source: …` for every source."
     )
 
@@ -433,7 +437,7 @@ def _errors() -> str:
         for name, kind in found.items()
     )
     table = _table(("error", "is a", "status", "when"), rows)
-    told = "All stand in `jobmajor.errors` and `sagelocal.errors`; catch `Error` for every one of them."
+    told = "`jobmajor.errors` and `sagelocal.errors` define these errors. Catch `Error` to catch all of them."
     return f"## Errors\n\n{told}\n\n{table}"
 
 
