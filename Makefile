@@ -2,22 +2,22 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Tests of the transformer recipe run where torch is: make test TORCH=torch==2.13.0. Its newest build for Linux brings
-# gigabytes of CUDA, so it stands in no lock.
+# Tests of the transformer recipe run if torch is installed: make test TORCH=torch==2.13.0. No lock contains torch,
+# because its newest build for Linux brings gigabytes of CUDA.
 TORCH ?=
 TESTED := $(VENV)/test$(if $(TORCH),-$(TORCH)).stamp
-# The locks are whole, so installers resolve nothing (--no-deps): an extra that a lock leaves out as empty, such as
-# coverage[toml], makes pip look for newer versions, and refuse the lock as soon as there is one.
+# The locks are complete, so pip installs them with --no-deps. Otherwise an extra that a lock leaves out as empty, such
+# as coverage[toml], makes pip look for newer versions, and refuse the lock as soon as one exists.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 BENCH ?= .venv-bench
 BENCH_PIP := $(BENCH)/bin/python -m pip --disable-pip-version-check --quiet
 
 LINTERS ?= .venv-lint
 
-# More words for the trials under load: make soak LOAD="--trials ends --ends 50".
+# Further options for the load tests: make soak LOAD="--trials ends --ends 50".
 LOAD ?=
 
-# Where `make wheel-check` installs the wheel.
+# The environment in which `make wheel-check` installs the wheel.
 WHEELED ?= .venv-wheel
 
 .DEFAULT_GOAL := help
@@ -29,7 +29,7 @@ help: ## Print this list
 run: $(VENV)/run.stamp ## Set up .venv and run the pipeline to a registered model
 	$(BIN)/jobmajor run $(ARGS)
 
-# The service with its page; without a champion it makes one first, as `make run` does.
+# Without a champion, train one first, as `make run` does.
 serve: $(VENV)/serve.stamp ## Start the HTTP service and its page; trains a model first if there is none
 	@$(BIN)/python -c 'import sys; from jobmajor import settings; from jobmajor.registry.loading import champion_folder; sys.exit(champion_folder(settings.home()) is None)' || $(BIN)/jobmajor run
 	$(BIN)/jobmajor serve $(ARGS)
@@ -41,15 +41,15 @@ test: $(TESTED) ## Run every check and every test that is not long
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not long" $(ARGS)
 
-# The rest: rare faults by the hundred, kills at random moments, whole trainings, Spark, the notebook.
+# Tests that take long: hundreds of faults, kills at random moments, complete trainings, Spark, the notebook.
 test-slow: $(TESTED) ## Run the long tests
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m long $(ARGS)
 
-# The same tests, slower, and which lines none of them runs.
+# Measuring makes the tests slower.
 coverage: $(TESTED) ## Run all tests and list the lines that none of them runs
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
-# The fast gate, for every change: what takes more than a few seconds is left out.
+# Run this before each commit: it leaves out tests that take more than a few seconds.
 check: $(TESTED) ## Run every check and the quick tests, in about a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -57,19 +57,19 @@ check: $(TESTED) ## Run every check and the quick tests, in about a minute
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not slow and not long" $(ARGS)
 
-# What takes hours on two cores, where `make test` takes minutes: a hundred kills at random moments, a hundred thousand
-# requests that are nearly right, and the service's goals under load, judged.
+# Takes hours on two cores: a hundred kills at random moments, a hundred thousand requests that are nearly valid, and the
+# service's goals under load.
 soak: $(TESTED) ## Try faults and load for hours
 	JOBMAJOR_KILLS=100 $(BIN)/python -m pytest tests/faults tests/batch/test_resume.py $(ARGS)
 	JOBMAJOR_MUTATIONS=100000 $(BIN)/python -m pytest tests/serve/http/test_mutations.py $(ARGS)
 	$(BIN)/python -m tools.load --json $(VENV)/load.json $(LOAD)
 
-# Clone, environment, model, service, page: what a newcomer waits for. Needs Chromium.
+# Measures clone, environment, model, service and page. Needs Chromium.
 first-five-minutes: $(TESTED) ## Measure what a newcomer waits for
 	$(BIN)/python tools/first_five_minutes.py $(ARGS)
 
-# What the stacks' templates and the printed policies allow, by three linters; an environment each, since checkov pins
-# boto3. Their versions are pinned, so that a new rule comes when somebody renews them, not when it is released.
+# Three linters check the templates and the printed policies. Each has its own environment, because checkov pins boto3.
+# Their versions are pinned, so that a new rule can't fail an unchanged project.
 TEMPLATES := $(addprefix src/jobmajor/aws/project/,stack.yaml schedule.yaml project.yaml)
 lint-stack: $(TESTED) $(LINTERS)/stamp ## Lint the AWS templates and policies
 	$(BIN)/cfn-lint $(TEMPLATES)
@@ -85,7 +85,7 @@ $(LINTERS)/stamp: tools/checkov.txt tools/parliament.txt
 		|| exit 1; done
 	touch $@
 
-# Ours beside its peers, in an environment of their own; FINAL=1 looks at the tests, SLOW=1 adds the transformer.
+# Other systems have their own environment. FINAL=1 also scores the test splits; SLOW=1 adds the transformer.
 bench: $(BENCH)/$(if $(SLOW),slow,bench).stamp ## Compare with other systems
 	$(BENCH)/bin/python -m benchmarks $(if $(FINAL),--final) $(if $(SLOW),--slow) $(ARGS)
 
@@ -116,7 +116,7 @@ $(VENV)/test.stamp: $(VENV)/run.stamp requirements-dev.lock
 	$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
 	touch $@
 
-# A stamp for each build asked for: naming another installs that.
+# Each build of torch has its own stamp, so naming another one installs it.
 $(VENV)/test-$(TORCH).stamp: $(VENV)/test.stamp
 	$(PIP) install '$(TORCH)'
 	touch $@
@@ -125,7 +125,7 @@ wheel: $(VENV)/run.stamp ## Build the wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m hatchling build -t wheel
 
-# As a user gets it: installed without extras into an empty environment, and used outside the checkout.
+# Install the wheel without extras into an empty environment, and use it outside the checkout.
 wheel-check: wheel ## Install the wheel into an empty environment and use it
 	rm -rf $(WHEELED) && $(PYTHON) -m venv $(WHEELED)
 	$(WHEELED)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r requirements.lock
@@ -133,7 +133,7 @@ wheel-check: wheel ## Install the wheel into an empty environment and use it
 	cd $(WHEELED) && bin/jobmajor --version && bin/python -m jobmajor run --release starter --home home \
 		&& bin/jobmajor classify --home home "registered nurse" && bin/sagelocal runs --home home
 
-# Needs uv; the exported files hold hashes and no index addresses, uv.lock itself stays out of git.
+# Needs uv. The exported files contain hashes but no index addresses; uv.lock isn't committed.
 lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	uv lock --upgrade
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --group build -o requirements.lock

@@ -1,6 +1,7 @@
-"""The policies of the templates' roles, and those that `jobmajor aws policy` prints, as JSON, a file each.
+"""Write the policies of the templates' roles, and those that `jobmajor aws policy` prints, to one JSON file each.
 
-For parliament, which reads no CloudFormation: python tools/stack_policies.py FOLDER TEMPLATE…
+The linter parliament reads these files, because it can't read CloudFormation: python tools/stack_policies.py FOLDER
+TEMPLATE…
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _VALUES: Final = {
 
 
 def plain(value: Any) -> Any:
-    """With values in place of CloudFormation's functions; a choice takes its last branch, the stack's own things."""
+    """Return a part of a template with CloudFormation's functions replaced by values; Fn::If takes its last branch."""
     match value:
         case list():
             return [plain(item) for item in value]
@@ -57,7 +58,7 @@ def plain(value: Any) -> Any:
 
 
 def documents(resource: dict[str, Any]) -> list[Any]:
-    """The policies that a role or a policy resource has; of others none."""
+    """Return the policies of a role or of a policy resource; none for other resources."""
     found = resource["Properties"]
     if resource["Type"] == "AWS::IAM::Policy":
         return [found["PolicyDocument"]]
@@ -65,7 +66,7 @@ def documents(resource: dict[str, Any]) -> list[Any]:
 
 
 def main(folder: Path, templates: list[Path]) -> None:
-    """Write `TEMPLATE-ROLE-NUMBER.json` for each role's, `command-NAME.json` for each command's."""
+    """Write `TEMPLATE-ROLE-NUMBER.json` for each policy of a role, and `command-NAME.json` for each command."""
     folder.mkdir(parents=True, exist_ok=True)
     for template in templates:
         resources = json.loads(json.dumps(cfn_yaml.loads(template.read_text("utf-8"))))["Resources"]
@@ -78,7 +79,7 @@ def main(folder: Path, templates: list[Path]) -> None:
 
 
 def write(path: Path, document: Any) -> None:
-    """As IAM takes it."""
+    """Write a policy document as JSON."""
     path.write_text(json.dumps(document, indent=1), "utf-8")
 
 

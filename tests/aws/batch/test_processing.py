@@ -1,4 +1,4 @@
-"""ScoringJob in S3: what is asked of the service, when, and for which parts; no job of moto's is believed."""
+"""Scoring in S3: which requests are sent, when, and for which parts; botocore's Stubber answers, moto has no jobs."""
 
 from __future__ import annotations
 
