@@ -1,4 +1,4 @@
-"""The tree of `sagelocal.errors`, continued with what only job titles know.
+"""The errors of jobmajor, which extend the tree of `sagelocal.errors`.
 
 Error
 ├── InputError

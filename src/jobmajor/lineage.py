@@ -1,4 +1,4 @@
-"""Which code made something: the identity that manifests, cache keys and versions carry.
+"""The version of the code that made a result, for manifests, cache keys and model versions.
 
 The version of a step changes only with the code that the step imports, so a new style sheet invalidates no trained
 model. The imports are read from the sources; no module is executed.

@@ -1,6 +1,5 @@
-"""O*NET releases: which there are, how they get here, and what stands in them, read within bounds.
+"""O*NET releases: find, download and check them, make examples of their rows, and split the examples.
 
-`source` decides which folder a run reads, `download` fetches a release into the workspace, `tables`
-reads a folder. A table that is read wrongly here would mislabel every example behind it, so each
-reader refuses what it doesn't know instead of guessing.
+`source` decides which folder a run reads, `download` fetches a release into the workspace, `onet` reads a folder. A
+table that is read wrongly would give every example of it a wrong code, so each reader refuses what it doesn't know.
 """

@@ -1,1 +1,1 @@
-"""Figures from answers and truth: metrics, the quality gate, the report. Knows no model."""
+"""Figures from answers and truth: metrics, the quality gate and the report, without a model."""

@@ -1,1 +1,1 @@
-"""Titles in, SOC codes with scores out: the classifier, its answers, and what explains them."""
+"""Titles in, SOC codes with scores out: the classifier, its answers, and their explanations."""

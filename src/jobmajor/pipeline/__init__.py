@@ -1,1 +1,1 @@
-"""THE pipeline definition, its job requests, its inputs, a run of it, and a search for settings."""
+"""The pipeline definition, its job requests and inputs, a run of it, and a search for settings."""

@@ -1,1 +1,1 @@
-"""A definition executed: steps in order and side by side, retried, cached, recorded."""
+"""Execute a definition: steps in order and in parallel, with retries, a cache and records."""

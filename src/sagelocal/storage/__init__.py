@@ -1,1 +1,1 @@
-"""`s3://` addresses as folders or as S3 itself; folders published whole, with a manifest of what they hold."""
+"""`s3://` addresses as folders or as S3 itself; folders are published whole, with a manifest of their files."""
