@@ -125,7 +125,7 @@ def test_every_command_has_an_example_that_calls_it_and_stands_in_the_reference(
 def test_a_setting_without_a_known_reason_gets_none(reference: ModuleType) -> None:
     told = reference.told_of(settings.Linear)
 
-    assert told["penalty"] == "LinearSVC's C; larger trusts single titles more."
+    assert told["penalty"] == "C of LinearSVC; a larger one gives single titles more influence."
     assert reference.told_of(settings.Split) == {"seed": "the tutorial's"}
 
 
