@@ -1,6 +1,6 @@
-"""An AWS to test against: moto's server, an account that sends nothing, and one whose answers are scripted.
+"""Accounts to test with: in moto's server, in a dry run, and with scripted answers.
 
-Also registered versions in moto's account, as the pipeline leaves them, and the stack's template as data.
+Also registered versions in moto's account, as the pipeline registers them, and the stack's template as data.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ACCOUNT_ID = "123456789012"  # moto's
 
 
 def leave_user(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Hide the user's AWS settings and credentials, and set ones that moto takes."""
+    """Hide the user's AWS settings and credentials, and set ones that moto accepts."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         patch.delenv(name)
     for name, value in {
@@ -61,7 +61,7 @@ def leave_user(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test may see the user's credentials, nor ask a machine's metadata for some."""
+    """Keep the user's credentials and the machine's metadata service away from every test."""
     leave_user(monkeypatch, tmp_path_factory.getbasetemp())
 
 
@@ -76,7 +76,7 @@ def _made_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[str]:
-    """moto's server, once for each process; ask for `moto` instead."""
+    """Yield the URL of moto's server, which each process starts once; tests use `moto`, which also empties it."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -86,13 +86,13 @@ def moto_server() -> Iterator[str]:
 
 @pytest.fixture
 def moto(moto_server: str) -> str:
-    """The URL of an AWS with nothing in it."""
+    """Return the URL of moto's server, emptied."""
     assert urllib3.request("POST", f"{moto_server}/moto-api/reset", timeout=30).status == 200
     return moto_server
 
 
 class FakeClock:
-    """Time that passes only where something waits; `slept` says for how long each time."""
+    """A clock whose time passes only by `sleep`; `slept` lists the durations."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
@@ -106,7 +106,7 @@ class FakeClock:
 
 @pytest.fixture(scope="session")
 def moto_session(moto_server: str, tmp_path_factory: pytest.TempPathFactory) -> session.Session:
-    """A session with moto, opened once in each process."""
+    """Return a session with moto, which each process opens once."""
     with pytest.MonkeyPatch.context() as patch:
         leave_user(patch, tmp_path_factory.getbasetemp())
         return session.open_session(session.SessionOptions(REGION, endpoint_url=moto_server))
@@ -114,19 +114,19 @@ def moto_session(moto_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def moto_client(moto_session: session.Session) -> Callable[[str], Any]:
-    """Give a service's client of moto, made once in each process."""
+    """Return a function from a service to its client of moto, which each process creates once."""
     return functools.cache(moto_session.client)
 
 
 @pytest.fixture(scope="session")
 def moto_caller(moto_session: session.Session) -> str:
-    """Give the ARN of who asks moto."""
+    """Return the caller's ARN in moto."""
     return moto_session.identity(ACCOUNT_ID)["Arn"]
 
 
 @pytest.fixture
 def account(moto: str, moto_caller: str, moto_client: Callable[[str], Any]) -> calls.Account:
-    """Connected to `moto`, with a clock of its own."""
+    """Return an account in `moto`, with a fake clock."""
     connected = calls.Account(REGION, ACCOUNT_ID, moto_client, caller=moto_caller)
     connected.clock = FakeClock()
     return connected
@@ -134,32 +134,32 @@ def account(moto: str, moto_caller: str, moto_client: Callable[[str], Any]) -> c
 
 @pytest.fixture
 def dry_account() -> calls.Account:
-    """Takes every request and sends none."""
+    """Return a dry run's account, which checks every request and sends none."""
     return calls.dry_account(REGION, ACCOUNT_ID)
 
 
 @pytest.fixture
 def settings() -> Settings:
-    """The defaults."""
+    """Return the default settings."""
     return Settings()
 
 
 @pytest.fixture
 def names(settings: Settings) -> Names:
-    """Theirs, in moto's account."""
+    """Return the default settings' names in moto's account."""
     return Names.of(settings, REGION, ACCOUNT_ID)
 
 
 @functools.cache
 def _offline_client(service: str) -> Any:
-    """A client that only a Stubber answers, made once in each process."""
+    """Return a client that only a Stubber answers; each process creates it once."""
     return boto3.Session("testing", "testing", region_name=REGION).client(service)
 
 
 class Stubbed(calls.Account):
-    """An account whose services answer what a test says, in its order, to exactly the requests that it says.
+    """An account with scripted services: exactly the expected requests, in this order, get the scripted answers.
 
-    botocore's Stubber checks both against the service's shapes. `finish` says whether all of it was asked for.
+    botocore's Stubber checks both against the service's shapes. `finish` checks that every request was sent.
     """
 
     def __init__(self) -> None:
@@ -175,32 +175,32 @@ class Stubbed(calls.Account):
         return client
 
     def stub(self, service: str) -> Any:
-        """The service's Stubber."""
+        """Return the service's Stubber."""
         self.client(service)
         return self.stubs[service]
 
     def expect(self, service: str, operation: str, answer: dict[str, Any], **parameters: Any) -> None:
-        """The next request, and its answer; without parameters any are taken."""
+        """Script the next request and its answer; without parameters, any are accepted."""
         self.stub(service).add_response(xform_name(operation), answer, parameters or None)
 
     def refuse(self, service: str, operation: str, code: str, message: str = "") -> None:
-        """The next request, and the error that answers it."""
+        """Script the next request and the error that answers it."""
         self.stub(service).add_client_error(xform_name(operation), code, message)
 
     def release(self) -> None:
-        """Take the scripts off the clients, which other tests use too."""
+        """Remove the scripts from the clients, which other tests share."""
         for stub in self.stubs.values():
             stub.deactivate()
 
     def finish(self) -> None:
-        """Fails where something expected was never asked for."""
+        """Fail if an expected request was never sent."""
         for stub in self.stubs.values():
             stub.assert_no_pending_responses()
 
 
 @pytest.fixture
 def stubbed() -> Iterator[Stubbed]:
-    """Answers what the test scripts with `expect` and `refuse`; everything scripted must have been asked for."""
+    """Yield a scripted account; at the end, every request that `expect` and `refuse` scripted must have been sent."""
     account = Stubbed()
     yield account
     account.release()
@@ -209,7 +209,7 @@ def stubbed() -> Iterator[Stubbed]:
 
 @pytest.fixture
 def told(account: calls.Account) -> list[str]:
-    """The lines of progress that `account` tells."""
+    """Return the list of progress lines that `account` reports."""
     lines: list[str] = []
     account.tell = lines.append
     return lines
@@ -217,21 +217,21 @@ def told(account: calls.Account) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request that came to the proxy; `operation` is the JSON APIs' own name, else method and path."""
+    """A request that reached the proxy; `operation` is the operation's name in a JSON API, else method and path."""
 
     operation: str
     body: bytes
 
 
 class Proxy(ThreadingHTTPServer):
-    """A bad line to moto: it asks `fault` about each request, and does what that says.
+    """A faulty proxy to moto: it asks `fault` what to do with each request.
 
-    ""          passes it on
-    "throttle"  refuses it, as a service does that is asked too often
-    "lose"      passes it on and drops the connection before the answer
+    ""          pass it on
+    "throttle"  refuse it, as a service does after too many requests
+    "lose"      pass it on, and drop the connection before the reply
 
-    What moto only pretends it doesn't get to see: `answers` has a JSON API's answers by operation, one after another,
-    the last one for ever.
+    Requests that moto only pretends to handle don't reach it: `answers` contains a JSON API's answers by operation, in
+    order; the last one is repeated.
     """
 
     daemon_threads = True
@@ -253,7 +253,7 @@ class Proxy(ThreadingHTTPServer):
         self.fault = lambda _: rng.choice(("throttle", "lose")) if rng.random() < 0.2 else ""
 
     def first(self, fault: str, operation: str) -> None:
-        """Do that to the first request whose operation begins so."""
+        """Apply `fault` to the first request whose operation begins with `operation`."""
         left = [fault]
         self.fault = lambda seen: left.pop() if left and seen.operation.startswith(operation) else ""
 
@@ -263,7 +263,7 @@ class _Line(BaseHTTPRequestHandler):
     server: Proxy
 
     def __getattr__(self, name: str) -> Callable[[], None]:
-        """Every method is passed on alike."""
+        """Handle every HTTP method alike."""
         if name.startswith("do_"):
             return self._pass
         raise AttributeError(name)
@@ -307,12 +307,12 @@ class _Line(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Nothing: a test that fails shows what was asked for."""
+        """Discard the server's log."""
 
 
 @pytest.fixture
 def proxy(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """A line to `moto` that can be made a bad one; botocore's pauses between its tries take no time."""
+    """Yield a proxy to `moto` that can be made faulty; botocore's pauses between retries take no time."""
     pauses = types.SimpleNamespace(**{**vars(time), "sleep": lambda _: None})
     monkeypatch.setattr(botocore.endpoint, "time", pauses)
     server = Proxy(moto)
@@ -326,11 +326,11 @@ def proxy(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 
 @pytest.fixture
 def faulty(proxy: Proxy) -> calls.Account:
-    """Connected to moto over `proxy`."""
+    """Return an account in moto, reached through `proxy`."""
     return calls.connect(REGION, endpoint_url=proxy.url)
 
 
-# moto warns of these and goes on; cfn-lint checks them, and what is done with them is tested with botocore's Stubber.
+# moto ignores these types with a warning; cfn-lint checks them, and the Stubber's tests cover requests about them.
 UNSUPPORTED = {
     "AWS::Budgets::Budget",
     "AWS::CloudWatch::Alarm",
@@ -344,7 +344,7 @@ UNSUPPORTED = {
 
 @dataclass(frozen=True)
 class Template:
-    """The package's own; `text` is its JSON, with the long forms of the functions."""
+    """The stack's template; `text` is JSON, with the long forms of CloudFormation's functions."""
 
     text: str
 
@@ -353,21 +353,21 @@ class Template:
         return found
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
-        """The properties of each resource of a type, by logical name."""
+        """Return the properties of each resource of a type, by logical name."""
         found = self.parsed()["Resources"].items()
         return {name: item["Properties"] for name, item in found if item["Type"] == kind}
 
     @property
     def unsupported(self) -> set[str]:
-        """The types that moto can't make."""
+        """Return the types that moto can't create."""
         return UNSUPPORTED
 
     @property
     def supported(self) -> str:
-        """The template without those."""
+        """Return the template without the unsupported types."""
         body = self.parsed()
         body["Resources"] = {name: item for name, item in body["Resources"].items() if item["Type"] not in UNSUPPORTED}
-        del body["Resources"]["Key"]["Properties"]["Tags"]  # moto looks for the members of another request in them
+        del body["Resources"]["Key"]["Properties"]["Tags"]  # moto expects another request's members in them
         return json.dumps(body)
 
 
@@ -381,7 +381,7 @@ THRESHOLD = "0.75"
 
 
 def make_evaluation(test_f1: float = 0.8, *, passed: bool = True) -> dict[str, Any]:
-    """evaluation.json's content, as far as a decision reads it."""
+    """Return the part of an evaluation.json that a decision reads."""
     check = {"name": "weakest class", "value": 0.05, "limit": 0.1, "passed": passed, "reason": "recall 0.050"}
     return {
         "classification_metrics": {**dict.fromkeys(HEADLINES, 0.8), "test_f1": test_f1, "note": "x"},
@@ -391,17 +391,17 @@ def make_evaluation(test_f1: float = 0.8, *, passed: bool = True) -> dict[str, A
 
 @dataclass(frozen=True)
 class Versions:
-    """The group's versions; `register` makes one more."""
+    """The group's versions; `register` adds one."""
 
     account: calls.Account
     names: Names
 
     def arn(self, number: int = 1) -> str:
-        """A version's address."""
+        """Return a version's ARN."""
         return f"arn:aws:sagemaker:us-east-1:123456789012:model-package/{self.names.group}/{number}"
 
     def request(self, where: str, **changes: Any) -> dict[str, Any]:
-        """CreateModelPackage's parameters; the evaluation stands at `where`."""
+        """Return CreateModelPackage's parameters; `where` is the evaluation's address."""
         kinds = ["text/csv", "application/json"]
         container = {"Image": IMAGE, "ModelDataUrl": self.names.url("runs", "e1", "model.tar.gz")}
         return {
@@ -418,7 +418,7 @@ class Versions:
         }
 
     def register(self, content: bytes | dict[str, Any] | None = None, **changes: Any) -> None:
-        """One more version with that evaluation; a passed one where nothing is said."""
+        """Register a version with this evaluation; by default one that passed."""
         body = make_evaluation() if content is None else content
         key = self.names.key("runs", f"e{len(self.account.sent)}", "evaluation.json")
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -429,7 +429,7 @@ class Versions:
 
 @pytest.fixture
 def versions(account: calls.Account, names: Names) -> Versions:
-    """An empty group, with a bucket for evaluations."""
+    """Return an empty group, with a bucket for evaluations."""
     account.change("s3", "CreateBucket", Bucket=names.bucket)
     account.change("sagemaker", "CreateModelPackageGroup", ModelPackageGroupName=names.group)
     return Versions(account, names)
@@ -439,25 +439,25 @@ NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 
 
 class Script:
-    """What a service that changes endpoints would be asked, in its order, and its answers: moto has no such changes."""
+    """Scripts requests and answers of endpoints that change over time, which moto can't simulate."""
 
     def __init__(self, stubbed: Stubbed, names: Names) -> None:
         self.stubbed, self.names, self.now = stubbed, names, NOW
 
     def answer(self, operation: str, answer: dict[str, Any], **parameters: Any) -> None:
-        """SageMaker's next request and answer."""
+        """Script SageMaker's next request and answer."""
         self.stubbed.expect("sagemaker", operation, answer, **parameters)
 
     def absent(self, operation: str, kind: str) -> None:
-        """SageMaker's next request is for a thing that isn't there."""
+        """Script a request for a resource that doesn't exist."""
         self.stubbed.refuse("sagemaker", operation, "ValidationException", f"Could not find {kind} 'x'.")
 
     def arn(self, number: int) -> str:
-        """A version's address."""
+        """Return a version's ARN."""
         return f"arn:aws:sagemaker:us-east-1:123456789012:model-package/{self.names.group}/{number}"
 
     def version(self, number: int, status: str = "Approved", *, passed: bool = True) -> None:
-        """The version is looked at, its evaluation too."""
+        """Script reads of a version and its evaluation."""
         details = {"ModelPackageName": "x", "ModelPackageStatus": "Completed", "CreationTime": NOW}
         body = json.dumps(make_evaluation(passed=passed)).encode()
         where = "s3://bucket/e/evaluation.json"
@@ -480,7 +480,7 @@ class Script:
     def endpoint(
         self, name: str, config: str, status: str = "InService", reason: str = "", *, pending: str = ""
     ) -> None:
-        """The endpoint is looked at."""
+        """Script a read of the endpoint."""
         answer = {
             "EndpointName": name,
             "EndpointArn": self.endpoint_arn(name),
@@ -494,15 +494,15 @@ class Script:
         self.answer("DescribeEndpoint", answer, EndpointName=name)
 
     def endpoint_arn(self, name: str) -> str:
-        """An endpoint's address."""
+        """Return an endpoint's ARN."""
         return f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{name}"
 
     def config_arn(self, name: str) -> str:
-        """A configuration's address."""
+        """Return a configuration's ARN."""
         return f"arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/{name}"
 
     def config(self, name: str, instance_type: str = "ml.m5.large", model: str = "model-x", **more: Any) -> None:
-        """The configuration is looked at."""
+        """Script a read of the configuration."""
         variant = {"VariantName": "champion", "ModelName": model, "InstanceType": instance_type}
         answer = {
             "EndpointConfigName": name,
@@ -514,7 +514,7 @@ class Script:
         self.answer("DescribeEndpointConfig", answer, EndpointConfigName=name)
 
     def model(self, name: str, number: int) -> None:
-        """The Model is looked at."""
+        """Script a read of the Model."""
         answer = {
             "ModelName": name,
             "Containers": [{"ModelPackageName": self.arn(number)}],
@@ -524,12 +524,12 @@ class Script:
         self.answer("DescribeModel", answer, ModelName=name)
 
     def tags(self, arn: str, **tags: str) -> None:
-        """A thing's tags are looked at; `_` in a name stands for its `:`."""
+        """Script a read of a resource's tags; the first `_` in a name means `:`, later ones mean `-`."""
         found = [{"Key": key.replace("_", ":", 1).replace("_", "-"), "Value": value} for key, value in tags.items()]
         self.answer("ListTags", {"Tags": found}, ResourceArn=arn)
 
 
 @pytest.fixture
 def script(stubbed: Stubbed, names: Names) -> Script:
-    """SageMaker's requests and answers, one after the other; all of them must have come when the test ends."""
+    """Return a script of SageMaker's requests and answers; all of them must have been used when the test ends."""
     return Script(stubbed, names)

@@ -1,4 +1,4 @@
-"""An estimate adds up by hand, says where it is from, and never calls the unknown free."""
+"""An estimate agrees with sums by hand, names its source, and never calls an unknown price 0."""
 
 from __future__ import annotations
 

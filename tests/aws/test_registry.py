@@ -1,4 +1,4 @@
-"""Versions in the account: what moto keeps of groups, versions and approvals is real enough to test against."""
+"""Registered versions, tested with moto's model package groups, versions and approvals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFUSED: dict[str, Any] = {
 
 @pytest.fixture
 def group(versions: Versions) -> PackageGroup:
-    """An empty group, and a bucket for evaluations."""
+    """Return an empty group, with a bucket for evaluations."""
     return PackageGroup(versions.account, versions.names)
 
 

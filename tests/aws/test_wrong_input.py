@@ -1,6 +1,6 @@
-"""Whatever is wrong with what a person types: one line, status 2, and nothing is sent.
+"""Every wrong input gives one line and status 2, and nothing is sent.
 
-The commands are read off the program, so that a new one without its cases fails here.
+The commands come from the program, so a new command without cases fails here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SURROGATE = "\udcff"  # what a command line makes of a byte that is no UTF-8
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Every command with the words that name it."""
+    """Return every command by the words that name it."""
     if not hasattr(command, "commands"):
         yield " ".join(path), command
         return
@@ -206,7 +206,7 @@ ASKS_NOBODY = ("policy", "project seed", "show")
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """`jobmajor aws …` in a folder with a clone, an empty file and one that is no text; any request would fail."""
+    """Run `jobmajor aws …` in a folder with a clone, an empty file and a binary one; every request would fail."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(source.OFFLINE_VARIABLE, "1")
     monkeypatch.setenv("JOBMAJOR_HOME", "home")
@@ -226,13 +226,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def dry(command: str) -> tuple[str, ...]:
-    """The option for a dry run, of a command that has one."""
+    """Return the option for a dry run; empty if the command has none."""
     options = {name for item in COMMANDS[command].params for name in item.opts}
     return ("--dry-run",) if "--dry-run" in options else ()
 
 
 def is_refused(found: tuple[int, str, str], words: str) -> bool:
-    """Whether it ended with status 2 and one line that says so."""
+    """Return whether a command ended with status 2 and one line that contains `words`."""
     status, out, err = found
     return (status, out) == (2, "") and err.count("\n") == 1 and err.startswith("error: ") and words in err
 
@@ -307,7 +307,7 @@ def test_command_without_region_or_credentials_or_profile_is_one_line(run: Any, 
 
 @pytest.fixture
 def in_moto(moto: str, proxy: Proxy, run: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """The same with credentials of moto's account, over a line that tells what was asked."""
+    """Return `run` with credentials of moto's account, through the proxy, which records the requests."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)

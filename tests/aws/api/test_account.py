@@ -1,4 +1,4 @@
-"""Requests are checked before they are sent, made once in effect, and refused in one line."""
+"""Requests are checked before they are sent, safe to repeat, and refused in one line."""
 
 from __future__ import annotations
 

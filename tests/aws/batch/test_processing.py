@@ -29,7 +29,7 @@ PARTS = ("a.parquet", "b.csv", "deep/c.jsonl")
 
 
 class Scripted:
-    """S3 as it is listed, and the jobs that were made, in front of a Stubber that checks each request."""
+    """Scripts S3's listings and the jobs; a Stubber checks each request."""
 
     def __init__(self, stubbed: Stubbed, names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
         self.stubbed, self.names = stubbed, names

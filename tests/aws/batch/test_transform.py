@@ -1,4 +1,4 @@
-"""A batch transform is one job, however often it is asked for; its requests are exactly these."""
+"""A repeated batch transform is one job, and sends exactly these requests."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ BATCH = TransformRequest(3, "s3://bucket/titles/", "s3://bucket/answers")
 
 
 def job(names: Names, dry_account: Account, attempt: int = 1) -> dict[str, Any]:
-    """BATCH's request."""
+    """Return the request for BATCH."""
     model = models.request(names, PackageGroup(dry_account, names).get(3), is_isolated=True)["ModelName"]
     return transform.request(names, BATCH, model, attempt)
 
 
 def seen(script: Script, name: str, status: str, **more: str) -> None:
-    """The job is looked at."""
+    """Script a read of the job."""
     answer = {
         "TransformJobName": name,
         "TransformJobArn": f"arn:aws:sagemaker:us-east-1:123456789012:transform-job/{name}",

@@ -37,7 +37,7 @@ def only(*names: str) -> Sequence[ResourceKind]:
 
 
 def fill(account: Account, names: Names) -> None:
-    """One of everything that the project's commands make and moto keeps, all of it tagged."""
+    """Create one resource of each kind that the commands create and moto keeps, all of them tagged."""
     tags, bucket = names.tags, {"Bucket": names.bucket}
     # moto's CloudFormation makes a bucket without it.
     account.change("s3", "PutBucketVersioning", **bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -92,7 +92,7 @@ def fill_rest(account: Account, names: Names) -> None:
 
 
 def others(account: Account) -> None:
-    """What another project has, whose name begins like ours."""
+    """Create the resources of another project, whose name begins like ours."""
     names = Names.of(
         all_settings.build(all_settings.Settings, {"names": {"project": "test-job-major-clf-2"}}), REGION, ACCOUNT_ID
     )

@@ -1,4 +1,4 @@
-"""What a person types and reads: statuses, one line for a no, JSON for machines."""
+"""The commands for endpoints: exit statuses, one-line refusals and JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFUSED: dict[str, Any] = {"classification_metrics": {"test_f1": 0.5}, "gate": {
 
 @pytest.fixture
 def run(moto: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
-    """`jobmajor aws …` against moto: status, standard output, standard error."""
+    """Run `jobmajor aws …` against moto, and return status, standard output and standard error."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

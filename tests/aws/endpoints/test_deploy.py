@@ -1,4 +1,4 @@
-"""A deployment makes what it needs once, wherever it is killed and whatever gets lost; moto keeps what is made."""
+"""A deployment creates each resource once, wherever it is killed and whichever reply is lost; moto keeps the state."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def parameters(account: Account, operation: str) -> Any:
 
 @pytest.fixture
 def approved(versions: Versions) -> Account:
-    """An account with one approved version, whose changes are counted from here."""
+    """Return an account with one approved version and an empty list of changes."""
     versions.register(ModelApprovalStatus="Approved")
     versions.account.sent.clear()
     return versions.account
 
 
 def state(account: Account) -> dict[str, Any]:
-    """Everything that a deployment makes, by name, without the times at which it was made."""
+    """Return the names of everything that a deployment creates."""
     configs = [
         item["EndpointConfigName"] for item in account.pages(SAGEMAKER, "ListEndpointConfigs", "EndpointConfigs")
     ]
@@ -302,11 +302,11 @@ def test_deploying_twice_makes_nothing_twice(approved: Account, names: Names) ->
 
 
 class Killed(BaseException):
-    """The process is gone; nothing of ours may catch it."""
+    """Stands for a killed process; no code of ours may catch it."""
 
 
 def die(account: Account, monkeypatch: pytest.MonkeyPatch, at: int, *, after: bool) -> None:
-    """Let the account's process die at its change number `at`, before it is sent or after it took effect."""
+    """Raise Killed at the change number `at`, before it is sent or after it took effect."""
     change = type(account).change
 
     def dying(self: Account, service: str, operation: str, /, **given: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Titles asked of an endpoint: the body that is sent, its bounds, and only answers to just these titles."""
+"""Invoking an endpoint: the body and its limits, and the check that each title gets an answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def stream(answer: object) -> StreamingBody:
 
 
 def answered(script: Script, answer: object, titles: list[str]) -> None:
-    """A real-time endpoint that answers so."""
+    """Script a real-time endpoint with this answer."""
     script.endpoint(ENDPOINT, "config")
     script.config("config")
     script.stubbed.expect(
@@ -96,7 +96,7 @@ def test_missing_endpoint_is_a_no(stubbed: Stubbed, names: Names, script: Script
 
 
 def queue(script: Script, names: Names, body: bytes) -> None:
-    """An async endpoint that takes the request."""
+    """Script an async endpoint that accepts the request."""
     script.endpoint(ENDPOINT, "config")
     script.config("config", AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": "s3://out/p"}})
     uri = names.url("async_requests", ENDPOINT, f"{token(body.decode())}.json")

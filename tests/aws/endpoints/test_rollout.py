@@ -1,4 +1,4 @@
-"""Changing an endpoint that serves: carefully, back by itself, back by hand; exactly these requests, by Stubber."""
+"""Rollout, automatic and manual rollback send exactly these requests, which botocore's Stubber checks."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ AT_ONCE = {
 
 @dataclass(frozen=True)
 class Scene:
-    """PLAN over an endpoint that serves `old`, request by request."""
+    """Scripts the deployment of PLAN to an endpoint that serves `old`, request by request."""
 
     script: Script
     model: str
     config: str
 
     def begins(self, instance_type: str = "ml.m5.large") -> None:
-        """Looked at and made: the version, the endpoint, its configuration, the new one's parts, the alarms."""
+        """Script reads of version, endpoint and configuration, and the creation of the new parts and alarms."""
         self.script.version(3)
         self.script.endpoint(ENDPOINT, "old")
         self.script.config("old", instance_type)
@@ -76,16 +76,16 @@ class Scene:
             self.script.stubbed.expect("cloudwatch", "PutMetricAlarm", {})
 
     def remembers(self) -> None:
-        """What the new configuration takes the place of is written on it, before anything moves."""
+        """Script the tag that names the replaced configuration; it is written before the endpoint changes."""
         self.writes({"Key": "jobmajor:replaces", "Value": "old"})
 
     def writes(self, *more: dict[str, str]) -> None:
-        """How the fleet scales is written on the configuration."""
+        """Script the tag with the fleet's scaling."""
         tags = [{"Key": "jobmajor:scaling", "Value": "least=2 most=4 invocations_per_minute=3000 backlog=5"}, *more]
         self.script.answer("AddTags", {"Tags": tags}, ResourceArn=self.script.config_arn(self.config), Tags=tags)
 
     def updates(self) -> None:
-        """The change itself."""
+        """Script the change of the endpoint."""
         self.script.answer(
             "UpdateEndpoint",
             {"EndpointArn": self.script.endpoint_arn(ENDPOINT)},
@@ -96,7 +96,7 @@ class Scene:
         )
 
     def scales(self, **bounds: int) -> None:
-        """Bounds and policy, at the end."""
+        """Script the scaling's bounds and policy, at the end."""
         wanted = {**TARGET, **bounds} if bounds else {}
         self.script.stubbed.expect("application-autoscaling", "RegisterScalableTarget", {}, **wanted)
         self.script.stubbed.expect("application-autoscaling", "PutScalingPolicy", {"PolicyARN": "arn"})
@@ -104,7 +104,7 @@ class Scene:
 
 @pytest.fixture
 def scene(script: Script, dry_account: Account, names: Names) -> Scene:
-    """With the names that PLAN comes to."""
+    """Return the scene, with the names that follow from PLAN."""
     model: str = models.request(names, PackageGroup(dry_account, names).get(3), is_isolated=True)["ModelName"]
     config: str = endpoint_config.request(names, PLAN, model, None)["EndpointConfigName"]
     return Scene(script, model, config)
@@ -326,7 +326,7 @@ def test_alarms_watch_the_share_of_errors_and_the_slowest_answers(dry_account: A
 
 
 def until_back(script: Script) -> None:
-    """The endpoint serves `new`, which took the place of `old`, where version 2 answers."""
+    """Script an endpoint that serves `new`, which replaced `old`; `old` serves version 2."""
     for _ in range(2):
         script.endpoint(ENDPOINT, "new")
     script.tags(script.config_arn("new"), jobmajor_replaces="old")

@@ -1,4 +1,4 @@
-"""Production takes only what staging serves and a person approved, and nothing that came after."""
+"""Production accepts only the configuration that staging serves and a person approved."""
 
 from __future__ import annotations
 

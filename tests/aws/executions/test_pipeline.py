@@ -1,4 +1,4 @@
-"""The definition's bytes sent, executions started at most once, watched, read and stopped."""
+"""Upserting the definition's bytes; starting an execution at most once; watching, listing and stopping executions."""
 
 from __future__ import annotations
 
@@ -271,8 +271,10 @@ def test_start_without_a_pipeline_says_to_upsert(account: Account, names: Names)
 
 
 class Service(BaseHTTPRequestHandler):
-    """As much of SageMaker's API as an upsert and a start need, and it keeps to its tokens; `faults` says what goes
-    wrong with the next requests: "lost" does the work and hangs up, "busy" does nothing and says so."""
+    """The part of SageMaker's API that an upsert and a start need, including idempotency tokens.
+
+    `faults` lists faults of the next requests: "lost" does the work without replying, "busy" refuses the request.
+    """
 
     server: Losing
 
@@ -299,11 +301,11 @@ class Service(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its own name for it
-        """Nobody reads them."""
+        """Discard the server's log."""
 
 
 class Losing(ThreadingHTTPServer):
-    """What the service has by now, and every request that reached it."""
+    """The service's state, and every request that reached it."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__(("127.0.0.1", 0), Service)
@@ -312,7 +314,7 @@ class Losing(ThreadingHTTPServer):
         self.started: dict[str, str] = {}
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that was hung up is no news here."""
+        """Ignore closed connections, which the tests cause."""
 
     def work(self, operation: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.requests.append((operation, body))

@@ -1,4 +1,4 @@
-"""What is in S3 after an upload is exactly what was to go there, once, whatever happened on the way."""
+"""After an upload S3 holds exactly the given content, once, whatever failed meanwhile."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def starter_source(tmp_path: Path) -> TitleSource:
 
 @pytest.fixture
 def bucket(account: Account) -> Account:
-    """`account` with a bucket that keeps every version of an object."""
+    """Return `account` with a bucket that keeps every version of an object."""
     account.change("s3", "CreateBucket", Bucket=BUCKET)
     account.change("s3", "PutBucketVersioning", Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     account.sent.clear()

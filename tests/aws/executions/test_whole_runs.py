@@ -1,7 +1,7 @@
-"""`jobmajor aws pipeline …` as a person types it, from the upload to the end of an execution.
+"""The commands `jobmajor aws pipeline …`, from the upload to the end of an execution.
 
-moto keeps the pipeline, the data and the image. It knows nothing of executions but their names, so what the service
-says of one is scripted, and checked against botocore's own shapes.
+moto keeps the pipeline, the data and the image, but of executions only their names. So the tests script the service's
+answers about executions, and check them against botocore's shapes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TRIALS = 2  # of 30, which would take minutes
 
 @pytest.fixture
 def typed(proxy: Proxy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
-    """`jobmajor aws …` over the line to moto: status, standard output, standard error."""
+    """Run `jobmajor aws …` through the proxy to moto, and return status, standard output and standard error."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(sources.OFFLINE_VARIABLE, "1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
@@ -58,7 +58,7 @@ def typed(proxy: Proxy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def tell(proxy: Proxy, operation: str, *answers: dict[str, Any]) -> None:
-    """Script what the service says; what it could not say is refused."""
+    """Script the service's answers; an answer that doesn't fit botocore's shapes is refused."""
     shape = checks.operation("sagemaker", operation).output_shape
     for answer in answers:
         assert ParamValidator().validate(answer, shape).generate_report() == ""
@@ -74,7 +74,7 @@ def step(name: str, status: str, **more: Any) -> dict[str, Any]:
 
 
 def script(proxy: Proxy, names: Names, status: str, last: dict[str, Any], **more: Any) -> None:
-    """An execution that is looked at twice on its way, and then has ended."""
+    """Script an execution that runs for two polls, and then has ended."""
     arn = f"arn:aws:sagemaker:us-east-1:123456789012:pipeline/{names.pipeline}/execution/abc123def456"
     about = {"PipelineExecutionArn": arn, "CreationTime": BEGAN}
     running = {**about, "PipelineExecutionStatus": "Executing"}
@@ -87,7 +87,7 @@ def script(proxy: Proxy, names: Names, status: str, last: dict[str, Any], **more
 
 @pytest.fixture
 def uploaded(typed: Any, account: Account, names: Names) -> Any:
-    """The same, with the starter titles and the pipeline in the account."""
+    """Return the command runner, after uploading the starter titles and the pipeline."""
     account.change("s3", "CreateBucket", Bucket=names.bucket)
     assert typed("upload", "--release", "starter")[0] == 0
     assert typed("pipeline", "upsert")[0] == 0
@@ -170,7 +170,7 @@ def fewer(definition: bytes) -> bytes:
 
 
 def image(root: Path) -> Path:
-    """This Python with the image's own programs: a search names none, so `train` runs."""
+    """Create a folder with this Python and the image's programs: a search names no command, so `train` runs."""
     (root / "bin").mkdir(parents=True)
     (root / "bin" / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     (root / "bin" / "python3").chmod(0o755)
@@ -180,7 +180,7 @@ def image(root: Path) -> Path:
 
 
 def options(home: Path, names: Names) -> executor.RunOptions:
-    """What a run on this machine sets: data, what to compare with, the data's own threshold."""
+    """Return the options of a local run: data, champion, threshold and the image's programs."""
     settings, store = Settings(), FolderStore(home / "s3")
     return executor.RunOptions(
         parameters={

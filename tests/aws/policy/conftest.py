@@ -1,4 +1,4 @@
-"""Who may do what: moto's IAM, and IAM's own rules for what moto leaves out."""
+"""Check policies: with moto's IAM, and with IAM's rules in a few lines where moto has none."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MORE: Final = {
 
 
 class Asked:
-    """A request to each service with the credentials of a role whose policies are given, one role after another."""
+    """Sends requests with the credentials of a role, whose policies can be replaced."""
 
     def __init__(self) -> None:
         self.resource = "*"
@@ -53,7 +53,7 @@ class Asked:
         self._clients: dict[str, Any] = {}
 
     def become(self, documents: list[dict[str, Any]]) -> None:
-        """Take on these policies, and no others."""
+        """Replace the role's policies by these."""
         with disable_iam_authentication():
             for name in self._iam.list_role_policies(RoleName="probe")["PolicyNames"]:
                 self._iam.delete_role_policy(RoleName="probe", PolicyName=name)
@@ -62,7 +62,7 @@ class Asked:
                 self._iam.put_role_policy(RoleName="probe", PolicyName=f"p{number}", PolicyDocument=body)
 
     def may(self, need: Need) -> bool:
-        """Whether moto lets the request through; what it does with it then is no matter."""
+        """Return whether moto's IAM allows the request; its result doesn't matter."""
         action, self.resource = need
         service, _, operation = action.partition(":")
         service = f"{service}-runtime" if action.startswith("sagemaker:Invoke") else service
@@ -108,7 +108,7 @@ asked_throughout = pytest.fixture(probing, scope="module")
 
 
 class Iam:
-    """IAM's own rules, for what moto leaves out: conditions, and roles that are passed."""
+    """IAM's rules that moto lacks: conditions and iam:PassRole."""
 
     OPERATORS: Final[Mapping[str, Callable[[str, Any], bool]]] = {
         "StringEquals": str.__eq__,
@@ -136,7 +136,7 @@ class Iam:
 
     @classmethod
     def holds(cls, condition: dict[str, Any], context: Mapping[str, Any]) -> bool:
-        """Every operator and every key must hold, and a key that the request lacks does not."""
+        """Return whether every operator and key of a condition holds; a key that the request lacks doesn't."""
         return all(
             name in context and any(cls.OPERATORS[operator](wanted, context[name]) for wanted in cls.listed(values))
             for operator, names in condition.items()

@@ -1,8 +1,8 @@
-"""The policies that `jobmajor aws policy` prints, held both ways: each command can be run with its own, and no more.
+"""Each command can be run with the policy that `jobmajor aws policy` prints for it, and the policy allows no more.
 
-What a command asks for is read off its dry run, which takes the account for empty; what else it asks for, of things
-that are there, stands in `LATER`, and each of that is a request which the sources make. What services ask for in the
-caller's name (CloudFormation, Application Auto Scaling, KMS) no test here can see: it is laid beside the templates.
+A dry run lists the requests of a command, as if the account were empty. `LATER` lists the requests for resources that
+exist; a test checks that the sources send each of them. Requests that a service sends for the caller (CloudFormation,
+Application Auto Scaling, KMS) aren't visible here: tests compare those permissions with the templates.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ ANY = {
 
 
 def on_any(*actions: str) -> list[Need]:
-    """On a thing of that service, whatever it is called: what carries the tag is found and deleted under any name."""
+    """Return the needs for any resource of that service: a cleanup finds resources by tag, under any name."""
     return [(action, arn(service := action.partition(":")[0], ANY[service])) for action in actions]
 
 
@@ -290,7 +290,7 @@ STAND_INS = {"<EndpointArn>": STAGING, "<EndpointConfigName>": CONFIG.rpartition
 
 
 def needs_of(call: dict[str, Any]) -> Iterator[Need]:
-    """What a request needs to be allowed."""
+    """Return the permissions that a request needs."""
     parameters = call["parameters"]
     action = refusals.action_of(call["service"], call["operation"])
     if call["service"] == "s3" and "Bucket" in parameters:
@@ -321,7 +321,7 @@ def _resource(action: str, parameters: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def needs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Need]]:
-    """What each command asks for, in every way to run it."""
+    """Return the permissions that each command needs, over all of its variants."""
     runner, found = CliRunner(), {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("work"))
@@ -341,7 +341,7 @@ def needs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Need]]:
 
 @dataclass
 class Rights:
-    """Who has these policies. Where moto doesn't decide, IAM's rules do, without the conditions, which it ignores."""
+    """A caller with these policies: moto decides, or else IAM's rules without conditions, which moto ignores too."""
 
     asked: Any
     iam: Any
@@ -362,7 +362,7 @@ def own(command: str) -> list[dict[str, Any]]:
 
 
 def asked_actions(command: str) -> set[str]:
-    """What the command's own requests need, and no service in the caller's name."""
+    """Return what the command's requests need, without requests of services that act for the caller."""
     rows = (row for row in policy.permissions() if row.is_asked and command in row.commands)
     return {action for row in rows for action in row.actions} - {PASS}
 
@@ -541,7 +541,7 @@ def test_key_of_the_project_is_used_through_s3_only(iam: Any) -> None:
 
 
 def asked_in_the_sources() -> set[str]:
-    """The actions of every request that a source names in words."""
+    """Return the actions of every request that a source file names literally."""
     found = set()
     folders = (Path(str(files(package))) for package in ("jobmajor.aws", "jobmajor.cli.aws"))
     for path in (path for folder in folders for path in folder.rglob("*.py")):

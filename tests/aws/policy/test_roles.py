@@ -1,8 +1,7 @@
-"""The roles' policies, held both ways: what a role needs it may do, and nothing else.
+"""The roles' policies allow each role what it needs, and nothing else.
 
-moto decides by action and, for S3 alone, by resource; which resource every other request names is told to it here, as
-AWS's service authorization reference has it. It knows neither conditions nor iam:PassRole, which are no request:
-those are decided below by IAM's own rules, in a few lines.
+moto decides by action and, only for S3, by resource. For other services the tests compute the resource of a request,
+as AWS's service authorization reference says. moto ignores conditions and iam:PassRole: the class `Iam` decides those.
 """
 
 from __future__ import annotations
@@ -169,7 +168,7 @@ ROLES = tuple(NEEDS)
 
 @pytest.fixture(scope="module")
 def documents(template: Any) -> dict[str, list[dict[str, Any]]]:
-    """Each role's policies, as CloudFormation makes them with a key of our own."""
+    """Return each role's policies, as CloudFormation creates them when the stack has its own KMS key."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "testing")
@@ -194,7 +193,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def place(need: Need, documents: list[dict[str, Any]]) -> Need:
-    """With the stack's key where a need says so."""
+    """Return the need with the stack's KMS key in place of `KEY`."""
     keys = [_list(item["Resource"])[0] for one in documents for item in one["Statement"] if item["Sid"] == "UseKey"]
     return (need[0], keys[0]) if need[1] == "KEY" else need
 
@@ -310,7 +309,7 @@ def test_key_is_lent_to_services_of_aws_only(role: str, documents: dict[str, Any
 
 
 def trusts(template: Any, role: str) -> list[dict[str, Any]]:
-    """Who may take it on, with the names of this account in place of the template's."""
+    """Return a role's trust policy, with this account's names in place of the template's."""
     statements = template.resources("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
     chosen = statements["Fn::If"][1] if isinstance(statements, dict) else statements
     text = json.dumps(chosen)

@@ -1,4 +1,4 @@
-"""The two programs that a project made from AWS's template calls, with what it calls them with."""
+"""The two programs that a project made from AWS's template calls, with the options that it passes."""
 
 from __future__ import annotations
 

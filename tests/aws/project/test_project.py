@@ -1,4 +1,4 @@
-"""The SageMaker project, both ways; moto has neither, so botocore's Stubber answers and checks each request."""
+"""The SageMaker project from both sources; moto has none, so botocore's Stubber answers and checks each request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pipeline started by itself: the stack that does it, and the function in it, run here as Lambda would run it."""
+"""Automatic starts: the stack, and its function, which the tests run as Lambda would."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MADE = {"StackName": "s", "StackId": "id", "CreationTime": WHEN}
 
 
 class Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
-    """Reads CloudFormation's tags as what stands behind them."""
+    """Reads each of CloudFormation's YAML tags as the value that follows it."""
 
 
 def _tagged(loader: Loader, suffix: str, node: yaml.Node) -> Any:
@@ -63,7 +63,7 @@ def resources() -> dict[str, Any]:
 
 
 def statements() -> dict[str, set[str]]:
-    """The actions that the function's role allows, and the resource of each statement."""
+    """Return the actions that the function's role allows, and the resource of each statement."""
     (policy,) = resources()["Role"]["Properties"]["Policies"]
     found = {}
     for item in policy["PolicyDocument"]["Statement"]:
@@ -222,7 +222,7 @@ def test_removing_deletes_the_stack_and_a_second_time_nothing(stubbed: Stubbed, 
 
 
 class Clients:
-    """boto3's clients with scripted answers; `asked` has the actions that were used, as policies have them."""
+    """boto3's clients with scripted answers; `asked` contains the used actions, as policies name them."""
 
     def __init__(self) -> None:
         self.asked: set[str] = set()

@@ -1,4 +1,4 @@
-"""The repository that a push builds from: seeded in a real git repository, and its build's commands run."""
+"""Seeding a real git repository, and running the commands of its build."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def git(folder: Path, *words: str) -> str:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone of what SageMaker's own template makes."""
+    """Return a clone of the repository that SageMaker's template creates."""
     folder = tmp_path / "clone"
     for name, text in EXAMPLE.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ def commands(folder: Path, phase: str) -> list[str]:
 
 
 def shell(folder: Path, words: list[str], **more: str) -> subprocess.CompletedProcess[str]:
-    """One phase, its commands in one shell, as CodeBuild runs them; `more` is of its environment."""
+    """Run one phase's commands in one shell, as CodeBuild does; `more` is added to the environment."""
     said = {**os.environ, "PATH": f"{folder.parent / 'bin'}:/usr/bin:/bin", "JOBMAJOR_OFFLINE": "1", **more}
     return subprocess.run(
         ["/bin/bash", "-c", "\n".join(["set -e", *words])],
@@ -165,7 +165,7 @@ def shell(folder: Path, words: list[str], **more: str) -> subprocess.CompletedPr
 
 @pytest.fixture
 def seeded(clone: Path) -> Path:
-    """A clone with our pipeline, and this Python in the place of the build's own environment."""
+    """Return a clone that contains our pipeline, with this Python in place of the build's environment."""
     seeding.seed(clone, Settings())
     python = clone / ".venv-build/bin/python"
     python.parent.mkdir(parents=True)

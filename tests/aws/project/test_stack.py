@@ -34,7 +34,7 @@ def named(**aws: Any) -> Names:
 
 
 def policy_of(account: Account, role: str, name: str) -> dict[str, Any]:
-    """A role's own policy, which moto may give as Python writes it."""
+    """Return a role's inline policy; moto may return it as Python's repr."""
     found = account.read("iam", "GetRolePolicy", RoleName=role, PolicyName=name)["PolicyDocument"]
     body: dict[str, Any] = ast.literal_eval(found) if isinstance(found, str) else found
     return body
@@ -265,14 +265,14 @@ def nothing(stubbed: Any) -> None:
 
 
 def sees(stubbed: Any, status: str, *events: dict[str, Any], **more: Any) -> None:
-    """What a look finds; while the stack changes, each also asks for the last event."""
+    """Script the stack's states, one for each poll; while it changes, each poll also reads the last event."""
     stubbed.expect("cloudformation", "DescribeStacks", state(status, **more))
     if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
         stubbed.expect("cloudformation", "DescribeStackEvents", {"StackEvents": list(events)})
 
 
 def creates(stubbed: Any, *deleted: str) -> None:
-    """A creation: what the account has already is looked up first, and which stacks had the name."""
+    """Script a creation: first reads of existing resources and of deleted stacks with this name."""
     stubbed.expect("logs", "DescribeLogGroups", {"logGroups": []})
     gone = [
         {"StackName": "test-job-major-clf-stack", "StackId": arn, "CreationTime": NOW, "StackStatus": "DELETE_COMPLETE"}

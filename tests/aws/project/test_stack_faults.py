@@ -1,7 +1,7 @@
-"""Bootstrap over a bad line to moto's CloudFormation: one stack, whatever is refused or lost.
+"""Bootstrap through a faulty proxy to moto's CloudFormation: one stack, whatever is refused or lost.
 
-moto makes a stack at once, so there is none half made; and it knows no tokens of CreateStack. What CloudFormation makes
-of equal tokens is its promise: that they are equal is looked at here. Stacks half made are test_stack.py's, by Stubber.
+moto creates a stack at once, so none is incomplete, and it ignores CreateStack's tokens. CloudFormation promises one
+stack for equal tokens, so these tests check that the tokens are equal. test_stack.py covers incomplete stacks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class World:
-    """moto, seen over a good line (`account`) and over a bad one (`faulty`)."""
+    """moto, once reached directly (`account`), and once through the faulty proxy (`faulty`)."""
 
     account: Account
     faulty: Account
@@ -41,7 +41,7 @@ class World:
         return [item["Name"] for item in self.account.pages("s3", "ListBuckets", "Buckets")]
 
     def tokens(self) -> list[str]:
-        """Of every CreateStack that was tried, refused and lost ones included."""
+        """Return the tokens of every CreateStack request, including refused and lost ones."""
         bodies = [dict(parse_qsl(seen.body.decode())) for seen in self.proxy.seen if b"CreateStack" in seen.body]
         return [body["ClientRequestToken"] for body in bodies]
 
@@ -95,7 +95,7 @@ def test_bootstrap_that_breaks_off_at_any_request_is_finished_by_the_next(world:
 
 
 def break_off(proxy: Any, last: int) -> None:
-    """Pass so many requests on, lose the answer to the next, and refuse all after it."""
+    """Pass on this many requests, lose the reply to the next one, and refuse all later ones."""
     proxy.seen.clear()
 
     def fault(_: Any) -> str:
