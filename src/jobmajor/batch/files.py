@@ -223,7 +223,7 @@ class _Reporter:
 
 @dataclass(frozen=True, slots=True)
 class _FileRun:
-    """The coding of one file."""
+    """Codes one file."""
 
     job: Job
     folder: Path

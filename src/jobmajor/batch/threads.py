@@ -20,7 +20,7 @@ _END: Any = object()
 
 
 class ReadAhead(Generic[_Item]):
-    """Iterates over items that another thread makes in advance; an error of that thread is raised in their order."""
+    """Iterates over items that another thread makes in advance; its error is raised after the items before it."""
 
     def __init__(self, items: Iterator[_Item], depth: int = DEPTH) -> None:
         self._items = items

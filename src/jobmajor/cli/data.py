@@ -51,7 +51,7 @@ def pull(
     text: Annotated[bool, typer.Option("--text", help="The text edition instead of the workbooks.")] = False,
     home: Home = None,
 ) -> None:
-    """Fetch a release into the workspace; goes on where an earlier try stopped.
+    """Fetch a release into the workspace; continues where an earlier try stopped.
 
     Example: jobmajor data pull --release 28.1
     """
@@ -112,7 +112,7 @@ def show(
     ] = False,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Print the definition: the very bytes that run here and on SageMaker.
+    """Print the definition: exactly the bytes that run here and on SageMaker.
 
     Example: jobmajor pipeline show > pipeline.json
     """

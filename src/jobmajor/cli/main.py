@@ -1,4 +1,4 @@
-"""The program `jobmajor`: its groups of commands, each in a file of its own, and the status that it ends with.
+"""The program `jobmajor`: its groups of commands, one file each, and its exit status.
 
 A command parses, calls one library function and prints: `import jobmajor` can do the same in three lines. What a
 command needs is imported when it runs, so that `--help` costs nothing.
@@ -31,8 +31,8 @@ app.add_typer(aws.app, name="aws")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the status to end with; `arguments` are the process's own when None."""
-    shown = logging.WARNING if sys.stderr.isatty() else logging.ERROR  # a retry is news to a person, noise in a pipe
+    """Run a command and return its exit status; without `arguments`, those of the process are used."""
+    shown = logging.WARNING if sys.stderr.isatty() else logging.ERROR  # retries interest people, but not pipes
     logging.basicConfig(level=shown, format="%(levelname)s %(name)s: %(message)s")
     return edge(app, "jobmajor", arguments)
 

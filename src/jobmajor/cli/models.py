@@ -25,7 +25,7 @@ def add(app: typer.Typer) -> None:
 
 
 def _registry(home: Path | None) -> Registry:
-    """Open the workspace's registry; refuse a workspace that has none, rather than make one."""
+    """Open the workspace's registry; raise if there is none."""
     from jobmajor.errors import NoChampion
     from jobmajor.home import Workspace
     from jobmajor.registry.loading import open_registry
@@ -81,7 +81,7 @@ def list_versions(home: Home = None, as_json: Json = False) -> None:
 
 @models.command("show")
 def show_version(number: Number, home: Home = None) -> None:
-    """Show one version as JSON: its figures, its decision with reasons, where it came from.
+    """Show one version as JSON: its figures, its decision with reasons, and its origin.
 
     Example: jobmajor models show 1
     """
@@ -108,7 +108,7 @@ def rollback(home: Home = None, as_json: Json = False) -> None:
 
 @models.command()
 def verify(number: Number, home: Home = None) -> None:
-    """Hash every file of a version against its manifest; status 1 when one differs.
+    """Compare every file of a version with its manifest; status 1 if one differs.
 
     Example: jobmajor models verify 1
     """

@@ -1,4 +1,4 @@
-"""The options that several commands take, written once."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def run(
             dump(_outcome_record(outcome))
         else:
             _show_outcome(outcome)
-    except BrokenPipeError:  # a no stays a no where nobody reads what is printed
+    except BrokenPipeError:  # the status stays 1 if nobody reads the output
         if outcome.succeeded:
             raise
     if not outcome.succeeded:
@@ -160,7 +160,7 @@ def tune(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Look for better settings of the linear recipe; the best are left as a part of jobmajor.toml.
+    """Search for better settings of the linear recipe; writes the best ones as a part of jobmajor.toml.
 
     Trials are judged on validation, never on the test. A search that was interrupted goes on when it is called again.
 

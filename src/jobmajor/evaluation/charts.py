@@ -186,7 +186,7 @@ def _point(entry: Mapping[str, Any], density: float) -> Point:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """An axis that begins at `low` and ends at 1; places on it are percentages of the width."""
+    """An axis from `low` to 1; positions on it are percentages of the width."""
 
     low: float
 

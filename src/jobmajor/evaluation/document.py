@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All that is found out about a candidate, in the order of `evaluation.json`.
+    """The results of an evaluation, in the order of `evaluation.json`.
 
     Attributes:
         classification_metrics: This and the five after it are what `evaluate.evaluate` returns.

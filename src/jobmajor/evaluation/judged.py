@@ -1,4 +1,4 @@
-"""Answers beside the truth, in one order of classes: what every figure of an evaluation is computed from.
+"""Answers and true classes in one order of classes: every figure of an evaluation is computed from these.
 
 The rules of the slices read a title as text, by plain patterns that anybody can check: they say "ends like a plural",
 not "is a plural". Slices keep one good average from hiding a kind of title that fails.
@@ -30,7 +30,7 @@ _ABBREVIATION = r"\b[A-Z]{2,5}\b"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Rows with what was true and what was answered, as columns of `classes`."""
+    """Rows of a table with their scores, true classes and answers; a class is an index in `classes`."""
 
     frame: pl.DataFrame
     classes: tuple[str, ...]
@@ -46,18 +46,18 @@ class Judged:
 
     @property
     def families(self) -> NDArray[np.int64]:
-        """Shape (rows,); rows with the same value are drawn together."""
+        """Return the family of each row, shape (rows,); a family is drawn as a whole."""
         return self.frame["family"].to_numpy()
 
     @property
     def confidence(self) -> NDArray[np.float32]:
-        """Shape (rows,); the probability of each answer."""
+        """Return the probability of each answer, shape (rows,)."""
         best: NDArray[np.float32] = self.scores.max(axis=1)
         return best
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """Shape (rows,); whether the answer is the row's own class."""
+        """Return whether each answer is the row's true class, shape (rows,)."""
         right: NDArray[np.bool_] = self.predicted == self.truth
         return right
 
@@ -82,7 +82,7 @@ def _checked(test: pl.DataFrame, probabilities: NDArray[np.float32], classes: Se
 
 
 def judge(test: pl.DataFrame, answers: Answers, classes: Sequence[str]) -> Judged:
-    """Lay `answers` beside `test`, as columns of `classes`; a class without an answer has probability 0.
+    """Join `test` with `answers`, in the order of `classes`; a class without an answer has probability 0.
 
     Raises:
         DataError: Probabilities of another shape than the table's, or a value that is no number.

@@ -1,4 +1,4 @@
-"""How good the answers are, as numbers that mean the same everywhere.
+"""Metrics of answers, each with one definition for all reports, gates and tests.
 
 Every metric of a classification is a function of its confusion matrix, and takes a stack of
 matrices as gladly as one. A bootstrap (`resample`) is then nothing but the same function on
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Scores = NDArray[np.floating[Any]]
     Columns = NDArray[np.int64]
 
-# The figures that an evaluation is known by, in `classification_metrics`; renaming one breaks whoever reads it.
+# The headline figures in `classification_metrics`; other programs read them, so don't rename one.
 HEADLINES = (
     "test_accuracy",
     "test_f1",
@@ -35,7 +35,7 @@ HEADLINES = (
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """One value per class, each of shape (..., classes); 0 where a class gives nothing to divide by."""
+    """One value per class, each of shape (..., classes); 0 where the denominator would be 0."""
 
     precision: Floats
     recall: Floats
@@ -45,7 +45,7 @@ class ClassScores:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Answers of like confidence: the least and greatest, how many, their mean, the share right."""
+    """Answers of similar confidence: its range, their number, their mean confidence and their accuracy."""
 
     low: float
     high: float
@@ -56,7 +56,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The answers that state at least `threshold`: how many, their share, what they state, how right.
+    """The answers with a confidence of at least `threshold`: number, share, mean confidence and accuracy.
 
     `stated` and `accuracy` are None where no answer is that sure.
     """
@@ -230,7 +230,7 @@ def chance_calibration_error(bins: Sequence[Bin]) -> float:
     measured error means something only where it is well above this.
     """
     total = sum(entry.rows for entry in bins)
-    # Summed shares may round to a hair above 1, where a variance would be negative and its root complex.
+    # Summed shares may round to slightly above 1, and then the variance would be negative.
     spread = sum((entry.rows * max(entry.confidence * (1 - entry.confidence), 0.0)) ** 0.5 for entry in bins)
     return float((2 / np.pi) ** 0.5 * spread / total)
 

@@ -1,4 +1,4 @@
-"""An evaluation for people: a page for whoever decides, and the card that travels with the model.
+"""Render an evaluation for people: the report for reviewers, and the model card.
 
 The page needs nothing but itself: no script, no font, no request, so it can be mailed, archived,
 and opened in ten years. Titles in it are data that strangers wrote, and are escaped as such.

@@ -79,11 +79,11 @@ def packed(titles: Iterable[str | None]) -> Packed:
 
 
 def like(titles: object, labels: NDArray[np.str_], indices: NDArray[np.intp]) -> Any:
-    """Return the label at each place, in the kind of column that the titles have.
+    """Return `labels[indices]` as a column of the kind of `titles`.
 
     Returns:
-        A pandas Series with the titles' index, a polars Series (both are named "code") or an Arrow array, as text of
-        the titles' own type, or as a dictionary for an Arrow dictionary; else a numpy array of text.
+        A pandas Series with the index of the titles, a polars Series (both are named "code"), or an Arrow array: of the
+        text type of the titles, or a dictionary for an Arrow dictionary. For other titles, a numpy array of text.
     """
     given: Any = titles
     match library(given):
@@ -100,7 +100,7 @@ def like(titles: object, labels: NDArray[np.str_], indices: NDArray[np.intp]) ->
 
 
 def _opened(titles: Iterable[str | None]) -> Any:
-    """What can be read as titles; a column of another library, which says so by Arrow's protocol, as one of polars."""
+    """Check that titles can be read; turn a column of an unknown library, by Arrow's protocol, into one of polars."""
     if isinstance(titles, str):
         raise InputError("one text was given where titles are expected: put it into a list")
     if hasattr(type(titles), "columns"):
@@ -115,12 +115,12 @@ def _opened(titles: Iterable[str | None]) -> Any:
 
 
 def _has_capsule(titles: object) -> bool:
-    """Whether it hands itself over by the Arrow PyCapsule interface."""
+    """Tell whether a column has the Arrow PyCapsule interface."""
     return any(hasattr(titles, name) for name in _CAPSULES)
 
 
 def _title(value: Any) -> str | None:
-    """Text as it is; None for what tables put where no title is (None, and NaN, which does not equal itself)."""
+    """Return text as it is, and None for a missing value (None, and NaN, which does not equal itself)."""
     if isinstance(value, str):
         return value
     try:
@@ -134,7 +134,7 @@ def _title(value: Any) -> str | None:
 
 
 def _decoded(column: Any) -> list[Any]:
-    """The values; what is no UTF-8, which Arrow never looks for, is read as `Packed.title` does."""
+    """Return the values; bytes that are not UTF-8, which Arrow does not check, are read as `Packed.title` does."""
     try:
         values: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
@@ -144,7 +144,7 @@ def _decoded(column: Any) -> list[Any]:
 
 
 def _is_arrow_backed(kind: Any) -> bool:
-    """Whether a pandas type keeps its values in Arrow's memory."""
+    """Tell whether a pandas type keeps its values in Arrow's memory."""
     return hasattr(kind, "pyarrow_dtype") or getattr(kind, "storage", "") == "pyarrow"
 
 
@@ -155,7 +155,7 @@ def _is_text(kind: Any) -> bool:
 
 
 def _one_piece(column: Any) -> Any:
-    """One array of string or large_string; the text of one that is such already isn't copied."""
+    """Return one array of string or large_string; the text of a column that is one already isn't copied."""
     import pyarrow as pa  # noqa: PLC0415 - the caller has it
 
     texts = [_plain(chunk) for chunk in (column.chunks if isinstance(column, pa.ChunkedArray) else [column])]
@@ -181,7 +181,7 @@ def _of_arrow(array: Any) -> Packed:
 
 
 def _buffers(array: Any) -> Packed:
-    """A string or large_string array's own text. Starts are copied: they may be narrow, and kernels know one kind."""
+    """Return the text of a string or large_string array without a copy, and its starts as a copy of 64 bits each."""
     if len(array) == 0:
         return Packed.of(())
     kind = np.dtype(np.int64 if str(array.type) == "large_string" else np.int32)

@@ -1,7 +1,7 @@
-"""The linear recipe as an estimator of scikit-learn, for pipelines, grids and cross-validation of one's own titles.
+"""The linear recipe as an estimator of scikit-learn, for pipelines, grid search and cross-validation on your titles.
 
-Each call of `fit` holds some families of titles back, as the pipeline's `prepare` does, since scores that were fitted
-on training's own titles would not come true. What it learns is a `Classifier`, which `model_` gives with all it can.
+Each call of `fit` holds back some families of titles, as the pipeline's `prepare` does, because scores that were
+calibrated on training titles would not come true. The result is a `Classifier`, the attribute `model_`.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _log = logging.getLogger(__name__)
 class TitleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Titles in, SOC codes out, learned from titles with codes; X is one column of text, of any kind.
 
-    The codes are of one level, whichever: that of `predict`, `predict_proba` and `score`. Detailed codes teach most,
-    and `model_` answers at every level above them.
+    All codes of y are of one level, which is also the level of `predict`, `predict_proba` and `score`. Give detailed
+    codes if you have them: the model learns most from them, and `model_` answers at every level above.
 
     Attributes:
-        validation: Share of the titles whose families only calibrate the scores, 0.01 to 0.4; all codes stay in
-            training whatever it is. All other parameters are `settings.Linear`'s; `seed` draws the families, too.
+        validation: The share of the titles that only calibrate the scores, 0.01 to 0.4, in whole families; every code
+            stays in training. The other parameters are those of `settings.Linear`; `seed` draws the families, too.
         model_: A `Classifier`.
         level_: The level of the codes.
         classes_: The codes, ascending: the order of `predict_proba`'s columns.
@@ -75,7 +75,7 @@ class TitleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.seed = seed
 
     def fit(self, X: Iterable[str | None], y: Iterable[str | None]) -> Self:  # noqa: N803 - scikit-learn's names
-        """Learn; a title that holds no word teaches nothing and is left out.
+        """Train the model; titles without a word are left out.
 
         Raises:
             InputError: Not as many codes as titles, a code that is none of SOC 2018's, codes of several levels, or a
@@ -94,12 +94,12 @@ class TitleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self
 
     def predict_proba(self, X: Iterable[str | None]) -> NDArray[np.float32]:  # noqa: N803 - scikit-learn's name
-        """The share of each code for each title, shape (titles, codes); each row sums to 1."""
+        """Return the share of each code for each title, shape (titles, codes); each row sums to 1."""
         check_is_fitted(self)
         return self.model_.predict_proba(X, self.level_)
 
     def predict(self, X: Iterable[str | None]) -> NDArray[np.str_]:  # noqa: N803 - scikit-learn's name
-        """The best code of each title, as an array whatever X is."""
+        """Return the best code of each title, as an array whatever the type of X."""
         indices = self.predict_proba(X).argmax(axis=1)
         best: NDArray[np.str_] = self.classes_[indices]
         return best
@@ -151,7 +151,7 @@ def _representative(code: str) -> str:
 
 
 def _rows(titles: Sequence[str | None], codes: Sequence[str]) -> pl.DataFrame:
-    """Examples as `examples.build` makes them, each title a row of its own that counts."""
+    """Return examples in the form of `examples.build`; each title is a separate row that counts."""
     texts = [normalise(title or "") for title in titles]
     written = {"title": [title or "" for title in titles], "text": texts, "code": codes}
     frame = pl.DataFrame(written, schema=dict.fromkeys(written, pl.String)).with_row_index("row")
@@ -163,9 +163,9 @@ def _rows(titles: Sequence[str | None], codes: Sequence[str]) -> pl.DataFrame:
 
 
 def _parts(rows: pl.DataFrame, split: settings.Split) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Training and validation, by family; what says in other words what training says goes out of validation.
+    """Split the rows by family into training and validation; validation loses titles that training has in other words.
 
-    A family that holds all there is of a code stays in training, so that every code can be answered.
+    A family with all titles of a code stays in training, so that every code can be answered.
     """
     settled = prepare.settle(examples.with_codes(prepare.families(rows)))
     drawn = prepare.assign(settled, settings.Split(split.seed, split.validation, 0.0))

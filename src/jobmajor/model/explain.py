@@ -1,8 +1,8 @@
-"""Why a title gets its code: what each of its words is worth to it, for every recipe.
+"""Explain why a title gets its code: how much each of its words contributes, for every recipe.
 
-The worth of a word is how much the share of the code falls when the word is left out. The model that answers computes
-it, so it explains what the model does. Worths don't add up to the score: two words that mean the same are each worth
-little, and two that only mean something together are each worth all.
+The worth of a word is how much the share of the code falls without the word, computed by the model that answers. Worths
+don't add up to the score: two words with one meaning are each worth little, and two words that mean something only
+together are each worth everything.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST_WORDS = 64  # are left out, one at a time; O*NET's longest title has fewer 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of the normalised title; `worth`, -1 to 1, is what the code's share loses without it, below 0 gains."""
+    """A word of the normalised title; `worth`, -1 to 1, is how much the code's share falls without it."""
 
     text: str
     worth: float
@@ -29,15 +29,15 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What the words of one title are worth to its best code.
+    """How much the words of a title contribute to its best code.
 
     Attributes:
         label: The code that `Classifier.answer` puts first.
-        name: Its official title.
-        score: Its share by the model alone, also where the answer's source is another.
+        name: The official title of the code.
+        score: The share of the code by the model alone, even if the answer has another source.
         source: As in `answers.Coded`.
         read: The title as the model reads it: normalised, its spelling mended.
-        words: In the title's order; of more than 64, the first ones.
+        words: The words in the order of the title, 64 at most.
     """
 
     label: str
@@ -64,7 +64,7 @@ def by_word(text: str, share: Callable[[Sequence[str]], NDArray[np.floating]]) -
 
     Args:
         text: As `titles.normalise` gives it.
-        share: The share that one code has of each of some titles.
+        share: Returns the share of the code for each of some titles.
     """
     whole, *without = share(variants(text)).tolist()
     pairs = zip(text.split(), without, strict=False)  # of a very long title, only the first words were left out

@@ -1,4 +1,4 @@
-"""What a recipe learns, as the classifier needs it: another recipe is another class with these methods."""
+"""The protocol of trained models: the classifier works with any recipe whose model has these methods."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Scorer(Protocol):
-    """What a recipe learns: normalised titles in, shares of detailed codes out."""
+    """A trained model: normalised titles in, shares of detailed codes out."""
 
     @property
     def recipe(self) -> str:
@@ -24,12 +24,12 @@ class Scorer(Protocol):
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The detailed codes that it can answer, ascending: the order of its columns."""
+        """The detailed codes that the model can answer, ascending: the order of its columns."""
         ...
 
     @property
     def learned(self) -> Learned | None:
-        """What compiled code scores with, None where there is no such code for the recipe."""
+        """What compiled code needs for scores; None if there is no compiled code for the recipe."""
         ...
 
     def shares(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -41,9 +41,9 @@ class Scorer(Protocol):
         ...
 
     def scored(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[str]]:
-        """Return what `shares` says, and the texts as the model reads them, where it mends their spelling."""
+        """Return what `shares` returns, and the texts with the spelling that the model reads."""
         ...
 
     def save(self, folder: Path) -> None:
-        """Write its files, of which `model.json` has a key `recipe`, into an empty folder."""
+        """Write the model's files into an empty folder; `model.json` has a key `recipe`."""
         ...

@@ -1,4 +1,4 @@
-"""Training: what a recipe learns becomes a classifier that also knows when not to answer."""
+"""Train a classifier, and choose the thresholds below which it abstains."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def fit(
     *,
     checkpoints: Path | None = None,
 ) -> Classifier:
-    """Learn a classifier by the recipe that the settings are of.
+    """Train a classifier by the recipe of the settings.
 
     Args:
         train: Columns `text`, `code` and `source`, as `prepare` writes them.
-        validation: The same columns.
-        settings: Of the recipe.
-        about: What the model should say of its origin; "settings" among it replaces those it was fitted with.
-        checkpoints: As for `transformer.fit`; the linear recipe keeps none.
+        validation: A table with these columns.
+        settings: The settings of the recipe.
+        about: What the model should say of its origin; a key "settings" replaces the settings of the training.
+        checkpoints: As for `transformer.fit`; the linear recipe has none.
     """
     if isinstance(settings, Linear):
         scorer: Scorer = fit_linear(train, validation, settings)
@@ -61,9 +61,9 @@ def classifier(
     """Return a classifier with what `answer` needs: a threshold for each level, and the titles of training.
 
     Args:
-        scorer: Learned from `train`, calibrated on `validation`.
+        scorer: A model trained on `train` and calibrated on `validation`.
         train: Columns `text` and `code`; codes that the scorer can't answer are left out.
-        validation: The same with `source`; see `choose`.
+        validation: Columns `text`, `code` and `source`; see `choose`.
         about: What the model should say of its origin.
     """
     plain = Classifier(scorer, about or {})
@@ -75,10 +75,10 @@ def classifier(
 
 
 def choose(model: Classifier, validation: pl.DataFrame) -> dict[Level, float]:
-    """Return for each level the score from which on answers are as precise as `abstain.PRECISION`.
+    """Return for each level the lowest score at which answers reach the precision `abstain.PRECISION`.
 
-    The distinct texts of the counted rows are judged, so that no title counts twice. An answer is right if any row of
-    the text, counted or not, lists it.
+    Each distinct text of the counted rows counts once. An answer is right if any row of the text, counted or not, lists
+    it.
     """
     texts = validation.filter(validation["source"] == COUNTED)["text"].unique().sort().to_list()
     codes: dict[str, set[str]] = {text: set() for text in texts}

@@ -1,4 +1,4 @@
-"""THE definition: the one description of the pipeline, as plain data, for this machine and for SageMaker alike.
+"""The definition of the pipeline as plain data, used on this machine and on SageMaker alike.
 
 The same settings always give the same bytes; nothing here calls AWS or needs an SDK. What differs by place (bucket,
 role, image, instance types) is a Parameter. Outputs stand below the execution's id, so that no later run can
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 ROLE = "arn:aws:iam::000000000000:role/jobmajor-local"
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/jobmajor:local"
-NO_CHAMPION = "champion/none"  # below the prefix: what stands where no champion is to be compared with
+NO_CHAMPION = "champion/none"  # the address, below the prefix, that means that there is no champion to compare with
 EVALUATION, REPORT = "evaluation.json", "report.html"
 
 _KEPT = {"Enabled": True, "ExpireAfter": "P30D"}
-# What is tried again, and how often: calls that fail; jobs that the service broke; instances that aren't to be had,
-# for which a night is worth waiting. A job's own failure is none of these. Source: AWS, Amazon SageMaker AI Developer
+# What is retried, and how often: calls that fail, jobs that the service interrupts, and instances that are not
+# available, for up to a night. A job's own failure is not retried. Source: AWS, Amazon SageMaker AI Developer
 # Guide, "Retry Policy for Pipeline Steps", which also says that a search does the second by itself.
 _CALLS = {
     "ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"],

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from jobmajor.settings import Settings
 
-CHECKPOINT = "checkpoint"  # the transformer's channel: jobs have no network, so its base comes as data
-CHECKPOINTS = "checkpoints"  # its state, kept while it trains
+CHECKPOINT = "checkpoint"  # the transformer's channel: jobs have no network, so the pretrained network comes as data
+CHECKPOINTS = "checkpoints"  # the folder of the transformer's state during training
 
 TAG = "jobmajor:project"  # its value is the project's name
 
 _ML = "/opt/ml"
 _DISK_GB = 30
 _HOUR_S = 3600
-_DAY_S = 24 * _HOUR_S  # of a transformer: the tutorial's five epochs take hours where there is no GPU
+_DAY_S = 24 * _HOUR_S  # the limit of a transformer: the tutorial's five epochs take hours without a GPU
 _ATTEMPTS = 3  # of a search's training after a fault of the service, for which no step's retry policy counts
 _OBJECTIVE = "validation_f1"
 _METRICS = ("validation_accuracy", _OBJECTIVE, "validation_f1_macro", "train_seconds")
@@ -233,7 +233,7 @@ def _checkpoints(settings: Settings) -> dict[str, Any]:
 def search(settings: Settings, tuning: Tuning) -> dict[str, Any]:
     """Return the request for a tuning job, whose trainings have no entry point: the image needs a program `train`."""
     job = training(settings, entry=None)
-    del job["Tags"]  # the tuning job's go to its trainings
+    del job["Tags"]  # a tuning job passes its tags on to its trainings
     tried = {item["Name"] for ranges in tuning.ranges.values() for item in ranges}
     fixed = {name: value for name, value in job.pop("HyperParameters").items() if name not in tried}
     config = {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MODEL = "model.tar.gz"
 # The files of all recipes. A transformer's weights are the largest by far (MiniLM 92 MB, distilbert 270 MB), then the
-# words of a tokenizer for many languages (17 MB): room for some four times that. Each file is held in memory once.
+# words of a tokenizer for many languages (17 MB): the limits allow about four times that. Each file is in memory once.
 _MAX_BYTES = {
     manifest.NAME: 2**20,
     "answers.json": 2**20,
@@ -33,7 +33,7 @@ _MAX_HEADER_BYTES = 2**16  # of a long name or a record of attributes; `tarfile`
 
 
 class _Header(tarfile.TarInfo):
-    """A header of an archive that is refused if it claims too many bytes."""
+    """A header of an archive; one that declares too many bytes is refused."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:

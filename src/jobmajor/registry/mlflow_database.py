@@ -1,4 +1,4 @@
-"""MLflow on one SQLite file, opened so that it stays quiet, sends nothing, and never stands half made.
+"""MLflow on one SQLite file, without log messages and telemetry; the file is complete or absent.
 
 MLflow's first start runs dozens of schema migrations, each its own transaction: killed between two of
 them, the file would be refused by every later start. So it is made aside and moved in whole.
@@ -72,7 +72,7 @@ def champions_digest(database: Path) -> tuple[str | None] | None:
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Turn what MLflow or its database refuses within the block into a RegistryError of one line."""
+    """Turn errors of MLflow or its database within the block into a RegistryError of one line."""
     try:
         yield
     except Exception as error:
@@ -93,7 +93,7 @@ def _connect(database: Path) -> MlflowClient:
         if logging.getLogger(name).level == logging.NOTSET:
             logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
-        # MLflow 3.17's own tables use what SQLAlchemy 2.1 deprecates; nothing that we could change.
+        # The tables of MLflow 3.17 use what SQLAlchemy 2.1 deprecates; we can't change that.
         warnings.filterwarnings("ignore", _NO_LOADER, DeprecationWarning)
         from mlflow.tracking import MlflowClient  # noqa: PLC0415 - costs over a second
 

@@ -1,4 +1,4 @@
-"""A model as an MLflow model folder: for `mlflow models serve`, `mlflow.pyfunc.load_model`, and all that takes those.
+"""Export a model as an MLflow model folder, for `mlflow models serve`, `mlflow.pyfunc.load_model` and other tools.
 
 MLflow would pickle an object; here it gets code as a file, and our arrays and JSON beside it. The signature has one
 column, `title`: without it MLflow's server hands the whole table over as if it were one title.
@@ -47,8 +47,8 @@ def save(model_folder: Path, target: Path) -> None:
         raise InputError(f"{target} is there already: name a new folder, or remove it")
     classifier.load(model_folder)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ["MLFLOW_UV_AUTO_DETECT"] = "false"  # it would pack the lock of whatever project is in work here
-    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # it would write to standard error from then on
+    os.environ["MLFLOW_UV_AUTO_DETECT"] = "false"  # or MLflow packs the lock file of the project in the working folder
+    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # or MLflow logs to standard error from then on
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"
     with warnings.catch_warnings(), publish.new_folder(target) as staging:
         warnings.simplefilter("ignore", UserWarning)  # of MLflow's own types, and that ours could have more hints

@@ -50,7 +50,7 @@ _MOST = 200_000  # versions in one answer, MLflow's own limit
 
 
 class MlflowRegistry:
-    """`versions.Registry` in the workspace `home`; safe with many processes, and when one is killed at any moment."""
+    """`versions.Registry` in the workspace `home`; safe for many processes, and if one is killed at any moment."""
 
     def __init__(self, home: Path) -> None:
         if {"?", "%"} & set(str(home.resolve())):  # they mean something else in a database's address
@@ -107,7 +107,7 @@ class MlflowRegistry:
         return waiting[-1] if waiting else None
 
     def promote(self, number: int) -> Version:
-        """Move the alias last, in one transaction: a kill before that changes no champion."""
+        """Move the alias, as the last step and in one transaction: a kill before it does not change the champion."""
         with mlflow_database.one_line(), self._writing():
             self._crown(self.get(number), "promote")
             return self.get(number)

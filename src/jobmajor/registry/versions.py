@@ -1,4 +1,4 @@
-"""The values and rules of the registry: which models there are, which one serves, and what may replace it.
+"""The values and rules of the registry: its versions, the champion, and what may become champion.
 
 Everything that asks "which model?" asks here, so that a version is always the same files, the
 champion always has a passed decision behind it, and a killed run never leaves half a version.

@@ -1,4 +1,4 @@
-"""What the linear recipe learns: arrays, checked against each other, and how strongly each part of the model speaks."""
+"""The arrays of the linear model, checked against each other, and the weights of its parts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """How strongly each part speaks; fitted on validation, so that the scores are shares that come true.
+    """The weights of the model's parts; calibrated on validation, so that the scores are shares that come true.
 
     Attributes:
         linear: Factor of the linear model's margins inside their sigmoids.
@@ -50,7 +50,7 @@ class Blend:
 
 @dataclass(frozen=True, slots=True)
 class Arrays:
-    """What was learned. Rows are the pieces seen in training, and row 0 stands for every other piece.
+    """The arrays of a trained model. Rows are the pieces seen in training; row 0 represents every other piece.
 
     Attributes:
         buckets: int32, (rows,); the bucket of each row, ascending from row 1 on; -1 for row 0.
@@ -150,7 +150,7 @@ class Arrays:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Where the model keeps what it knows of a bucket.
+    """The rows of the model's arrays by bucket.
 
     `rows`, shape (BUCKETS,), is the row of each, 0 where training never saw it; `words`, of the upper half of the
     buckets, the word of each, -1 where it has no meaning; `checks`, shape (words,), are those words' own.
@@ -192,7 +192,7 @@ _TYPES = {  # each array's type and number of dimensions
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """All that scoring reads, for compiled code: `major_of`, shape (detailed,), is each code's major group."""
+    """Everything that compiled code needs for scores; `major_of`, shape (detailed,), gives each code's major group."""
 
     arrays: Arrays
     tables: Tables

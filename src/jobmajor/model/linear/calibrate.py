@@ -55,7 +55,7 @@ def calibrate(arrays: Arrays, codes: tuple[str, ...], counted: pl.DataFrame) -> 
 
 
 _ACROSS = (1.0, 1.3, 1.6, 2.0)
-_BOUNDS = {  # how strongly each part may speak
+_BOUNDS = {  # the range of each weight
     "linear": (0.5, 20.0),
     "shift": (-3.0, 3.0),
     "counts": (0.0, 1.0),

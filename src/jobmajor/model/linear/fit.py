@@ -51,7 +51,7 @@ def fit(train: pl.DataFrame, validation: pl.DataFrame, settings: Linear) -> Line
     lessons = _lessons(train)
     codes = lessons.codes
     _log.info("%d examples, %d titles, %d codes", len(train), lessons.titles, len(codes))
-    with threadpool_limits(1):  # no sum, and so no model, depends on how many processors there are
+    with threadpool_limits(1):  # so that sums, and with them the model, don't depend on the number of processors
         arrays = _learn(lessons, settings)
         _log.info("learned %d rows, %d entries", len(arrays.gains), len(arrays.entry_codes))
         blend = calibrate(arrays, codes, validation.filter(validation["source"] == COUNTED))
@@ -123,7 +123,7 @@ def _network(
     """Return the network's arrays for every word with a vector, whether or not training saw it."""
     titles = [without_rank(text).split() for text in texts]
     stood, meanings = sorted(set(itertools.chain.from_iterable(titles))), vectors.shipped()
-    # Those of the titles come first: of words that share a bucket, the first gives it its meaning.
+    # The words of titles come first: if words share a bucket, it gets the vector of the first.
     words, values = meanings.among(list(dict.fromkeys([*stood, *sorted(meanings.row_of)])))
     row_of = {word: row for row, word in enumerate(words)}
     rows = [[row_of[word] for word in title if word in row_of] for title in titles]

@@ -1,4 +1,4 @@
-"""The linear recipe's model: arrays that score normalised titles, and the two files that they are kept in."""
+"""The model of the linear recipe: arrays that score normalised titles, and the two files that hold them."""
 
 from __future__ import annotations
 

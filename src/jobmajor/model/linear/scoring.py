@@ -1,4 +1,4 @@
-"""How the parts of a model make one score: numpy only, so that serving needs nothing else.
+"""Combine the parts of a linear model into shares, in numpy only, so that serving needs nothing else.
 
 Three parts speak: a linear model over the major groups, counts of which pieces stood in titles of which detailed
 code, and a network over what the words mean. The latter two also say how a major group's share is split among its
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 _BLOCK_PIECES, _BLOCK_TITLES = 8192, 256  # scored at a time: some 50 MB
-TINY = 1e-9  # a share that stands for none: its log is finite
+TINY = 1e-9  # a share so small that it counts as 0, but with a finite logarithm
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the three parts say of a batch, before they are blended.
+    """The evidence of the model's three parts for a batch, before they are blended.
 
     `margins` has shape (titles, majors), `likelihoods` of the counts and `scores` of the network have shape
     (titles, detailed); none is normalised.
@@ -159,7 +159,7 @@ def split(
     A mixture of three opinions, since their product alone is too sure of itself (docs/experiments.md).
     Source: Genest, C., Zidek, J. V. (1986), Combining probability distributions, Statistical Science 1(1), 114-135.
     """
-    # In float64: a small step of a weight, by which the weights are fitted, is lost in float32.
+    # In float64: calibration changes the weights by small steps, which float32 would lose.
     counted, understood = likelihoods.astype(np.float64), scores.astype(np.float64)
     opinions = (
         (1 - blend.counts_share - blend.network_share, blend.within * counted + blend.deeper * understood),

@@ -1,4 +1,4 @@
-"""From a network's scores to shares that come true, coherent at every level.
+"""Calibrate a network's scores to shares that come true, coherent at every level.
 
 A major group's share is that of all its codes together, sharpened or flattened by one temperature; within a group
 another one does the same for its codes. Each is fitted on validation by log loss, which is least where shares come
@@ -27,7 +27,7 @@ _LOG_RANGE = (-3.0, 3.0)  # temperatures from 0.05 to 20
 
 @dataclass(frozen=True, slots=True)
 class Temperatures:
-    """`across` major groups and `within` one; 1 leaves the network's own shares, more makes them even."""
+    """Temperatures `across` major groups and `within` each; 1 changes nothing, and a higher one evens the shares."""
 
     across: float = 1.0
     within: float = 1.0
@@ -48,7 +48,7 @@ def shares(logits: NDArray[np.float32], sizes: Sequence[int], temperatures: Temp
 
 
 def _group_totals(logits: Floats, sizes: Sequence[int]) -> Floats:
-    """The logarithm of each group's summed exponentials, shape (titles, groups)."""
+    """Return the logarithm of each group's summed exponentials, shape (titles, groups)."""
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     peaks = np.maximum.reduceat(logits, starts, axis=1)
     totals: Floats = np.log(np.add.reduceat(np.exp(logits - peaks.repeat(sizes, axis=1)), starts, axis=1)) + peaks

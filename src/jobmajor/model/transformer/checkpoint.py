@@ -1,4 +1,4 @@
-"""The state of a training, kept so that a killed one goes on where it was: safetensors and JSON, never a pickle.
+"""Store the state of a training, so that a killed one continues where it was: as safetensors and JSON, never a pickle.
 
 SageMaker copies the folder to S3 file by file while the job runs, so what comes back after a kill may be half a
 checkpoint although it was published whole here. Each therefore has a manifest, and the newest that is whole counts.
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_KEPT = 2  # one more than is needed, should the newest come back damaged
+_KEPT = 2  # states: one more than needed, in case the newest is damaged
 _TENSORS, _POSITION = "state.safetensors", "position.json"
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Position:
-    """How far a training is; with the tensors, all that it needs to go on.
+    """The progress of a training; with the tensors, all that it needs to continue.
 
     Dropout is drawn anew at each step from the seed and the step's number, and the order of titles from the seed
     and the epoch's, so the generators' state is the position itself.

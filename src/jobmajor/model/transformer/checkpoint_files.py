@@ -1,4 +1,4 @@
-"""The files of the checkpoint that training begins with: a user's folder, or fetched once from Hugging Face's hub.
+"""The files of the checkpoint that training starts with: a user's folder, or a download from Hugging Face's hub.
 
 A job has no network, here as on SageMaker, so its base must come as data; and a name on the hub may hold other weights
 tomorrow, while files have a digest. Nothing of torch is loaded here.
@@ -38,7 +38,7 @@ def _usable(folder: Path) -> list[Path]:
 
 
 def _fetched(name: str) -> Path:
-    """The hub's own cache of it on this machine."""
+    """Return the folder of the checkpoint in the hub's cache on this machine."""
     import huggingface_hub  # noqa: PLC0415 - comes with the extra, and slow to load
     from huggingface_hub import errors  # noqa: PLC0415 - as above
     from huggingface_hub.utils.tqdm import disable_progress_bars  # noqa: PLC0415 - as above

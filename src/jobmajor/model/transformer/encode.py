@@ -1,4 +1,4 @@
-"""Titles as the numbers that a network reads, and a network's scores for many of them."""
+"""Encode titles for a network, and compute a network's scores for many titles."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _BATCH = 256  # titles scored at a time
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Titles as pieces: those of title i are `pieces[starts[i]:starts[i + 1]]`; `padding` fills up shorter ones."""
+    """Encoded titles: title i has the tokens `pieces[starts[i]:starts[i + 1]]`; `padding` fills up shorter ones."""
 
     pieces: NDArray[np.int64]
     starts: NDArray[np.int64]
     padding: int
 
     def batch(self, rows: NDArray[np.int64], device: torch.device) -> dict[str, Tensor]:
-        """The titles in `rows`, shape (rows, longest of them)."""
+        """Return the titles in `rows`, shape (rows, length of the longest)."""
         lengths = self.starts[rows + 1] - self.starts[rows]
         positions = np.arange(lengths.max())
         inside = positions < lengths[:, None]
@@ -45,7 +45,7 @@ def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> Encoded:
     """
     if not texts:
         return Encoded(np.empty(0, np.int64), np.zeros(1, np.int64), tokenizer.pad_token_id)
-    # A network can't read nothing at all, and some tokenizers put no marks around an empty title.
+    # A network needs at least one token, and some tokenizers add none to an empty title.
     found = [
         ids or [tokenizer.pad_token_id]
         for ids in tokenizer([without_rank(text) for text in texts], truncation=True, max_length=max_length)[

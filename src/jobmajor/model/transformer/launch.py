@@ -1,4 +1,4 @@
-"""One training over several machines or GPUs: torchrun, as SageMaker's `resourceconfig.json` says.
+"""Run one training on several machines or GPUs by torchrun, as SageMaker's `resourceconfig.json` says.
 
 The step's own command is started again in every process; there it finds the others through torchrun's variables.
 One process per GPU, or one per machine where there is none.
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-UNFINISHED = 75  # EX_TEMPFAIL of sysexits.h: start it again and it goes on
-PORT = 29500  # torchrun's own; a job's machines are nobody else's
-_GRACE_S = 110  # SageMaker kills 120 s after SIGTERM; torchrun would after 30
+UNFINISHED = 75  # EX_TEMPFAIL of sysexits.h: start the training again, and it continues
+PORT = 29500  # torchrun's default; no other program runs on a job's machines
+_GRACE_S = 110  # SageMaker kills a job 120 s after SIGTERM; torchrun's default is 30 s
 _INSIDE = "TORCHELASTIC_RUN_ID"  # torchrun sets it for the processes it starts
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The machines of a job: their names in one order, which of them this is, and the network between them."""
+    """The machines of a job: their names in a fixed order, the index of this one, and the network between them."""
 
     hosts: tuple[str, ...] = ("localhost",)
     current: str = "localhost"
@@ -37,7 +37,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start on this machine."""
+    """The processes to start on this machine."""
 
     words: tuple[str, ...]
     variables: Mapping[str, str] = field(default_factory=dict)

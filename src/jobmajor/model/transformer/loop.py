@@ -1,4 +1,4 @@
-"""The training loop: AdamW with a warm-up, an epoch's order and dropout from the seed, a look at validation after each.
+"""The training loop: AdamW with a warm-up, order and dropout from the seed, and validation after each epoch.
 
 Every step is a function of the state before it, the seed and the step's number. So a training that was killed and
 goes on from a checkpoint ends in the very weights of one that was not, and where several processes train together
@@ -69,7 +69,7 @@ def train(run: Run, data: Data, keeper: Keeper) -> None:
 
 @contextmanager
 def _told_to_stop(*, listening: bool) -> Iterator[threading.Event]:
-    """Set once SIGTERM came; a process that has nowhere to keep its state, or another thread, ends as it always did."""
+    """Yield an event that SIGTERM sets; unless `listening`, or outside the main thread, SIGTERM ends the process."""
     told = threading.Event()
     if not listening or threading.current_thread() is not threading.main_thread():
         yield told
@@ -82,7 +82,7 @@ def _told_to_stop(*, listening: bool) -> Iterator[threading.Event]:
 
 
 def _epoch(run: Run, data: Data, keeper: Keeper, told: threading.Event) -> None:
-    """The batches of this epoch that are not done yet."""
+    """Return the batches of this epoch that are not done yet."""
     at, size = run.at, run.settings.batch
     order = np.random.default_rng([run.settings.seed, at.epoch]).permutation(len(data.train.starts) - 1)
     batches = -(-len(order) // size)
@@ -107,7 +107,7 @@ def _epoch(run: Run, data: Data, keeper: Keeper, told: threading.Event) -> None:
 def _step(
     run: Run, data: Data, rows: NDArray[np.int64], batches: int, wishes: Callable[[], list[bool]]
 ) -> tuple[float, bool, bool]:
-    """One step on the titles in `rows`, a share of them in each process.
+    """Take one step on the titles in `rows`; each process takes a share of them.
 
     Args:
         run: Changed in place.
@@ -132,7 +132,7 @@ def _step(
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-    # Decided together in the message that carries the gradients, or one process would stop and the others wait.
+    # All processes decide together, in the message with the gradients; otherwise one would stop while others wait.
     said = torch.cat([loss.detach(), loss.new_tensor(wishes())])
     team.add_up([*(parameter.grad for parameter in parameters), said])
     torch.nn.utils.clip_grad_norm_(parameters, _CLIP)
@@ -170,7 +170,7 @@ def score(run: Run, encoded: Encoded) -> NDArray[np.float32]:
 
 
 def _look(run: Run, data: Data) -> None:
-    """End the epoch with a look at validation, and remember the weights if they are the best so far."""
+    """End the epoch: evaluate on validation, and keep the weights if they are the best so far."""
     at, trial = run.at, data.trial
     begun = time.monotonic()
     found = score(run, data.validation)[trial.row_text]

@@ -1,4 +1,4 @@
-"""What training makes small: the log loss of a title's codes, and of the major groups that they add up to.
+"""The loss that training minimises: the log loss of a title's codes, and that of their major groups.
 
 Summing a code's share up to its group inside the loss keeps all levels coherent by construction, and the second term
 makes the network care for the level that the gate looks at: a wrong code of the right group costs less.

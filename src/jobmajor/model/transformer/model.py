@@ -35,7 +35,7 @@ _FORMAT = "jobmajor-transformer-1"
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What `model.json` holds beside the format.
+    """The content of `model.json`, apart from the format.
 
     `codes` are detailed, in order; `max_length` counts tokens; `about` says where the model comes from and changes no
     answer.
@@ -63,12 +63,12 @@ class TransformerModel:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The detailed codes that it can answer, in the order of its columns."""
+        """Return the detailed codes that the model can answer, in the order of its columns."""
         return self.description.codes
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """Where it comes from."""
+        """Return the origin of the model."""
         return self.description.about
 
     @cached_property

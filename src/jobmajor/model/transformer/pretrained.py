@@ -1,4 +1,4 @@
-"""Opens Hugging Face checkpoints, a user's or our own: weights as safetensors only, and never any code of theirs.
+"""Open Hugging Face checkpoints, a user's or ours: weights as safetensors only, and never code from a checkpoint.
 
 What can't be used is refused in one line before training begins, since the library would go on with a random head, an
 empty vocabulary or a prompt for input.
@@ -31,7 +31,7 @@ FAULTS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Their progress bars and notices would stand in every log; the new head that they warn of is what we want."""
+    """Silence the library within the block: its progress bars fill logs, and it warns of the new head that we want."""
     theirs: Any = their_logging  # its functions say no types
     level, bars = theirs.get_verbosity(), theirs.is_progress_bar_enabled()
     theirs.set_verbosity(logging.CRITICAL)
@@ -106,4 +106,4 @@ def _fit_together(network: Any, tokenizer: Any) -> None:
         if tokenizer.eos_token is None:
             raise ValueError("its tokenizer has no padding and no end")
         tokenizer.pad_token = tokenizer.eos_token
-    network.config.pad_token_id = tokenizer.pad_token_id  # by it some networks find a title's last piece
+    network.config.pad_token_id = tokenizer.pad_token_id  # some networks find a title's last token by it

@@ -1,4 +1,4 @@
-"""From prepared tables to a fine-tuned, calibrated model."""
+"""Fine-tune and calibrate a model on prepared tables."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def fit(
     about: Mapping[str, Any] | None = None,
     checkpoints: Path | None = None,
 ) -> TransformerModel:
-    """As `jobmajor.model.transformer.fit` says."""
+    """Do what `jobmajor.model.transformer.fit` says."""
     lessons = targets.lessons(prepare.titles(train))
     trial = targets.trial(validation, lessons.codes)
     _log.info("%d titles, %d codes, %d rows to judge by", len(lessons.texts), len(lessons.codes), len(trial.row_text))
@@ -61,7 +61,7 @@ def fit(
 
 @contextmanager
 def _repeatable(team: Team, seed: int) -> Iterator[None]:
-    """The seed decides all that is drawn in the block, and the caller's own generators stay as they were.
+    """Seed all random numbers within the block, and restore the caller's generators after it.
 
     On a CPU, operations with a random order of sums are refused; CUDA's are left as fast as they are.
     """
@@ -77,11 +77,11 @@ def _repeatable(team: Team, seed: int) -> Iterator[None]:
 
 
 def _key(data: str, settings: Transformer) -> str:
-    """What a training is called in the folder of checkpoints: of other data or settings, none is taken up."""
+    """Return the name of a training in the folder of checkpoints; other data or settings give another name."""
     values = asdict(settings)
     del values["checkpoint_minutes"]
     folder = Path(settings.checkpoint)
-    if folder.is_dir():  # by content: the same folder stands elsewhere in a container; a hub's cache is made of links
+    if folder.is_dir():  # by content: in a container its path differs, and the hub's cache consists of links
         files = sorted(path for path in folder.iterdir() if path.is_file())
         values["checkpoint"] = {path.name: manifest.hash_file(path) for path in files}
     text = json.dumps({"data": data, "settings": values}, sort_keys=True)

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Where the state is kept, if anywhere, and the training's own name there."""
+    """The folder of the state, if any, and the name of the training in it."""
 
     folder: Path | None
     key: str
@@ -47,11 +47,11 @@ class Run:
         self.best = {name: tensor.detach().clone() for name, tensor in self.weights().items()}
 
     def weights(self) -> dict[str, Tensor]:
-        """The network's own tensors, each once."""
+        """Return the tensors of the network, each once."""
         return {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of the state, by a name that stays the same from process to process."""
+        """Return every tensor of the state by a name that is equal in all processes."""
         found = {f"model.{name}": tensor.detach() for name, tensor in self.weights().items()}
         found |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         for name, parameter in self.network.named_parameters():
@@ -59,7 +59,7 @@ class Run:
         return found
 
     def resume(self, keeper: Keeper) -> None:
-        """Take up the newest state that the first process has, if any; all processes are alike afterwards."""
+        """Load the newest state that the first process has, if any, into all processes."""
         kept = checkpoint.newest(keeper.folder, keeper.key) if keeper.folder and self.team.rank == 0 else None
         tensors = self.tensors()
         if kept:
@@ -73,10 +73,10 @@ class Run:
             state["step"].fill_(self.at.step)
 
     def keep(self, keeper: Keeper) -> None:
-        """Keep the state as it is now."""
+        """Store the current state."""
         if keeper.folder and self.team.rank == 0:
             checkpoint.save(keeper.folder, keeper.key, self.at, self.tensors())
-        self.team.wait()  # nobody ends, and is taken for failed, while the first is still writing
+        self.team.wait()  # a process that ended while the first one writes would count as failed
 
 
 def _optimizer(network: Any, settings: Transformer) -> torch.optim.AdamW:
@@ -85,7 +85,7 @@ def _optimizer(network: Any, settings: Transformer) -> torch.optim.AdamW:
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
     found = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     for parameter in network.parameters():
-        # Its own first step would make these; they stand here from the start so that a state can be copied into them.
+        # The first step would create these tensors; they are created here so that a state can be copied into them.
         zeros = {moment: torch.zeros_like(parameter) for moment in _MOMENTS}
         found.state[parameter] = {"step": torch.zeros((), device=parameter.device), **zeros}
     return found

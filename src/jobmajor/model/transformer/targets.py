@@ -1,4 +1,4 @@
-"""What is to be learned and what it is judged by: titles and codes as numbers, once each.
+"""The titles and codes of training and validation as numbers, each distinct title once.
 
 A title that stands under several codes is one example whose truth is shared among them, in proportion to the rows
 that list it; given once per row instead, it would contradict itself.

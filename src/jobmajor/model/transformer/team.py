@@ -1,4 +1,4 @@
-"""The processes that train one model together; one alone is a team of one, for which nothing is sent.
+"""The processes that train one model together; a single process is a team of one and sends nothing.
 
 Only sums and copies from the first process cross the network, so that all of them take the same decision at the same
 step: whether to stop, to keep the state, or to end training.
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """Which one of `size` processes this is, 0 being the first, and where it computes."""
+    """The rank of this process among `size` processes, from 0, and its device."""
 
     rank: int
     size: int
     device: torch.device
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each float tensor by its sum over the team, all in one message."""
+        """Replace each float tensor by its sum over all processes, in one message."""
         if self.size == 1:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -39,7 +39,7 @@ class Team:
             tensor.copy_(piece.view_as(tensor))
 
     def follow_first(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by the first process's."""
+        """Replace each tensor by that of the first process."""
         if self.size > 1:
             for tensor in tensors:
                 distributed.broadcast(tensor, src=0)
@@ -57,14 +57,14 @@ class Team:
         return body.cpu().numpy().tobytes()
 
     def wait(self) -> None:
-        """Wait until every process is here."""
+        """Wait until every process has called this."""
         if self.size > 1:
             distributed.barrier()
 
 
 @contextmanager
 def join() -> Iterator[Team]:
-    """The team that torchrun's variables describe; this process alone where they aren't set."""
+    """Return the team that torchrun's variables describe; without them, a team of this process alone."""
     rank, size, local_rank = (int(os.environ.get(name, default)) for name, default in _VARIABLES)
     device = torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
     if size == 1:
