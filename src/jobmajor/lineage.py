@@ -44,8 +44,8 @@ def code_version(entry: str, recipe: str = "linear") -> str:
     read from the libraries' metadata: none is imported.
 
     Args:
-        entry: A module, or `module:function`. With a function, its module counts whole, but only those of the
-            module's imports count that the function needs.
+        entry: A module, or `module:function`. With a function, the whole source of the module counts, but only the
+            imports that the function needs.
         recipe: linear or transformer.
     """
     total = hashlib.sha256(f"python {sys.version_info.major}.{sys.version_info.minor}\n".encode())

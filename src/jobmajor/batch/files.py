@@ -94,13 +94,13 @@ class FileOptions:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
         files: The files that were written.
         rows: Rows with answers.
         bad: Rows that can't be used.
-        bad_files: The side files that hold them.
+        bad_files: The side files with these rows.
         scored: Different titles that were scored.
         stored: Different titles whose answers an interrupted run had left.
         abstained: By level, the number of rows for each reason to abstain.

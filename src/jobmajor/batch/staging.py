@@ -17,12 +17,12 @@ _ENDING, _LOCK, _ANSWERS = ".partial", "lock", "answers"
 
 @contextmanager
 def staging(output: Path) -> Iterator[Path]:
-    """Hold a folder beside the output, locked against other runs, with a folder for answers in it.
+    """Create a folder beside the output, locked against other runs, with a folder for answers in it.
 
-    It is removed at the end. After an error it stays if it holds answers, so that the next run goes on from them.
+    It is removed at the end. After an error it stays if it has answers, so that the next run continues from them.
 
     Raises:
-        Busy: Another run holds it.
+        Busy: Another run has locked it.
     """
     whole = output.resolve()  # "." has no name
     folder = whole.with_name(f"{whole.name}{_ENDING}")

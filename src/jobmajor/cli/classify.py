@@ -55,10 +55,11 @@ def classify(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Give titles their codes, with the champion; says where an answer comes from, and when not to take it.
+    """Find the codes of titles with the champion, the source of each answer, and when not to use it.
 
-    With --input and --output a file of any size: .csv, .tsv, .jsonl, .parquet or .xlsx, the text ones also with .gz
-    or .zst. Its rows are kept as they are, with columns added. A run that was killed goes on when it is started again.
+    With --input and --output, code a file of any size: .csv, .tsv, .jsonl, .parquet or .xlsx, the text formats also
+    with .gz or .zst. The rows stay as they are and get more columns. A run that was killed continues when you start it
+    again.
 
     Example: jobmajor classify "licensed practical nurse" "sw eng" --top 3 --level detailed
     """

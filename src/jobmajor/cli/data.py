@@ -86,7 +86,7 @@ def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with O*NET's files.")],
     as_json: Json = False,
 ) -> None:
-    """Read a folder as a run would, and say what it holds; status 2 when it can't be used.
+    """Read a folder as a run would, and print what it contains; status 2 if it can't be used.
 
     Example: jobmajor data check onet/28.1
     """

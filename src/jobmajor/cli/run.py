@@ -43,9 +43,9 @@ def run(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Run the pipeline: preprocess, train, evaluate, check, register; status 1 when the gate says no.
+    """Run the pipeline: preprocess, train, evaluate, check, register; status 1 if the gate refuses the model.
 
-    Finished steps of equal input are taken from the workspace's cache, so a run that was interrupted goes on.
+    Results of finished steps with equal inputs come from the workspace's cache, so an interrupted run continues.
 
     Example: jobmajor run --data onet/28.1 --threshold 0.75
     """

@@ -47,8 +47,8 @@ def pool(address: str) -> urllib3.PoolManager:
 def reachable(address: str, within_s: float) -> bool:
     """Tell whether a connection to the address's host, or to the proxy in between, opens in time.
 
-    Looking up a name can hold a caller for far longer than any connection's limit, so the attempt is made in
-    a thread that is left behind when time is up.
+    A lookup of a name can block for much longer than the time limit of a connection. So a thread makes the attempt, and
+    is left running when the time is up.
 
     Raises:
         DataError: The environment names a proxy that can't be used.

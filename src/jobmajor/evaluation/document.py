@@ -20,13 +20,13 @@ class Evaluation:
         per_class: One entry for each class.
         confusion: The classes and their confusion matrix.
         slices: Figures of rows that have something in common.
-        calibration: How far stated confidence can be trusted.
-        confusions: The commonest mistakes.
+        calibration: How well stated confidence matches accuracy.
+        confusions: The most common mistakes.
         levels: What `evaluate.by_level` returns.
         behaviour: What `behaviour.behaviour` returns.
-        champion: The comparison with the champion; None where there is no champion yet.
-        dataset: Where the titles come from and how they were split.
-        model: The model's digest and what it says of itself.
+        champion: The comparison with the champion; None if there is no champion yet.
+        dataset: The origin of the titles and their split.
+        model: The model's digest, origin and settings.
     """
 
     classification_metrics: Mapping[str, Any]

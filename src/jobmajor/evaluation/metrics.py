@@ -1,9 +1,8 @@
 """Metrics of answers, each with one definition for all reports, gates and tests.
 
-Every metric of a classification is a function of its confusion matrix, and takes a stack of
-matrices as gladly as one. A bootstrap (`resample`) is then nothing but the same function on
-reweighted matrices, so an interval can never disagree with its point estimate about what the metric
-means.
+Every metric of a classification is a function of its confusion matrix, and accepts one matrix or a stack of them. The
+bootstrap calls these functions with reweighted matrices, so an interval and its point estimate always have one
+definition.
 """
 
 from __future__ import annotations
@@ -184,10 +183,10 @@ def any_code_hits(scores: Scores, accepted: NDArray[np.bool_]) -> NDArray[np.boo
 def reliability(confidence: Scores, correct: NDArray[np.bool_], bins: int = 15) -> tuple[Bin, ...]:
     """Return the answers binned by stated confidence, the same number in each as far as ties allow.
 
-    Bins of equal mass, since bins of equal width leave most of them nearly empty and make the error
-    depend on the few answers there. Equal confidences always share a bin, so the order of rows
-    changes nothing and a model that is equally sure of everything has one bin. Source: Roelofs, R.
-    et al. (2022), Mitigating Bias in Calibration Error Estimation, AISTATS (PMLR 151), 4036-4054.
+    Bins have equal mass: of bins of equal width, most would be almost empty, and the error would depend on the few
+    answers in them. Equal confidences always share a bin, so the order of rows changes nothing, and a model that is
+    equally sure of everything has one bin. Source: Roelofs, R. et al. (2022), Mitigating Bias in Calibration Error
+    Estimation, AISTATS (PMLR 151), 4036-4054.
 
     Args:
         confidence: Shape (rows,); the probability that each answer states for itself.

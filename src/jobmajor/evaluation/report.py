@@ -1,7 +1,7 @@
 """Render an evaluation for people: the report for reviewers, and the model card.
 
-The page needs nothing but itself: no script, no font, no request, so it can be mailed, archived,
-and opened in ten years. Titles in it are data that strangers wrote, and are escaped as such.
+The report is one file without scripts, fonts or requests, so that you can mail and archive it. Its titles come from
+data files, so they are escaped.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def render(evaluation: Mapping[str, Any]) -> str:
 
 
 def card(evaluation: Mapping[str, Any]) -> str:
-    """Return the model card in Markdown: what it is for, what it was made from, how good it is, where it fails.
+    """Return the model card in Markdown: the model's purpose, its data, its figures and its limits.
 
     Takes and raises what `render` does. Source of the form: Mitchell, M. et al. (2019), Model Cards for Model
     Reporting, FAT*, 220-229.

@@ -1,6 +1,6 @@
-"""The pipeline's jobs as SageMaker's own requests: processing, one training, or a search over many.
+"""The pipeline's jobs as requests of SageMaker's API: processing, one training, or a search over many.
 
-`pipeline.py` puts them together; what a container finds and where it leaves its work is said here.
+`definition` combines them. These requests decide which inputs a container finds, and where it writes its outputs.
 """
 
 from __future__ import annotations
@@ -197,8 +197,8 @@ def training(settings: Settings, entry: Sequence[str] | None = tuple(_entry("tra
 def _patience(settings: Settings) -> dict[str, Any]:
     """Return how long a training may run, and wait for spot instances.
 
-    One that is taken away in its middle goes on from its checkpoint, or begins anew: the linear recipe keeps none,
-    since it is done in a minute.
+    A training on an interrupted instance continues from its checkpoint. The linear recipe has none, because it takes
+    only a minute, so it starts again.
     """
     limit_s = _DAY_S if is_transformer(settings) else _HOUR_S
     wait_s = 60 * settings.jobs.spot_wait_minutes

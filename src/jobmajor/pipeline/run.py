@@ -1,7 +1,7 @@
 """Run the pipeline on this machine: fetch data, execute the definition, register a version and promote it.
 
-The pipeline itself is `pipeline.py`'s definition and nothing else. This is what stands around it: bringing the data
-to where the definition reads it, choosing what to compare with, and taking the version at its end.
+The pipeline itself is in `definition`. This module puts the data where the definition reads it, chooses the model to
+compare with, and registers the version at the end.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Unpack a model's files, and nothing else, from `model.tar.gz` into a folder.
 
-`tarfile`'s own filters were bypassed before Python 3.11.13, so no path of the archive is ever used: only regular
-files of a fixed list of names are read, each up to a size.
+The filters of `tarfile` could be bypassed before Python 3.11.13. So no path of the archive is used: only regular files
+with names of a fixed list are read, each up to a maximum size.
 """
 
 from __future__ import annotations

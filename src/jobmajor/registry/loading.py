@@ -92,7 +92,7 @@ def read(path: Path, *, is_champion: bool) -> tuple[Classifier, Manifest]:
 
     Args:
         path: As `find` returns it.
-        is_champion: Whether the folder's name says which digest the gate passed.
+        is_champion: Whether the folder is the champion's; then its name is the digest that the gate passed.
 
     Raises:
         ArtifactError: A file is not as recorded, or the folder holds another model than the champion.

@@ -1,7 +1,7 @@
 """The code of an exported MLflow model: MLflow copies this file into the model and runs it wherever that is loaded.
 
-So it names the model at import, as MLflow wants it, and is imported by nothing of ours. What was learned stands beside
-it as a model folder, whose manifest is verified before anything is read.
+So it sets the model at import, as MLflow requires, and no module of ours imports it. The trained model is a folder
+beside it, whose manifest is verified before any file is read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """MLflow on one SQLite file, without log messages and telemetry; the file is complete or absent.
 
-MLflow's first start runs dozens of schema migrations, each its own transaction: killed between two of
-them, the file would be refused by every later start. So it is made aside and moved in whole.
+MLflow's first start runs dozens of schema migrations, each in a transaction. If it was killed between two of them,
+every later start would refuse the file. So the file is created elsewhere and moved when it is complete.
 """
 
 from __future__ import annotations

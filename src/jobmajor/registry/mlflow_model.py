@@ -1,7 +1,7 @@
 """Export a model as an MLflow model folder, for `mlflow models serve`, `mlflow.pyfunc.load_model` and other tools.
 
-MLflow would pickle an object; here it gets code as a file, and our arrays and JSON beside it. The signature has one
-column, `title`: without it MLflow's server hands the whole table over as if it were one title.
+MLflow would pickle an object. Instead, it gets code as a file, with our arrays and JSON beside it. The signature has
+one column, `title`: without it, MLflow's server would pass the whole table as if it were one title.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The registry on this machine: MLflow for the records, folders named by digest for the files.
 
-MLflow alone would let two processes register the same files twice, and leave a killed process's
-run RUNNING for ever. So every write holds one file lock, and each change is ordered so that its
-last transaction alone makes it count. Only MLflow's public client writes.
+With MLflow alone, two processes could register one model twice, and the run of a killed process would stay RUNNING. So
+every write holds a file lock, and a change takes effect only with its last transaction. Only MLflow's public client
+writes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The values and rules of the registry: its versions, the champion, and what may become champion.
 
-Everything that asks "which model?" asks here, so that a version is always the same files, the
-champion always has a passed decision behind it, and a killed run never leaves half a version.
-`mlflow_store` keeps it on this machine; a registry elsewhere keeps the same promises.
+The files of a version never change, the champion always has a passed decision, and a killed run never leaves half a
+version. `mlflow_store` implements this on this machine; another registry has to keep these rules, too.
 """
 
 from __future__ import annotations
@@ -31,12 +30,11 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A trained model to register; what it holds must fit into JSON.
+    """A trained model to register; its values must fit into JSON.
 
-    `model_folder` is unpacked and has its `manifest.json`. `evaluation` is evaluation.json's
-    content, `decision` the gate's (`{"passed": bool, "reasons": [...], ...}`; None: no gate looked
-    at it). `lineage` tells where it came from; its `parameters`, a mapping, can be compared in
-    MLflow's pages. `attachments` are files that are kept beside the record.
+    `model_folder` is unpacked and has a `manifest.json`. `evaluation` is the content of evaluation.json, and `decision`
+    that of the gate (`{"passed": bool, "reasons": [...], ...}`), None without a gate. `lineage` tells the origin; its
+    `parameters`, a mapping, can be compared in MLflow's pages. `attachments` are files to store with the record.
 
     Raises:
         SettingError: `status` is none of `STATUSES`; InputError when an attachment is no file.
@@ -59,7 +57,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A registered model: `folder` holds its files, `digest` is what their manifest must say.
+    """A registered model: `folder` has its files, and `digest` is the digest of their manifest.
 
     `created` is ISO 8601 in UTC. `metrics` are the finite numbers directly below the evaluation's
     `classification_metrics`.

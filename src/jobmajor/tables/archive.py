@@ -152,7 +152,7 @@ def _check_entries(path: Path, archive: zipfile.ZipFile, limits: Limits) -> None
 
 @contextmanager
 def opened(path: Path, limits: Limits, *, expected: str) -> Iterator[zipfile.ZipFile]:
-    """Open the archive, after its size, its kind and all that it declares were checked against `limits`.
+    """Open the archive, after a check of its size, its kind and its declared sizes against `limits`.
 
     Raises:
         DataError: It is no zip archive (`expected` says what it should be), damaged, or beyond the limits.

@@ -72,7 +72,7 @@ def all_text(count: int) -> list[Kind]:
 
 
 def widened(kind: Kind | None, values: Iterable[Any]) -> Kind | None:
-    """Return the kind of a column of `kind` that holds these values too; None while it holds nothing.
+    """Return the kind of a column of `kind` that these values fit into as well; None while there is no value.
 
     >>> widened(None, [1, None]), widened("integer", [0.5]), widened("integer", ["x"])
     ('integer', 'number', 'text')

@@ -58,13 +58,13 @@ def reader(path: Path, column: str, target: Format, reserved: Sequence[str] = ()
     """Return the reader of a file.
 
     Args:
-        path: The file; its name says what it holds.
+        path: The file; its name tells the format.
         column: The column of titles.
         target: The format that will be written.
         reserved: Names of added columns, which a line of JSON can't have.
 
     Raises:
-        InputError: It is missing, damaged, empty, or not what its name says.
+        InputError: It is missing, damaged, empty, or of another format than its name tells.
     """
     found = format_of(path)
     if found.kind == "parquet":

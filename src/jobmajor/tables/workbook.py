@@ -1,9 +1,8 @@
 """The rows of a workbook's sheet, read after the whole file was checked against bounds.
 
-A workbook of 1.4 KB with one cell at XFD1048576 makes a spreadsheet parser take all memory, or
-panic. So every XML part is first streamed through a parser that only counts, and the fast parser
-then gets a copy made of the very parts that were counted: what the two read can't differ, however
-the archive was forged.
+A workbook of 1.4 KB with one cell at XFD1048576 makes a spreadsheet parser use up all memory, or panic. So a parser
+that only counts reads every XML part first. The fast parser then reads a copy of exactly the parts that were counted,
+so that a forged archive can't show different contents to the two.
 """
 
 from __future__ import annotations

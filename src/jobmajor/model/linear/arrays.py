@@ -23,16 +23,16 @@ class Blend:
 
     Attributes:
         linear: Factor of the linear model's margins inside their sigmoids.
-        shift: What is added to each of them: where a margin means an even chance.
+        shift: Added to each margin times its factor.
         counts: Factor of the log shares that the counts give to the major groups.
         across: Sharpness of the counts across all codes.
         network: Factor of the log shares that the network gives to the major groups.
-        within: Sharpness of the counts within one major group, where both speak together.
-        deeper: Sharpness of the network there.
-        within_alone: Sharpness of the counts within one major group, where they speak alone.
-        deeper_alone: Sharpness of the network, likewise.
-        counts_share: How much of a major group's share is split as the counts alone would.
-        network_share: How much of it as the network alone would; the rest is split as both together would.
+        within: Sharpness of the counts within one major group, when combined with the network.
+        deeper: Sharpness of the network within one major group, when combined with the counts.
+        within_alone: Sharpness of the counts within one major group, when used alone.
+        deeper_alone: Sharpness of the network within one major group, when used alone.
+        counts_share: The part of a major group's share that is split by the counts alone.
+        network_share: The part that is split by the network alone; the rest is split by both combined.
     """
 
     linear: float = 3.5

@@ -34,9 +34,9 @@ def majors_of(codes: Sequence[str]) -> tuple[NDArray[np.str_], NDArray[np.int64]
 def calibrate(arrays: Arrays, codes: tuple[str, ...], counted: pl.DataFrame) -> Blend:
     """Return the blend with the least log loss on the counted rows: of their major groups, then within them.
 
-    Log loss is least where shares come true (a proper score), so this calibrates and chooses at once. A row of a
-    major group that training never saw tells nothing; one of a code that it never saw tells of the major groups
-    only. Where no row is left, the blend is the default.
+    Log loss is a proper score: it is least for shares that come true. So this calibrates and selects in one step. A row
+    of a major group that training never saw does not count; a row of a code that it never saw counts for the major
+    groups only. Without any row, the blend is the default.
     """
     majors, major_of = majors_of(codes)
     usable = counted.filter((counted["code"].str.head(2) + "-0000").is_in(majors.tolist()))

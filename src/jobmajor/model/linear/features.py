@@ -36,9 +36,9 @@ _WORD_KINDS = _WORD, _WORD_PAIR = 101, 102  # beside the run lengths, which are 
 class Bags:
     """The pieces of a batch: `buckets[starts[i]:starts[i + 1]]` are those of title i, repeats included.
 
-    `starts` has shape (titles + 1,), `buckets` shape (pieces,) with values below `BUCKETS`. Likewise `word_starts`
-    and `words`: the buckets of the words alone, in the order in which they stand. `word_checks`, shape (words,), tells
-    words apart that share a bucket: it is what the bucket leaves of a word's hash.
+    `starts` has shape (titles + 1,), and `buckets` shape (pieces,) with values below `BUCKETS`. `word_starts` and
+    `words` are the same for the words alone, in the order of the title. `word_checks`, shape (words,), distinguishes
+    words that share a bucket: it has those bits of a word's hash that the bucket does not use.
     """
 
     starts: NDArray[np.int64]

@@ -179,9 +179,9 @@ def _gains(pieces: Bags, buckets: NDArray[np.int32], table: NDArray[np.int32], w
 def _counts(rated: csr_array, listed: csr_array, settings: Linear) -> tuple[csr_array, NDArray[np.float64]]:
     """Fit multinomial naive Bayes with additive smoothing, as log ratios to a piece that a code has never seen.
 
-    Source: Manning, Raghavan, Schütze (2008), Introduction to Information Retrieval, 13.2; each value is
-    log((seen + a) / a), and each code's log(total + a * rows) stands apart, so that the matrix stays sparse. Pieces
-    of very many codes say little about any and cost most of the time: theirs are left out.
+    Source: Manning, Raghavan, Schütze (2008), Introduction to Information Retrieval, 13.2. Each value is
+    log((seen + a) / a), and the log(total + a * rows) of each code is a separate array, so that the matrix stays
+    sparse. Pieces with very many codes are left out: they tell little about any code, and would take most of the time.
     """
     seen = csr_array(rated.T @ listed)
     totals = np.log(seen.sum(axis=0) + settings.smoothing * seen.shape[0])

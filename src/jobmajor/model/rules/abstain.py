@@ -71,23 +71,23 @@ class _Counts:
 
 
 def choose(confidence: ArrayLike, correct: ArrayLike, precision: float = PRECISION) -> float:
-    """Return the smallest score from which on answers are as precise as asked for, judged by a sample.
+    """Return the smallest score at which answers reach a precision, judged by a sample.
 
-    Among the answers that a threshold lets through, the share of right ones is only known within what the sample's
-    size allows. So its Wilson lower bound (one-sided, 90 %) has to reach `precision`, not the share itself: a
-    threshold that looks good since it lets 10 right answers through is not taken. Of all thresholds that pass, the
-    smallest answers most titles. A larger one need not pass as well: it lets fewer through, so its bound is wider.
+    The precision of the answers above a threshold is uncertain, because the sample is finite. So its Wilson lower bound
+    (one-sided, 90 %) has to reach `precision`: a threshold does not pass because it admits 10 right answers. Of all
+    thresholds that pass, the smallest answers most titles. A larger one may fail: it admits fewer answers, so its bound
+    is wider.
     Source: Wilson, E. B. (1927), J. Am. Stat. Assoc. 22(158), 209-212; the rule is that of Geifman, Y. and
     El-Yaniv, R. (2017), Selective Classification for Deep Neural Networks, NeurIPS, with Wilson's bound.
 
     Args:
-        confidence: Shape (titles,); the best answer's score. Of titles that nothing was fitted on or learned from
-            but the calibration.
+        confidence: Shape (titles,); the best answer's score. The titles must not be training titles; the calibration
+            may use them.
         correct: Shape (titles,); whether that answer is right.
-        precision: The share of right answers among those given, above 0 and below 1.
+        precision: The wanted share of right answers among those given, above 0 and below 1.
 
     Returns:
-        One of the scores; answers with at least that score are given. `NEVER` where none of them will do.
+        One of the scores; answers with at least that score are given. `NEVER` if no score passes.
 
     >>> choose([0.9] * 60 + [0.5] * 60, [True] * 60 + [False] * 60)
     0.9

@@ -30,17 +30,17 @@ def fit(
     about: Mapping[str, Any] | None = None,
     checkpoints: Path | None = None,
 ) -> TransformerModel:
-    """Fine-tune a model on `train`; `validation` decides when to stop and how sure to be.
+    """Fine-tune a model on `train`; `validation` decides when to stop, and calibrates the scores.
 
-    In a process that torchrun started (`launch`), all processes of the job train one model together and each returns
-    it; only the one where `launch.is_first()` says so should save it.
+    In a process that torchrun started (`launch`), all processes of the job train one model together, and each returns
+    it. Only the process where `launch.is_first()` is true should save it.
 
     Args:
         train: Columns `text` and `code`, as `prepare` writes them; every source counts.
-        validation: The same with `source`; the counted rows are used.
-        settings: Of the recipe.
-        about: What the model should say of its origin; "settings" among it replaces those it was fitted with.
-        checkpoints: A folder to go on from and to keep the state in; None keeps none.
+        validation: Columns `text`, `code` and `source`; the counted rows are used.
+        settings: The settings of the recipe.
+        about: What the model should say of its origin; a key "settings" replaces the settings of the training.
+        checkpoints: A folder for the state of the training, which continues from there; None stores no state.
 
     Raises:
         MissingExtra: torch or transformers isn't installed. InputError: The checkpoint can't be used.

@@ -32,16 +32,16 @@ _log = logging.getLogger(__name__)
 class Position:
     """The progress of a training; with the tensors, all that it needs to continue.
 
-    Dropout is drawn anew at each step from the seed and the step's number, and the order of titles from the seed
-    and the epoch's, so the generators' state is the position itself.
+    Dropout is drawn at each step from the seed and the number of the step, and the order of titles from the seed and
+    the number of the epoch. So the position determines the state of the random generators.
 
     Attributes:
         epoch: Epochs that are finished.
         batch: Batches done of the next one.
         step: Steps done in all.
-        loss: Summed over the titles of the epoch so far.
-        best_epoch: The one (1 for the first) that was best on validation, 0 before any.
-        best_f1: Its weighted F1.
+        loss: The sum over the titles of the epoch so far.
+        best_epoch: The best epoch on validation, from 1 on; 0 before any.
+        best_f1: The weighted F1 of the best epoch.
     """
 
     epoch: int = 0

@@ -39,9 +39,10 @@ class Encoded:
 
 
 def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> Encoded:
-    """Return the pieces of the titles, with the marks that the network expects around them, cut at `max_length`.
+    """Return the tokens of the titles, with the special tokens that the network expects, cut at `max_length`.
 
-    Rank is left out, as the linear recipe does: it says nothing of the work, and the gate asks that it change nothing.
+    Words of rank are left out, as in the linear recipe: they tell nothing about the work, and the gate requires that
+    they change no answer.
     """
     if not texts:
         return Encoded(np.empty(0, np.int64), np.zeros(1, np.int64), tokenizer.pad_token_id)

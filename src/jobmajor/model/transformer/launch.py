@@ -85,9 +85,9 @@ def torchrun(machines: Cluster, words: Sequence[str], *, gpus: int, port: int = 
 
 
 def run(root: Path, words: Sequence[str], *, port: int = PORT) -> int | None:
-    """Start `words` in every process of the job and wait: 0, `UNFINISHED` after a SIGTERM, else what torchrun says.
+    """Start `words` in every process of the job and wait; return 0, `UNFINISHED` after a SIGTERM, or torchrun's status.
 
-    None where the caller itself is to do the work: it is the only process, or torchrun has started it already.
+    Return None if the caller has to do the work: it is the only process, or torchrun has already started it.
     """
     if _INSIDE in os.environ:
         return None
