@@ -94,7 +94,7 @@ def classify(
     from jobmajor.registry.loading import load
 
     wanted = titles or _standard_input()
-    parsed_level = soc.parse_level(level)
+    parsed_level = soc.parse_level(level, "--level")
     answers = load(model, home=workspace(home)).answer(wanted, parsed_level, top, overrides=mine, exact=exact)
     if as_json:
         dump(
