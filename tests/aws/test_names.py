@@ -75,7 +75,7 @@ def test_tags_hold_the_project_and_those_of_the_settings_in_every_form() -> None
 
     assert found.tag_map == {"jobmajor:project": "test-job-major-clf", "team": "data", "cost": "a=b"}
     assert found.tags[1] == {"Key": "team", "Value": "data"}
-    assert found.small_tags[2] == {"key": "cost", "value": "a=b"}
+    assert found.lowercase_tags[2] == {"key": "cost", "value": "a=b"}
 
 
 @pytest.mark.parametrize("tags", [["team"], ["=x"], ["a=1", "a=2"], ["jobmajor:project=other"]])

@@ -243,7 +243,7 @@ def test_every_command_has_its_cases() -> None:
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_every_command_can_be_rehearsed_without_credentials_or_a_network(run: Any, command: str) -> None:
+def test_every_command_has_a_dry_run_without_credentials_or_a_network(run: Any, command: str) -> None:
     status, out, err = run(command, *WORDS[command], *dry(command))
 
     assert status == 0, err
@@ -252,7 +252,7 @@ def test_every_command_can_be_rehearsed_without_credentials_or_a_network(run: An
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(ASKS_NOBODY)))
-def test_every_rehearsal_is_printed_as_json_too(run: Any, command: str) -> None:
+def test_every_dry_run_is_printed_as_json_too(run: Any, command: str) -> None:
     status, out, _ = run(command, *WORDS[command], "--dry-run", "--json")
 
     found = json.loads(out)

@@ -156,7 +156,7 @@ class Names:
         return [{"Key": key, "Value": value} for key, value in self.tag_map.items()]
 
     @property
-    def small_tags(self) -> list[dict[str, str]]:
+    def lowercase_tags(self) -> list[dict[str, str]]:
         """Return the tags in the form of the services that use `key` and `value`."""
         return [{"key": key, "value": value} for key, value in self.tag_map.items()]
 

@@ -90,7 +90,7 @@ def test_operation_that_botocore_lacks_says_what_to_install() -> None:
         Call("sagemaker", "CreateMiracle", {})
 
 
-def test_stand_in_is_taken_in_a_rehearsal_and_nowhere_else(dry_account: Account, account: Account) -> None:
+def test_placeholder_is_accepted_in_a_dry_run_and_nowhere_else(dry_account: Account, account: Account) -> None:
     made = dry_account.change("sagemaker", "CreateModelPackageGroup", ModelPackageGroupName="group")
     later = {"ResourceArn": made["ModelPackageGroupArn"], "Tags": [{"Key": "a", "Value": "b"}]}
 
@@ -102,12 +102,12 @@ def test_stand_in_is_taken_in_a_rehearsal_and_nowhere_else(dry_account: Account,
         account.change("sagemaker", "AddTags", **later)
 
 
-def test_rehearsal_checks_as_the_real_thing_does(dry_account: Account) -> None:
+def test_dry_run_checks_requests_as_a_real_run_does(dry_account: Account) -> None:
     with pytest.raises(BadCall, match="ModelName"):
         dry_account.change("sagemaker", "CreateModel", **{**MODEL, "ModelName": "a b"})
 
 
-def test_rehearsal_finds_nothing_and_reads_stand_ins(dry_account: Account) -> None:
+def test_dry_run_finds_nothing_and_reads_placeholders(dry_account: Account) -> None:
     found = dry_account.find("sagemaker", "DescribeModel", ModelName="one")
     read = dry_account.read("sagemaker", "DescribeEndpoint", EndpointName="one")
     listed = list(dry_account.pages("sagemaker", "ListModels", "Models"))
@@ -116,7 +116,7 @@ def test_rehearsal_finds_nothing_and_reads_stand_ins(dry_account: Account) -> No
     assert (read["EndpointArn"], read["ProductionVariants"]) == ("<EndpointArn>", [])
 
 
-def test_rehearsal_needs_neither_boto3_nor_credentials() -> None:
+def test_dry_run_needs_neither_boto3_nor_credentials() -> None:
     code = (
         "import sys; sys.modules['boto3'] = None; from jobmajor.aws.api import account as calls;"
         f"calls.dry_account().change('sagemaker', 'CreateModel', **{MODEL!r})"
@@ -291,7 +291,7 @@ def test_waiting_ends_at_its_limit_with_one_line(account: Account) -> None:
     assert account.clock.now() == 30
 
 
-def test_rehearsal_waits_for_nothing(dry_account: Account) -> None:
+def test_dry_run_waits_for_nothing(dry_account: Account) -> None:
     assert dry_account.wait(lambda: 7, lambda _: False, describe="never", limit_s=1e9) == 7
 
 

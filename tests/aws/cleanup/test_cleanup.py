@@ -87,7 +87,7 @@ def fill_rest(account: Account, names: Names) -> None:
         **builds,
         environment=machine,
         serviceRole=names.roles["ci"],
-        tags=names.small_tags,
+        tags=names.lowercase_tags,
     )
 
 

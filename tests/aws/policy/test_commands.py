@@ -286,7 +286,7 @@ PLACES = {
     "application-autoscaling:DeleteScalingPolicy": TARGET,
     "application-autoscaling:DeregisterScalableTarget": TARGET,
 }
-STAND_INS = {"<EndpointArn>": STAGING, "<EndpointConfigName>": CONFIG.rpartition("/")[2], "<ExecutionId>": EXECUTION}
+PLACEHOLDERS = {"<EndpointArn>": STAGING, "<EndpointConfigName>": CONFIG.rpartition("/")[2], "<ExecutionId>": EXECUTION}
 
 
 def needs_of(call: dict[str, Any]) -> Iterator[Need]:
@@ -315,7 +315,7 @@ def _resource(action: str, parameters: dict[str, Any]) -> str:
     if name is None or action == "sagemaker:ListTrials" or action.startswith("application-autoscaling:"):
         return "*"
     value = parameters[name][0] if isinstance(parameters[name], list) else parameters[name]
-    value = STAND_INS.get(value, value)
+    value = PLACEHOLDERS.get(value, value)
     return FIELDS[name].format(value, r=REGION, a=ACCOUNT_ID)
 
 

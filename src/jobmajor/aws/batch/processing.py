@@ -94,7 +94,7 @@ def start(account: Account, names: Names, batch: ScoringRequest) -> ScoringJob:
         if found and found["ProcessingJobStatus"] not in _ENDED:
             return ScoringJob(job, target, 0, 0)
         if found is None:
-            return _started(account, names, batch, (package, job, target))
+            return _create_job(account, names, batch, (package, job, target))
     raise ScoringFailed(f"{name} failed {_ATTEMPTS} times: see why the last job failed, and fix its input")
 
 
@@ -107,9 +107,9 @@ def _package(account: Account, names: Names, version: int) -> Package:
     return replace(found, image=image, model_url=names.url("runs", "<ExecutionId>", "model.tar.gz"))
 
 
-def _started(account: Account, names: Names, batch: ScoringRequest, what: tuple[Package, str, str]) -> ScoringJob:
+def _create_job(account: Account, names: Names, batch: ScoringRequest, what: tuple[Package, str, str]) -> ScoringJob:
     package, job, target = what
-    parts, done = _listed(account, batch.source), _listed(account, target)
+    parts, done = _part_names(account, batch.source), _part_names(account, target)
     if not (parts or account.dry):
         raise AwsInputError(f"{batch.source} holds no parts: expected .parquet, .csv or .jsonl with a column `title`")
     left = tuple(name for name in parts if name not in done)
@@ -120,7 +120,7 @@ def _started(account: Account, names: Names, batch: ScoringRequest, what: tuple[
     return ScoringJob(job, target, len(parts), len(left))
 
 
-def _listed(account: Account, folder: str) -> tuple[str, ...]:
+def _part_names(account: Account, folder: str) -> tuple[str, ...]:
     """Return the names of the parts in an S3 folder, relative to it."""
     bucket, _, key = folder.removeprefix("s3://").partition("/")
     prefix = f"{key.rstrip('/')}/"

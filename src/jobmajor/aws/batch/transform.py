@@ -64,23 +64,23 @@ class TransformRequest:
 
 def request(names: Names, batch: TransformRequest, model: str, attempt: int = 1) -> dict[str, Any]:
     """Return CreateTransformJob's parameters; the name follows from them and ends in the attempt after the first."""
-    is_cut = batch.content_type == LINES
+    is_split = batch.content_type == LINES
     where = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": batch.source}}
     body: dict[str, Any] = {
         "ModelName": model,
         "ModelClientConfig": {"InvocationsTimeoutInSeconds": _TIMEOUT_S, "InvocationsMaxRetries": _RETRIES},
         "MaxPayloadInMB": _PAYLOAD_MB,
-        "BatchStrategy": "MultiRecord" if is_cut else "SingleRecord",
+        "BatchStrategy": "MultiRecord" if is_split else "SingleRecord",
         "TransformInput": {
             "DataSource": where,
             "ContentType": batch.content_type,
-            "SplitType": "Line" if is_cut else "None",
+            "SplitType": "Line" if is_split else "None",
             "CompressionType": "Gzip" if batch.source.endswith(".gz") else "None",
         },
         "TransformOutput": {
             "S3OutputPath": batch.target,
             "Accept": batch.content_type,
-            "AssembleWith": "Line" if is_cut else "None",
+            "AssembleWith": "Line" if is_split else "None",
         },
         "TransformResources": {"InstanceType": batch.instance_type, "InstanceCount": batch.instances},
     }
