@@ -197,7 +197,7 @@ def test_log_groups_that_other_projects_write_to_are_left_alone(
 
     groups = {name for kind, name in made(account, names).values() if kind == "AWS::Logs::LogGroup"}
     assert not groups & set(stack.JOB_LOG_GROUPS)
-    assert sum("left as they are" in line for line in told) == 1
+    assert sum("shared by all projects, and stay as they are" in line for line in told) == 1
 
 
 def test_the_stacks_own_log_groups_are_not_taken_for_others_the_next_time(
