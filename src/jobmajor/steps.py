@@ -46,13 +46,13 @@ _REASON_CHARACTERS = 1024  # what the service keeps of a failure's reason
 _log = logging.getLogger(__name__)
 
 
-def run_prepare(root: Path, how: settings.Split) -> None:
+def run_prepare(root: Path, split_settings: settings.Split) -> None:
     """Split a release's folder, `processing/input`, into `processing/output/{train,validation,test,baseline}`."""
     folder, output = root / "processing" / "input", root / "processing" / "output"
     found = onet.read(folder)
     source = {"release": found.release, "edition": found.edition, "digest": manifest.hash_folder(folder)}
-    lineage = {"settings": asdict(how), "source": source, "code_version": code_version(PREPARE)}
-    splits = prepare.with_phrases(prepare.split(examples.build(found), how), examples.phrases(found))
+    lineage = {"settings": asdict(split_settings), "source": source, "code_version": code_version(PREPARE)}
+    splits = prepare.with_phrases(prepare.split(examples.build(found), split_settings), examples.phrases(found))
     rows = {name: len(table) for name, table in splits.items()}
     _log.info("prepared %s of release %s", rows, found.release)
     for name, table in splits.items():
@@ -67,8 +67,8 @@ def run_prepare(root: Path, how: settings.Split) -> None:
 def run_train(root: Path) -> int:
     """Train `model` on `input/data/{train,validation}` as `hyperparameters.json` says; return the exit status."""
     begun = time.monotonic()
-    name, how = _recipe(root)
-    if isinstance(how, Transformer):
+    name, recipe_settings = _recipe(root)
+    if isinstance(recipe_settings, Transformer):
         transformer.require('recipe = "transformer"')
         status = launch.run(root, ["-m", "jobmajor.steps", "train"])
         if status is not None:
@@ -76,12 +76,15 @@ def run_train(root: Path) -> int:
     origin, train_rows = _read(root / "input" / "data" / "train")
     _, validation_rows = _read(root / "input" / "data" / "validation")
     about = {"source": dict(origin.source), "split": dict(origin.settings)}
-    model = _fitted(root, how, (train_rows, validation_rows), about)
+    model = _fitted(root, recipe_settings, (train_rows, validation_rows), about)
     if not launch.is_first():
         return 0
     for figure, value in _validated(model, validation_rows).items():
         _log.info("%s=%.6f", figure, value)
-    lineage = {"settings": {"recipe": name, **asdict(how)}, "source": {"data": origin.digest, **origin.source}}
+    lineage = {
+        "settings": {"recipe": name, **asdict(recipe_settings)},
+        "source": {"data": origin.digest, **origin.source},
+    }
     model.save(root / "model", rows=dict(origin.rows), code_version=code_version(TRAIN, name), **lineage)
     for kept in (root / requests.CHECKPOINTS).glob("*"):  # the training is finished and needs them no more
         shutil.rmtree(kept, ignore_errors=True)
@@ -100,16 +103,16 @@ def _recipe(root: Path) -> tuple[str, Linear | Transformer]:
 
 
 def _fitted(
-    root: Path, how: Linear | Transformer, tables: tuple[pl.DataFrame, pl.DataFrame], about: dict[str, Any]
+    root: Path, recipe_settings: Linear | Transformer, tables: tuple[pl.DataFrame, pl.DataFrame], about: dict[str, Any]
 ) -> Classifier:
-    if isinstance(how, Linear):
-        return thresholds.fit(*tables, how, about)
+    if isinstance(recipe_settings, Linear):
+        return thresholds.fit(*tables, recipe_settings, about)
     base = root / "input" / "data" / requests.CHECKPOINT
     if (base / manifest.NAME).is_file():
         manifest.verify(base)
-    used = replace(how, checkpoint=str(base)) if base.is_dir() else how
+    used = replace(recipe_settings, checkpoint=str(base)) if base.is_dir() else recipe_settings
     # The model names the checkpoint as its user did: the folder where a job finds it differs from job to job.
-    named = {**about, "settings": asdict(how)}
+    named = {**about, "settings": asdict(recipe_settings)}
     return thresholds.fit(*tables, used, named, checkpoints=root / requests.CHECKPOINTS)
 
 

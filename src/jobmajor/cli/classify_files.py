@@ -64,8 +64,8 @@ def show(found: Summary) -> None:
     stored = f", and {found.stored:,} by the run before" if found.stored else ""
     typer.echo(f"titles scored: {found.scored:,}{stored}")
     for level, reasons in found.abstained.items():
-        said = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
-        typer.echo(f"abstains, {level}: {sum(reasons.values()):,}{f' ({said})' if said else ''}")
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
+        typer.echo(f"abstains, {level}: {sum(reasons.values()):,}{f' ({counts})' if counts else ''}")
     typer.echo(f"sources: {', '.join(f'{count:,} {source}' for source, count in found.sources.items())}")
     typer.echo(f"bad rows: {found.bad:,}{f' ({_names(found.bad_files)})' if found.bad else ''}")
     typer.echo(f"output: {_names(found.files)}")

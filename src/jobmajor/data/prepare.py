@@ -57,7 +57,7 @@ def settle(examples: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([counted, derived]).sort(order)
 
 
-def assign(examples: pl.DataFrame, how: Split) -> pl.DataFrame:
+def assign(examples: pl.DataFrame, settings: Split) -> pl.DataFrame:
     """Return the examples with `split`, drawn for whole families, with equal shares within each major group.
 
     A family belongs to the major group that most of its rows have. Within a group, families are sorted by
@@ -72,17 +72,17 @@ def assign(examples: pl.DataFrame, how: Split) -> pl.DataFrame:
             (pl.col("source") == COUNTED).sum().alias("rows"),
         )
         .with_columns(
-            pl.col("key").map_elements(lambda key: _draw(how.seed, key), return_dtype=pl.String).alias("draw")
+            pl.col("key").map_elements(lambda key: _draw(settings.seed, key), return_dtype=pl.String).alias("draw")
         )
         .sort("major", "draw")
     )
     before = (pl.col("rows").cum_sum() - pl.col("rows")).over("major")
     position = (before / pl.col("rows").sum().over("major")).fill_nan(0.0)
-    train = 1 - how.validation - how.test
+    train = 1 - settings.validation - settings.test
     split = (
         pl.when(position < train)
         .then(pl.lit("train"))
-        .when(position < train + how.validation)
+        .when(position < train + settings.validation)
         .then(pl.lit("validation"))
         .otherwise(pl.lit("test"))
     )
@@ -94,14 +94,14 @@ def _draw(seed: int, key: str) -> str:
     return hashlib.sha256(f"{seed}:{key}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def split(examples: pl.DataFrame, how: Split) -> Mapping[str, pl.DataFrame]:
+def split(examples: pl.DataFrame, settings: Split) -> Mapping[str, pl.DataFrame]:
     """Return the three splits by name, each with `COLUMNS`.
 
     Raises:
         DataError: A split would be empty.
     """
     settled = settle(with_codes(families(examples)))  # codes first: a dropped repetition lists its code, too
-    drawn = assign(settled, how)
+    drawn = assign(settled, settings)
     parts = _without_echoes({name: drawn.filter(pl.col("split") == name) for name in SPLITS})
     for name, part in parts.items():
         if not (part["source"] == COUNTED).any():

@@ -81,14 +81,14 @@ class TitleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             InputError: Not as many codes as titles, a code that is none of SOC 2018's, codes of several levels, or a
                 parameter out of range; DataError: fewer than two major groups.
         """
-        how, split = self._settings()
+        linear_settings, split = self._settings()
         titles, codes = columns.as_list(X), _codes(y)
         if len(titles) != len(codes):
             raise InputError(f"{len(titles)} titles and {len(codes)} codes were given: expected a code for each title")
         level = _level(codes)
         rows = _rows(titles, [_representative(code) for code in codes])
         _log.info("%d of %d titles hold a word", len(rows), len(titles))
-        self.model_ = thresholds.fit(*_parts(rows, split), how, {"split": {"seed": split.seed}})
+        self.model_ = thresholds.fit(*_parts(rows, split), linear_settings, {"split": {"seed": split.seed}})
         self.level_ = level
         self.classes_ = np.array(self.model_.classes(level))
         return self

@@ -50,7 +50,7 @@ def _ranks(coded: Sequence[Coded]) -> dict[str, Any]:
 
 
 def _values(coded: Sequence[Coded], level: Level, *, ranked: bool) -> dict[str, Any]:
-    """Each column: text as a list, all else as an array."""
+    """Return the columns by name: text as a list, other values as an array."""
     pairs = [(each, answer) for each in coded for answer in (each.answers if ranked else each.answers[:1])]
     return {
         "code": [answer.label for _, answer in pairs],

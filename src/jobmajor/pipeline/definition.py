@@ -1,8 +1,8 @@
 """The definition of the pipeline as plain data, used on this machine and on SageMaker alike.
 
-The same settings always give the same bytes; nothing here calls AWS or needs an SDK. What differs by place (bucket,
-role, image, instance types) is a Parameter. Outputs stand below the execution's id, so that no later run can
-overwrite what a cached step points to, and inputs carry their digest in the address.
+Equal settings always give equal bytes; this module neither calls AWS nor needs an SDK. What differs between this
+machine and an account (bucket, role, image, instance types) is a Parameter. Outputs are below the execution's id, so
+that no later run can overwrite what a cached step refers to. The addresses of inputs contain their digest.
 Source of the format: AWS, "SageMaker Pipeline Definition JSON Schema", version 2020-12-01.
 """
 

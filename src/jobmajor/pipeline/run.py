@@ -101,8 +101,8 @@ def run(home: Path, options: Options | None = None) -> Outcome:
     options = options or Options()
     _check(options)
     source = _source(home, options)
-    how = options.settings
-    checkpoint = checkpoint_files.files(how.transformer.checkpoint) if requests.is_transformer(how) else []
+    settings = options.settings
+    checkpoint = checkpoint_files.files(settings.transformer.checkpoint) if requests.is_transformer(settings) else []
     with executor.hold(home) as lock:  # from before the data is brought and the champion is chosen to its end
         return _run(home, options, (source, checkpoint), lock)
 

@@ -127,8 +127,8 @@ def run(home: Path, train: pl.DataFrame, validation: pl.DataFrame, options: Sear
             begun = time.monotonic()
             study.sampler = _sampler(options.seed + len(finished))
             asked = study.ask()
-            how = _settings(options.settings, {one.name: _suggest(asked, one) for one in SPACE})
-            trial = Trial(asked.number, how, score(train, validation, how))
+            settings = _settings(options.settings, {one.name: _suggest(asked, one) for one in SPACE})
+            trial = Trial(asked.number, settings, score(train, validation, settings))
             study.tell(asked, trial.f1)
             finished.append(trial)
             if options.on_trial:
@@ -151,9 +151,9 @@ def check_output(path: Path) -> None:
         raise InputError(f"{path} is there already: name a new file, or put the [linear] section into it by hand")
 
 
-def score(train: pl.DataFrame, validation: pl.DataFrame, how: Linear) -> float:
+def score(train: pl.DataFrame, validation: pl.DataFrame, settings: Linear) -> float:
     """Return the weighted F1, on validation's counted rows, of a model trained with these settings."""
-    model = thresholds.fit(train, validation, how)
+    model = thresholds.fit(train, validation, settings)
     answers = model.predict_proba(validation["title"]), model.classes()
     judged = headline(judge(validation, answers, all_classes(validation, model.classes())))
     return float(metrics.weighted_f1(judged.matrix()))

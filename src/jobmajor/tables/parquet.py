@@ -57,8 +57,8 @@ class ParquetReader:
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> DataError:
-        said = str(error).partition("\n")[0][:200]
-        return DataError(self._path, f"what can't be read ({said})", "a parquet file", "fetch or make it again")
+        message = str(error).partition("\n")[0][:200]
+        return DataError(self._path, f"what can't be read ({message})", "a parquet file", "fetch or make it again")
 
     def head(self) -> Head:
         """Return the columns; `details` is Arrow's schema."""

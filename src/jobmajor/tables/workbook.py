@@ -66,10 +66,9 @@ def _position(reference: str) -> tuple[int, int]:
 
 
 class _Counter:
-    """Counts what one XML part would make its reader keep; refuses it as soon as that is too much.
+    """Counts what a reader of one XML part would keep in memory; raises as soon as that is too much.
 
-    Cells may leave out their address, so the place is followed as the fast parser does: the next
-    column of the row, the next row of the sheet.
+    Cells may have no address. Then they are in the next column, or row, as in the fast parser.
     """
 
     def __init__(self) -> None:

@@ -69,10 +69,10 @@ class Buffers:
         text, bounds = np.zeros(MENDED_FROM + 2 * BLOCK_BYTES, np.uint8), np.empty((BLOCK_BYTES, 2), np.int64)
         spans, mended = np.empty((2, BLOCK_TITLES, 2), np.int64)
         starts, word_starts = np.zeros((2, BLOCK_TITLES + 1), np.int64)
-        said, checks = np.empty(BLOCK_BYTES, np.int32), np.empty(BLOCK_BYTES, np.uint32)
+        word_buckets, checks = np.empty(BLOCK_BYTES, np.int32), np.empty(BLOCK_BYTES, np.uint32)
         return cls(
             np.empty(2 * LONGEST, np.uint8),
             Words(text, bounds, spans, np.zeros(BLOCK_TITLES, np.bool_), mended),
             (*np.empty((2, size), np.uint64), np.empty(size, np.int32), np.empty(size, np.int64)),
-            Block(starts, np.empty(_PIECES, np.int32), word_starts, said, checks),
+            Block(starts, np.empty(_PIECES, np.int32), word_starts, word_buckets, checks),
         )

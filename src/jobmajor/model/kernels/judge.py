@@ -235,7 +235,7 @@ def _seen(text: Bytes, begin: int, end: int, index: TrainingIndex) -> tuple[int,
 
 @inner
 def _is_filler(text: Bytes, begin: int, end: int, index: TrainingIndex) -> bool:
-    """As `abstain._is_filler`."""
+    """Do what `abstain._is_filler` does."""
     run, words, fillers, first = np.uint32(0), 0, 0, begin
     for position in range(begin, end + 1):
         sign = text[position] if position < end else _BLANK

@@ -77,7 +77,7 @@ class Compiled:
     """A linear model and what its package knows of its training, compiled; several threads may use it at once."""
 
     def __init__(self, codes: Sequence[str], knowledge: Knowledge, kernel: Kernel) -> None:
-        """`codes` are the detailed ones that the kernel scores, in the order of its columns."""
+        """Take the detailed `codes` that the kernel scores, in the order of its columns."""
         self._codes, self._knowledge, self._kernel = codes, knowledge, kernel
         self._index = judge.make_index(knowledge.listed)
         self._plans: dict[tuple[tuple[Level, ...], bool], Plan] = {}

@@ -115,11 +115,11 @@ class Kernel:
     def score(self, count: int, buffers: Scoring, ends: NDArray[np.int64], shares: Floats) -> None:
         """Fill `shares` for `count` mended titles; `ends` is what `self.ends` returned for the level."""
         cut(count, buffers.block)
-        said, scores = buffers.evidence, buffers.scores[:count]
-        fill(count, tuple(buffers.block.pieces), tuple(self._model), buffers.found, tuple(said))
+        block_evidence, scores = buffers.evidence, buffers.scores[:count]
+        fill(count, tuple(buffers.block.pieces), tuple(self._model), buffers.found, tuple(block_evidence))
         if count <= _FEW:
-            spread(count, said.hidden, self._outputs, scores)
+            spread(count, block_evidence.hidden, self._outputs, scores)
         else:
-            np.matmul(said.hidden[:count], self._outputs, out=scores)
-        evidence = said.margins, said.likelihoods, scores, self._output_bias
+            np.matmul(block_evidence.hidden[:count], self._outputs, out=scores)
+        evidence = block_evidence.margins, block_evidence.likelihoods, scores, self._output_bias
         blend(evidence, self._factors, (self._major_starts, ends), buffers.blending, shares)

@@ -63,8 +63,8 @@ class Arrays:
         code_totals: float32, (detailed,); what each unit of a vector's sum takes from each detailed code.
         word_buckets: int32, (words,); the bucket of each word that has a meaning, ascending.
         word_checks: uint32, (words,); its check, by which it is told from other words of its bucket.
-        word_parts: int8, (words, places, hidden); what each adds to the network's hidden layer, in units of
-        word_scales: float32, (places, hidden); the places are: one of the title's words, the last, the first.
+        word_parts: int8, (words, roles, hidden); what each adds to the network's hidden layer, in units of
+        word_scales: float32, (roles, hidden); the roles are: one of the title's words, the last, the first.
         hidden_bias: float32, (hidden,).
         outputs: float32, (hidden, detailed); the network's second layer.
         output_bias: float32, (detailed,).

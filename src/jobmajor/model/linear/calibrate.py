@@ -116,7 +116,10 @@ def _sharpened(found: Evidence, truth: NDArray[np.int64], major_of: NDArray[np.i
     whole = np.zeros(1, np.int64)
 
     def loss(blend: Blend) -> float:
-        shares = [split(said, meant, blend, whole)[np.arange(len(label)), label] for said, meant, label in groups]
+        shares = [
+            split(likelihoods, scores, blend, whole)[np.arange(len(label)), label]
+            for likelihoods, scores, label in groups
+        ]
         return -float(np.log(np.concatenate(shares) + TINY).mean())
 
     names = ("within", "deeper", "within_alone", "deeper_alone", "counts_share", "network_share")

@@ -1,8 +1,8 @@
 """A small network over the meanings of a title's words: one hidden layer, every detailed code an output.
 
-What it reads are vectors that were learned elsewhere (`vectors`), so it can place a title whose words no training
-title holds. It is trained for the detailed codes and, as much, for the major groups that they sum up to: an output
-for each major group alone was 0.03 less accurate (docs/experiments.md).
+Its inputs are the pretrained vectors of `vectors`, so it can code a title whose words no training title has. It is
+trained for the detailed codes and equally for the major groups that they sum up to: a network with an output for each
+major group only was 0.03 less accurate (docs/experiments.md).
 """
 
 from __future__ import annotations

@@ -102,10 +102,10 @@ def hidden(pieces: Bags, arrays: Arrays, tables: Tables) -> NDArray[np.float32]:
         ends = np.append(starts[1:], len(rows))
         each, last, first = arrays.word_scales
         summed = np.add.reduceat(arrays.word_parts[rows, 0].astype(np.float32), starts, axis=0)
-        said = summed * (each / (ends - starts)[:, None].astype(np.float32))
-        said += arrays.word_parts[rows[ends - 1], 1] * last
-        said += arrays.word_parts[rows[starts], 2] * first
-        found[titles[starts]] += said
+        total = summed * (each / (ends - starts)[:, None].astype(np.float32))
+        total += arrays.word_parts[rows[ends - 1], 1] * last
+        total += arrays.word_parts[rows[starts], 2] * first
+        found[titles[starts]] += total
     return np.maximum(found, 0, out=found)
 
 
@@ -125,9 +125,9 @@ def _likelihoods(found: KnownPieces, arrays: Arrays, count: int) -> NDArray[np.f
     skipped = np.cumsum(lengths) - lengths
     entries = np.arange(lengths.sum()) + np.repeat(begins - skipped, lengths)
     cells = np.repeat(found.titles * codes, lengths) + arrays.entry_codes[entries]
-    said = np.bincount(cells, np.repeat(found.values, lengths) * arrays.entry_values[entries], count * codes)
+    sums = np.bincount(cells, np.repeat(found.values, lengths) * arrays.entry_values[entries], count * codes)
     total = np.bincount(found.titles, found.values, count)
-    likelihoods: NDArray[np.float32] = said.reshape(count, codes).astype(np.float32)
+    likelihoods: NDArray[np.float32] = sums.reshape(count, codes).astype(np.float32)
     return likelihoods - np.outer(total, arrays.code_totals).astype(np.float32)
 
 

@@ -52,7 +52,7 @@ class Position:
     best_f1: float = -1.0
 
     def to_bytes(self) -> bytes:
-        """As JSON."""
+        """Return the position as JSON."""
         return json.dumps(asdict(self)).encode()
 
 

@@ -110,14 +110,14 @@ def _step(
     """Take one step on the titles in `rows`; each process takes a share of them.
 
     Args:
-        run: Changed in place.
+        run: The run, which the step changes.
         data: The titles.
-        rows: Of the whole team.
-        batches: In an epoch.
-        wishes: Whether this process was told to stop, and whether it finds a checkpoint due; asked late.
+        rows: The rows of all processes.
+        batches: The number of batches in an epoch.
+        wishes: Returns whether this process was told to stop, and whether it is time for a checkpoint.
 
     Returns:
-        The titles' summed loss, whether any process was told to stop, whether one finds a checkpoint due.
+        The summed loss of the titles, whether any process was told to stop, and whether it is time for a checkpoint.
     """
     team, parameters = run.team, [*run.network.parameters()]
     mine = rows[team.rank :: team.size]
@@ -133,13 +133,13 @@ def _step(
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
     # All processes decide together, in the message with the gradients; otherwise one would stop while others wait.
-    said = torch.cat([loss.detach(), loss.new_tensor(wishes())])
-    team.add_up([*(parameter.grad for parameter in parameters), said])
+    message = torch.cat([loss.detach(), loss.new_tensor(wishes())])
+    team.add_up([*(parameter.grad for parameter in parameters), message])
     torch.nn.utils.clip_grad_norm_(parameters, _CLIP)
     for group in run.optimizer.param_groups:
         group["lr"] = rate(run.settings, run.at.step, batches)
     run.optimizer.step()
-    total, stops, keeps = said.tolist()
+    total, stops, keeps = message.tolist()
     return total, stops > 0, keeps > 0
 
 
@@ -147,8 +147,8 @@ def rate(settings: Transformer, step: int, batches: int) -> float:
     """Return the learning rate of a step: it rises linearly to its peak, then falls to 0 at the end of the last epoch.
 
     >>> from jobmajor.settings import Transformer
-    >>> how = Transformer(learning_rate=1.0, warmup_steps=2, epochs=1)
-    >>> [round(rate(how, step, batches=6), 2) for step in range(6)]
+    >>> settings = Transformer(learning_rate=1.0, warmup_steps=2, epochs=1)
+    >>> [round(rate(settings, step, batches=6), 2) for step in range(6)]
     [0.33, 0.67, 1.0, 0.75, 0.5, 0.25]
     """
     warmup = settings.warmup_steps

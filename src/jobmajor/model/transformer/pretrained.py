@@ -47,14 +47,14 @@ def _quiet() -> Iterator[None]:
 def read(checkpoint: str | Path, **config: Any) -> tuple[Any, Any, set[str]]:
     """Return network, tokenizer, and the names of weights that the checkpoint lacks, which are random now.
 
-    `config` replaces values of its configuration. Whatever goes wrong leaves as one of `FAULTS`.
+    `config` replaces values of its configuration. Every fault is raised as one of `FAULTS`.
     """
     is_local = Path(checkpoint).is_dir() or bool(os.environ.get(OFFLINE_VARIABLE))
-    how = {"local_files_only": is_local, "trust_remote_code": False}
+    options = {"local_files_only": is_local, "trust_remote_code": False}
     with _quiet():
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint, **how)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, **options)
         network, found = AutoModelForSequenceClassification.from_pretrained(
-            checkpoint, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **how, **config
+            checkpoint, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options, **config
         )
     if found["error_msgs"]:
         raise ValueError(found["error_msgs"][0])

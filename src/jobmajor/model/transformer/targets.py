@@ -33,10 +33,10 @@ class Lessons:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Validation's counted rows.
+    """The counted rows of validation.
 
-    `row_text` is each row's place among the distinct `texts`; `truth` its column among the codes learned and
-    `major` that among their major groups, one past the last where training never saw it. All of shape (rows,).
+    `row_text` is the index of each row in the distinct `texts`, `truth` that of its code in the codes of training, and
+    `major` that of its major group; one past the last for a code that training never saw. All have shape (rows,).
     """
 
     texts: tuple[str, ...]

@@ -93,7 +93,7 @@ class Admission:
 
     @property
     def is_full(self) -> bool:
-        """Whether no further request is admitted now."""
+        """Tell whether no further request is admitted now."""
         return self.requests >= self.limits.requests
 
     @contextmanager
