@@ -20,26 +20,29 @@ def add(app: typer.Typer) -> None:
 
 def classify(
     titles: Annotated[
-        list[str] | None, typer.Argument(help="Job titles; none: one a line from standard input.")
+        list[str] | None, typer.Argument(help="Job titles; without any, standard input with one on each line.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many codes for each title.")] = 1,
     level: Annotated[
-        str, typer.Option(help="major, minor, broad or detailed; with --input also all, each in columns of its own.")
+        str,
+        typer.Option(help="major, minor, broad or detailed; with --input also all, which adds columns for each level."),
     ] = "major",
     source: Annotated[
         str | None,
-        typer.Option("--input", metavar="PATH", help="A table of titles, a folder of such, or a pattern."),
+        typer.Option("--input", metavar="PATH", help="A table of titles, a folder of tables, or a pattern."),
     ] = None,
-    column: Annotated[str | None, typer.Option(help="Its column of titles.", show_default="title")] = None,
+    column: Annotated[str | None, typer.Option(help="The column of titles.", show_default="title")] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The table to write; a folder, where the input is several.")
+        Path | None, typer.Option(metavar="PATH", help="The table to write; a folder if the input is several tables.")
     ] = None,
     prefix: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Put before the names of the added columns.")
+        str | None, typer.Option(metavar="TEXT", help="A prefix for the names of the added columns.")
     ] = None,
     safe_cells: Annotated[
         bool,
-        typer.Option("--safe-cells", help="Put an apostrophe before the input's cells that a spreadsheet would run."),
+        typer.Option(
+            "--safe-cells", help="Put an apostrophe before input cells that a spreadsheet would run as formulas."
+        ),
     ] = False,
     model: Annotated[
         Path | None,
@@ -47,10 +50,10 @@ def classify(
     ] = None,
     overrides_file: Annotated[
         Path | None,
-        typer.Option("--overrides", metavar="FILE", help="Your own titles with their codes, as CSV: title,code."),
+        typer.Option("--overrides", metavar="FILE", help="Your titles with their codes, as CSV: title,code."),
     ] = None,
     exact: Annotated[
-        bool, typer.Option("--exact/--no-exact", help="Answer titles that training lists by what it lists.")
+        bool, typer.Option("--exact/--no-exact", help="Answer titles that training lists by the codes that it lists.")
     ] = True,
     home: Home = None,
     as_json: Json = False,

@@ -108,7 +108,8 @@ def check(
 @pipeline.command()
 def show(
     tuning: Annotated[
-        bool, typer.Option("--tuning", help="With a search for better settings as its training, for SageMaker alone.")
+        bool,
+        typer.Option("--tuning", help="With a search for better settings instead of one training; for SageMaker only."),
     ] = False,
     settings_file: SettingsFile = None,
 ) -> None:

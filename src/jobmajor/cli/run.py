@@ -149,8 +149,8 @@ def _show_figures(figures: dict[str, Any], threshold: float) -> None:
 
 
 def tune(
-    trials: Annotated[int, typer.Option(help="How many are finished when it ends, earlier ones included.")] = 30,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is tried.")] = 0,
+    trials: Annotated[int, typer.Option(help="How many finished trials to end with, earlier ones included.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The seed of the search.")] = 0,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A new file for the best.", show_default="HOME/tune.toml")
     ] = None,
