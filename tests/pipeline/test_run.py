@@ -130,6 +130,7 @@ def test_parameter_given_as_its_default_is_no_reason_to_evaluate_again(workspace
     assert cached(outcome) == JOBS
 
 
+@pytest.mark.long  # several whole runs
 @pytest.mark.slow
 def test_changed_setting_is_a_new_version_that_waits_is_promoted_and_stays_rolled_back(workspace: Path) -> None:
     """One life in a row: each stage needs the one before, and training takes its time."""

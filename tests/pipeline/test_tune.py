@@ -114,6 +114,7 @@ def test_what_the_space_leaves_out_stays_as_it_was(halves: Tables, tmp_path: Pat
     assert found.best.settings.seed == 3
 
 
+@pytest.mark.long  # further searches, each of several trainings
 def test_search_that_is_taken_up_again_goes_the_way_of_one_in_one_piece(
     halves: Tables, tmp_path: Path, five: tuple[Result, list[Progress]]
 ) -> None:
@@ -125,6 +126,7 @@ def test_search_that_is_taken_up_again_goes_the_way_of_one_in_one_piece(
     assert search(tmp_path, halves, trials=5) == (found, [])
 
 
+@pytest.mark.long  # further searches, each of several trainings
 def test_another_seed_tries_other_settings(halves: Tables, tmp_path: Path, five: tuple[Result, list[Progress]]) -> None:
     _, heard = search(tmp_path, halves, trials=2, seed=1)
 

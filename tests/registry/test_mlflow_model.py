@@ -326,6 +326,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.long  # MLflow's own server takes half a minute to start
 @pytest.mark.slow
 @pytest.mark.xdist_group("mlflow serve")
 @pytest.mark.parametrize("name", BODIES)
@@ -343,6 +344,7 @@ def test_served_model_gives_each_row_its_own_answer_in_order(address: str, class
     assert len({each["code"] for each in answer["predictions"]}) > 3
 
 
+@pytest.mark.long  # MLflow's own server takes half a minute to start
 @pytest.mark.slow
 @pytest.mark.xdist_group("mlflow serve")
 def test_served_model_reads_csv_and_many_rows(address: str, classifier: Classifier) -> None:
@@ -354,6 +356,7 @@ def test_served_model_reads_csv_and_many_rows(address: str, classifier: Classifi
     assert [each["code"] for each in answer["predictions"]] == classifier.answer_frame(titles)["code"].to_list()
 
 
+@pytest.mark.long  # MLflow's own server takes half a minute to start
 @pytest.mark.slow
 @pytest.mark.xdist_group("mlflow serve")
 @pytest.mark.parametrize(

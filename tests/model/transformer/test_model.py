@@ -86,6 +86,7 @@ def test_company_that_a_title_is_in_changes_its_shares_by_rounding_only(fitted: 
     assert fitted.shares(texts) == pytest.approx(alone, abs=1e-6)
 
 
+@pytest.mark.long  # whole trainings
 def test_no_better_epoch_ends_training_and_the_best_one_is_taken(
     few: Tables, quick: Transformer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -103,6 +104,7 @@ def test_no_better_epoch_ends_training_and_the_best_one_is_taken(
         assert torch.equal(one, other)
 
 
+@pytest.mark.long  # whole trainings
 def test_state_is_kept_as_often_as_asked(
     few: Tables, quick: Transformer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -116,6 +118,7 @@ def test_state_is_kept_as_often_as_asked(
     assert (often, caplog.text.count("kept step") - often) == (13, 1)
 
 
+@pytest.mark.long  # whole trainings
 def test_same_seed_gives_the_same_model_and_leaves_the_callers_generator_alone(
     few: Tables, quick: Transformer, fitted: TransformerModel
 ) -> None:

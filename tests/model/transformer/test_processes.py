@@ -171,6 +171,7 @@ def weights(found: TransformerModel) -> dict[str, bytes]:
     return {name: tensor.numpy().tobytes() for name, tensor in found.network.state_dict().items()}
 
 
+@pytest.mark.long  # torchrun starts several processes that load torch
 @pytest.mark.slow
 def test_two_machines_train_one_model(
     few: Tables, quick: Transformer, tmp_path: Path, caplog: pytest.LogCaptureFixture, start: Start
