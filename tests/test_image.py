@@ -173,6 +173,7 @@ def environment(root: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.long  # a whole training; the programs of the image are tried without one
 def test_train_trains_and_serve_answers_with_what_it_made(training: Path) -> None:
     done = subprocess.run(
         [PROGRAMS / "train"],

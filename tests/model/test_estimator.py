@@ -73,6 +73,7 @@ EXPECTED = {
 
 
 @pytest.mark.slow
+@pytest.mark.long  # some fifty checks, most with several trainings
 @checks.parametrize_with_checks(  # type: ignore[untyped-decorator]  # scikit-learn has no types
     [Spelled(**SMALL)], expected_failed_checks=lambda _: EXPECTED, xfail_strict=True
 )

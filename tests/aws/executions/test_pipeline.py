@@ -623,6 +623,7 @@ def test_dry_run_prints_the_requests_and_needs_neither_credentials_nor_a_network
 
 
 @pytest.mark.slow
+@pytest.mark.long  # a whole run on all starter titles
 def test_bytes_captured_from_an_upsert_run_here_to_a_registered_version(
     account: Account, names: Names, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ..conftest import Running
 
-pytestmark = pytest.mark.slow  # all together take a minute
+pytestmark = [pytest.mark.slow, pytest.mark.long]  # contrast and layout at every width: half a minute in all
 
 # Each text that is seen, with its contrast to what is behind it. Source: WCAG 2.2, 1.4.3 and "relative luminance".
 CONTRASTS = """() => {
