@@ -146,7 +146,7 @@ def test_served_model_answers_as_a_sound_one(printed: Mapping[str, str]) -> None
 @pytest.mark.long
 def test_what_needs_an_account_is_only_printed(printed: Mapping[str, str]) -> None:
     for cell in ("project-create", "deploy-run"):
-        assert re.search(r"^requests that would be sent: \d+; nothing was\.$", printed[cell], re.MULTILINE)
+        assert re.search(r"^requests that would be sent: \d+; none was sent\.$", printed[cell], re.MULTILINE)
 
 
 @pytest.mark.long
