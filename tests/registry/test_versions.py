@@ -267,6 +267,30 @@ def test_promotion_approves_and_moves_the_champion(home: Path, fill: Callable[[i
     assert champion_folder(home) == second.folder
 
 
+def test_promotion_is_announced_before_the_alias_moves(
+    fill: Callable[[int], Registry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies between the two leaves an event too many, which is dropped, and no unknown champion."""
+    opened, written = fill(2), list[str]()
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415 - only after the registry set its environment
+
+    def record(name: str) -> None:
+        real = getattr(MlflowClient, name)
+
+        def called(*words: Any) -> Any:
+            written.append(name)
+            return real(*words)
+
+        monkeypatch.setattr(MlflowClient, name, called)
+
+    record("set_registered_model_tag")
+    record("set_registered_model_alias")
+
+    opened.promote(2)
+
+    assert written == ["set_registered_model_tag", "set_registered_model_alias"]
+
+
 @pytest.mark.parametrize(
     ("decision", "reason"),
     [
