@@ -488,3 +488,14 @@ def test_format_whose_package_is_missing_says_what_to_install(
 
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
     code_file(tmp_path / "in.csv", tmp_path / "out.jsonl.gz", model=classifier)  # needs neither
+
+
+def test_quotes_in_cells_that_come_from_json_lines_are_read_back_from_csv(model_folder: Path, tmp_path: Path) -> None:
+    title = 'Nurse "ICU", night\nshift'
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.csv"
+    source.write_text(json.dumps({"title": title}) + "\n")
+
+    code_file(source, target, FileOptions(column="title"), model=model_folder)
+
+    with target.open(newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["title", title]
