@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from sagelocal.errors import Busy
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+# A process that is killed while it starts another leaves a copy of its descriptors, until the new program runs.
+_PATIENCE_S = 1.0
 
 
 @contextmanager
@@ -36,19 +40,27 @@ def wait_for(path: Path) -> Iterator[int]:
 
 @contextmanager
 def take(path: Path, busy: Path) -> Iterator[int]:
-    """Hold the lock of a file or folder during the block, as `wait_for` does, but don't wait.
+    """Hold the lock of a file or folder during the block, as `wait_for` does, but wait for a second at most.
 
     Raises:
         Busy: Another process holds it; the error names `busy`, the folder that the lock protects.
     """
-    try:
-        descriptor = _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise Busy(busy) from error
+    descriptor = _taken(path, busy)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _taken(path: Path, busy: Path) -> int:
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > end:
+                raise Busy(busy) from error
+        time.sleep(0.02)
 
 
 def is_held(path: Path) -> bool:

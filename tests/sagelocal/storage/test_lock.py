@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,16 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
 
     assert not lock.is_held(path)
     with lock.take(path, busy=tmp_path):
+        pass
+
+
+def test_lock_that_comes_free_in_a_moment_is_taken(tmp_path: Path) -> None:
+    """A killed process that was starting another leaves a copy of the lock, until that one's program runs."""
+    with lock.take(tmp_path / "lock", busy=tmp_path) as descriptor:
+        left = os.dup(descriptor)
+    threading.Timer(0.2, os.close, (left,)).start()
+
+    with lock.take(tmp_path / "lock", busy=tmp_path):
         pass
 
 
