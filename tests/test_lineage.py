@@ -75,7 +75,7 @@ def test_code_version_is_the_same_in_another_place_and_process(copy: Path) -> No
         ("jobmajor/model/rules/__init__.py", "train evaluate score"),
         ("jobmajor/data/examples.py", "prepare train evaluate score"),
         ("jobmajor/titles.py", "prepare train evaluate score"),
-        ("jobmajor/soc_2018.tsv", "prepare train evaluate score"),
+        ("jobmajor/soc/soc_2018.tsv", "prepare train evaluate score"),
         ("jobmajor/steps.py", "prepare train evaluate score"),
         ("sagelocal/storage/manifest.py", "prepare train evaluate score"),
     ],

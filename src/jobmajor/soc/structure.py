@@ -1,4 +1,4 @@
-"""The Standard Occupational Classification 2018: what a code is, its level, its name and its parents.
+"""The structure of SOC 2018: what a code is, its level, its name and its parents.
 
 Parents come from the table, not from cutting digits: 15-1200, 31-1100 and 51-5100 are minor groups, although minor
 groups usually end in 000. The codes, titles and parents are public facts; `soc_2018.tsv` lists them.
@@ -42,7 +42,7 @@ class SocCode:
 @cache
 def table() -> Mapping[str, SocCode]:
     """Return all 1,447 codes by their text, in the order of the classification."""
-    text = resources.files("jobmajor").joinpath("soc_2018.tsv").read_text("utf-8")
+    text = resources.files(__package__).joinpath("soc_2018.tsv").read_text("utf-8")
     rows = csv.reader(text.splitlines()[1:], delimiter="\t", quoting=csv.QUOTE_NONE)
     return {code: SocCode(code, cast("Level", level), parent or None, title) for code, level, parent, title in rows}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jobmajor import soc
 from jobmajor.errors import InputError
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 CODES = st.sampled_from(sorted(soc.table()))
 
 

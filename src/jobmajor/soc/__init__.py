@@ -1,0 +1,39 @@
+"""The Standard Occupational Classification 2018: its codes, crosswalks to other classifications, and employment.
+
+`from jobmajor import soc` brings the structure. `soc.crosswalks` and `soc.employment` are separate modules, so that a
+step that doesn't use them doesn't depend on their tables.
+"""
+
+from __future__ import annotations
+
+from jobmajor.soc.structure import (
+    ALL_LEVELS,
+    LEVELS,
+    Level,
+    SocCode,
+    ancestor,
+    codes,
+    detailed_codes,
+    majors,
+    name,
+    parse,
+    parse_level,
+    parse_levels,
+    table,
+)
+
+__all__ = [
+    "ALL_LEVELS",
+    "LEVELS",
+    "Level",
+    "SocCode",
+    "ancestor",
+    "codes",
+    "detailed_codes",
+    "majors",
+    "name",
+    "parse",
+    "parse_level",
+    "parse_levels",
+    "table",
+]
