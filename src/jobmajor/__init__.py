@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobmajor.batch.files import FileOptions, Summary, code_file
+    from jobmajor.data.labelled import TitleFile
     from jobmajor.model.answers import Answer
     from jobmajor.model.classifier import Classifier
     from jobmajor.model.estimator import TitleClassifier
+    from jobmajor.pipeline.outside import Judging, evaluate
     from jobmajor.pipeline.run import Options, Outcome, run
     from jobmajor.registry.loading import load
     from jobmajor.titles import normalise
@@ -27,11 +29,14 @@ __all__ = [
     "Answer",
     "Classifier",
     "FileOptions",
+    "Judging",
     "Options",
     "Outcome",
     "Summary",
     "TitleClassifier",
+    "TitleFile",
     "code_file",
+    "evaluate",
     "load",
     "normalise",
     "run",
@@ -41,11 +46,14 @@ _MODULES = {
     "Answer": "model.answers",
     "Classifier": "model.classifier",
     "FileOptions": "batch.files",
+    "Judging": "pipeline.outside",
     "Options": "pipeline.run",
     "Outcome": "pipeline.run",
     "Summary": "batch.files",
     "TitleClassifier": "model.estimator",
+    "TitleFile": "data.labelled",
     "code_file": "batch.files",
+    "evaluate": "pipeline.outside",
     "load": "registry.loading",
     "normalise": "titles",
     "run": "pipeline.run",

@@ -83,6 +83,12 @@ def few_titles(folder: Path) -> Path:
     return folder
 
 
+def labelled(path: Path) -> Path:
+    """Titles with codes, as `evaluate` reads them."""
+    path.write_text("title,code,n\nnurse,29-1141,3\ncook,35-2014;35-2012,2\nbaker,99-9999,1\n", "utf-8")
+    return path
+
+
 @pytest.fixture
 def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Runs a command in this process: (status, standard output, standard error)."""
@@ -140,7 +146,7 @@ def test_commands_are_those_of_the_design() -> None:
         *("run", "tune", "classify", "data pull", "data list", "data check", "pipeline show", "pipeline validate"),
         *("models list", "models show", "models promote", "models rollback", "models verify"),
         "models export",
-        "serve",
+        *("serve", "evaluate"),
         *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch", "aws policy"),
         *(f"aws pipeline {verb}" for verb in ("upsert", "start", "status", "logs", "stop", "list", "schedule")),
         *("aws project create", "aws project seed"),
@@ -171,6 +177,7 @@ CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("run",): ("--release", "starter", "--home", "HOME"),
     ("tune",): ("--data", "TITLES", "--trials", "1", "--home", "HOME"),
     ("classify",): ("nurse", "sw eng", "--top", "2", "--home", "HOME"),
+    ("evaluate",): ("--titles", "LABELLED", "--home", "HOME"),
     ("data", "list"): ("--home", "HOME"),
     ("data", "check"): ("RELEASE",),
     ("pipeline", "validate"): (),
@@ -193,6 +200,7 @@ def test_json_is_all_that_stands_on_standard_output(
     words: tuple[str, ...], workspace: Path, tmp_path: Path, say: Callable[..., tuple[int, str, str]]
 ) -> None:
     places = {"HOME": str(workspace), "RELEASE": str(release(tmp_path / "release", NURSE))}
+    places["LABELLED"] = str(labelled(tmp_path / "labelled.csv"))
     if "TITLES" in CALLS[words]:
         pytest.importorskip("optuna", reason="needs the extra 'tune'")
         places["TITLES"] = str(few_titles(tmp_path / "titles"))

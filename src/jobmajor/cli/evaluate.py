@@ -1,0 +1,121 @@
+"""`jobmajor evaluate`: what to expect of a model on titles like yours."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jobmajor.cli.options import Home, Json, workspace
+from sagelocal.show.terminal import dump, one_line, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SHOWN_MISTAKES = 10
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    titles: Annotated[
+        Path,
+        typer.Option(
+            "--titles", metavar="FILE", help="A table of titles with their codes, in any format of classify --input."
+        ),
+    ],
+    column: Annotated[str, typer.Option(help="The column of titles.")] = "title",
+    code: Annotated[
+        str, typer.Option(help="The column of codes; a cell may name several, with ; or | between them.")
+    ] = "code",
+    weight: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column that says how often a row occurs.", show_default="1"),
+    ] = None,
+    soc: Annotated[
+        str, typer.Option(help="The revision of the codes: 2018, or 2010 by the official crosswalk.")
+    ] = "2018",
+    exact: Annotated[
+        bool, typer.Option("--exact/--no-exact", help="Answer titles that training lists by the codes that it lists.")
+    ] = True,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a model's answers with your own labelled titles, at every level.
+
+    By row, each row counts with its weight. By title, each distinct title counts once, and any code that a row gives it
+    is right. The ceiling is what a perfect model would reach that gives each title one answer.
+
+    Example: jobmajor evaluate --titles register.csv --column title --code soc --weight rows --soc 2010
+    """
+    from jobmajor.data.labelled import TitleFile
+    from jobmajor.pipeline import outside
+
+    file = TitleFile(titles, column, code, weight, soc)
+    found = outside.evaluate(file, outside.Judging(exact=exact), model=model, home=workspace(home))
+    if as_json:
+        dump(found)
+    else:
+        _show(found)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    left_out = "".join(f", {count:,} rows {reason} left out" for reason, count in found["left_out"].items())
+    typer.echo(f"{found['rows']:,} rows of weight {found['weight']:,g}, {found['titles']:,} distinct titles{left_out}")
+    if found["unknown_codes"]:
+        typer.echo(f"unknown codes: {', '.join(map(one_line, found['unknown_codes']))}")
+    levels = {level: each for level, each in found["levels"].items() if each["titles"]}
+    head = ("level", "by", "right", "mean over groups", "ceiling", "accepted", "right of those")
+    table(head, [row for level, each in levels.items() for row in _of_level(level, each)])
+    typer.echo()
+    columns = ("level", "source", "titles", "right", "accepted", "right of those")
+    table(columns, list(_by_source(found["sources"], levels)))
+    typer.echo()
+    for level, each in levels.items():
+        errors = each["calibration"]
+        above = f"{errors['ece_above_chance']:.3f} above chance"
+        codes = f"{each['codes_per_title']:.2f} right codes for a title"
+        typer.echo(f"{level}: calibration error {errors['ece']:.3f}, {above}; {codes}")
+    typer.echo()
+    rows = [
+        (each["truth"], each["answer"] or "–", f"{each['share']:.1%}", one_line("; ".join(each["titles"])))
+        for each in found["mistakes"]["major"][:_SHOWN_MISTAKES]
+    ]
+    table(("true", "answered", "of rows", "such as"), rows)
+
+
+def _of_level(level: str, each: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for view, name in (("by_row", "row"), ("by_title", "title")):
+        figures = each[view]
+        yield (
+            level,
+            name,
+            _with_interval(figures, "accuracy"),
+            f"{figures['mean_over_groups']:.3f}",
+            f"{figures['ceiling']:.3f}",
+            _with_interval(figures, "accepted"),
+            _with_interval(figures, "precision"),
+        )
+
+
+def _with_interval(figures: Mapping[str, Any], name: str) -> str:
+    interval = figures["intervals"][name]
+    if figures[name] is None or interval is None:
+        return "–"
+    return f"{figures[name]:.3f} ({interval['low']:.3f} to {interval['high']:.3f})"
+
+
+def _by_source(sources: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for level in levels:
+        for name, source in sources.items():
+            each = source["levels"][level]
+            shares = (each["accuracy"], each["accepted"], each["precision"])
+            yield (level, name, f"{each['titles']:,}", *("–" if share is None else f"{share:.3f}" for share in shares))

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import openpyxl
+import polars as pl
+import pytest
+
+from jobmajor.errors import InputError
+from jobmajor.tables import named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HEAD = ("id", "job", "code", "n")
+ROWS = ((1, 'Cook, "Line"', "35-2014", 3), (2, "Nurse", "", 1))
+
+
+def _csv(path: Path) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",").writerows([HEAD, *ROWS])
+
+
+def _lines(path: Path) -> None:
+    objects = [dict(zip(HEAD, row, strict=True)) for row in ROWS]
+    objects[1].pop("code")
+    path.write_text("".join(json.dumps(each) + "\n" for each in reversed(objects)))
+
+
+def _parquet(path: Path) -> None:
+    pl.DataFrame(ROWS, HEAD, orient="row").write_parquet(path)
+
+
+def _workbook(path: Path) -> None:
+    book = openpyxl.Workbook()
+    page = book.active
+    assert page is not None
+    for row in (HEAD, *ROWS):
+        page.append(list(row))
+    book.save(path)
+
+
+WRITERS = {".csv": _csv, ".tsv": _csv, ".jsonl": _lines, ".parquet": _parquet, ".xlsx": _workbook}
+
+
+@pytest.mark.parametrize(("ending", "write"), WRITERS.items())
+def test_columns_are_read_as_text_from_every_format(ending: str, write: Callable[[Path], None], tmp_path: Path) -> None:
+    write(path := tmp_path / f"in{ending}")
+
+    (block,) = named.rows(path, ["job", "code", "n"])
+
+    found = {(job, code, float(count)) for job, code, count in block.cells}
+    assert found == {('Cook, "Line"', "35-2014", 3.0), ("Nurse", "", 1.0)}
+    assert named.names(path, "job") == HEAD or ending == ".jsonl"
+
+
+def test_rows_that_can_not_be_read_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("job,code\nnurse,29-1141\none cell\n")
+
+    (block,) = named.rows(path, ["job", "code"])
+
+    assert (block.cells, block.bad) == ([("nurse", "29-1141")], 1)
+
+
+def test_missing_column_or_file_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("job,code\nnurse,29-1141\n")
+
+    with pytest.raises(InputError, match="expected a column 'soc'"):
+        next(named.rows(path, ["job", "soc"]))
+    with pytest.raises(InputError, match=r"other\.csv is not there"):
+        next(named.rows(tmp_path / "other.csv", ["job"]))
