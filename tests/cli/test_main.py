@@ -586,6 +586,29 @@ def test_every_level_gives_as_many_answers_as_asked(
     assert scores == sorted(scores, reverse=True)
 
 
+@pytest.mark.parametrize(("to", "code"), [("isco-08", "1112"), ("soc-2010", "11-1011")])
+def test_codes_of_another_classification_are_printed(
+    to: str, code: str, model_folder: Path, tmp_path: Path, say: Callable[..., tuple[int, str, str]]
+) -> None:
+    (tmp_path / "own.csv").write_text("title,code\nBig Boss,11-1011\n")
+    words = ("classify", "big boss", "--overrides", tmp_path / "own.csv", "--model", model_folder, "--to", to)
+    level = "4" if to == "isco-08" else "detailed"
+
+    _, out, _ = say(*words, "--level", "detailed", "--json")
+    _, table, _ = say(*words, "--level", level)
+
+    (found,) = json.loads(out)
+    assert (found["answers"][0]["label"], found["level"], found["ambiguous"]) == (code, level, to == "isco-08")
+    assert table.splitlines()[0].split() == ["title", "code", "name", "score", "source", "abstain", "ambiguous"]
+    assert code in table.splitlines()[1]
+
+
+def test_unknown_classification_is_refused(model_folder: Path, refuse: Callable[..., str]) -> None:
+    said = refuse("classify", "nurse", "--to", "noc", "--model", model_folder)
+
+    assert "--to 'noc': expected one of soc-2018, soc-2010, isco-08" in said
+
+
 @pytest.mark.slow
 def test_answer_says_where_it_comes_from_and_when_not_to_take_it(
     finished: Path, tmp_path: Path, say: Callable[..., tuple[int, str, str]]

@@ -14,6 +14,7 @@ import numpy as np
 
 from jobmajor import soc
 from jobmajor.model.coder import REASONS, SOURCES
+from jobmajor.model.translate import Translated, TranslatingCoder
 from jobmajor.tables.block import Column
 from jobmajor.tables.cells import safe
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobmajor.model.coder import Coder, Codes
+    from jobmajor.soc.classifications import Classification
     from jobmajor.tables.block import Values
 
     Answers = NDArray[np.void]  # a structured array of the type `Added.record`
@@ -40,6 +42,7 @@ class Added:
         k: How many codes each level gets, best first.
         classes: For each level, the codes that a label is an index of.
         prefix: Stands before the name of every added column.
+        target: The classification of the codes, None for SOC 2018.
         only: The columns to add, by their names; all of them when None.
         is_encoded: Whether texts are dictionary-encoded in parquet (see `Column`).
     """
@@ -48,13 +51,15 @@ class Added:
     k: int
     classes: tuple[tuple[str, ...], ...]
     prefix: str = ""
+    target: Classification | None = None
     only: tuple[str, ...] | None = None
     is_encoded: bool = True
 
     @classmethod
-    def of(cls, coder: Coder, prefix: str = "") -> Added:
+    def of(cls, coder: Coder | TranslatingCoder, prefix: str = "") -> Added:
         """Return all columns for a coder's answers."""
-        return cls(coder.levels, coder.k, coder.classes, prefix)
+        target = coder.target if isinstance(coder, TranslatingCoder) else None
+        return cls(coder.levels, coder.k, coder.classes, prefix, target)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,9 +92,9 @@ class Added:
         return len(self.levels) == 1
 
     def _of_level(self, level: int) -> Iterator[Part]:
-        codes = self.classes[level]
-        texts, names = tuple(map(safe, codes)), tuple(safe(soc.name(code)) for code in codes)
-        before = "" if self._is_single else f"{self.levels[level]}_"
+        codes, name = self.classes[level], self.target.titles.__getitem__ if self.target else soc.name
+        texts, names = tuple(map(safe, codes)), tuple(safe(name(code)) for code in codes)
+        before = "" if self._is_single else f"{self._prefix(self.levels[level])}_"
         for rank in range(self.k):
             after = f"_{rank + 1}" if rank else ""
             labels = partial(_labels, level=level, rank=rank)
@@ -102,11 +107,17 @@ class Added:
     def _judged(self, level: int, before: str) -> Iterator[Part]:
         """Yield the columns that a level has once, and with a single level those that a row has once."""
         if self._is_single:
-            yield self._text("level", self.levels), _zeros
+            shown = self.target.level_name if self.target else str
+            yield self._text("level", tuple(map(shown, self.levels))), _zeros
         yield self._column(f"{before}abstain", "truth"), partial(_abstains, level=level)
         yield self._text(f"{before}reason", REASONS), partial(_reasons, level=level)
+        if self.target:
+            yield self._column(f"{before}ambiguous", "truth"), partial(_ambiguous, level=level)
         if self._is_single:
             yield self._source
+
+    def _prefix(self, level: soc.Level) -> str:
+        return self.target.prefix(level) if self.target else level
 
     @property
     def _source(self) -> Part:
@@ -120,9 +131,11 @@ class Added:
 
     @cached_property
     def record(self) -> np.dtype[Any]:
-        """The type of one row's answers: `scores`, `labels`, `reasons` and `source`, in whole words of 8 bytes."""
+        """The type of one row's answers: `scores`, `labels`, `reasons` …, in whole words of 8 bytes."""
         shape = (len(self.levels), self.k)
         fields: list[Any] = [("scores", "<f4", shape), ("labels", "<i2", shape), ("reasons", "u1", shape[:1])]
+        if self.target:
+            fields.append(("ambiguous", "?", shape[:1]))
         plain = np.dtype([*fields, ("source", "u1")])
         names = plain.names or ()
         offsets = [plain.fields[name][1] for name in names] if plain.fields else []
@@ -136,8 +149,10 @@ class Added:
         """How many words of 8 bytes a record has."""
         return self.record.itemsize // _WORD
 
-    def store(self, codes: Codes, answers: Answers) -> None:
+    def store(self, codes: Codes | Translated, answers: Answers) -> None:
         """Write codes into records."""
+        if isinstance(codes, Translated):
+            answers["ambiguous"] = codes.ambiguous
         answers["scores"], answers["labels"] = codes.scores, codes.labels
         answers["reasons"], answers["source"] = codes.reasons, codes.sources
 
@@ -158,6 +173,11 @@ def _abstains(answers: Answers, level: int) -> NDArray[np.bool_]:
 
 def _reasons(answers: Answers, level: int) -> NDArray[np.uint8]:
     return answers["reasons"][:, level]
+
+
+def _ambiguous(answers: Answers, level: int) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = answers["ambiguous"][:, level]
+    return found
 
 
 def _sources(answers: Answers) -> NDArray[np.uint8]:

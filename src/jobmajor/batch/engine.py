@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jobmajor.batch.journal import Journal
     from jobmajor.batch.memo import Match, Words
     from jobmajor.model.coder import Coder
+    from jobmajor.model.translate import TranslatingCoder
     from jobmajor.tables.block import Block
 
 MEMO_BYTES = 128 * 10**6
@@ -68,7 +69,13 @@ class Engine:
     """
 
     def __init__(
-        self, coder: Coder, added: Added, journal: Journal | None, *, threads: int | None, memo_bytes: int
+        self,
+        coder: Coder | TranslatingCoder,
+        added: Added,
+        journal: Journal | None,
+        *,
+        threads: int | None,
+        memo_bytes: int,
     ) -> None:
         self._coder, self._added, self._journal = coder, added, journal
         self._memo = Memo(added.words, memo_bytes)

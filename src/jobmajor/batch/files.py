@@ -26,6 +26,7 @@ from jobmajor.batch.threads import ReadAhead, WriteBehind
 from jobmajor.errors import InputError
 from jobmajor.model.coder import REASONS, SOURCES
 from jobmajor.registry import loading
+from jobmajor.soc import classifications
 from jobmajor.tables import formats
 from jobmajor.tables.block import check_names
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from jobmajor.model.classifier import Classifier
     from jobmajor.model.coder import Coder
     from jobmajor.model.rules.overrides import Overrides
+    from jobmajor.model.translate import TranslatingCoder
     from jobmajor.soc import Level
     from jobmajor.tables.block import Block, Reader, Writer
 
@@ -61,6 +63,7 @@ class FileOptions:
     Attributes:
         column: The column of titles.
         level: The level of the codes; "all" gives all four.
+        to: The classification of the codes: "soc-2018", "soc-2010" or "isco-08".
         top: How many codes each level gets.
         overrides: A user's own titles with their codes.
         exact: Whether a title that training lists gets the codes that it is listed under.
@@ -76,6 +79,7 @@ class FileOptions:
     top: int = 1
     overrides: Overrides | None = None
     exact: bool = True
+    to: str = classifications.SOC_2018
     prefix: str = ""
     safe_cells: bool = False
     threads: int | None = None
@@ -87,9 +91,16 @@ class FileOptions:
         """The levels that `level` names.
 
         Raises:
-            InputError: There is none of that name.
+            InputError: There is none of that name, or no classification `to`.
         """
-        return soc.parse_levels(self.level)
+        target = classifications.parse(self.to)
+        return target.parse_levels(self.level) if target else soc.parse_levels(self.level)
+
+    @property
+    def level_names(self) -> tuple[str, ...]:
+        """What the classification calls them."""
+        target = classifications.parse(self.to)
+        return tuple(map(target.level_name, self.levels)) if target else self.levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +153,7 @@ def code_file(
         ArtifactError: The model is not as recorded. Busy: another run writes the same output.
     """
     began, wanted = time.monotonic(), options or FileOptions()
-    levels, target = wanted.levels, Path(output)
+    levels, target = wanted.level_names, Path(output)
     if wanted.top < 1:
         raise InputError(f"top is {wanted.top}: expected at least 1")
     planned = jobs.jobs(Path(source), target)
@@ -175,11 +186,11 @@ def _model(model: Classifier | str | Path | None, home: str | Path | None) -> tu
         return model, model.save(Path(folder)).digest
 
 
-def _coder(classifier: Classifier, wanted: FileOptions) -> Coder:
+def _coder(classifier: Classifier, wanted: FileOptions) -> Coder | TranslatingCoder:
     """Return a coder for at most as many codes as the largest level has, since each gets its columns."""
-    most = max(map(len, classifier.coder(wanted.levels, overrides=wanted.overrides).classes))
-    top = min(wanted.top, most)
-    return classifier.coder(wanted.levels, top, overrides=wanted.overrides, exact=wanted.exact)
+    model = classifier if wanted.to == classifications.SOC_2018 else classifier.to(wanted.to)
+    most = max(map(len, model.coder(wanted.levels, overrides=wanted.overrides).classes))
+    return model.coder(wanted.levels, min(wanted.top, most), overrides=wanted.overrides, exact=wanted.exact)
 
 
 def _opened(job: Job, wanted: FileOptions, added: Added) -> Reader:
@@ -192,12 +203,12 @@ def _opened(job: Job, wanted: FileOptions, added: Added) -> Reader:
     return reader
 
 
-def _context(classifier: Classifier, digest: str, coder: Coder, wanted: FileOptions) -> str:
+def _context(classifier: Classifier, digest: str, coder: Coder | TranslatingCoder, wanted: FileOptions) -> str:
     """Return everything besides the title that an answer depends on."""
     listed = wanted.overrides.codes if wanted.overrides else {}
     names = hashlib.sha256(json.dumps({title: dict(codes) for title, codes in listed.items()}).encode()).hexdigest()
     version = lineage.code_version(__name__, classifier.scorer.recipe)
-    return json.dumps([version, digest, coder.levels, coder.k, wanted.exact, names])
+    return json.dumps([version, digest, coder.levels, coder.k, wanted.exact, names, wanted.to])
 
 
 class _Reporter:
@@ -265,7 +276,7 @@ class _FileRun:
 
 
 def _summary(
-    planned: Sequence[Job], bad: Sequence[str], tally: Tally, levels: Sequence[Level], seconds: float
+    planned: Sequence[Job], bad: Sequence[str], tally: Tally, levels: Sequence[str], seconds: float
 ) -> Summary:
     counts: dict[str, Any] = {
         level: {reason: int(count) for reason, count in zip(REASONS, row, strict=True) if reason}

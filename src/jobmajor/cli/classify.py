@@ -25,8 +25,14 @@ def classify(
     top: Annotated[int, typer.Option(min=1, help="How many codes for each title.")] = 1,
     level: Annotated[
         str,
-        typer.Option(help="major, minor, broad or detailed; with --input also all, which adds columns for each level."),
+        typer.Option(
+            help="major, minor, broad or detailed; with --input also all, which adds columns for each level. Levels of "
+            "isco-08 are numbers of digits, 1 to 4."
+        ),
     ] = "major",
+    to: Annotated[
+        str, typer.Option(metavar="NAME", help="Give the codes in soc-2010 or isco-08, by the official crosswalks.")
+    ] = "soc-2018",
     source: Annotated[
         str | None,
         typer.Option("--input", metavar="PATH", help="A table of titles, a folder of tables, or a pattern."),
@@ -83,6 +89,7 @@ def classify(
             top=top,
             overrides=mine,
             exact=exact,
+            to=to,
             prefix=prefix or "",
             safe_cells=safe_cells,
             on_progress=classify_files.tell if sys.stderr.isatty() else None,
@@ -95,33 +102,40 @@ def classify(
             raise InputError(f"{name} belongs to --input, which is missing: name a file of titles with it")
     from jobmajor import soc
     from jobmajor.registry.loading import load
+    from jobmajor.soc import classifications
 
     wanted = titles or _standard_input()
-    parsed_level = soc.parse_level(level, "--level")
-    answers = load(model, home=workspace(home)).answer(wanted, parsed_level, top, overrides=mine, exact=exact)
+    target = classifications.parse(to, "--to")
+    depth = target.parse_level(level, "--level") if target else soc.parse_level(level, "--level")
+    shown_level = target.level_name(depth) if target else depth
+    classifier = load(model, home=workspace(home))
+    asked = classifier.to(to) if target else classifier
+    answers = asked.answer(wanted, depth, top, overrides=mine, exact=exact)
     if as_json:
         dump(
             [
                 {
                     "title": title,
-                    "level": parsed_level,
+                    "level": shown_level,
                     "answers": [{"label": item.label, "name": item.name, "score": item.score} for item in each.answers],
                     "abstain": each.abstain,
                     "reason": each.reason,
+                    **({"ambiguous": each.ambiguous} if target else {}),
                     "source": each.source,
                 }
                 for title, each in zip(wanted, answers, strict=True)
             ]
         )
         return
-    rows = [
-        (one_line(title), item.label, item.name, f"{item.score:.3f}", each.source, each.reason)
-        if index == 0
-        else ("", item.label, item.name, f"{item.score:.3f}", "", "")
-        for title, each in zip(wanted, answers, strict=True)
-        for index, item in enumerate(each.answers)
-    ]
-    table(("title", "code", "name", "score", "source", "abstain"), rows)
+    rows = []
+    for title, each in zip(wanted, answers, strict=True):
+        for index, item in enumerate(each.answers):
+            score = f"{item.score:.3f}" if item.label else ""
+            of_title = (each.source, each.reason, *(("yes" if each.ambiguous else "",) if target else ()))
+            cells = (item.label, item.name, score)
+            rows.append((one_line(title), *cells, *of_title) if index == 0 else ("", *cells, *("" for _ in of_title)))
+    names = ("title", "code", "name", "score", "source", "abstain", *(("ambiguous",) if target else ()))
+    table(names, rows)
 
 
 def _standard_input() -> list[str]:

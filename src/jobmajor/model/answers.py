@@ -38,6 +38,9 @@ class Answer:
     score: float
 
 
+NO_ANSWER = Answer("", "", 0.0)  # the answer of a title that gets no code
+
+
 @dataclass(frozen=True, slots=True)
 class Coded:
     """The answers to one title.
@@ -47,12 +50,14 @@ class Coded:
         abstain: Whether a person should look at it.
         reason: Why it abstains: "unsure", "not a title" or "unknown language"; else empty.
         source: "override" for an answer of the user, "exact" for one that training lists for the title, else "model".
+        ambiguous: In another classification, whether the best occupation of SOC 2018 has several codes at the level.
     """
 
     answers: tuple[Answer, ...]
     abstain: bool
     reason: str
     source: str
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

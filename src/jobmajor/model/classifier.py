@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from jobmajor import soc
 from jobmajor.errors import ArtifactError, InputError
-from jobmajor.model import answers, coder, columns, explain, frames, recipes
+from jobmajor.model import answers, coder, columns, explain, frames, recipes, translate
 from jobmajor.model.answers import Answer, Asked, Coded
 from jobmajor.model.coder import Coder, Wanted
 from jobmajor.model.explain import Explanation
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jobmajor.model.kernels.shares import Kernel
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.model.scorer import Scorer
+    from jobmajor.model.translate import Translator
     from jobmajor.soc import Level
     from jobmajor.tables.packed import Packed
 
@@ -204,11 +205,7 @@ class Classifier:
         overrides: Overrides | None = None,
         exact: bool = True,
     ) -> Coder:
-        """Return a coder, which answers many titles as arrays: as `answer` does, but never with more than k codes.
-
-        Raises:
-            InputError: k is below 1.
-        """
+        """Return a coder, which answers many titles as arrays: as `answer` does, but never with more than k codes."""
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
         ask = partial(self._answered, k=k, overrides=overrides, exact=exact)
@@ -257,6 +254,10 @@ class Classifier:
             asked = Asked(given[block], texts, read, level, k)
             found += answers.coded(asked, answers.sourced(texts, self.codes, shares, listed, overrides), self.knowledge)
         return found
+
+    def to(self, name: str) -> Translator:
+        """Return this classifier with answers in "soc-2010" or "isco-08", by the official crosswalks."""
+        return translate.to(self, name)
 
     def explain(self, title: str | None, level: Level = "major", *, exact: bool = True) -> Explanation:
         """Return how much each word of a title adds to the code that `answer` puts first, by the model alone."""

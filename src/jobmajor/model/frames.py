@@ -12,19 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobmajor.model.answers import Coded
-    from jobmajor.soc import Level
 
 
-def frame(titles: object, coded: Sequence[Coded], level: Level, *, ranked: bool) -> Any:
+def frame(titles: object, coded: Sequence[Coded], level: str, *, ranked: bool, translated: bool = False) -> Any:
     """Return a table with a row for the best answer of each title; if `ranked`, with a row for every answer.
 
     Returns:
         A pandas frame with the index of the titles' Series, a polars frame (also for what is no column), or an Arrow
-        table. Columns code, name, score (0 to 1), level, abstain, reason and source; where `ranked`, before them row
-        (of the title, from 0 on) and rank (from 1 on).
+        table. Columns code, name, score (0 to 1), level, abstain, reason and source, and ambiguous if `translated`;
+        where `ranked`, before them row (of the title, from 0 on) and rank (from 1 on).
     """
     rows = np.repeat(np.arange(len(coded)), [len(each.answers) if ranked else 1 for each in coded])
     values = {**(_ranks(coded) if ranked else {}), **_values(coded, level, ranked=ranked)}
+    if translated:
+        values["ambiguous"] = np.array([coded[row].ambiguous for row in rows.tolist()], np.bool_)
     given: Any = titles
     match columns.library(given):
         case "pandas":
@@ -49,7 +50,7 @@ def _ranks(coded: Sequence[Coded]) -> dict[str, Any]:
     return {"row": np.repeat(np.arange(len(coded)), counts), "rank": np.array(ranks, np.int64)}
 
 
-def _values(coded: Sequence[Coded], level: Level, *, ranked: bool) -> dict[str, Any]:
+def _values(coded: Sequence[Coded], level: str, *, ranked: bool) -> dict[str, Any]:
     """Return the columns by name: text as a list, other values as an array."""
     pairs = [(each, answer) for each in coded for answer in (each.answers if ranked else each.answers[:1])]
     return {

@@ -16,7 +16,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from jobmajor.errors import InputError
-from jobmajor.soc.structure import detailed_codes, parse
+from jobmajor.soc.structure import LEVELS, detailed_codes, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,6 +55,17 @@ def ancestor_2010(code: str, level: Level) -> str:
     if level == "broad":
         return f"{code[:6]}0"
     return f"{code[:2]}-0000" if level == "major" else _MINORS.get(f"{code[:4]}000", f"{code[:4]}000")
+
+
+def ancestor_isco_08(code: str, level: Level) -> str:
+    """Return the group of ISCO-08 that contains a code: its first 1 to 4 digits for major, minor, broad and detailed.
+
+    The two codes of three digits are their own finest level.
+
+    >>> ancestor_isco_08("2221", "minor"), ancestor_isco_08("211", "detailed")
+    ('22', '211')
+    """
+    return code[: LEVELS.index(level) + 1]
 
 
 def from_2010(code: str) -> tuple[str, ...]:
@@ -102,6 +113,34 @@ def to_isco_08(code: str) -> tuple[str, ...]:
     return _union(table()[old].isco_08 for old in to_2010(code))
 
 
+def shares_2010(code: str) -> dict[str, float]:
+    """Return what `to_2010` returns, each with its share of the code: equal ones, whose sum is 1.
+
+    >>> shares_2010("15-1252")
+    {'15-1132': 0.5, '15-1133': 0.5}
+    """
+    return _equally(to_2010(code))
+
+
+def shares_isco_08(code: str) -> dict[str, float]:
+    """Return what `to_isco_08` returns, each with its share of the code; the sum is 1.
+
+    Each code of SOC 2010 passes its share on in equal parts, so a code of ISCO-08 that several of them reach has more.
+
+    >>> shares_isco_08("51-9124")
+    {'7132': 0.75, '8122': 0.25}
+    """
+    found: dict[str, float] = {}
+    for old, share in shares_2010(code).items():
+        for isco, part in _equally(table()[old].isco_08).items():
+            found[isco] = found.get(isco, 0.0) + share * part
+    return dict(sorted(found.items()))
+
+
+def _equally(codes: tuple[str, ...]) -> dict[str, float]:
+    return dict.fromkeys(codes, 1 / len(codes))
+
+
 def _union(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted({code for part in parts for code in part}))
 
@@ -111,7 +150,7 @@ def _members() -> Mapping[str, tuple[str, ...]]:
     """Return the detailed codes of SOC 2010 below each of its codes; a detailed code has itself."""
     found: dict[str, list[str]] = {}
     for code in table():
-        for level in ("major", "minor", "broad", "detailed"):
+        for level in LEVELS:
             found.setdefault(ancestor_2010(code, level), []).append(code)
     return {code: tuple(members) for code, members in found.items()}
 

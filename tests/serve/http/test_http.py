@@ -109,6 +109,30 @@ def test_all_levels_have_columns_of_their_own_in_csv(service: Running) -> None:
     assert row["detailed_label"]
 
 
+@pytest.mark.parametrize("level", ["4", "1", "detailed"])
+def test_codes_of_isco_come_by_the_crosswalk(level: str, service: Running, champion: Champion) -> None:
+    answer = service.post(json={"instances": TITLES, "parameters": {"to": "isco-08", "level": level, "top_k": 2}})
+
+    coded = champion.served.classifier.to("isco-08").answer(TITLES, level, 2)
+    digits = "4" if level == "detailed" else level
+    for items, each in zip(answer.json()["predictions"], coded, strict=True):
+        assert [item["label"] for item in items] == [best.label for best in each.answers]
+        assert {item["level"] for item in items} == {digits}
+        assert {(item["abstain"], item["reason"]) for item in items} == {(each.abstain, each.reason)}
+        assert {item["ambiguous"] for item in items} == {each.ambiguous}
+
+
+def test_codes_of_soc_2010_have_columns_of_their_own_in_csv(service: Running) -> None:
+    asked = {"level": "all", "top_k": "1", "to": "soc-2010"}
+
+    answer = service.post(content="title\nnurse\n", headers=AS_CSV, params=asked)
+
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert [row[f"{level}_level"] for level in soc.LEVELS] == list(soc.LEVELS)
+    assert row["detailed_ambiguous"] in {"true", "false"}
+    assert row["detailed_label"]
+
+
 def test_accept_says_the_format_of_the_answer(service: Running) -> None:
     answer = service.post(content="title\nnurse\n", headers={**AS_CSV, "accept": "application/json"})
 

@@ -34,6 +34,8 @@ def test_texts_of_a_query_and_values_of_json_mean_the_same() -> None:
         ("top_k", "9" * 5000),
         ("exact", "perhaps"),
         ("exact", 1),
+        ("to", "isco"),
+        ("to", None),
         ("topk", 1),
         ("\ud800", 1),
     ],
@@ -43,8 +45,20 @@ def test_what_is_none_of_the_choices_is_422_by_name(name: str, value: Any) -> No
         RequestParameters().updated({name: value}, "the query")
 
     assert refused.value.status == 422
-    assert refused.value.field == (name if name in ("level", "top_k", "exact") else "the query")
+    assert refused.value.field == (name if name in ("level", "top_k", "exact", "to") else "the query")
     refused.value.to_bytes()
+
+
+def test_level_is_one_of_the_classification_asked_for() -> None:
+    isco = RequestParameters().updated({"level": "4", "to": "isco-08"}, "the query")
+
+    assert (isco.levels, isco.level_names, isco.prefixes) == (("detailed",), ("4",), ("isco_4",))
+    assert isco.updated({"to": "soc-2018"}, "'parameters'").level_names == ("detailed",)
+    assert isco.updated({"level": "2"}, "'parameters'").levels == ("minor",)
+    with pytest.raises(Refusal, match="'level' in the query is '4': expected one of major, minor"):
+        RequestParameters().updated({"level": "4", "to": "soc-2010"}, "the query")
+    with pytest.raises(Refusal, match="expected one of 1, 2, 3, 4, all"):
+        RequestParameters().updated({"level": "5", "to": "isco-08"}, "the query")
 
 
 def test_header_for_custom_attributes_is_the_client_s_and_only_our_names_count() -> None:

@@ -246,3 +246,9 @@ def test_small_workbook_that_unfolds_to_gigabytes_ends_in_a_refusal_and_harms_no
 def test_workbook_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(Refusal, match=r"not read within 0\.001 s"):
         spreadsheet.to_csv(workbook([["a"]]), None, seconds=0.001)
+
+
+def test_explanation_is_in_soc_2018_only(service: Running) -> None:
+    refused = post(service, "/explain", json={"title": "nurse"}, params={"to": "isco-08"})
+
+    assert (refused.status_code, refused.json()["field"]) == (422, "to")

@@ -1,4 +1,4 @@
-"""The parameters of a request: level, top_k and exact, from the query, a header or a JSON body.
+"""The parameters of a request: level, top_k, exact and to, from the query, a header or a JSON body.
 
 SageMaker's InvokeEndpoint passes no query on. So the same names are also read from its header for custom attributes
 (`level=detailed,top_k=3`) and from a JSON body's `parameters`. The body overrides the query, and the query the header.
@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from jobmajor import soc
 from jobmajor.errors import InputError
 from jobmajor.serve.messages.refusal import Refusal, shown
+from jobmajor.soc import classifications
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jobmajor.soc import Level
+    from jobmajor.soc.classifications import Classification
 
 MAX_TOP_K = 100  # codes of one title at one level: all major and minor ones, and more than anyone reads below
-NAMES = ("level", "top_k", "exact")
+NAMES = ("level", "top_k", "exact", "to")
 ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -33,11 +35,28 @@ class RequestParameters:
         levels: Levels of the codes, coarse to fine.
         top_k: Codes for each title and level, 1 to 100; more only where a listed title gives several the same share.
         exact: Whether a title that training lists gets the codes that it is listed under.
+        to: The classification of the codes: soc-2018, soc-2010 or isco-08.
     """
 
     levels: tuple[Level, ...] = ("major",)
     top_k: int = 5
     exact: bool = True
+    to: str = classifications.SOC_2018
+
+    @property
+    def target(self) -> Classification | None:
+        """The classification, None for SOC 2018."""
+        return classifications.parse(self.to)
+
+    @property
+    def level_names(self) -> tuple[str, ...]:
+        """What the classification calls the levels."""
+        return tuple(map(self.target.level_name, self.levels)) if self.target else self.levels
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The prefix of each level in the names of columns."""
+        return tuple(map(self.target.prefix, self.levels)) if self.target else self.levels
 
     def updated(self, given: Mapping[str, Any], where: str) -> RequestParameters:
         """Return these with the values that a client gave; `where` says for a refusal where it gave them.
@@ -46,9 +65,12 @@ class RequestParameters:
             Refusal: 422 for an unknown name or a value out of range.
         """
         found: dict[str, Any] = {}
+        to = _classification(given["to"], where) if "to" in given else self.to
         for name, value in given.items():
             if name == "level":
-                found["levels"] = _levels(value, where)
+                found["levels"] = _levels(value, where, to)
+            elif name == "to":
+                found["to"] = to
             elif name == "top_k":
                 found["top_k"] = _count(value, where)
             elif name == "exact":
@@ -74,11 +96,19 @@ def attributes(header: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs if name.strip() in NAMES}
 
 
-def _levels(value: object, where: str) -> tuple[Level, ...]:
+def _classification(value: object, where: str) -> str:
+    if isinstance(value, str) and value in classifications.NAMES:
+        return value
+    expected = f"expected one of {', '.join(classifications.NAMES)}"
+    raise Refusal(422, f"'to' in {where} is {_described(value)}: {expected}", field="to")
+
+
+def _levels(value: object, where: str, to: str) -> tuple[Level, ...]:
+    target = classifications.parse(to)
     if isinstance(value, str):
         with suppress(InputError):
-            return soc.parse_levels(value)
-    expected = ", ".join((*soc.LEVELS, soc.ALL_LEVELS))
+            return target.parse_levels(value) if target else soc.parse_levels(value)
+    expected = ", ".join((*(target.level_names if target else soc.LEVELS), soc.ALL_LEVELS))
     raise Refusal(422, f"'level' in {where} is {_described(value)}: expected one of {expected}", field="level")
 
 

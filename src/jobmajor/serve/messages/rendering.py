@@ -47,11 +47,11 @@ def columns(parameters: RequestParameters) -> list[str]:
     >>> columns(RequestParameters(top_k=2))
     ['label', 'name', 'score', 'level', 'abstain', 'reason', 'source', 'label_2', 'name_2', 'score_2']
     """
-    found = [*_RANKED, *_ONCE]
+    found = [*_RANKED, *_ONCE, *(["ambiguous"] if parameters.target else [])]
     found += [f"{name}_{rank}" for rank in range(2, parameters.top_k + 1) for name in _RANKED]
     if len(parameters.levels) == 1:
         return found
-    return [f"{level}_{name}" for level in parameters.levels for name in found]
+    return [f"{prefix}_{name}" for prefix in parameters.prefixes for name in found]
 
 
 def _items(coded: Sequence[Coded], parameters: RequestParameters) -> list[dict[str, Any]]:
@@ -64,18 +64,20 @@ def _items(coded: Sequence[Coded], parameters: RequestParameters) -> list[dict[s
             "abstain": each.abstain,
             "reason": each.reason,
             "source": each.source,
+            **({"ambiguous": each.ambiguous} if parameters.target else {}),
         }
-        for level, each in zip(parameters.levels, coded, strict=True)
+        for level, each in zip(parameters.level_names, coded, strict=True)
         for item in each.answers
     ]
 
 
 def _cells(coded: Sequence[Coded], parameters: RequestParameters) -> list[str]:
     found: list[str] = []
-    for level, each in zip(parameters.levels, coded, strict=True):
+    for level, each in zip(parameters.level_names, coded, strict=True):
         ranked = [(item.label, item.name, f"{item.score:.{_DIGITS}f}") for item in each.answers[: parameters.top_k]]
         ranked += [("", "", "")] * (parameters.top_k - len(ranked))
         found += [*ranked[0], level, str(each.abstain).lower(), each.reason, each.source]
+        found += [str(each.ambiguous).lower()] if parameters.target else []
         found += [cell for item in ranked[1:] for cell in item]
     return found
 

@@ -49,7 +49,7 @@ _INVOCATIONS = {
     "operationId": "invocations_invocations_post",
     "responses": {"200": schemas.ANSWER, **REFUSALS},
     "requestBody": schemas.TITLES_BODY,
-    "parameters": schemas.OPTIONS,
+    "parameters": schemas.ANSWER_OPTIONS,
 }
 _EXECUTION_PARAMETERS = {
     "tags": ["titles"],

@@ -66,6 +66,8 @@ async def _explain(request: Request) -> Response:
     content = await body.read(request.receive, request.headers, permit, limits)
     title, given = parsing.title(content)
     parameters = parameters.updated(given, "'parameters'")
+    if parameters.target:
+        raise Refusal(422, f"'to' is {parameters.to}: an explanation is in soc-2018, leave it out", field="to")
     permit.take_answers(explain.MOST_WORDS + 1, len(parameters.levels))
     served, pool = service.champion.served, request.app.state.workers.explanations
     found = await _in_thread(pool, limits.answer_s, lambda: _explanation(served, title, parameters))

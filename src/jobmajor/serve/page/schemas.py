@@ -7,6 +7,7 @@ from typing import Any
 from jobmajor import soc
 from jobmajor.serve.messages.media import CSV, JSON, LINES
 from jobmajor.serve.messages.parameters import ATTRIBUTES_HEADER, MAX_TOP_K
+from jobmajor.soc import classifications
 
 DIGEST = "9f2c" * 16
 _ITEM = {
@@ -22,13 +23,17 @@ _ITEM_SCHEMA = {
     "type": "object",
     "required": list(_ITEM),
     "properties": {
-        "label": {"type": "string", "description": "A code of SOC 2018."},
+        "label": {"type": "string", "description": "A code of SOC 2018, or of `to`; empty if the title gets none."},
         "name": {"type": "string", "description": "Its official title."},
         "score": {"type": "number", "minimum": 0, "maximum": 1},
-        "level": {"type": "string", "enum": list(soc.LEVELS)},
+        "level": {"type": "string", "description": "A level of SOC; for ISCO-08 the number of digits."},
         "abstain": {"type": "boolean", "description": "Whether a person should review this level's answer."},
         "reason": {"type": "string", "enum": ["", "unsure", "not a title", "unknown language"]},
         "source": {"type": "string", "enum": ["exact", "model"]},
+        "ambiguous": {
+            "type": "boolean",
+            "description": "Only with `to`: whether the title's best occupation of SOC 2018 has several codes there.",
+        },
     },
 }
 _ITEMS_SCHEMA = {"type": "array", "items": _ITEM_SCHEMA}
@@ -46,7 +51,8 @@ _ANSWER_SCHEMA = {
         "model": {"type": "string", "description": "The digest of the model. One model answers the whole request."},
     },
 }
-_PARAMETERS_SCHEMA = {
+_TO_SCHEMA = {"type": "string", "enum": list(classifications.NAMES)}
+_PARAMETERS_SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
@@ -54,6 +60,10 @@ _PARAMETERS_SCHEMA = {
         "top_k": {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K},
         "exact": {"type": "boolean"},
     },
+}
+_ANSWER_PARAMETERS_SCHEMA = {
+    **_PARAMETERS_SCHEMA,
+    "properties": {**_PARAMETERS_SCHEMA["properties"], "to": _TO_SCHEMA},
 }
 TITLES_BODY = {
     "required": True,
@@ -65,7 +75,7 @@ TITLES_BODY = {
                 "additionalProperties": False,
                 "properties": {
                     "instances": {"type": "array", "items": _TITLE_SCHEMA},
-                    "parameters": _PARAMETERS_SCHEMA,
+                    "parameters": _ANSWER_PARAMETERS_SCHEMA,
                 },
             },
             "example": {"instances": ["licensed practical nurse", "sw eng"], "parameters": {"top_k": 1}},
@@ -136,6 +146,15 @@ OPTIONS = [
         "schema": {"type": "string"},
         "description": "The same parameters for InvokeEndpoint, which passes no query on: `level=detailed,top_k=3`.",
     },
+]
+ANSWER_OPTIONS = [
+    *OPTIONS,
+    option(
+        "to",
+        _TO_SCHEMA,
+        "The classification of the codes, by the official crosswalks. For ISCO-08, the levels are its codes of 1, 2, 3 "
+        "and 4 digits; `level` may be the number.",
+    ),
 ]
 ANSWER = {
     "description": "The answers, in the format that Accept asks for; by default in the body's format",

@@ -58,6 +58,8 @@ class Job:
     def is_short(self) -> bool:
         """Tell whether scoring takes no longer than a system call or two."""
         count = len(self.titles) * len(self.parameters.levels)
+        if self.parameters.target:  # a crosswalk needs the shares of all detailed codes
+            return False
         return self.served.is_quick and count <= _FEW and sum(map(len, self.titles)) <= _FEW_CHARACTERS
 
     def goes_with(self, other: Job) -> bool:
@@ -161,7 +163,8 @@ class RequestBatcher:
     def _answer(self, batch: Sequence[tuple[Job, int]]) -> None:
         titles = [title for job, count in batch for title in job.titles[job.scored : job.scored + count]]
         first = batch[0][0]
-        parameters, model = first.parameters, first.served.classifier
+        parameters, classifier = first.parameters, first.served.classifier
+        model = classifier.to(parameters.to) if parameters.target else classifier
         answers = model.answer_at(parameters.levels, titles, parameters.top_k, exact=parameters.exact)
         start = 0
         for job, count in batch:

@@ -1,0 +1,276 @@
+"""Answers in another classification, by the official crosswalks: what `--to` does.
+
+The shares of the detailed codes are mapped, in equal parts where a code has several counterparts, and then summed up to
+the level asked for. A broader code of SOC 2018 can't be mapped, as its occupations may lie far apart elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from jobmajor.errors import InputError
+from jobmajor.model import columns, frames
+from jobmajor.model.answers import NO_ANSWER, Answer, Coded
+from jobmajor.model.coder import REASONS, SOURCES
+from jobmajor.model.rules.abstain import ANSWERED, NO_CODE, NOT_A_TITLE, UNKNOWN_LANGUAGE, UNSURE
+from jobmajor.model.rules.overrides import OVERRIDE
+from jobmajor.soc import classifications
+from jobmajor.tables.packed import Packed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from jobmajor.model.coder import Codes
+    from jobmajor.model.rules.knowledge import Knowledge
+    from jobmajor.model.rules.overrides import Overrides
+    from jobmajor.soc import Level
+    from jobmajor.soc.classifications import Classification
+
+_BETWEEN: tuple[Level, ...] = ("minor", "broad")  # with "detailed", the levels below the major groups
+_SLICE = 1024  # titles at a time: some 10 MB of shares
+_ANSWERED, _UNSURE = REASONS.index(ANSWERED), REASONS.index(UNSURE)
+_NO_TITLES = [REASONS.index(NOT_A_TITLE), REASONS.index(UNKNOWN_LANGUAGE)]
+_OVERRIDE = SOURCES.index(OVERRIDE)
+_MOST = 0.5  # share: a user's answer is taken if more than this is one code's
+
+
+class Translated(NamedTuple):
+    """Answers in another classification: the arrays of `coder.Codes`, and `ambiguous`, bool, (titles, levels).
+
+    An answer is ambiguous if the title's best detailed code of SOC 2018 has several counterparts at the level.
+    """
+
+    labels: NDArray[np.int16]
+    scores: NDArray[np.float32]
+    reasons: NDArray[np.uint8]
+    sources: NDArray[np.uint8]
+    ambiguous: NDArray[np.bool_]
+
+
+class Answers(Protocol):
+    """A coder of SOC 2018: `coder.Coder`."""
+
+    def code(self, titles: Packed) -> Codes:
+        """Return the answers to packed titles."""
+        ...
+
+
+class Model(Protocol):
+    """What a translation needs of a `Classifier`."""
+
+    knowledge: Knowledge
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Return the detailed codes of SOC 2018 that the model can answer."""
+        ...
+
+    def coder(
+        self, levels: Sequence[Level], k: int, *, overrides: Overrides | None = None, exact: bool = True
+    ) -> Answers:
+        """Return a coder for some levels of SOC 2018."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """How detailed codes of SOC 2018 reach the codes of a level: links in the order of the latter.
+
+    Attributes:
+        classes: The codes of the level, ascending.
+        starts: Where the links of each begin.
+        columns: The column of each link's detailed code.
+        weights: Its share of that code.
+        several: For each detailed code, whether it reaches several codes of the level.
+    """
+
+    classes: tuple[str, ...]
+    starts: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    weights: NDArray[np.float32]
+    several: NDArray[np.bool_]
+
+
+@lru_cache(maxsize=16)
+def _links(target: str, codes: tuple[str, ...], level: Level) -> _Links:
+    other, found = classifications.of(target), dict[tuple[str, int], float]()
+    for column, code in enumerate(codes):
+        for counterpart, share in other.counterparts(code).items():
+            link = other.ancestor(counterpart, level), column
+            found[link] = found.get(link, 0.0) + share
+    links = sorted(found)
+    classes, starts = np.unique([code for code, _ in links], return_index=True)
+    reached = np.array([column for _, column in links])
+    weights = np.array([found[link] for link in links], np.float32)
+    return _Links(tuple(classes.tolist()), starts, reached, weights, np.bincount(reached, minlength=len(codes)) > 1)
+
+
+class TranslatingCoder:
+    """Answers titles in another classification, as `coder.Coder` does in SOC 2018.
+
+    Attributes:
+        levels: The levels of the answered codes.
+        k: Codes for each title and level, at most.
+        target: The classification.
+    """
+
+    def __init__(
+        self, levels: Sequence[Level], k: int, model: Model, target: Classification, asked: tuple[Any, bool]
+    ) -> None:
+        """Take a model, and its `overrides` and `exact` as `asked`."""
+        self.levels, self.k, self.target = tuple(levels), k, target
+        overrides, exact = asked
+        self._thresholds = [np.float32(model.knowledge.thresholds[level]) for level in self.levels]
+        self._between = model.coder(_BETWEEN, 1, overrides=overrides, exact=exact)
+        self._codes = overrides.columns(model.codes) if overrides else model.codes
+        self._detailed = model.coder(("detailed",), len(self._codes), overrides=overrides, exact=exact)
+
+    @cached_property
+    def classes(self) -> tuple[tuple[str, ...], ...]:
+        """Return for each level the codes that may be answered; labels are indices in them."""
+        return tuple(links.classes for links in self._all_links)
+
+    @cached_property
+    def _all_links(self) -> list[_Links]:
+        return [_links(self.target.name, self._codes, level) for level in self.levels]
+
+    def code(self, titles: Packed) -> Translated:
+        """Return the answers to packed titles."""
+        detailed = self._detailed.code(titles)
+        is_sure = (self._between.code(titles).reasons == _ANSWERED).any(axis=1)
+        is_sure |= detailed.reasons[:, 0] == _ANSWERED
+        has_code = (detailed.scores[:, 0, 0] > 0) & (is_sure | self.target.is_kin)
+        has_code &= ~np.isin(detailed.reasons[:, 0], _NO_TITLES)
+        shares = np.zeros((len(titles), len(self._codes) + 1), np.float32)  # the last column takes what has no code
+        np.put_along_axis(shares, detailed.labels[:, 0], detailed.scores[:, 0], axis=1)
+        found = [self._of_level(index, shares, detailed) for index in range(len(self.levels))]
+        labels, scores, reasons, ambiguous = (np.stack(part, axis=1) for part in zip(*found, strict=True))
+        labels[~has_code], scores[~has_code], ambiguous[~has_code] = NO_CODE, 0, False
+        reasons[~has_code] = np.where(reasons[~has_code] == _ANSWERED, np.uint8(_UNSURE), reasons[~has_code])
+        return Translated(labels, scores, reasons, detailed.sources, ambiguous)
+
+    def _of_level(self, index: int, shares: NDArray[np.float32], detailed: Codes) -> tuple[NDArray[Any], ...]:
+        """Return labels, scores, reasons, and whether each is ambiguous."""
+        links = self._all_links[index]
+        parts = np.add.reduceat(shares[:, links.columns] * links.weights, links.starts, axis=1)  # (titles, codes)
+        labels = np.full((len(shares), self.k), NO_CODE, np.int16)
+        scores = np.zeros((len(shares), self.k), np.float32)
+        order = np.argsort(-parts, axis=1, kind="stable")[:, : self.k]
+        labels[:, : order.shape[1]], scores[:, : order.shape[1]] = order, np.take_along_axis(parts, order, axis=1)
+        labels[:, 1:][scores[:, 1:] == 0] = NO_CODE
+        taken = np.where(detailed.sources == _OVERRIDE, scores[:, 0] > _MOST, scores[:, 0] >= self._thresholds[index])
+        usual, given = np.where(taken, np.uint8(_ANSWERED), np.uint8(_UNSURE)), detailed.reasons[:, 0]
+        reasons = np.where((given == _ANSWERED) | (given == _UNSURE), usual, given)
+        return labels, scores, reasons, links.several[detailed.labels[:, 0, 0]]
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A classifier whose answers are in another classification; `Classifier.to` returns it.
+
+    Levels are those of the classification (for ISCO-08 "1" to "4", digits), or those of SOC 2018 by depth.
+    """
+
+    model: Model
+    target: Classification
+
+    def coder(
+        self,
+        levels: Sequence[Level] = ("major",),
+        k: int = 1,
+        *,
+        overrides: Overrides | None = None,
+        exact: bool = True,
+    ) -> TranslatingCoder:
+        """Return a coder, which answers many titles as arrays.
+
+        Raises:
+            InputError: k is below 1.
+        """
+        if k < 1:
+            raise InputError(f"k is {k}: expected at least 1")
+        return TranslatingCoder(levels, k, self.model, self.target, (overrides, exact))
+
+    def answer(
+        self,
+        titles: Iterable[str | None],
+        level: str = "major",
+        k: int = 1,
+        *,
+        overrides: Overrides | None = None,
+        exact: bool = True,
+    ) -> list[Coded]:
+        """Return the answers to each title, at most k of them; arguments as for `Classifier.answer`.
+
+        What is no title has no code, and its answer is `answers.NO_ANSWER`; so is, in ISCO-08, that of a title that is
+        sure of no more than its major group of SOC 2018.
+        """
+        asked = (self.target.parse_level(level),)
+        return self.answer_at(asked, titles, k, overrides=overrides, exact=exact)[0]
+
+    def answer_at(
+        self,
+        levels: Sequence[Level],
+        titles: Iterable[str | None],
+        k: int = 1,
+        *,
+        overrides: Overrides | None = None,
+        exact: bool = True,
+    ) -> list[list[Coded]]:
+        """Return for each level what `answer` returns."""
+        given, coder = columns.packed(titles), self.coder(levels, k, overrides=overrides, exact=exact)
+        found: list[list[Coded]] = [[] for _ in levels]
+        for start in range(0, len(given), _SLICE):
+            codes = coder.code(Packed(given.data, given.starts[start : start + _SLICE + 1]))
+            for index, classes in enumerate(coder.classes):
+                found[index] += self._coded(codes, index, classes)
+        return found
+
+    def answer_frame(
+        self,
+        titles: Iterable[str | None],
+        level: str = "major",
+        k: int = 1,
+        *,
+        overrides: Overrides | None = None,
+        exact: bool = True,
+    ) -> Any:
+        """Return what `answer` returns as a table; a row for each title, for each answer if k is above 1."""
+        held, depth = columns.held(titles), self.target.parse_level(level)
+        found = self.answer(held, level, k, overrides=overrides, exact=exact)
+        return frames.frame(held, found, self.target.level_name(depth), ranked=k > 1, translated=True)
+
+    def _coded(self, codes: Translated, index: int, classes: Sequence[str]) -> list[Coded]:
+        titles = self.target.titles
+        parts = codes.labels[:, index], codes.scores[:, index], codes.reasons[:, index], codes.ambiguous[:, index]
+        rows = zip(*(part.tolist() for part in parts), codes.sources.tolist(), strict=True)
+        return [
+            Coded(
+                tuple(
+                    Answer(classes[label], titles[classes[label]], score)
+                    for label, score in zip(labels, scores, strict=True)
+                    if label != NO_CODE
+                )
+                or (NO_ANSWER,),
+                reason != _ANSWERED,
+                REASONS[reason],
+                SOURCES[source],
+                is_ambiguous,
+            )
+            for labels, scores, reason, is_ambiguous, source in rows
+        ]
+
+
+def to(model: Model, name: str) -> Translator:
+    """Return a model with answers in the classification of that name.
+
+    Raises:
+        InputError: There is none, or it is SOC 2018, in which the model answers.
+    """
+    return Translator(model, classifications.of(name))

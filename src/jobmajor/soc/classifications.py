@@ -1,0 +1,128 @@
+"""Other classifications that answers can be given in: their levels, their titles, and how SOC 2018 reaches them.
+
+Each has four levels, like SOC 2018, and a level of SOC 2018 also names the level of the same depth: "major" is the
+coarsest. The levels of ISCO-08 are numbers of digits, 1 to 4, because its own words for them mean other depths in SOC
+(a minor group of ISCO-08 is the third level). `soc_2010_groups.tsv` lists the groups above the detailed codes of SOC
+2010, `isco_08.tsv` all codes of ISCO-08.
+
+Source: U.S. Bureau of Labor Statistics, 2010 SOC structure (public domain); International Labour Organization,
+structure of ISCO-08 (codes and titles of its groups).
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from jobmajor.errors import InputError
+from jobmajor.soc import crosswalks
+from jobmajor.soc.structure import ALL_LEVELS, LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jobmajor.soc.structure import Level
+
+SOC_2018, SOC_2010, ISCO_08 = "soc-2018", "soc-2010", "isco-08"
+NAMES = (SOC_2018, SOC_2010, ISCO_08)
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """A classification that the official crosswalks reach from SOC 2018.
+
+    Attributes:
+        name: Its name in options, such as "isco-08".
+        level_names: Its names for the four levels, from coarse to fine.
+        prefixes: The prefix of each level in the names of columns.
+        titles: The title of each code, at every level.
+        counterparts: Returns the codes that a detailed code of SOC 2018 reaches, and their shares, whose sum is 1.
+        ancestor: Returns the code at a level that contains one of those.
+        is_kin: Whether its levels group occupations as those of SOC 2018 do.
+    """
+
+    name: str
+    level_names: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    titles: Mapping[str, str]
+    counterparts: Callable[[str], Mapping[str, float]]
+    ancestor: Callable[[str, Level], str]
+    is_kin: bool
+
+    def level_name(self, level: Level) -> str:
+        """Return this classification's name for a level."""
+        return self.level_names[LEVELS.index(level)]
+
+    def prefix(self, level: Level) -> str:
+        """Return the prefix of a level in the names of columns."""
+        return self.prefixes[LEVELS.index(level)]
+
+    def parse_levels(self, text: str, option: str = "level") -> tuple[Level, ...]:
+        """Return the level that `text` names, or all four for "all"; errors name the `option`.
+
+        Raises:
+            InputError: There is none.
+
+        >>> of("isco-08").parse_levels("2"), of("isco-08").parse_levels("minor")
+        (('minor',), ('minor',))
+        """
+        if text == ALL_LEVELS:
+            return LEVELS
+        for index, level in enumerate(LEVELS):
+            if text in (level, self.level_names[index]):
+                return (level,)
+        expected = ", ".join((*dict.fromkeys((*self.level_names, *LEVELS)), ALL_LEVELS))
+        raise InputError(f"{option} {text!r}: expected one of {expected}")
+
+    def parse_level(self, text: str, option: str = "level") -> Level:
+        """Return the one level that `text` names; arguments and errors as for `parse_levels`."""
+        found = self.parse_levels(text, option)
+        if len(found) > 1:
+            raise InputError(f"{option} {text!r}: expected one of {', '.join(self.level_names)}")
+        return found[0]
+
+
+@cache
+def of(name: str) -> Classification:
+    """Return the classification of a name.
+
+    Raises:
+        InputError: There is none, or it is SOC 2018.
+
+    >>> of("isco-08").titles["2221"]
+    'Nursing professionals'
+    """
+    if name == SOC_2010:
+        detailed = {code: entry.title for code, entry in crosswalks.table().items()}
+        titles = {**_titles("soc_2010_groups.tsv"), **detailed}
+        return Classification(
+            name, LEVELS, LEVELS, titles, crosswalks.shares_2010, crosswalks.ancestor_2010, is_kin=True
+        )
+    if name == ISCO_08:
+        digits = ("1", "2", "3", "4")
+        prefixes = tuple(f"isco_{each}" for each in digits)
+        titles = _titles("isco_08.tsv")
+        return Classification(
+            name, digits, prefixes, titles, crosswalks.shares_isco_08, crosswalks.ancestor_isco_08, is_kin=False
+        )
+    raise InputError(f"classification {name!r}: expected one of {SOC_2010}, {ISCO_08}")
+
+
+def parse(name: str, option: str = "to") -> Classification | None:
+    """Return the classification of a name, None for SOC 2018, which needs no crosswalk; errors name the `option`.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    if name not in NAMES:
+        raise InputError(f"{option} {name!r}: expected one of {', '.join(NAMES)}")
+    return None if name == SOC_2018 else of(name)
+
+
+def _titles(file: str) -> dict[str, str]:
+    text = resources.files(__package__).joinpath(file).read_text("utf-8")
+    rows = csv.reader(text.splitlines()[1:], delimiter="\t", quoting=csv.QUOTE_NONE)
+    return {code: title for code, title in rows}  # noqa: C416 - rows have exactly two cells
