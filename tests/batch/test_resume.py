@@ -72,7 +72,9 @@ def test_next_run_scores_only_what_is_left_and_gives_the_same_bytes(
     assert not (tmp_path / "out.csv.partial").exists()
 
 
-@pytest.mark.parametrize("other", [FileOptions(top=2), FileOptions(level="minor"), FileOptions(exact=False)])
+@pytest.mark.parametrize(
+    "other", [FileOptions(top=2), FileOptions(level="minor"), FileOptions(exact=False), FileOptions(to="soc-2010")]
+)
 def test_answers_to_another_question_are_not_taken(
     other: FileOptions, broken_off: tuple[Path, Path], classifier: Classifier
 ) -> None:
