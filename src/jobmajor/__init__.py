@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jobmajor.model.estimator import TitleClassifier
     from jobmajor.pipeline.outside import Judging, evaluate
     from jobmajor.pipeline.run import Options, Outcome, run
+    from jobmajor.pipeline.summarise import Wish, summarise
     from jobmajor.registry.loading import load
     from jobmajor.titles import normalise
 
@@ -35,11 +36,13 @@ __all__ = [
     "Summary",
     "TitleClassifier",
     "TitleFile",
+    "Wish",
     "code_file",
     "evaluate",
     "load",
     "normalise",
     "run",
+    "summarise",
 ]
 
 _MODULES = {
@@ -52,11 +55,13 @@ _MODULES = {
     "Summary": "batch.files",
     "TitleClassifier": "model.estimator",
     "TitleFile": "data.labelled",
+    "Wish": "pipeline.summarise",
     "code_file": "batch.files",
     "evaluate": "pipeline.outside",
     "load": "registry.loading",
     "normalise": "titles",
     "run": "pipeline.run",
+    "summarise": "pipeline.summarise",
 }
 # Modules that moved in 0.2, by the name that documents and exported MLflow models of 0.1 use.
 _MOVED = {

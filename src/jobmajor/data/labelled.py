@@ -101,8 +101,8 @@ def read(file: TitleFile) -> Labelled:
     found, index = Labelled(), dict[str, int]()
     for block in named.rows(path, columns):
         found.left_out[BAD_ROW] += block.bad
-        for title, codes, *weight in block.cells:
-            _add(found, index, (title, _weight(weight)), _codes(codes, parse, found))
+        for title, codes, *cells in block.cells:
+            _add(found, index, (title, weight(cells[0]) if cells else 1.0), _codes(codes, parse, found))
     found.left_out = +found.left_out  # without zeros
     if not found.rows:
         reasons = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items()) or "none at all"
@@ -111,9 +111,9 @@ def read(file: TitleFile) -> Labelled:
 
 
 def _add(found: Labelled, index: dict[str, int], row: tuple[str, float], codes: Codes | str) -> None:
-    title, weight = row
+    title, times = row
     text = key(title)
-    if not text or isinstance(codes, str) or not weight > 0:
+    if not text or isinstance(codes, str) or not times:
         reason = NO_TITLE if not text else codes if isinstance(codes, str) else BAD_WEIGHT
         found.left_out[reason] += 1
         return
@@ -122,19 +122,21 @@ def _add(found: Labelled, index: dict[str, int], row: tuple[str, float], codes: 
         found.titles.append(title)
         found.truths.append({})
     truth = found.truths[number]
-    truth[codes] = truth.get(codes, 0.0) + weight
+    truth[codes] = truth.get(codes, 0.0) + times
     found.rows += 1
 
 
-def _weight(cell: list[str]) -> float:
-    """Return a row's weight, 1 without a column of weights, and 0 for what is no positive number."""
-    if not cell:
-        return 1.0
+def weight(cell: str) -> float:
+    """Return a row's weight, and 0 for what is no positive number.
+
+    >>> weight("1,200"), weight("many"), weight("-1")
+    (1200.0, 0.0, 0.0)
+    """
     try:
-        weight = float(cell[0].replace(",", ""))
+        found = float(cell.replace(",", ""))
     except ValueError:
         return 0.0
-    return weight if math.isfinite(weight) else 0.0
+    return found if math.isfinite(found) and found > 0 else 0.0
 
 
 def _codes(cell: str, parse: Callable[[str], Codes], found: Labelled) -> Codes | str:
