@@ -140,6 +140,7 @@ _MEANINGS = {
     "dataset.release": 'A version, "starter" or "unknown".',
     "dataset.edition": "workbook or text.",
     "dataset.digest": "sha256 over the release's files.",
+    "dataset.direct_match_titles": "Direct Match titles of the SOC that the run read; 0 without their file.",
     "dataset.seed": "The seed of the split.",
     "dataset.validation": "Share of the rows in validation.",
     "dataset.test": "Share of the rows in the test.",

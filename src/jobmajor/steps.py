@@ -50,9 +50,14 @@ def run_prepare(root: Path, split_settings: settings.Split) -> None:
     """Split a release's folder, `processing/input`, into `processing/output/{train,validation,test,baseline}`."""
     folder, output = root / "processing" / "input", root / "processing" / "output"
     found = onet.read(folder)
-    source = {"release": found.release, "edition": found.edition, "digest": manifest.hash_folder(folder)}
+    source = {
+        "release": found.release,
+        "edition": found.edition,
+        "digest": manifest.hash_folder(folder),
+        "direct_match_titles": len(found.direct_match),
+    }
     lineage = {"settings": asdict(split_settings), "source": source, "code_version": code_version(PREPARE)}
-    splits = prepare.with_phrases(prepare.split(examples.build(found), split_settings), examples.phrases(found))
+    splits = prepare.prepare(found, split_settings)
     rows = {name: len(table) for name, table in splits.items()}
     _log.info("prepared %s of release %s", rows, found.release)
     for name, table in splits.items():

@@ -192,7 +192,7 @@ def test_release_is_fetched_published_with_its_lineage_and_readable(tmp_path: Pa
 
     read, record = onet.read(folder), manifest.verify(folder)
     assert folder == tmp_path / "data" / "29.0"
-    assert (read.release, read.titles.rows()) == ("29.0", [("29-1141.00", "Ward Nurse", None)])
+    assert (read.release, read.titles.rows()) == ("29.0", [("29-1141.00", "Ward Nurse", None, "01")])
     assert record.source["release"] == "29.0"
     assert record.source["edition"] == "workbook"
     assert record.source["pinned"] is False

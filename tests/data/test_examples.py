@@ -37,7 +37,9 @@ def release(
             orient="row",
         ),
         titles=pl.DataFrame(
-            titles, schema=dict.fromkeys(("onet_code", "title", "short_title"), pl.String), orient="row"
+            [(*row, None) for row in titles],
+            schema=dict.fromkeys(("onet_code", "title", "short_title", "sources"), pl.String),
+            orient="row",
         ),
         reported=pl.DataFrame(reported, schema=dict.fromkeys(("onet_code", "title"), pl.String), orient="row"),
     )

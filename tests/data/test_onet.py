@@ -60,11 +60,11 @@ def test_text_edition_is_read_in_the_order_of_its_rows(tmp_path: Path) -> None:
     read = onet.read(tmp_path)
 
     assert read.titles.rows() == [
-        ("29-1141.00", "Ward Nurse", None),
-        ("11-1011.00", "CEO (Chief)", "CEO"),
+        ("29-1141.00", "Ward Nurse", None, "01"),
+        ("11-1011.00", "CEO (Chief)", "CEO", "02,08"),
     ]
     assert read.occupations.rows() == [("29-1141.00", "Registered Nurses", "Care for people.")]
-    assert read.titles.columns == ["onet_code", "title", "short_title"]
+    assert read.titles.columns == ["onet_code", "title", "short_title", "sources"]
     assert read.occupations.columns == ["onet_code", "title", "description"]
     assert (read.release, read.edition) == ("unknown", "text")
 
@@ -72,7 +72,7 @@ def test_text_edition_is_read_in_the_order_of_its_rows(tmp_path: Path) -> None:
 def test_text_with_mark_windows_lines_blank_lines_and_quotes_reads_the_same(tmp_path: Path) -> None:
     text_folder(tmp_path, '29-1141.00\t"Head" Nurse, "A\tn/a\t01', "", header="\ufeff" + TITLES_HEADER, end="\r\n")
 
-    assert onet.read(tmp_path).titles.rows() == [("29-1141.00", '"Head" Nurse, "A', None)]
+    assert onet.read(tmp_path).titles.rows() == [("29-1141.00", '"Head" Nurse, "A', None, "01")]
 
 
 def test_workbook_takes_the_alternate_title_and_not_the_occupations_title(tmp_path: Path) -> None:
@@ -87,8 +87,8 @@ def test_workbook_takes_the_alternate_title_and_not_the_occupations_title(tmp_pa
 
     assert read.edition == "workbook"
     assert read.titles.rows() == [
-        ("29-1141.00", "Ward Nurse", None),
-        ("29-1141.00", "Registered Nurse (RN)", "RN"),
+        ("29-1141.00", "Ward Nurse", None, "01"),
+        ("29-1141.00", "Registered Nurse (RN)", "RN", "01"),
     ]
 
 

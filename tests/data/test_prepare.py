@@ -33,8 +33,8 @@ ROWS = st.lists(st.tuples(st.sampled_from(CODES), TITLES, st.none() | st.sampled
 
 def built(rows: Sequence[tuple[str, str, str | None]]) -> pl.DataFrame:
     """Examples of alternate titles alone."""
-    names = ("onet_code", "title", "short_title")
-    titles = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+    names = ("onet_code", "title", "short_title", "sources")
+    titles = pl.DataFrame([(*row, None) for row in rows], schema=dict.fromkeys(names, pl.String), orient="row")
     nothing = pl.DataFrame(schema={"onet_code": pl.String, "title": pl.String})
     return examples.build(Tables("unknown", "text", nothing, titles, nothing))
 

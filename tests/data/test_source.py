@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -168,3 +169,47 @@ def test_both_workbooks_of_28_1_are_pinned_and_spaces_in_addresses_encoded() -> 
     assert (occupations.sha256 or "").startswith("c2692f33")
     assert releases.find("29.0").remotes("workbook")[0].sha256 is None
     assert releases.find("28.1").remotes("text")[0].path == "db_28_1_text.zip"
+
+
+def direct_match_folder(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "dmtf_2018.csv").write_text("soc_code,title\n29-1141,RN\n")
+    return folder
+
+
+def test_second_folder_may_hold_the_direct_match_titles(tmp_path: Path) -> None:
+    mine, titles = data_folder(tmp_path / "mine", "27.0"), direct_match_folder(tmp_path / "titles")
+
+    one = resolve("auto", tmp_path, data=[mine, titles], fetch=OFFLINE)
+    other = resolve("auto", tmp_path, data=[titles, mine], fetch=OFFLINE)
+    variable = FetchOptions(environment={"JOBMAJOR_DATA": f"{mine}{os.pathsep}{titles}"})
+
+    assert one == other == resolve("auto", tmp_path, fetch=variable)
+    assert (one.folder, one.direct_match) == (mine, titles / "dmtf_2018.csv")
+    assert [path.name for path in one.files] == ["Alternate Titles.txt", "Occupation Data.txt", "dmtf_2018.csv"]
+
+
+def test_direct_match_titles_beside_those_of_onet_are_found(tmp_path: Path) -> None:
+    mine = data_folder(tmp_path / "mine")
+    (mine / "dmtf_2018.csv").write_text("soc_code,title\n29-1141,RN\n")
+
+    found = resolve("auto", tmp_path, data=mine)
+
+    assert found.direct_match == mine / "dmtf_2018.csv"
+    assert onet.read(mine).direct_match.rows() == [("29-1141", "RN")]
+
+
+def test_direct_match_titles_alone_go_with_the_release_that_is_at_hand(tmp_path: Path) -> None:
+    cached = cached_folder(tmp_path, "28.1")
+    titles = direct_match_folder(tmp_path / "titles")
+
+    found = resolve("28.1", tmp_path, data=titles, fetch=OFFLINE)
+
+    assert (found.folder, found.direct_match) == (cached, titles / "dmtf_2018.csv")
+
+
+def test_two_folders_of_one_kind_are_refused(tmp_path: Path) -> None:
+    one, other = data_folder(tmp_path / "one"), data_folder(tmp_path / "other")
+
+    with pytest.raises(InputError, match=r"expected one folder of O\*NET's files, and at most one more with dmtf_2018"):
+        resolve("auto", tmp_path, data=[one, other])

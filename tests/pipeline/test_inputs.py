@@ -69,3 +69,26 @@ def test_data_that_can_not_be_read_is_refused_and_nothing_is_brought(tmp_path: P
         address(data, tmp_path)
 
     assert not list((tmp_path / "s3").rglob("*.txt"))
+
+
+def test_direct_match_titles_are_part_of_the_address(tmp_path: Path) -> None:
+    folder, titles = release(tmp_path / "onet", 50), tmp_path / "titles"
+    titles.mkdir()
+    (titles / "dmtf_2018.csv").write_text("soc_code,title\n29-1141,RN\n")
+    store = FolderStore(tmp_path / "s3")
+
+    without = inputs.data(sources.resolve("auto", tmp_path, data=folder), store, Settings())
+    found = inputs.data(sources.resolve("auto", tmp_path, data=[folder, titles]), store, Settings())
+
+    assert found != without
+    assert "dmtf_2018.csv" in store.listing(found)
+    assert "dmtf_2018.csv" not in store.listing(without)
+
+
+def test_direct_match_titles_that_can_not_be_used_are_refused_before_any_step(tmp_path: Path) -> None:
+    (tmp_path / "titles").mkdir()
+    (tmp_path / "titles" / "dmtf_2018.csv").write_text("soc_code,title\n29-9999,RN\n")
+    source = sources.resolve("starter", tmp_path, data=[sources.STARTER_FOLDER, tmp_path / "titles"])
+
+    with pytest.raises(DataError, match="'29-9999'"):
+        inputs.data(source, FolderStore(tmp_path / "s3"), Settings())

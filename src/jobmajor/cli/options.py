@@ -13,7 +13,14 @@ LOOK: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pret
 Home = Annotated[Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Release = Annotated[str, typer.Option(help="auto, starter, or an O*NET release such as 28.1.")]
-Data = Annotated[Path | None, typer.Option(metavar="DIR", help="Read O*NET's files from here.", envvar="JOBMAJOR_DATA")]
+Data = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="DIR",
+        help="Read O*NET's files from here; a second one may hold the SOC's Direct Match titles (dmtf_2018.csv).",
+        envvar="JOBMAJOR_DATA",
+    ),
+]
 SettingsFile = Annotated[
     Path | None,
     typer.Option("--settings", metavar="FILE", help="Settings.", show_default="jobmajor.toml, if there"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COUNTED = "alternate"  # the source whose rows the headline metrics count; all others are derived or added
 DESCRIPTION = "description"  # the source of phrases: training texts that are no titles
+DIRECT_MATCH = "direct match"  # the source of titles that belong to one code by the word of the SOC
 _PARENTHESISED = re.compile(r"^(?P<outer>.*?\S)\s*\((?P<inner>.+)\)\s*$")
 _EXCEPT = re.compile(r",? except\b.*$", re.IGNORECASE)
 _LIST = re.compile(r",\s*(?:and|or)\s+|,\s*|\s+(?:and|or)\s+|/")
@@ -115,14 +116,18 @@ def _reported_forms(title: str) -> Iterator[tuple[str, str]]:
         yield form, "parenthesised"
 
 
-def _origins(tables: Tables) -> Iterator[tuple[str, Iterable[tuple[str, str]]]]:
-    """Yield for every row of every table its O*NET code, and its forms, each with its source."""
-    for onet_code, title, short in tables.titles.select("onet_code", "title", "short_title").iter_rows():
-        yield onet_code, _alternate_forms(title, short)
+def _origins(tables: Tables) -> Iterator[tuple[str, str, Iterable[tuple[str, str]]]]:
+    """Yield for every row of every table its O*NET code, O*NET's numbers of its sources, and its forms.
+
+    Each form has its source. The numbers are of the row as it is written; its other forms have none.
+    """
+    columns = ("onet_code", "title", "short_title", "sources")
+    for onet_code, title, short, numbers in tables.titles.select(columns).iter_rows():
+        yield onet_code, numbers or "", _alternate_forms(title, short)
     for onet_code, title in tables.occupations.select("onet_code", "title").iter_rows():
-        yield onet_code, occupation_forms(title)
+        yield onet_code, "", occupation_forms(title)
     for onet_code, title in tables.reported.select("onet_code", "title").iter_rows():
-        yield onet_code, _reported_forms(title)
+        yield onet_code, "", _reported_forms(title)
 
 
 def build(tables: Tables) -> pl.DataFrame:
@@ -130,17 +135,18 @@ def build(tables: Tables) -> pl.DataFrame:
 
     Returns:
         Columns `title` (as written), `text` (normalised, never empty), `code` (detailed SOC code of its row),
-        `onet_code`, `source` and `row` (shared by the forms of one O*NET row). Two rows may give equal examples.
+        `onet_code`, `source`, `read_in` (O*NET's numbers of the sources where it read an alternate title, such as
+        "02,04"; else empty) and `row` (shared by the forms of one O*NET row). Two rows may give equal examples.
 
     Raises:
         DataError: No row has a title.
     """
     records = [
-        (title, normalise(title), onet_code[:7], onet_code, source, row)
-        for row, (onet_code, forms) in enumerate(_origins(tables))
+        (title, normalise(title), onet_code[:7], onet_code, source, numbers if source == COUNTED else "", row)
+        for row, (onet_code, numbers, forms) in enumerate(_origins(tables))
         for title, source in forms
     ]
-    columns = ["title", "text", "code", "onet_code", "source", "row"]
+    columns = ["title", "text", "code", "onet_code", "source", "read_in", "row"]
     frame = pl.DataFrame(records, schema=columns, orient="row").filter(pl.col("text") != "")
     if frame.is_empty():
         raise DataError("the release", "no row with a title", "titles with codes", "check --data")

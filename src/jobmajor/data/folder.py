@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STARTER = "starter"
 UNKNOWN = "unknown"
+DIRECT_MATCH = "dmtf_2018.csv"  # the SOC's Direct Match Title File, as a table with the columns of `direct_match`
 STARTER_MARK = "# Starter titles"  # the first line of the bundled README.md
 
 _READ_ME = "Read Me.txt"
@@ -26,7 +27,7 @@ _SEEN_NAMES = 6  # how many of a wrong folder's names an error lists
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A folder whose tables can be read; `reported` is None if there is no such file.
+    """A folder whose tables can be read; `reported` and `direct_match` are None if there is no such file.
 
     `release` is a version such as "28.1", "starter", or "unknown".
     """
@@ -36,6 +37,13 @@ class Layout:
     titles: Path
     occupations: Path
     reported: Path | None
+    direct_match: Path | None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that a run reads."""
+        found = (self.titles, self.occupations, self.reported, self.direct_match)
+        return tuple(path for path in found if path)
 
 
 def _title_files(folder: Path) -> list[Path]:
@@ -90,6 +98,11 @@ def _release(folder: Path, titles: Path) -> str:
     return releases.PINNED.get(manifest.hash_file(titles), (UNKNOWN, ""))[0]
 
 
+def holds_direct_match_only(folder: Path) -> bool:
+    """Tell whether a folder holds the Direct Match titles, and no titles of O*NET."""
+    return (folder / DIRECT_MATCH).is_file() and not _title_files(folder)
+
+
 def describe(folder: Path) -> Layout:
     """Return which release and edition the folder holds, and where its tables are.
 
@@ -113,4 +126,12 @@ def describe(folder: Path) -> Layout:
     if not occupations.is_file():
         raise DataError(folder, f"{titles.name} alone", f"{occupations.name} beside it", "add it from the same release")
     edition = releases.SUFFIXES[titles.suffix]
-    return Layout(release, edition, titles, occupations, reported if reported.is_file() else None)
+    direct_match = folder / DIRECT_MATCH
+    return Layout(
+        release,
+        edition,
+        titles,
+        occupations,
+        reported if reported.is_file() else None,
+        direct_match if direct_match.is_file() else None,
+    )

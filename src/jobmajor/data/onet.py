@@ -7,13 +7,13 @@ something false, and nothing could detect that later.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from jobmajor.data import direct_match, releases, textfile
 from jobmajor.data import folder as folders
-from jobmajor.data import releases, textfile
 from jobmajor.errors import DataError
 from jobmajor.soc import detailed_codes
 from jobmajor.tables import workbook
@@ -36,8 +36,10 @@ class Tables:
     Attributes:
         release: A version such as "28.1", "starter", or "unknown".
         occupations: Columns onet_code, title, description.
-        titles: Columns onet_code, title, short_title; the last is null where there is none.
+        titles: Columns onet_code, title, short_title and sources; the last two are null where there is none. `sources`
+            are O*NET's numbers of where a title was read, such as "02,04".
         reported: Columns onet_code, title; no rows where the folder has no such file.
+        direct_match: Columns code, title: the SOC's Direct Match titles; no rows where the folder has no such file.
     """
 
     release: str
@@ -45,6 +47,7 @@ class Tables:
     occupations: pl.DataFrame
     titles: pl.DataFrame
     reported: pl.DataFrame
+    direct_match: pl.DataFrame = field(default_factory=direct_match.none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,8 @@ def _title_columns(titles: Path) -> tuple[_Column, ...]:
     # Whether 30.3 and later keep the short titles was not seen, so only the older layout insists on them.
     renamed = titles.stem != "Alternate Titles"
     short = _Column(releases.SHORT, "short_title", sparse=True, optional=renamed)
-    return _Column(releases.TITLE_COLUMNS[titles.stem], "title"), short
+    sources = _Column(releases.SOURCES, "sources", sparse=True, optional=True)
+    return _Column(releases.TITLE_COLUMNS[titles.stem], "title"), short, sources
 
 
 def read(folder: Path) -> Tables:
@@ -160,4 +164,5 @@ def read(folder: Path) -> Tables:
         occupations=_frame(layout.occupations, (_Column(title, "title"), _Column(description, "description"))),
         titles=_frame(layout.titles, _title_columns(layout.titles)),
         reported=reported,
+        direct_match=direct_match.read(layout.direct_match) if layout.direct_match else direct_match.none(),
     )

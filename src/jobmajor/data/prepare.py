@@ -14,17 +14,28 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from jobmajor.data.examples import COUNTED, DESCRIPTION, with_codes
+from jobmajor.data.examples import COUNTED, DESCRIPTION, DIRECT_MATCH, build, phrases, with_codes
 from jobmajor.errors import DataError
-from jobmajor.titles import family_key
+from jobmajor.titles import family_key, normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
+    from jobmajor.data.onet import Tables
     from jobmajor.settings import Split
 
 SPLITS = ("train", "validation", "test")
-COLUMNS = ("title", "text", "code", "codes", "listed_by", "source", "onet_code", "family")
+COLUMNS = ("title", "text", "code", "codes", "listed_by", "source", "read_in", "onet_code", "family")
+
+
+def prepare(tables: Tables, settings: Split) -> dict[str, pl.DataFrame]:
+    """Return the splits of a release, with Direct Match titles and phrases of descriptions in training.
+
+    Raises:
+        DataError: A split would be empty.
+    """
+    parts = split(build(tables), settings)
+    return with_phrases(with_direct_match(parts, tables.direct_match), phrases(tables))
 
 
 def families(examples: pl.DataFrame) -> pl.DataFrame:
@@ -128,19 +139,46 @@ def _without_echoes(parts: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame
     return {name: part.select(COLUMNS) for name, part in splits.items()}
 
 
-def with_phrases(parts: Mapping[str, pl.DataFrame], phrases: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def with_phrases(parts: Mapping[str, pl.DataFrame], found: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Add phrases of descriptions (`examples.phrases`) to training.
 
     Two kinds of phrases are left out: one with the words of a held-out title would reveal its code, and one that is
     already a training title adds nothing.
     """
-    titles = pl.concat([part.select("title", "text") for part in parts.values()])
+    return _added(parts, _strange_to(parts.values(), found))
+
+
+def with_direct_match(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Add the SOC's Direct Match titles (columns `code` and `title`) to training.
+
+    A title with the words of a held-out one is left out, so that the model which the test judges knows no answer of it.
+    So is one that the file gives several codes. The split does not depend on the file.
+    """
+    texts = titles["title"].map_elements(normalise, return_dtype=pl.String)
+    one_code = titles.with_columns(texts.alias("text")).filter(
+        (pl.col("text") != "") & (pl.col("code").n_unique().over("text") == 1)
+    )
+    found = one_code.unique("text", keep="first", maintain_order=True).with_columns(
+        pl.lit(DIRECT_MATCH).alias("source"), (pl.col("code") + ".00").alias("onet_code")
+    )
+    held_out = [part for name, part in parts.items() if name != "train"]
+    return _added(parts, _strange_to(held_out, found) if held_out else found)
+
+
+def _strange_to(parts: Collection[pl.DataFrame], new: pl.DataFrame) -> pl.DataFrame:
+    """Return the examples whose text, and whose set of words, no title of some parts has."""
+    titles = pl.concat([part.select("title", "text") for part in parts])
     words = titles["title"].map_elements(family_key, return_dtype=pl.String).unique()
-    keys = phrases["title"].map_elements(family_key, return_dtype=pl.String)
-    new = phrases.filter(~keys.is_in(words.implode()) & ~pl.col("text").is_in(titles["text"].implode()))
+    keys = new["title"].map_elements(family_key, return_dtype=pl.String)
+    return new.filter(~keys.is_in(words.implode()) & ~pl.col("text").is_in(titles["text"].implode()))
+
+
+def _added(parts: Mapping[str, pl.DataFrame], new: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Add examples of one code, which belong to no family, to training."""
     added = new.with_columns(
         pl.concat_list("code").alias("codes"),
         pl.concat_list("source").alias("listed_by"),
+        pl.lit("").alias("read_in"),
         pl.lit(-1, pl.Int64).alias("family"),
     )
     return {**parts, "train": pl.concat([parts["train"], added.select(COLUMNS)])}

@@ -20,6 +20,7 @@ Edition = Literal["workbook", "text"]
 BASE = "https://www.onetcenter.org/dl_files/database"
 DEFAULT = "28.1"  # the release of the tutorial, and the one whose files are pinned
 FIRST_ON_SOC_2018 = (25, 1)
+DIRECT_MATCH = "dmtf-2018"  # no release of O*NET, and none that can be fetched: BLS serves it to browsers only
 
 CODE = "O*NET-SOC Code"
 OCCUPATIONS = "Occupation Data"
@@ -27,6 +28,7 @@ OCCUPATION_COLUMNS = ("Title", "Description")
 REPORTED = "Sample of Reported Titles"
 REPORTED_COLUMN = "Reported Job Title"
 SHORT = "Short Title"
+SOURCES = "Source(s)"
 # A titles file's name without suffix (its sheet has the same name) → the column that holds the title.
 TITLE_COLUMNS: Mapping[str, str] = {
     "Alternate Titles": "Alternate Title",
@@ -159,6 +161,14 @@ def find(version: str) -> Release:
     Raises:
         DataError: The table has no such release, or it is of the 2010 taxonomy.
     """
+    if version == DIRECT_MATCH:
+        raise DataError(
+            "the release",
+            f"{version}, the SOC's Direct Match titles, which are not fetched",
+            "a release of O*NET",
+            "get the file from https://www.bls.gov/soc/2018/, save its titles as dmtf_2018.csv (columns soc_code and "
+            "title), and name its folder with --data",
+        )
     if version not in _PUBLISHED:
         refuse_2010("the release", version)
         raise DataError(

@@ -15,7 +15,7 @@ from jobmajor.data import releases
 from jobmajor.errors import DataError, Error, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jobmajor.data.transfer import Progress, TransferOptions
 
@@ -35,13 +35,20 @@ class TitleSource:
     """A folder that `onet.read` can read, and where it came from.
 
     `release` is a version, "starter" or "unknown"; `notice` is a sentence that the user must see,
-    or None.
+    or None; `direct_match` is the SOC's Direct Match Title File, or None.
     """
 
     folder: Path
     release: str
     notice: str | None
     how: How
+    direct_match: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that a run reads: those of the release, and the Direct Match titles."""
+        found = folders.describe(self.folder).files
+        return (*found, self.direct_match) if self.direct_match and self.direct_match not in found else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +70,13 @@ class FetchOptions:
 
 
 def _from_folder(request: str, folder: Path) -> TitleSource:
-    release = folders.describe(folder).release
+    layout = folders.describe(folder)
+    release = layout.release
     if request not in (AUTO, release) and release != folders.UNKNOWN:
         raise InputError(
             f"{folder} holds release {release}, but release {request} was asked for: leave one of the two out"
         )
-    return TitleSource(folder, release, None, "folder")
+    return TitleSource(folder, release, None, "folder", layout.direct_match)
 
 
 def _downloaded(release: str, home: Path, fetch: FetchOptions, options: TransferOptions | None) -> TitleSource:
@@ -125,23 +133,39 @@ def _automatic(home: Path, fetch: FetchOptions) -> TitleSource:
         )
 
 
-def resolve(request: str, home: Path, *, data: Path | None = None, fetch: FetchOptions | None = None) -> TitleSource:
+def resolve(
+    request: str, home: Path, *, data: Path | Sequence[Path] | None = None, fetch: FetchOptions | None = None
+) -> TitleSource:
     """Return the folder for a request: "auto", "starter", or a release such as "28.1".
 
     A named folder (`data`, else the variable JOBMAJOR_DATA) comes before everything else. Then
     "auto" takes 28.1 from the workspace, else by one quick download unless JOBMAJOR_OFFLINE is set,
     else the starter titles with a notice; a release is taken from the workspace or downloaded, or
-    refused.
+    refused. Of two named folders, one may hold the SOC's Direct Match titles.
 
     Raises:
-        InputError: The folder doesn't exist, is none of O*NET's, or holds another release than
-            asked for.
+        InputError: A folder doesn't exist, is none of O*NET's, or holds another release than
+            asked for; or two folders of one kind are named.
         DataError: The release is unknown, of the 2010 taxonomy, or can't be fetched.
     """
     fetch = fetch or FetchOptions()
-    named = str(data) if data is not None else fetch.variable(FOLDER_VARIABLE)
-    if named:
-        return _from_folder(request, Path(named))
+    named = [Path(name) for name in fetch.variable(FOLDER_VARIABLE).split(os.pathsep) if name]
+    if data is not None:
+        named = [data] if isinstance(data, Path) else list(data)
+    only_titles = [folder for folder in named if folders.holds_direct_match_only(folder)]
+    releases_named = [folder for folder in named if folder not in only_titles]
+    if len(only_titles) > 1 or len(releases_named) > 1:
+        raise InputError(
+            f"--data names {', '.join(map(str, named))}: expected one folder of O*NET's files, and at most one more "
+            f"with {folders.DIRECT_MATCH}"
+        )
+    found = _release(request, home, fetch, releases_named[0] if releases_named else None)
+    return replace(found, direct_match=only_titles[0] / folders.DIRECT_MATCH) if only_titles else found
+
+
+def _release(request: str, home: Path, fetch: FetchOptions, named: Path | None) -> TitleSource:
+    if named is not None:
+        return _from_folder(request, named)
     if request == folders.STARTER:
         return _starter(None)
     if request == AUTO:

@@ -31,15 +31,16 @@ def data(source: TitleSource, store: FolderStore, settings: Settings) -> str:
     The check takes a second, the first time only. It finds data that can't be used before any step runs.
     """
     layout = folders.describe(source.folder)
-    found = [path for path in (layout.titles, layout.occupations, layout.reported) if path]
     origin = {"release": layout.release, "edition": layout.edition}
 
     def look() -> None:
-        from jobmajor.data import onet  # noqa: PLC0415 - brings in polars, which a cached run can do without
+        from jobmajor.data import direct_match, onet  # noqa: PLC0415 - brings in polars, which a cached run can do without
 
         onet.read(source.folder)  # the original, so that a refusal names a file that the user knows
+        if source.direct_match:
+            direct_match.read(source.direct_match)
 
-    return _brought(found, definition.local_uri(settings, "input"), store, origin, look)
+    return _brought(source.files, definition.local_uri(settings, "input"), store, origin, look)
 
 
 def checkpoint(files: Sequence[Path], store: FolderStore, settings: Settings) -> str:

@@ -36,7 +36,7 @@ from sagelocal.storage import manifest
 from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from jobmajor.data.source import TitleSource
     from jobmajor.pipeline.tune import Result, SearchOptions
@@ -59,7 +59,7 @@ class Options:
     """The options of a run; None for a threshold takes the default for the data."""
 
     release: str = sources.AUTO
-    data: Path | None = None
+    data: Path | Sequence[Path] | None = None
     threshold: float | None = None
     promote: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -121,7 +121,7 @@ def tune(home: Path, output: Path, options: Options, search: SearchOptions) -> R
         MissingExtra: Optuna isn't installed. Busy: Another search holds the workspace.
     """
     from jobmajor.data import (  # noqa: PLC0415 - heavy, and no run needs the last
-        examples,
+        direct_match,
         onet,
         prepare,
     )
@@ -133,10 +133,10 @@ def tune(home: Path, output: Path, options: Options, search: SearchOptions) -> R
     tune.check(wanted)
     tune.check_output(output)
     source = _source(home, options)
-    release = onet.read(source.folder)
-    parts = prepare.with_phrases(
-        prepare.split(examples.build(release), options.settings.split), examples.phrases(release)
-    )
+    tables = onet.read(source.folder)
+    if source.direct_match:
+        tables = replace(tables, direct_match=direct_match.read(source.direct_match))
+    parts = prepare.prepare(tables, options.settings.split)
     found = tune.run(home, parts["train"], parts["validation"], wanted)
     tune.write(output, found)
     return found

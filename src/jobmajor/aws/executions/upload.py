@@ -52,15 +52,16 @@ def release(account: Account, names: Names, source: TitleSource, part_bytes: int
         DataError: The files are no release. AwsInputError: The bucket doesn't exist, or has other content there.
     """
     layout = folders.describe(source.folder)
-    files = [path for path in (layout.titles, layout.occupations, layout.reported) if path]
     origin = {"release": layout.release, "edition": layout.edition}
 
     def check() -> None:
-        from jobmajor.data import onet  # noqa: PLC0415 - imports polars, which a finished upload doesn't need
+        from jobmajor.data import direct_match, onet  # noqa: PLC0415 - imports polars, which a finished upload doesn't need
 
         onet.read(source.folder)
+        if source.direct_match:
+            direct_match.read(source.direct_match)
 
-    return _upload(account, names, "input", _Files(files, origin, check, part_bytes))
+    return _upload(account, names, "input", _Files(source.files, origin, check, part_bytes))
 
 
 def checkpoint(account: Account, names: Names, files: Sequence[Path], part_bytes: int = objects.PART_BYTES) -> Uploaded:
