@@ -10,12 +10,14 @@ ARG PYTHON=public.ecr.aws/docker/library/python:3.11-slim-trixie
 FROM ${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY requirements-build.lock requirements-image.lock ./
+COPY requirements-build.lock requirements-image.lock requirements-zig.lock ./
 # The environment has no pip, so that nothing can be installed at run time.
 RUN ["python3", "-m", "venv", "--without-pip", "/opt/jobmajor"]
 RUN ["python3", "-m", "pip", "--python", "/opt/jobmajor", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", "requirements-image.lock"]
 RUN ["python3", "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", "requirements-build.lock"]
-COPY pyproject.toml README.md LICENSE ./
+# The C compiler, since the base image has none; the compiled code has one library for each level of the processor.
+RUN ["python3", "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", "requirements-zig.lock"]
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY src ./src
 RUN ["python3", "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", "wheels", "."]
 RUN ["python3", "-m", "pip", "--python", "/opt/jobmajor", "install", "--no-deps", "--no-index", "--find-links", "wheels", "jobmajor"]
@@ -26,17 +28,15 @@ FROM ${PYTHON} AS run
 ARG RUN_AS=10001
 COPY --from=build /opt/jobmajor /opt/jobmajor
 COPY --chmod=0755 image/train image/serve image/step /usr/local/bin/
-# Numba compiles for the machine's processor when the container runs, and caches the code here until it ends.
-RUN ["install", "--directory", "--mode=0777", "/var/cache/jobmajor", "/opt/ml"]
+RUN ["install", "--directory", "--mode=0777", "/opt/ml"]
 ENV PATH=/opt/jobmajor/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    HOME=/var/cache/jobmajor \
-    NUMBA_CACHE_DIR=/var/cache/jobmajor/numba \
+    HOME=/tmp \
     JOBMAJOR_OFFLINE=1 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 # SageMaker reads this label: the service listens on the port that SageMaker chooses.
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
-WORKDIR /var/cache/jobmajor
+WORKDIR /tmp
 USER ${RUN_AS}
 # SageMaker checks the service by /ping, and jobs have no health check.
 HEALTHCHECK NONE

@@ -21,7 +21,7 @@ LOAD ?=
 WHEELED ?= .venv-wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-slow coverage check soak first-five-minutes bench clean lock lint-stack wheel wheel-check
+.PHONY: help run serve test test-slow coverage check soak first-five-minutes bench clean lock lint-stack wheel wheels wheel-check
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s%s\n", $$1, $$2 }' Makefile
@@ -101,10 +101,14 @@ $(BENCH)/slow.stamp: $(BENCH)/bench.stamp
 	$(BENCH_PIP) install -e '.[transformer]' -r benchmarks/requirements-slow.txt
 	touch $@
 
-$(VENV)/run.stamp: requirements.lock pyproject.toml
+# Compiled code: the compiler is cc, gcc, clang or $$CC; where there is none, ziglang from the package index (100 MB).
+# JOBMAJOR_COMPILED=no goes on without.
+$(VENV)/run.stamp: requirements.lock requirements-zig.lock pyproject.toml hatch_build.py src/jobmajor/native/build.py $(wildcard src/jobmajor/native/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "found Python %d.%d, expected 3.11 or newer: name one, as in make run PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --require-hashes --no-deps -r requirements.lock
+	@if $(BIN)/python src/jobmajor/native/build.py --needs-zig; then $(PIP) install --require-hashes --no-deps -r requirements-zig.lock; fi
+	@$(BIN)/python src/jobmajor/native/build.py
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -125,12 +129,21 @@ wheel: $(VENV)/run.stamp ## Build the wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m hatchling build -t wheel
 
+# Wheels for other systems, and from the sdist: their compiled code is built by ziglang. Only the first one can be tried here.
+SYSTEMS := manylinux_2_17_x86_64 manylinux_2_17_aarch64 macosx_11_0_x86_64 macosx_11_0_arm64 win_amd64
+wheels: $(VENV)/run.stamp requirements-zig.lock ## Build a wheel for each system into dist/
+	rm -rf dist
+	$(PIP) install --require-hashes --no-deps -r requirements-zig.lock
+	for system in $(SYSTEMS); do JOBMAJOR_TARGET=$$system $(BIN)/python -m hatchling build -t wheel || exit 1; done
+
 # Install the wheel without extras into an empty environment, and use it outside the checkout.
-wheel-check: wheel ## Install the wheel into an empty environment and use it
+wheel-check: wheels ## Install the wheel into an empty environment and use it
 	rm -rf $(WHEELED) && $(PYTHON) -m venv $(WHEELED)
 	$(WHEELED)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r requirements.lock
-	$(WHEELED)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-index dist/*.whl
-	cd $(WHEELED) && bin/jobmajor --version && bin/python -m jobmajor run --release starter --home home \
+	$(WHEELED)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-index dist/*-manylinux_2_17_$$(uname -m).whl
+	cd $(WHEELED) && bin/jobmajor --version \
+		&& bin/python -c 'import sys; from jobmajor.native import library; sys.exit(library.load() is None)' \
+		&& bin/python -m jobmajor run --release starter --home home \
 		&& bin/jobmajor classify --home home "registered nurse" && bin/sagelocal runs --home home
 
 # Needs uv. The exported files contain hashes but no index addresses; uv.lock isn't committed.
@@ -141,6 +154,7 @@ lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra serve -o requirements-image.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --only-group build -o requirements-build.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra aws --group build -o requirements-ci.lock
+	sed -n 's/^ZIG = "\([0-9.]*\)".*/ziglang==\1/p' src/jobmajor/native/build.py | uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal - -o requirements-zig.lock
 
 clean: ## Remove the environments, the workspace and all caches
 	rm -rf $(VENV) $(BENCH) $(LINTERS) $(WHEELED) .jobmajor .sagelocal dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -26,7 +26,7 @@ SCORE = "jobmajor.steps:run_score"
 STEPS = {"prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE, "score": SCORE}
 
 # The libraries that decide what a model learns and answers, and those that only one recipe uses.
-_LIBRARIES = ("numba", "numpy", "polars", "python-calamine", "safetensors", "scikit-learn", "scipy")
+_LIBRARIES = ("numpy", "polars", "python-calamine", "safetensors", "scikit-learn", "scipy")
 _RECIPE_LIBRARIES = {"transformer": ("tokenizers", "torch", "transformers")}
 _PACKAGES = ("jobmajor", "sagelocal")
 # To parse a source takes about 2 ms, too much for a hundred of them; a test compares these patterns with the parser.

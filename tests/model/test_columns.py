@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,8 +157,8 @@ def test_packed_titles_are_the_titles(data: st.DataObject) -> None:
 def test_packed_titles_are_cleaned_as_those_of_a_list(titles: list[str]) -> None:
     found, plain = text.batch(columns.packed(titles)), text.batch(Packed.of(titles))
 
-    for name in text.Batch._fields:
-        assert np.array_equal(getattr(found, name), getattr(plain, name)), name
+    for field in fields(text.Batch):
+        assert np.array_equal(getattr(found, field.name), getattr(plain, field.name)), field.name
 
 
 @pytest.mark.parametrize("column", [KINDS["Arrow string"], KINDS["Arrow large_string"], KINDS["Arrow slice"]])

@@ -115,7 +115,7 @@ def test_requirements_are_what_is_here_and_pinned(exported: Path) -> None:
 
     found = dict(line.split("==") for line in lines)
 
-    assert {"jobmajor", "numpy", "pandas", "safetensors", "numba", "mlflow-skinny"} <= found.keys()
+    assert {"jobmajor", "numpy", "pandas", "safetensors", "mlflow-skinny"} <= found.keys()
     assert found == {name: metadata.version(name) for name in found}
 
 

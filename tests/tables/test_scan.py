@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobmajor.tables import scan
+from jobmajor.tables import scan, scanner
 from jobmajor.tables.block import MAX_LINE_BYTES
 from jobmajor.tables.delimited import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    Scan = Callable[..., int]
 
 CELLS = st.text(st.sampled_from('aé=;,"\n\r\t '), max_size=6)
 TABLES = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=6))
@@ -34,21 +36,54 @@ class Row(NamedTuple):
     raw: bytes
 
 
-def scanned(data: bytes, width: int, column: int = 0, cuts: Sequence[int] = ()) -> list[Row]:
+def scanned(
+    data: bytes, width: int, column: int = 0, cuts: Sequence[int] = (), scan_with: Scan = scan.scan
+) -> list[Row]:
     """All rows, the text being read up to each cut before it is read whole."""
-    text, found = np.frombuffer(data + b" ", np.uint8), []  # numba knows no empty text
-    state, row = np.array([0, 1, 0]), np.empty(8, np.int64)
+    text, rows = np.frombuffer(data, np.uint8), []
+    state, asked = np.array([0, 1, 0]), scan.Asked(ord(","), column, width)
     ends = [*(cut for cut in cuts if cut < len(data)), len(data)]
     for number, end in enumerate(ends):
-        rows, titles, starts = np.empty((2, 6), np.int64), np.empty(len(text), np.uint8), np.empty(3, np.int64)
-        room, is_last = (rows, titles, starts, state, row), number == len(ends) - 1
-        while count := scan.scan(text, end, is_last, (np.uint8(ord(",")), column, width), room):
+        spans, titles, starts = np.empty((2, 6), np.int64), np.empty(len(text), np.uint8), np.empty(3, np.int64)
+        found, is_last = scan.Found(spans, titles, starts, state), number == len(ends) - 1
+        while count := scan_with(text, end, asked, found, is_last=is_last):
             for place in range(count):
-                begin, stop, _, line, _, fault = rows[place].tolist()
+                begin, stop, _, line, _, fault = spans[place].tolist()
                 title = titles[starts[place] : starts[place + 1]].tobytes()
                 cells = fields(data[begin:stop].decode(), ",") if fault <= scan.WIDTH else []
-                found.append(Row(cells, title.decode(), line, fault, data[begin:stop]))
-    return found
+                rows.append(Row(cells, title.decode(), line, fault, data[begin:stop]))
+    return rows
+
+
+@pytest.mark.slow
+@settings(max_examples=500)
+@given(
+    st.lists(st.sampled_from(["a", ",", '"', "\n", "\r", "\r\n", '""', "é", "\0", ",,", '","']), max_size=30),
+    CUTS,
+    st.integers(1, 3),
+)
+def test_python_finds_the_rows_that_compiled_code_finds(parts: list[str], cuts: list[int], width: int) -> None:
+    data = "".join(parts).encode()
+
+    assert scanned(data, width, width - 1, cuts, scanner.scan) == scanned(data, width, width - 1, cuts)
+
+
+@pytest.mark.parametrize(
+    "data", [b"x" * 40 + b"\ny", b'"' + b"x" * 40 + b'"\ny', b"1,2\n" + b"x" * 9 + b"\r\ny", b"\x80,1\n"]
+)
+@pytest.mark.parametrize("cut", range(3, 45, 7))
+def test_python_finds_the_same_long_and_broken_rows(data: bytes, cut: int) -> None:
+    found = []
+    for scan_with in (scan.scan, scanner.scan):
+        text, state = np.frombuffer(data, np.uint8), np.array([0, 1, 0])
+        for end in (min(cut, len(data)), len(data)):
+            rows, titles = np.zeros((9, 6), np.int64), np.zeros(len(data), np.uint8)
+            into = scan.Found(rows, titles, np.zeros(10, np.int64), state)
+            count = scan_with(text, end, scan.Asked(ord(","), 0, 2, longest=8), into, is_last=end == len(data))
+            starts = into.starts[: count + 1].tolist()
+            found.append((count, rows.tolist(), titles[: starts[-1]].tobytes(), starts, state.tolist()))
+
+    assert found[:2] == found[2:]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobmajor.batch import memo_table
+from jobmajor.batch.memo_table import Lookup
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
@@ -26,15 +27,15 @@ class Match:
 
     Attributes:
         answers: uint64, (rows, words); filled where the title is known.
-        indices: int32, (rows,); which of the unknown titles a row has, -1 where its title is known.
         firsts: int32, (unknown,); the first row of each unknown title, ascending.
         keys: uint64, (rows, 2).
+        lookup: How the rows were looked up.
     """
 
     answers: Words
-    indices: NDArray[np.int32]
     firsts: NDArray[np.int32]
     keys: Words
+    lookup: Lookup
 
     def unknown_keys(self) -> bytes:
         """Return the keys of the unknown titles, in order, as bytes."""
@@ -62,28 +63,26 @@ class Memo:
 
     def match(self, titles: Packed) -> Match:
         """Look up titles, and tell the unknown ones apart."""
-        rows = len(titles)
-        keys = np.empty((rows, _KEY_WORDS), np.uint64)
-        memo_table.hash_titles(titles.data, titles.starts, keys)
+        rows, keys = len(titles), memo_table.hash_titles(titles)
         answers = np.empty((rows, self._words), np.uint64)
         indices, firsts = np.empty(rows, np.int32), np.empty(rows, np.int32)
         if len(self._seen) < 2 * rows:
             self._seen = np.empty(1 << (2 * rows).bit_length(), np.int32)
         self._seen.fill(-1)
-        count = memo_table.find(keys, self._table, answers, self._seen, indices, firsts)
-        return Match(answers, indices, firsts[:count], keys)
+        lookup = Lookup(keys, self._table, answers, self._seen, indices, firsts, self._words)
+        count = memo_table.find(lookup)
+        return Match(answers, firsts[:count], keys, lookup)
 
     def settle(self, match: Match, fresh: Words) -> Words:
         """Keep the answers of the unknown titles, shape (unknown, words), and return those of all rows."""
-        self._free_slots -= memo_table.insert(match.keys, match.firsts, fresh, self._table, self._free_slots)
-        memo_table.spread(fresh, match.indices, match.answers)
+        count = min(self._free_slots, len(fresh))
+        fresh = np.ascontiguousarray(fresh)
+        memo_table.insert(match.lookup, fresh, count)
+        self._free_slots -= count
+        memo_table.spread(match.lookup, fresh)
         return match.answers
 
 
 def picked(titles: Packed, rows: NDArray[Any]) -> Packed:
     """Return the titles of some rows."""
-    sizes = titles.starts[rows + 1] - titles.starts[rows]
-    found = np.empty(int(sizes.sum()), np.uint8)
-    begins = np.empty(len(rows) + 1, np.int64)
-    memo_table.pick(titles.data, titles.starts, rows, found, begins)
-    return Packed(found, begins)
+    return Packed(*memo_table.pick(titles, rows))

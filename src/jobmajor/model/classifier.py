@@ -21,6 +21,7 @@ from jobmajor.model.explain import Explanation
 from jobmajor.model.rules import knowledge as knowledge_files
 from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.model.rules.listed import POLYNOMIAL, Listed
+from jobmajor.native import library
 from jobmajor.tables.packed import LONGEST
 from jobmajor.titles import normalise
 from sagelocal.storage import manifest
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from jobmajor.tables.packed import Packed
 
 _BATCH = 4096  # titles scored at a time, each up to
-_COMPILED_FROM = 20_000  # titles: fewer are answered before compiled code would be loaded
+_COMPILED_FROM = 200  # titles: fewer are answered by numpy before the model's arrays are ordered for compiled code
 
 
 class Classifier:
@@ -106,9 +107,10 @@ class Classifier:
         return found
 
     def compile(self) -> Classifier:
-        """Compile the scoring code now, so that small batches are fast, too; return this classifier.
+        """Prepare compiled code now, so that small batches are fast, too; return this classifier.
 
-        Takes about a second; useful for services. Scores are equal within rounding. Only linear models compile.
+        Takes about a tenth of a second; useful for services and where you make many small calls. Scores are equal
+        within rounding. Without effect for other recipes than the linear one, and where no compiled code was built.
         """
         self._compiled_from = 0
         self.predict_proba([""])
@@ -216,17 +218,17 @@ class Classifier:
         """Return the compiled code that answers, None if the recipe has none."""
         if self._kernel is None or self.knowledge.listed.hashed != POLYNOMIAL:
             return None
-        from jobmajor.model.kernels.pipeline import Compiled  # noqa: PLC0415 - loads Numba
+        from jobmajor.model.kernels.pipeline import Compiled  # noqa: PLC0415 - only where there is compiled code
 
         return Compiled(self.codes, self.knowledge, self._kernel)
 
     @cached_property
     def _kernel(self) -> Kernel | None:
-        """Return the compiled code that scores, None if the recipe has none."""
+        """Return the compiled code that scores, None if the recipe has none or none was built."""
         learned = self.scorer.learned
-        if learned is None:
+        if learned is None or library.load() is None:
             return None
-        from jobmajor.model.kernels.shares import Kernel  # noqa: PLC0415 - loads Numba
+        from jobmajor.model.kernels.shares import Kernel  # noqa: PLC0415 - only where there is compiled code
 
         return Kernel(learned)
 

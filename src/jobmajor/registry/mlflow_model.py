@@ -25,7 +25,6 @@ _PINNED = (
     "jobmajor",
     "mlflow",
     "mlflow-skinny",
-    "numba",
     "numpy",
     "pandas",
     "safetensors",

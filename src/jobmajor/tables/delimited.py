@@ -24,7 +24,7 @@ from jobmajor.tables.block import (
     find_column,
 )
 from jobmajor.tables.packed import Packed
-from jobmajor.tables.scan import BEGIN, END, FAULT, FIELDS, FINE, LINE, POSITION, WIDTH
+from jobmajor.tables.scan import BEGIN, END, FAULT, FIELDS, FINE, LINE, POSITION, WIDTH, Asked, Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,7 +131,7 @@ class DelimitedReader:
         self._text = _Text(source)
         self._state = np.array([0, 1, 0])
         self._head: Head | None = None
-        self._asked = (np.uint8(0), 0, 0)
+        self._asked = Asked(0, 0, 0)
         self._separator = ""
 
     def head(self) -> Head:
@@ -150,7 +150,7 @@ class DelimitedReader:
             separator = SEPARATORS[self._kind][0]
         first, names = self._first_row(separator)
         index = find_column(self._path, names, self._column)
-        self._separator, self._asked = first.separator, (np.uint8(ord(first.separator)), index, len(names))
+        self._separator, self._asked = first.separator, Asked(ord(first.separator), index, len(names))
         return Head(tuple(names), cells.all_text(len(names)), first)
 
     def _first_row(self, separator: str) -> tuple[FirstLine, list[str]]:
@@ -158,10 +158,11 @@ class DelimitedReader:
         text = self._text
         before = len(BOM) if text.data[: len(BOM)].tobytes() == BOM else 0
         self._state[:] = before, 1, 0
-        found = np.empty((1, 6), np.int64), np.empty(text.end, np.uint8), np.empty(2, np.int64), self._state, _row()
-        if not scan.scan(text.data, text.end, text.is_last, (np.uint8(ord(separator)), 0, 0), found):
+        rows = np.empty((1, 6), np.int64)
+        found = Found(rows, np.empty(text.end, np.uint8), np.empty(2, np.int64), self._state)
+        if not scan.scan(text.data, text.end, Asked(ord(separator), 0, 0), found, is_last=text.is_last):
             raise DataError(self._path, "no line with a word in it", "a line with the columns' names", "give it one")
-        begin, end, following, line, _, fault = found[0][0].tolist()
+        begin, end, following, line, _, fault = rows[0].tolist()
         if fault not in (FINE, WIDTH):
             where = f"{self._path}, line {line}"
             raise DataError(where, scan.FAULTS[fault], "the columns' names", "correct the line")
@@ -172,12 +173,12 @@ class DelimitedReader:
     def blocks(self, most: int) -> Iterator[Block]:
         """Yield all rows after the head."""
         self.head()
-        text, row = self._text, _row()
+        text = self._text
         titles = np.empty(BLOCK_BYTES, np.uint8)
         while True:
             rows, starts = np.empty((most, 6), np.int64), np.empty(most + 1, np.int64)
-            found = rows, titles, starts, self._state, row
-            count = scan.scan(text.data, text.end, text.is_last, self._asked, found)
+            found = Found(rows, titles, starts, self._state)
+            count = scan.scan(text.data, text.end, self._asked, found, is_last=text.is_last)
             if count:
                 yield self._block(rows[:count], titles, starts[: count + 1])
             elif text.is_last:
@@ -199,15 +200,11 @@ class DelimitedReader:
             bad = [self._bad(row) for row in rows[~fine].tolist()]
             starts = np.append(starts[:-1][fine], starts[-1])  # a bad row's title is empty
             rows = rows[fine]
-        whole = DelimitedRows(self._text.data, rows, self._separator, self._asked[2])
+        whole = DelimitedRows(self._text.data, rows, self._separator, self._asked.width)
         return Block(Packed(data, starts), whole, bad, self._text.share(int(self._state[POSITION])))
 
     def _bad(self, row: Sequence[int]) -> Bad:
         begin = row[BEGIN]
         end = row[END] if row[END] - begin <= MAX_LINE_BYTES else begin + SHOWN_BYTES
-        reason = scan.FAULTS.get(row[FAULT], f"{row[FIELDS]} fields instead of {self._asked[2]}")
+        reason = scan.FAULTS.get(row[FAULT], f"{row[FIELDS]} fields instead of {self._asked.width}")
         return Bad(row[LINE], reason, self._text.data[begin:end].tobytes())
-
-
-def _row() -> NDArray[np.int64]:
-    return np.empty(8, np.int64)

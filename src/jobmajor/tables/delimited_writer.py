@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from jobmajor.tables import cells
-from jobmajor.tables.append import NUMBER_BYTES, append
+from jobmajor.tables.append import NUMBER_BYTES, Cells, append
 from jobmajor.tables.block import DIGITS, Block, Column, Head, millionths
 from jobmajor.tables.delimited import BOM, SEPARATORS, DelimitedRows, FirstLine, Kind
 from jobmajor.tables.scan import BEGIN, NEXT
@@ -103,8 +103,8 @@ class DelimitedWriter:
             size = int((spans[:, NEXT] - spans[:, BEGIN]).sum()) * (1 + self._is_safe)
             out = np.empty(size + len(spans) * texts.longest, np.uint8)
             part = np.ascontiguousarray(added[:, first : first + self._rows])
-            options = np.uint8(ord(self._separator)), self._is_safe
-            count = append(rows.text, spans, part, texts.firsts, (texts.data, texts.starts), options, out)
+            given = Cells(rows.text, spans, part, texts.firsts, texts.data, texts.starts, spans.shape[1])
+            count = append(given, ord(self._separator), out, is_safe=self._is_safe)
             self._file.write(out.data[:count])
 
     def close(self) -> None:

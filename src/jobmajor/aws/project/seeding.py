@@ -25,9 +25,10 @@ RECORD: Final = ".jobmajor-seed.json"
 VENDOR: Final = "vendor/jobmajor"
 _SEED: Final = Path(__file__).parent / "seed"
 _SETTINGS: Final = "jobmajor.toml"
+_LIBRARIES: Final = (".so", ".dylib", ".dll")  # compiled code: each machine builds its own
 _BUILD: Final = (
-    *("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE"),
-    *("requirements-image.lock", "requirements-build.lock", "requirements-ci.lock"),
+    *("Dockerfile", ".dockerignore", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"),
+    *("requirements-image.lock", "requirements-build.lock", "requirements-ci.lock", "requirements-zig.lock"),
 )
 # The files that AWS's template for model building puts into a repository, and that ours replace. Source: AWS,
 # amazon-sagemaker-examples, the seed code of "MLOps template for model building and training".
@@ -112,7 +113,7 @@ def _wanted(settings: Settings, checkout: Path) -> Iterator[tuple[str, _File]]:
 
 def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        is_made = any(part == "__pycache__" or part.endswith(".egg-info") for part in path.parts)
+        is_made = any(part == "__pycache__" or part.endswith((".egg-info", *_LIBRARIES)) for part in path.parts)
         if path.is_file() and not is_made:
             yield path
 

@@ -6,11 +6,12 @@ A block is small, so that everything about it stays in the processor's cache.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobmajor.tables.packed import BASE, LONGEST
+from jobmajor.native.library import Struct
+from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,11 +22,11 @@ BLOCK_TITLES = 128
 TITLE_BYTES = 4 * LONGEST + 2  # of a clean title with its blanks, at most
 BLOCK_BYTES = 32_768 + TITLE_BYTES
 MENDED_FROM = BLOCK_BYTES + TITLE_BYTES  # where mended titles begin in a block's text
-POWERS = np.cumprod(np.full(TITLE_BYTES, BASE, np.uint64))  # for the hash of `tables.packed.hashes`
 _PIECES = 7 * BLOCK_BYTES  # fewer than 6 a byte, and some bytes that mending adds
 
 
-class Words(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Words(Struct):
     """The words of some titles, each with a blank before and after it.
 
     Attributes:
@@ -43,7 +44,8 @@ class Words(NamedTuple):
     mended: NDArray[np.int64]
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Block(Struct):
     """The pieces of some titles, in the arrays of `features.Bags`."""
 
     starts: NDArray[np.int64]
@@ -54,12 +56,20 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Buffers:
-    """The arrays of one thread; `folded` and `scratch` are for one title, the others for a block."""
+class Scratch(Struct):
+    """Arrays for one title, with an entry for each of its bytes."""
 
-    folded: Bytes
+    values: NDArray[np.uint64]
+    buckets: NDArray[np.int32]
+    reach: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Buffers:
+    """The arrays of one thread; `scratch` is for one title, the others for a block."""
+
     words: Words
-    scratch: tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int32], NDArray[np.int64]]
+    scratch: Scratch
     pieces: Block
 
     @classmethod
@@ -71,8 +81,7 @@ class Buffers:
         starts, word_starts = np.zeros((2, BLOCK_TITLES + 1), np.int64)
         word_buckets, checks = np.empty(BLOCK_BYTES, np.int32), np.empty(BLOCK_BYTES, np.uint32)
         return cls(
-            np.empty(2 * LONGEST, np.uint8),
             Words(text, bounds, spans, np.zeros(BLOCK_TITLES, np.bool_), mended),
-            (*np.empty((2, size), np.uint64), np.empty(size, np.int32), np.empty(size, np.int64)),
+            Scratch(np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.int64)),
             Block(starts, np.empty(_PIECES, np.int32), word_starts, word_buckets, checks),
         )

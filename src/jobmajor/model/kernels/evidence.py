@@ -1,29 +1,29 @@
-"""Pieces to the evidence of a model's parts, compiled: `scoring.evidence` without the network's second layer."""
+"""Pieces to the evidence of a model's parts by `evidence.c`: `scoring.evidence` without the network's second layer."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobmajor.jit import entry, inner, vectorised
-from jobmajor.model.kernels.buffers import Block
-from jobmajor.model.linear.features import WORD_BUCKETS
+from jobmajor.native import library
+from jobmajor.native.library import Struct, address
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from jobmajor.model.kernels.buffers import Block
     from jobmajor.model.linear.arrays import Arrays, Tables
 
     Floats = NDArray[np.float32]
     Rows = NDArray[np.int32]
 
 _PADDING = 8  # the weights of a piece are padded to a multiple of it, the number that the processor adds at once
-_F = np.float32
-_ONE = _F(1)
 
 
-class Model(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Model(Struct):
     """Arrays of `arrays.Arrays` and `arrays.Tables`; the majors of `weights` and `bias` are padded with zeros."""
 
     rows: Rows
@@ -41,7 +41,8 @@ class Model(NamedTuple):
     hidden_bias: Floats
 
 
-class BlockEvidence(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BlockEvidence(Struct):
     """`scoring.Evidence` of a block, with padded `margins`, and the network's hidden layer instead of its scores."""
 
     margins: Floats
@@ -49,125 +50,26 @@ class BlockEvidence(NamedTuple):
     hidden: Floats
 
 
-class _Found(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Found(Struct):
     """Scratch arrays for the known pieces of one title, as in `scoring.KnownPieces`."""
 
     rows: Rows
     values: Floats
 
 
-@inner
-def _find_known(buckets: Rows, model: Model, found: _Found) -> int:
-    """Fill in the rows and values of a title's known pieces; return how many there are."""
-    count = 0
-    for index in range(len(buckets)):
-        row = model.rows[buckets[index]]
-        found.rows[count] = row
-        count += row > 0
-    total = 0.0
-    for piece in range(count):
-        gain = model.gains[found.rows[piece]]
-        found.values[piece] = gain
-        total += gain * gain
-    scale = _F(1 / np.sqrt(total)) if count else _ONE
-    for piece in range(count):
-        found.values[piece] *= scale
-    return count
+def fill(count: int, pieces: Block, model: Model, found: Found, evidence: BlockEvidence) -> None:
+    """Fill `evidence` for the first `count` titles of a block of pieces."""
+    library.load().jm_fill(count, pieces, model, found, evidence)
 
 
-@vectorised
-def _linear(rows: Rows, values: Floats, weights: Floats, bias: Floats, margins: Floats) -> None:
-    for major in range(len(margins)):
-        margins[major] = bias[major]
-    for piece in range(len(rows)):
-        value, row = values[piece], weights[rows[piece]]
-        for major in range(len(margins)):
-            margins[major] += value * row[major]
-
-
-@vectorised
-def _counted(rows: Rows, values: Floats, model: Model, likelihoods: Floats) -> None:
-    total = _F(0)
-    for piece in range(len(values)):
-        total += values[piece]
-    for code in range(len(likelihoods)):
-        likelihoods[code] = -total * model.code_totals[code]
-    for piece in range(len(rows)):
-        value, row = values[piece], rows[piece]
-        begin, end = np.int64(model.entry_starts[row]), np.int64(model.entry_starts[row + 1])
-        codes, values_of_row = model.entry_codes[begin:end], model.entry_values[begin:end]
-        for index in range(len(codes)):
-            likelihoods[np.uint16(codes[index])] += value * values_of_row[index]
-
-
-@vectorised
-def _add(parts: NDArray[np.int8], scales: Floats, factor: Any, hidden: Floats) -> None:
-    for unit in range(len(hidden)):
-        hidden[unit] += _F(parts[unit]) * (scales[unit] * factor)
-
-
-@inner
-def _meaning(bucket: Any, check: Any, model: Model) -> Any:
-    """Do what `arrays.Tables.meanings` does, for one word."""
-    word = model.words[bucket - WORD_BUCKETS]
-    return word if word >= 0 and model.checks[word] == check else np.int32(-1)
-
-
-@vectorised
-def _understood(words: Rows, checks: NDArray[np.uint32], model: Model, hidden: Floats) -> None:
-    for unit in range(len(hidden)):
-        hidden[unit] = model.hidden_bias[unit]
-    count, first, last = 0, -1, -1
-    for index in range(len(words)):
-        row = _meaning(words[index], checks[index], model)
-        if row >= 0:
-            first = row if count == 0 else first
-            last = row
-            count += 1
-    for index in range(len(words)):
-        row = _meaning(words[index], checks[index], model)
-        if row >= 0:
-            _add(model.word_parts[row, 0], model.word_scales[0], _ONE / _F(count), hidden)
-    if count:
-        _add(model.word_parts[last, 1], model.word_scales[1], _ONE, hidden)
-        _add(model.word_parts[first, 2], model.word_scales[2], _ONE, hidden)
-    for unit in range(len(hidden)):
-        hidden[unit] = max(hidden[unit], _F(0))
-
-
-@entry
-def fill(count: int, pieces: Any, learned: Any, memory: Any, into: Any) -> None:
-    """Fill `into` with the evidence for the first `count` titles of a block of pieces."""
-    block, model, found, evidence = Block(*pieces), Model(*learned), _Found(*memory), BlockEvidence(*into)
-    for title in range(count):
-        pieces_found = _find_known(block.buckets[block.starts[title] : block.starts[title + 1]], model, found)
-        rows, values = found.rows[:pieces_found], found.values[:pieces_found]
-        _linear(rows, values, model.weights, model.bias, evidence.margins[title])
-        _counted(rows, values, model, evidence.likelihoods[title])
-        words = slice(block.word_starts[title], block.word_starts[title + 1])
-        _understood(block.words[words], block.word_checks[words], model, evidence.hidden[title])
-
-
-@vectorised
-def _spread(hidden: Floats, outputs: Floats, scores: Floats) -> None:
-    for code in range(len(scores)):
-        scores[code] = 0
-    for unit in range(len(hidden)):
-        activation = hidden[unit]
-        if activation > 0:
-            row = outputs[unit]
-            for code in range(len(scores)):
-                scores[code] += activation * row[code]
-
-
-@entry
 def spread(count: int, hidden: Floats, outputs: Floats, scores: Floats) -> None:
-    """Compute the network's second layer for a few titles.
+    """Compute the network's second layer, `hidden @ outputs`, for a few titles.
 
-    Half of the hidden layer is 0. This loop skips the zeros; a product of matrices would read them.
+    Half of the hidden layer is 0. This skips the zeros; a product of matrices would read them.
     """
-    for title in range(count):
-        _spread(hidden[title], outputs, scores[title])
+    units, codes = outputs.shape
+    library.load().jm_spread(count, address(hidden), units, address(outputs), codes, address(scores))
 
 
 def ordered(arrays: Arrays, tables: Tables) -> Model:

@@ -1,7 +1,4 @@
-"""Titles to answers as arrays by compiled code: the order in which the kernels work on a block of titles.
-
-Importing this module loads Numba.
-"""
+"""Titles to answers as arrays by compiled code: the order in which the kernels work on a block of titles."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from jobmajor import soc
 from jobmajor.model.kernels import judge, text
 from jobmajor.model.kernels.buffers import BLOCK_TITLES
 from jobmajor.model.kernels.clean import clean
-from jobmajor.model.kernels.rank import Levels, Listings, Ranked, rank
+from jobmajor.model.kernels.rank import Levels, Listed, Listings, Ranked, rank
 from jobmajor.model.rules import abstain
 from jobmajor.tables.packed import Packed
 
@@ -126,8 +123,8 @@ class Compiled:
                 shares = answering.shares[: count * columns].reshape(count, columns)
                 self._kernel.score(count, scoring, plan.ends, shares)
                 listed = _find(signs.hashes[:count], plan.titles)
-                ranked = Ranked(labels[block], scores[block], reasons[block])
-                rank(shares, (listed, signs.marks), plan.listings, plan.levels, ranked)
+                ranked = Ranked(labels[block], scores[block], reasons[block], labels.shape[2])
+                rank(shares, Listed(listed, signs.marks), plan.listings, plan.levels, ranked)
                 sources[block] = np.where(listed >= 0, _EXACT, _MODEL)
                 left[block] = _find(signs.hashes[:count], plan.excluded) >= 0
                 first += count

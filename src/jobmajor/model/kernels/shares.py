@@ -1,21 +1,21 @@
-"""Raw titles to shares, compiled: what `scoring.evidence` and `scoring.blended` compute in numpy, for large batches.
+"""Raw titles to shares by compiled code: what `scoring.evidence` and `scoring.blended` compute in numpy.
 
-A property test holds the kernels to those two, which serve where no compiled code is loaded. Importing this module
-loads Numba, which takes half a second. A kernel works in one thread; callers split the titles among threads.
+A property test holds the kernels to those two, which serve where there is no compiled code. A kernel works in one
+thread; callers split the titles among threads.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobmajor.model.kernels.blend import Factors, blend
+from jobmajor.model.kernels.blend import Blender, Blending, Evidence, Factors
 from jobmajor.model.kernels.buffers import BLOCK_TITLES, Buffers
 from jobmajor.model.kernels.clean import clean
-from jobmajor.model.kernels.evidence import BlockEvidence, fill, ordered, spread
+from jobmajor.model.kernels.evidence import BlockEvidence, Found, fill, ordered, spread
 from jobmajor.model.kernels.mend import Vocabulary, mend
 from jobmajor.model.kernels.pieces import cut
 from jobmajor.model.kernels.text import batch
@@ -38,13 +38,12 @@ _FEW = 3  # titles; for more, a product of matrices is faster
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """The buffers of one thread, for one block of titles at a time; `found` and `blending` are for one title."""
+    """The buffers of one thread, for one block of titles at a time; `found` is for one title."""
 
     block: Buffers
-    found: tuple[NDArray[np.int32], Floats]
-    evidence: BlockEvidence
-    scores: Floats
-    blending: tuple[Floats, Floats, Floats]
+    found: Found
+    parts: BlockEvidence
+    blender: Blender
 
 
 class Kernel:
@@ -55,7 +54,7 @@ class Kernel:
         self._model = ordered(arrays, tables)
         self._vocabulary = Vocabulary(self._model.rows, tables.words, tables.checks, self._model.gains)
         self._outputs, self._output_bias = arrays.outputs, arrays.output_bias
-        self._factors = tuple(_F(getattr(learned.blend, name)) for name in Factors._fields)
+        self._factors = Factors(*(float(getattr(learned.blend, field.name)) for field in fields(Factors)))
         self._major_starts = np.searchsorted(learned.major_of, np.arange(len(arrays.bias) + 1))
         self._idle: list[Scoring] = []  # kept for later calls: to make them takes longer than to score one title
 
@@ -104,22 +103,26 @@ class Kernel:
     def _made(self) -> Scoring:
         codes, padded_majors, majors = len(self._output_bias), len(self._model.bias), len(self._major_starts) - 1
         hidden = np.empty((BLOCK_TITLES, len(self._model.hidden_bias)), _F)
+        margins = np.empty((BLOCK_TITLES, padded_majors), _F)
+        likelihoods, scores = np.empty((BLOCK_TITLES, codes), _F), np.empty((BLOCK_TITLES, codes), _F)
         return Scoring(
             Buffers.make(),
-            (np.empty(_MOST, np.int32), np.empty(_MOST, _F)),
-            BlockEvidence(np.empty((BLOCK_TITLES, padded_majors), _F), np.empty((BLOCK_TITLES, codes), _F), hidden),
-            np.empty((BLOCK_TITLES, codes), _F),
-            (np.empty((3, codes), _F), np.empty((3, majors), _F), np.empty(majors, _F)),
+            Found(np.empty(_MOST, np.int32), np.empty(_MOST, _F)),
+            BlockEvidence(margins, likelihoods, hidden),
+            Blender(
+                self._factors,
+                Evidence(margins, likelihoods, scores, self._output_bias, self._major_starts, padded_majors),
+                Blending(np.empty((3, codes), _F), np.empty((3, majors), _F), np.empty(majors, _F)),
+            ),
         )
 
     def score(self, count: int, buffers: Scoring, ends: NDArray[np.int64], shares: Floats) -> None:
         """Fill `shares` for `count` mended titles; `ends` is what `self.ends` returned for the level."""
         cut(count, buffers.block)
-        block_evidence, scores = buffers.evidence, buffers.scores[:count]
-        fill(count, tuple(buffers.block.pieces), tuple(self._model), buffers.found, tuple(block_evidence))
+        parts, scores = buffers.parts, buffers.blender.evidence.scores[:count]
+        fill(count, buffers.block.pieces, self._model, buffers.found, parts)
         if count <= _FEW:
-            spread(count, block_evidence.hidden, self._outputs, scores)
+            spread(count, parts.hidden, self._outputs, scores)
         else:
-            np.matmul(block_evidence.hidden[:count], self._outputs, out=scores)
-        evidence = block_evidence.margins, block_evidence.likelihoods, scores, self._output_bias
-        blend(evidence, self._factors, (self._major_starts, ends), buffers.blending, shares)
+            np.matmul(parts.hidden[:count], self._outputs, out=scores)
+        buffers.blender.blend(count, ends, shares)

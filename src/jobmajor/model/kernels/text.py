@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobmajor.jit import entry
+from jobmajor.native import library
+from jobmajor.native.library import Struct
 from jobmajor.tables.packed import LONGEST, Bytes, Packed
 from jobmajor.titles import normalise
 
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 _NONE = Packed.of(())
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Batch(Struct):
     """Some titles: title i is `data[starts[i]:starts[i + 1]]`, or the clean title `clean_of[i]` where that is >= 0."""
 
     data: Bytes
@@ -26,14 +29,11 @@ class Batch(NamedTuple):
     clean_of: NDArray[np.int64]
 
 
-@entry
-def _mark_foreign(data: Bytes, starts: NDArray[np.int64], found: NDArray[np.bool_]) -> None:
-    """Mark each title that has bytes beyond ASCII in the part that is read."""
-    for title in range(len(found)):
-        most = np.uint8(0)
-        for position in range(starts[title], min(starts[title + 1], starts[title] + LONGEST)):
-            most = max(most, data[position])
-        found[title] = most >= 128
+@dataclass(frozen=True, slots=True)
+class _Marks(Struct):
+    data: Bytes
+    starts: NDArray[np.int64]
+    found: NDArray[np.bool_]
 
 
 def batch(titles: Packed) -> Batch:
@@ -44,7 +44,7 @@ def batch(titles: Packed) -> Batch:
     if data[starts[0] : starts[-1]].max(initial=0) < 128:
         return Batch(data, starts, _NONE.data, _NONE.starts, clean_of)
     marked = np.zeros(len(titles), np.bool_)
-    _mark_foreign(data, starts, marked)
+    library.load().jm_mark_foreign(_Marks(data, starts, marked))
     foreign = np.flatnonzero(marked)
     clean_of[foreign] = np.arange(len(foreign))
     clean = Packed.of([normalise(titles.title(index))[:LONGEST] for index in foreign.tolist()])

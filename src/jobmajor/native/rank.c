@@ -1,0 +1,91 @@
+/* Shares to the best codes of each level and the reasons to abstain: what `answers.coded` computes in Python, which a
+   property test holds this file to. */
+#include "kernels.h"
+
+typedef struct {
+    ARRAY(int64_t) bounds;
+    ARRAY(int64_t) starts;
+    ARRAY(int64_t) sizes;
+    ARRAY(int64_t) indices;
+    ARRAY(float) thresholds;
+} Levels;
+
+typedef struct {
+    ARRAY(int32_t) starts;
+    ARRAY(int16_t) codes;
+    ARRAY(float) shares;
+} Listings;
+
+typedef struct {
+    ARRAY(int16_t) labels; /* (titles, levels, k) */
+    ARRAY(float) scores;   /* likewise */
+    ARRAY(uint8_t) reasons; /* (titles, levels) */
+    int64_t k;
+} Ranked;
+
+typedef struct { /* which of the listed titles each title is, or -1; and its mark of `judge.c` */
+    ARRAY(int64_t) rows;
+    ARRAY(uint8_t) marks;
+} Listed;
+
+enum { UNSURE = 1, STRANGE = 1 }; /* a reason, and the mark that turns into it; higher marks are reasons as they are */
+
+/* Replace the model's shares with the shares that training lists for a title. */
+static void put(float *shares, int64_t columns, const Listings *listings, int64_t row) {
+    memset(shares, 0, (size_t)columns * sizeof(float));
+    for (int64_t listing = listings->starts.at[row]; listing < listings->starts.at[row + 1]; listing++)
+        shares[listings->codes.at[listing]] += listings->shares.at[listing];
+}
+
+/* Replace the shares of a level's codes with the shares of the codes above them; the last code ends at `size`. */
+static void sum_up(float *shares, const int64_t *starts, int64_t count, int64_t size) {
+    for (int64_t code = 0; code < count; code++) {
+        int64_t end = code + 1 < count ? starts[code + 1] : size;
+        float total = 0;
+        for (int64_t column = starts[code]; column < end; column++)
+            total += shares[column];
+        shares[code] = total;
+    }
+}
+
+/* Find the k best codes, equal ones in the classification's order; only the first may have a share of 0. */
+static void find_best(const float *shares, int64_t count, int64_t k, int16_t *labels, float *scores) {
+    for (int64_t rank = 0; rank < k; rank++) {
+        labels[rank] = NO_CODE;
+        scores[rank] = 0;
+    }
+    for (int64_t code = 0; code < count; code++) {
+        if (!(shares[code] > scores[k - 1]))
+            continue;
+        int64_t rank = k - 1;
+        for (; rank > 0 && scores[rank - 1] < shares[code]; rank--) {
+            labels[rank] = labels[rank - 1];
+            scores[rank] = scores[rank - 1];
+        }
+        labels[rank] = (int16_t)code;
+        scores[rank] = shares[code];
+    }
+    labels[0] = labels[0] < 0 ? 0 : labels[0];
+}
+
+/* Fill in the answers of `count` titles; `shares` has shape (titles, columns) and is overwritten. */
+EXPORTED void jm_rank(int64_t count, float *shares, int64_t columns, const Listed *listed, const Listings *listings,
+                      const Levels *levels, Ranked *into) {
+    int64_t asked = levels->indices.size, k = into->k;
+    for (int64_t title = 0; title < count; title++, shares += columns) {
+        int64_t row = listed->rows.at[title];
+        if (row >= 0)
+            put(shares, columns, listings, row);
+        for (int64_t level = 0; level < asked; level++) {
+            int64_t begin = levels->bounds.at[level], codes = levels->bounds.at[level + 1] - begin;
+            if (codes < levels->sizes.at[level])
+                sum_up(shares, levels->starts.at + begin, codes, levels->sizes.at[level]);
+            int64_t at = title * asked + levels->indices.at[level];
+            find_best(shares, codes, k, into->labels.at + at * k, into->scores.at + at * k);
+            uint8_t reason = row >= 0 ? 0 : listed->marks.at[title];
+            if (reason <= STRANGE && into->scores.at[at * k] < levels->thresholds.at[level])
+                reason = UNSURE;
+            into->reasons.at[at] = reason;
+        }
+    }
+}
