@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _THREADS = (1, 2, 3, 4)
 _HASH_SEEDS = (0, 1, 2, 3, 4)
-_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
+_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,14 @@ class Retrain:
 
 
 def digests(parts: Parts, report: Callable[[str], None], runs: int = 20) -> list[Retrain]:
-    """What so many trainings of ours gave, over thread counts and hash seeds.
-
-    A library may not take more threads than there are cores; then the variable counts for the others.
-    """
+    """What so many trainings of ours gave, over thread counts and hash seeds."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         parts.train.write_parquet(Path(folder) / "train.parquet")
         parts.validation.write_parquet(Path(folder) / "validation.parquet")
         for hash_seed, threads in list(product(_HASH_SEEDS, _THREADS))[:runs]:
             report(f"{threads} threads, hash seed {hash_seed}")
-            cores = os.cpu_count() or 1
-            numbers = {name: str(min(threads, cores) if name.startswith("NUMBA") else threads) for name in _VARIABLES}
+            numbers = {name: str(threads) for name in _VARIABLES}
             environment = os.environ | numbers | {"PYTHONHASHSEED": str(hash_seed)}
             words = [sys.executable, "-m", "benchmarks.retrain", folder]
             done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)

@@ -35,14 +35,14 @@ def test_five_times_the_rows_take_no_more_memory(
     ending: str, table: Callable[[Path, int, int], Path], model_folder: Path, tmp_path: Path
 ) -> None:
     peaks_mb = []
-    for rows in (1000, 500_000, 2_500_000):  # the first one may have to compile
+    for rows in (500_000, 2_500_000):
         source = table(tmp_path / f"in.{ending}", rows, rows // 1000)
         words = [sys.executable, "-c", PROGRAM, str(source), str(tmp_path / f"out.{ending}"), str(model_folder)]
         done = subprocess.run(words, check=True, capture_output=True, text=True)
         peaks_mb.append(int(done.stdout))
 
-    assert peaks_mb[2] - peaks_mb[1] < 40
-    assert peaks_mb[2] < 500
+    assert peaks_mb[1] - peaks_mb[0] < 40
+    assert peaks_mb[1] < 500
 
 
 @pytest.mark.slow

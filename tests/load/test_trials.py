@@ -50,8 +50,8 @@ MIXING = """
 from dataclasses import replace
 from jobmajor.serve.service import champion
 real, first = champion.ModelSource.load, []
-def mix(self, *, compiled):
-    new = real(self, compiled=compiled)
+def mix(self):
+    new = real(self)
     first.append(new.classifier)
     return replace(new, classifier=first[0])
 champion.ModelSource.load = mix

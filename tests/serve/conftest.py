@@ -84,7 +84,7 @@ def running(
 
 @pytest.fixture(scope="session")
 def champion(model_folder: Path) -> Champion:
-    """The small model, not compiled."""
+    """The small model."""
     return Champion(ModelSource(model_folder, model_folder))
 
 

@@ -62,7 +62,7 @@ def serve(
     from jobmajor.serve.service import service
 
     logs.configure()
-    started = service.Service(champion.Champion(source, compiled=True), options)
+    started = service.Service(champion.Champion(source), options)
     server.run(started, server.Address(host, port, drain))
 
 

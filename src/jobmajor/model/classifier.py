@@ -117,6 +117,11 @@ class Classifier:
         self.answer([""])
         return self
 
+    @property
+    def is_compiled(self) -> bool:
+        """Return whether compiled code can answer for this model, at whatever size of a batch."""
+        return self._compiled is not None
+
     def sum_up(self, detailed: NDArray[np.float32], level: Level) -> NDArray[np.float32]:
         """Sum shares of detailed codes, shape (titles, detailed), up to the codes at a level."""
         if level == "detailed":

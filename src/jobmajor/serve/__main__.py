@@ -45,7 +45,7 @@ def _serve() -> None:
     root = Path(os.environ.get(ML_ROOT) or "/opt/ml")
     address = server.Address(_HOST, _port(os.environ.get("SAGEMAKER_BIND_TO_PORT")), _DRAIN_S)
     options = service.from_environment()
-    held = champion.Champion(champion.ModelSource(root, root / "model"), compiled=True)
+    held = champion.Champion(champion.ModelSource(root, root / "model"))
     server.run(service.Service(held, options), address)
 
 

@@ -377,7 +377,7 @@ def test_hundred_thousand_dropped_rows_are_coded_while_the_page_answers_to_every
     rows = [["id", "title", "note"]]
     rows += [[f"{place:06d}", f"nurse {place % 20_011}", f'=x"{place}\n;ü'] for place in range(100_000)]
     (tmp_path / "large.csv").write_bytes(csv_of(rows).encode())
-    fast = Champion(ModelSource(model_folder, model_folder), compiled=True)
+    fast = Champion(ModelSource(model_folder, model_folder))
     with running(fast) as site:
         page = visit(site.url)
         page.evaluate(WATCH)

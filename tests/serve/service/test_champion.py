@@ -32,7 +32,7 @@ def test_model_comes_from_a_folder_or_an_archive_with_its_digest(model_folder: P
     packed = tmp_path / "model.tar.gz"
     archive.pack(model_folder, packed)
 
-    folder, archived = (ModelSource(tmp_path, path).load(compiled=False) for path in (model_folder, packed))
+    folder, archived = (ModelSource(tmp_path, path).load() for path in (model_folder, packed))
 
     assert folder.digest == archived.digest == manifest.read(model_folder).digest
     assert folder.classifier.answer(["nurse"]) == archived.classifier.answer(["nurse"])
@@ -124,4 +124,4 @@ def test_model_that_changes_while_it_is_read_is_not_taken(
     looks: list[Path] = []
 
     with pytest.raises(ArtifactError, match="changed while it was read"):
-        Changing(tmp_path, copied_folder).load(compiled=False)
+        Changing(tmp_path, copied_folder).load()

@@ -67,7 +67,7 @@ class ModelSource:
             return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
         return manifest.read(path).digest
 
-    def load(self, *, compiled: bool) -> LoadedModel:
+    def load(self) -> LoadedModel:
         """Verify the model's files and return it.
 
         Raises:
@@ -77,23 +77,21 @@ class ModelSource:
         model, made = loading.read(path, is_champion=self.model is None)
         if self.mark() != mark:
             raise ArtifactError(f"{path} was changed while it was read: it is read again")
-        if compiled:
-            model.compile()
+        model.compile()
         lineage = {"source": dict(made.source), "settings": dict(made.settings), "code_version": made.code_version}
-        is_quick = compiled and model.scorer.learned is not None
-        return LoadedModel(model, made.digest, mark, lineage, is_quick)
+        return LoadedModel(model, made.digest, mark, lineage, model.is_compiled)
 
 
 class Champion:
     """Holds the served model; `refresh` replaces it if the source has another."""
 
-    def __init__(self, source: ModelSource, *, compiled: bool = False) -> None:
+    def __init__(self, source: ModelSource) -> None:
         """Load the first model; raise what `ModelSource.load` raises."""
-        self._source, self._compiled = source, compiled
+        self._source = source
         self._loading = threading.Lock()
         self._told = ""
         self.swaps, self.failures = 0, 0
-        self.served = source.load(compiled=compiled)
+        self.served = source.load()
 
     def refresh(self) -> bool:
         """Load another model if the source has one, and return whether it did; log each fault of the source once."""
@@ -101,7 +99,7 @@ class Champion:
             try:
                 if self._source.mark() == self.served.mark:
                     return False
-                served = self._source.load(compiled=self._compiled)
+                served = self._source.load()
             except (Error, OSError) as error:
                 self._tell(error)
                 return False
