@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jobmajor.data.labelled import TitleFile
     from jobmajor.model.answers import Answer
     from jobmajor.model.classifier import Classifier
+    from jobmajor.model.deepest import deepest
     from jobmajor.model.estimator import TitleClassifier
     from jobmajor.pipeline.outside import Judging, evaluate
     from jobmajor.pipeline.run import Options, Outcome, run
@@ -38,6 +39,7 @@ __all__ = [
     "TitleFile",
     "Wish",
     "code_file",
+    "deepest",
     "evaluate",
     "load",
     "normalise",
@@ -57,6 +59,7 @@ _MODULES = {
     "TitleFile": "data.labelled",
     "Wish": "pipeline.summarise",
     "code_file": "batch.files",
+    "deepest": "model.deepest",
     "evaluate": "pipeline.outside",
     "load": "registry.loading",
     "normalise": "titles",

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobmajor import soc
-from jobmajor.model.coder import REASONS, SOURCES
-from jobmajor.model.translate import Translated, TranslatingCoder
+from jobmajor.model.coder import REASONS, SOURCES, Coder
+from jobmajor.model.deepest import DeepestCoder
+from jobmajor.model.translate import Translated
 from jobmajor.tables.block import Column
 from jobmajor.tables.cells import safe
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.coder import Coder, Codes
+    from jobmajor.model.coder import Codes
+    from jobmajor.model.deepest import AnyCoder
     from jobmajor.soc.classifications import Classification
     from jobmajor.tables.block import Values
 
@@ -43,23 +45,26 @@ class Added:
         classes: For each level, the codes that a label is an index of.
         prefix: Stands before the name of every added column.
         target: The classification of the codes, None for SOC 2018.
+        sizes: With the level "best", how many codes of each of the four levels its codes have.
         only: The columns to add, by their names; all of them when None.
         is_encoded: Whether texts are dictionary-encoded in parquet (see `Column`).
     """
 
-    levels: tuple[soc.Level, ...]
+    levels: tuple[str, ...]
     k: int
     classes: tuple[tuple[str, ...], ...]
     prefix: str = ""
     target: Classification | None = None
+    sizes: tuple[int, ...] = ()
     only: tuple[str, ...] | None = None
     is_encoded: bool = True
 
     @classmethod
-    def of(cls, coder: Coder | TranslatingCoder, prefix: str = "") -> Added:
+    def of(cls, coder: AnyCoder, prefix: str = "") -> Added:
         """Return all columns for a coder's answers."""
-        target = coder.target if isinstance(coder, TranslatingCoder) else None
-        return cls(coder.levels, coder.k, coder.classes, prefix, target)
+        target = None if isinstance(coder, Coder) else coder.target
+        sizes = coder.sizes if isinstance(coder, DeepestCoder) else ()
+        return cls(coder.levels, coder.k, coder.classes, prefix, target, sizes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,8 +112,7 @@ class Added:
     def _judged(self, level: int, before: str) -> Iterator[Part]:
         """Yield the columns that a level has once, and with a single level those that a row has once."""
         if self._is_single:
-            shown = self.target.level_name if self.target else str
-            yield self._text("level", tuple(map(shown, self.levels))), _zeros
+            yield self._level
         yield self._column(f"{before}abstain", "truth"), partial(_abstains, level=level)
         yield self._text(f"{before}reason", REASONS), partial(_reasons, level=level)
         if self.target:
@@ -116,8 +120,15 @@ class Added:
         if self._is_single:
             yield self._source
 
-    def _prefix(self, level: soc.Level) -> str:
-        return self.target.prefix(level) if self.target else level
+    def _prefix(self, level: str) -> str:
+        return self.target.prefixes[soc.LEVELS.index(level)] if self.target else level
+
+    @property
+    def _level(self) -> Part:
+        names: tuple[str, ...] = self.target.level_names if self.target else soc.LEVELS
+        if self.sizes:
+            return self._text("level", names), partial(_level_of, ends=np.cumsum(self.sizes)[:-1])
+        return self._text("level", (names[soc.LEVELS.index(self.levels[0])],)), _zeros
 
     @property
     def _source(self) -> Part:
@@ -182,6 +193,12 @@ def _ambiguous(answers: Answers, level: int) -> NDArray[np.bool_]:
 
 def _sources(answers: Answers) -> NDArray[np.uint8]:
     return answers["source"]
+
+
+def _level_of(answers: Answers, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the level of each best code, -1 where there is none."""
+    labels = _labels(answers, level=0, rank=0)
+    return np.where(labels < 0, -1, np.searchsorted(ends, labels, side="right"))
 
 
 def _zeros(answers: Answers) -> NDArray[np.int16]:

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from jobmajor.batch.added import Added, Answers
     from jobmajor.batch.journal import Journal
     from jobmajor.batch.memo import Match, Words
-    from jobmajor.model.coder import Coder
-    from jobmajor.model.translate import TranslatingCoder
+    from jobmajor.model.deepest import AnyCoder
     from jobmajor.tables.block import Block
 
 MEMO_BYTES = 128 * 10**6
@@ -70,7 +69,7 @@ class Engine:
 
     def __init__(
         self,
-        coder: Coder | TranslatingCoder,
+        coder: AnyCoder,
         added: Added,
         journal: Journal | None,
         *,

@@ -25,6 +25,7 @@ from jobmajor.batch.journal import Journal
 from jobmajor.batch.threads import ReadAhead, WriteBehind
 from jobmajor.errors import InputError
 from jobmajor.model.coder import REASONS, SOURCES
+from jobmajor.model.deepest import deepest
 from jobmajor.registry import loading
 from jobmajor.soc import classifications
 from jobmajor.tables import formats
@@ -37,9 +38,8 @@ if TYPE_CHECKING:
     from jobmajor.batch.engine import Tally
     from jobmajor.batch.jobs import Job
     from jobmajor.model.classifier import Classifier
-    from jobmajor.model.coder import Coder
+    from jobmajor.model.deepest import AnyCoder
     from jobmajor.model.rules.overrides import Overrides
-    from jobmajor.model.translate import TranslatingCoder
     from jobmajor.soc import Level
     from jobmajor.tables.block import Block, Reader, Writer
 
@@ -62,7 +62,7 @@ class FileOptions:
 
     Attributes:
         column: The column of titles.
-        level: The level of the codes; "all" gives all four.
+        level: The level of the codes; "all" gives all four, "best" for each title the deepest one that is sure.
         to: The classification of the codes: "soc-2018", "soc-2010" or "isco-08".
         top: How many codes each level gets.
         overrides: A user's own titles with their codes.
@@ -98,7 +98,9 @@ class FileOptions:
 
     @property
     def level_names(self) -> tuple[str, ...]:
-        """What the classification calls them."""
+        """What the classification calls them, and "best" for that."""
+        if self.level == soc.BEST_LEVEL:
+            return (soc.BEST_LEVEL,)
         target = classifications.parse(self.to)
         return tuple(map(target.level_name, self.levels)) if target else self.levels
 
@@ -186,11 +188,14 @@ def _model(model: Classifier | str | Path | None, home: str | Path | None) -> tu
         return model, model.save(Path(folder)).digest
 
 
-def _coder(classifier: Classifier, wanted: FileOptions) -> Coder | TranslatingCoder:
+def _coder(classifier: Classifier, wanted: FileOptions) -> AnyCoder:
     """Return a coder for at most as many codes as the largest level has, since each gets its columns."""
     model = classifier if wanted.to == classifications.SOC_2018 else classifier.to(wanted.to)
     most = max(map(len, model.coder(wanted.levels, overrides=wanted.overrides).classes))
-    return model.coder(wanted.levels, min(wanted.top, most), overrides=wanted.overrides, exact=wanted.exact)
+    top = min(wanted.top, most)
+    if wanted.level == soc.BEST_LEVEL:
+        return deepest(model).coder(top, overrides=wanted.overrides, exact=wanted.exact)
+    return model.coder(wanted.levels, top, overrides=wanted.overrides, exact=wanted.exact)
 
 
 def _opened(job: Job, wanted: FileOptions, added: Added) -> Reader:
@@ -203,7 +208,7 @@ def _opened(job: Job, wanted: FileOptions, added: Added) -> Reader:
     return reader
 
 
-def _context(classifier: Classifier, digest: str, coder: Coder | TranslatingCoder, wanted: FileOptions) -> str:
+def _context(classifier: Classifier, digest: str, coder: AnyCoder, wanted: FileOptions) -> str:
     """Return everything besides the title that an answer depends on."""
     listed = wanted.overrides.codes if wanted.overrides else {}
     names = hashlib.sha256(json.dumps({title: dict(codes) for title, codes in listed.items()}).encode()).hexdigest()

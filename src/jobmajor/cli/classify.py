@@ -26,8 +26,8 @@ def classify(
     level: Annotated[
         str,
         typer.Option(
-            help="major, minor, broad or detailed; with --input also all, which adds columns for each level. Levels of "
-            "isco-08 are numbers of digits, 1 to 4."
+            help="major, minor, broad or detailed; best for the deepest one that is sure, title by title; with --input "
+            "also all, which adds columns for each level. Levels of isco-08 are numbers of digits, 1 to 4."
         ),
     ] = "major",
     to: Annotated[
@@ -101,22 +101,28 @@ def classify(
         if value is not None:
             raise InputError(f"{name} belongs to --input, which is missing: name a file of titles with it")
     from jobmajor import soc
+    from jobmajor.model.deepest import deepest
     from jobmajor.registry.loading import load
     from jobmajor.soc import classifications
 
     wanted = titles or _standard_input()
     target = classifications.parse(to, "--to")
-    depth = target.parse_level(level, "--level") if target else soc.parse_level(level, "--level")
-    shown_level = target.level_name(depth) if target else depth
+    is_best, shown_level = level == soc.BEST_LEVEL, ""
+    if not is_best:
+        depth = target.parse_level(level, "--level") if target else soc.parse_level(level, "--level")
+        shown_level = target.level_name(depth) if target else depth
     classifier = load(model, home=workspace(home))
     asked = classifier.to(to) if target else classifier
-    answers = asked.answer(wanted, depth, top, overrides=mine, exact=exact)
+    if is_best:
+        answers = deepest(asked).answer(wanted, top, overrides=mine, exact=exact)
+    else:
+        answers = asked.answer(wanted, depth, top, overrides=mine, exact=exact)
     if as_json:
         dump(
             [
                 {
                     "title": title,
-                    "level": shown_level,
+                    "level": each.level or shown_level,
                     "answers": [{"label": item.label, "name": item.name, "score": item.score} for item in each.answers],
                     "abstain": each.abstain,
                     "reason": each.reason,
@@ -131,10 +137,12 @@ def classify(
     for title, each in zip(wanted, answers, strict=True):
         for index, item in enumerate(each.answers):
             score = f"{item.score:.3f}" if item.label else ""
-            of_title = (each.source, each.reason, *(("yes" if each.ambiguous else "",) if target else ()))
+            levels = (each.level,) if is_best else ()
+            of_title = (*levels, each.source, each.reason, *(("yes" if each.ambiguous else "",) if target else ()))
             cells = (item.label, item.name, score)
             rows.append((one_line(title), *cells, *of_title) if index == 0 else ("", *cells, *("" for _ in of_title)))
-    names = ("title", "code", "name", "score", "source", "abstain", *(("ambiguous",) if target else ()))
+    levels = ("level",) if is_best else ()
+    names = ("title", "code", "name", "score", *levels, "source", "abstain", *(("ambiguous",) if target else ()))
     table(names, rows)
 
 

@@ -51,6 +51,7 @@ class Coded:
         reason: Why it abstains: "unsure", "not a title" or "unknown language"; else empty.
         source: "override" for an answer of the user, "exact" for one that training lists for the title, else "model".
         ambiguous: In another classification, whether the best occupation of SOC 2018 has several codes at the level.
+        level: Only of an answer at the deepest level that is sure: which that is, empty where none is.
     """
 
     answers: tuple[Answer, ...]
@@ -58,6 +59,7 @@ class Coded:
     reason: str
     source: str
     ambiguous: bool = False
+    level: str = ""
 
 
 @dataclass(frozen=True, slots=True)

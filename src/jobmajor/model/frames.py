@@ -57,7 +57,7 @@ def _values(coded: Sequence[Coded], level: str, *, ranked: bool) -> dict[str, An
         "code": [answer.label for _, answer in pairs],
         "name": [answer.name for _, answer in pairs],
         "score": np.array([answer.score for _, answer in pairs], np.float32),
-        "level": [level] * len(pairs),
+        "level": [each.level or level for each, _ in pairs],
         "abstain": np.array([each.abstain for each, _ in pairs], np.bool_),
         "reason": [each.reason for each, _ in pairs],
         "source": [each.source for each, _ in pairs],

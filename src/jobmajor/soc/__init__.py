@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from jobmajor.soc.structure import (
     ALL_LEVELS,
+    BEST_LEVEL,
     LEVELS,
     Level,
     SocCode,
@@ -24,6 +25,7 @@ from jobmajor.soc.structure import (
 
 __all__ = [
     "ALL_LEVELS",
+    "BEST_LEVEL",
     "LEVELS",
     "Level",
     "SocCode",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from jobmajor.errors import InputError
 from jobmajor.soc import crosswalks
-from jobmajor.soc.structure import ALL_LEVELS, LEVELS
+from jobmajor.soc.structure import ALL_LEVELS, BEST_LEVEL, LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ class Classification:
         return self.prefixes[LEVELS.index(level)]
 
     def parse_levels(self, text: str, option: str = "level") -> tuple[Level, ...]:
-        """Return the level that `text` names, or all four for "all"; errors name the `option`.
+        """Return the level that `text` names, or all four for "all" and "best"; errors name the `option`.
 
         Raises:
             InputError: There is none.
@@ -69,12 +69,12 @@ class Classification:
         >>> of("isco-08").parse_levels("2"), of("isco-08").parse_levels("minor")
         (('minor',), ('minor',))
         """
-        if text == ALL_LEVELS:
+        if text in (ALL_LEVELS, BEST_LEVEL):
             return LEVELS
         for index, level in enumerate(LEVELS):
             if text in (level, self.level_names[index]):
                 return (level,)
-        expected = ", ".join((*dict.fromkeys((*self.level_names, *LEVELS)), ALL_LEVELS))
+        expected = ", ".join((*dict.fromkeys((*self.level_names, *LEVELS)), ALL_LEVELS, BEST_LEVEL))
         raise InputError(f"{option} {text!r}: expected one of {expected}")
 
     def parse_level(self, text: str, option: str = "level") -> Level:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Level = Literal["major", "minor", "broad", "detailed"]
-ALL_LEVELS = "all"
+ALL_LEVELS, BEST_LEVEL = "all", "best"  # all four, and of each title the deepest one that is sure
 LEVELS: tuple[Level, ...] = get_args(Level)  # from coarse to fine: 23, 98, 459 and 867 codes
 
 
@@ -75,7 +75,7 @@ def parse_level(text: str, option: str = "level") -> Level:
 
 
 def parse_levels(text: str) -> tuple[Level, ...]:
-    """Return the level of that name, or all four levels for "all".
+    """Return the level of that name, or all four levels for "all" and "best".
 
     Raises:
         InputError: There is none.
@@ -83,11 +83,11 @@ def parse_levels(text: str) -> tuple[Level, ...]:
     >>> parse_levels("minor"), len(parse_levels("all"))
     (('minor',), 4)
     """
-    if text == ALL_LEVELS:
+    if text in (ALL_LEVELS, BEST_LEVEL):
         return LEVELS
     if text in LEVELS:
         return (parse_level(text),)
-    raise InputError(f"level {text!r}: expected one of {', '.join((*LEVELS, ALL_LEVELS))}")
+    raise InputError(f"level {text!r}: expected one of {', '.join((*LEVELS, ALL_LEVELS, BEST_LEVEL))}")
 
 
 @cache

@@ -11,6 +11,7 @@ import pytest
 
 import jobmajor
 from jobmajor import soc
+from jobmajor.model.deepest import deepest
 
 if TYPE_CHECKING:
     from jobmajor.serve.service.champion import Champion
@@ -131,6 +132,29 @@ def test_codes_of_soc_2010_have_columns_of_their_own_in_csv(service: Running) ->
     assert [row[f"{level}_level"] for level in soc.LEVELS] == list(soc.LEVELS)
     assert row["detailed_ambiguous"] in {"true", "false"}
     assert row["detailed_label"]
+
+
+@pytest.mark.parametrize("to", ["soc-2018", "isco-08"])
+def test_best_level_is_the_deepest_that_is_sure(to: str, service: Running, champion: Champion) -> None:
+    parameters = {"level": "best", "top_k": 2, "to": to}
+
+    answer = service.post(json={"instances": TITLES, "parameters": parameters})
+
+    classifier = champion.served.classifier
+    coded = deepest(classifier if to == "soc-2018" else classifier.to(to)).answer(TITLES, 2)
+    for items, each in zip(answer.json()["predictions"], coded, strict=True):
+        assert [item["label"] for item in items] == [best.label for best in each.answers]
+        assert {(item["level"], item["abstain"], item["reason"]) for item in items} == {
+            (each.level, each.abstain, each.reason)
+        }
+
+
+def test_best_level_has_one_set_of_columns_in_csv(service: Running) -> None:
+    answer = service.post(content="title\nasdfgh\n", headers=AS_CSV, params={"level": "best", "top_k": "1"})
+
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert list(row) == ["label", "name", "score", "level", "abstain", "reason", "source"]
+    assert (row["label"], row["level"], row["abstain"], row["reason"]) == ("", "", "true", "not a title")
 
 
 def test_accept_says_the_format_of_the_answer(service: Running) -> None:

@@ -57,7 +57,7 @@ def test_level_is_one_of_the_classification_asked_for() -> None:
     assert isco.updated({"level": "2"}, "'parameters'").levels == ("minor",)
     with pytest.raises(Refusal, match="'level' in the query is '4': expected one of major, minor"):
         RequestParameters().updated({"level": "4", "to": "soc-2010"}, "the query")
-    with pytest.raises(Refusal, match="expected one of 1, 2, 3, 4, all"):
+    with pytest.raises(Refusal, match="expected one of 1, 2, 3, 4, all, best"):
         RequestParameters().updated({"level": "5", "to": "isco-08"}, "the query")
 
 
@@ -72,3 +72,11 @@ def test_environment_of_an_image_says_what_is_usual_there() -> None:
     assert found.defaults == RequestParameters(("detailed",), 1)
     assert found.limits.answer_s > 60
     assert from_environment({}).limits.answer_s < 60
+
+
+def test_best_level_asks_for_all_levels_and_shows_one_set_of_columns() -> None:
+    best = RequestParameters().updated({"level": "best"}, "the query")
+
+    assert (best.levels, best.is_best, best.level_names) == (soc.LEVELS, True, ("",))
+    assert not best.updated({"level": "all"}, "the query").is_best
+    assert best.updated({"top_k": 2}, "the query").is_best

@@ -33,6 +33,7 @@ class RequestParameters:
 
     Attributes:
         levels: Levels of the codes, coarse to fine.
+        is_best: Whether each title is answered at one of them only, the deepest that is sure.
         top_k: Codes for each title and level, 1 to 100; more only where a listed title gives several the same share.
         exact: Whether a title that training lists gets the codes that it is listed under.
         to: The classification of the codes: soc-2018, soc-2010 or isco-08.
@@ -42,6 +43,7 @@ class RequestParameters:
     top_k: int = 5
     exact: bool = True
     to: str = classifications.SOC_2018
+    is_best: bool = False
 
     @property
     def target(self) -> Classification | None:
@@ -50,7 +52,9 @@ class RequestParameters:
 
     @property
     def level_names(self) -> tuple[str, ...]:
-        """What the classification calls the levels."""
+        """What the classification calls the levels; a single empty text where each title has its own."""
+        if self.is_best:
+            return ("",)
         return tuple(map(self.target.level_name, self.levels)) if self.target else self.levels
 
     @property
@@ -68,7 +72,7 @@ class RequestParameters:
         to = _classification(given["to"], where) if "to" in given else self.to
         for name, value in given.items():
             if name == "level":
-                found["levels"] = _levels(value, where, to)
+                found["levels"], found["is_best"] = _levels(value, where, to), value == soc.BEST_LEVEL
             elif name == "to":
                 found["to"] = to
             elif name == "top_k":
@@ -108,7 +112,7 @@ def _levels(value: object, where: str, to: str) -> tuple[Level, ...]:
     if isinstance(value, str):
         with suppress(InputError):
             return target.parse_levels(value) if target else soc.parse_levels(value)
-    expected = ", ".join((*(target.level_names if target else soc.LEVELS), soc.ALL_LEVELS))
+    expected = ", ".join((*(target.level_names if target else soc.LEVELS), soc.ALL_LEVELS, soc.BEST_LEVEL))
     raise Refusal(422, f"'level' in {where} is {_described(value)}: expected one of {expected}", field="level")
 
 

@@ -49,7 +49,7 @@ def columns(parameters: RequestParameters) -> list[str]:
     """
     found = [*_RANKED, *_ONCE, *(["ambiguous"] if parameters.target else [])]
     found += [f"{name}_{rank}" for rank in range(2, parameters.top_k + 1) for name in _RANKED]
-    if len(parameters.levels) == 1:
+    if len(parameters.level_names) == 1:
         return found
     return [f"{prefix}_{name}" for prefix in parameters.prefixes for name in found]
 
@@ -60,7 +60,7 @@ def _items(coded: Sequence[Coded], parameters: RequestParameters) -> list[dict[s
             "label": item.label,
             "name": item.name,
             "score": round(item.score, _DIGITS),
-            "level": level,
+            "level": each.level or level,
             "abstain": each.abstain,
             "reason": each.reason,
             "source": each.source,
@@ -76,7 +76,7 @@ def _cells(coded: Sequence[Coded], parameters: RequestParameters) -> list[str]:
     for level, each in zip(parameters.level_names, coded, strict=True):
         ranked = [(item.label, item.name, f"{item.score:.{_DIGITS}f}") for item in each.answers[: parameters.top_k]]
         ranked += [("", "", "")] * (parameters.top_k - len(ranked))
-        found += [*ranked[0], level, str(each.abstain).lower(), each.reason, each.source]
+        found += [*ranked[0], each.level or level, str(each.abstain).lower(), each.reason, each.source]
         found += [str(each.ambiguous).lower()] if parameters.target else []
         found += [cell for item in ranked[1:] for cell in item]
     return found

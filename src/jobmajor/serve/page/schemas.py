@@ -26,7 +26,10 @@ _ITEM_SCHEMA = {
         "label": {"type": "string", "description": "A code of SOC 2018, or of `to`; empty if the title gets none."},
         "name": {"type": "string", "description": "Its official title."},
         "score": {"type": "number", "minimum": 0, "maximum": 1},
-        "level": {"type": "string", "description": "A level of SOC; for ISCO-08 the number of digits."},
+        "level": {
+            "type": "string",
+            "description": "A level of SOC; for ISCO-08 the number of digits; empty if none is sure.",
+        },
         "abstain": {"type": "boolean", "description": "Whether a person should review this level's answer."},
         "reason": {"type": "string", "enum": ["", "unsure", "not a title", "unknown language"]},
         "source": {"type": "string", "enum": ["exact", "model"]},
@@ -56,7 +59,7 @@ _PARAMETERS_SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "level": {"type": "string", "enum": [*soc.LEVELS, soc.ALL_LEVELS]},
+        "level": {"type": "string", "enum": [*soc.LEVELS, soc.ALL_LEVELS, soc.BEST_LEVEL]},
         "top_k": {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K},
         "exact": {"type": "boolean"},
     },
@@ -132,8 +135,9 @@ def option(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
 OPTIONS = [
     option(
         "level",
-        {"type": "string", "enum": [*soc.LEVELS, soc.ALL_LEVELS]},
-        "Level of the codes; `all` answers at all four.",
+        {"type": "string", "enum": [*soc.LEVELS, soc.ALL_LEVELS, soc.BEST_LEVEL]},
+        "Level of the codes; `all` answers at all four, `best` at the deepest one that is sure, with an empty label "
+        "where none is. An explanation has all four for both.",
     ),
     option(
         "top_k", {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K}, "How many codes for each title and level."

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jobmajor.model.deepest import deepest
 from jobmajor.serve.messages import rendering
 
 if TYPE_CHECKING:
@@ -165,7 +166,10 @@ class RequestBatcher:
         first = batch[0][0]
         parameters, classifier = first.parameters, first.served.classifier
         model = classifier.to(parameters.to) if parameters.target else classifier
-        answers = model.answer_at(parameters.levels, titles, parameters.top_k, exact=parameters.exact)
+        if parameters.is_best:
+            answers = [deepest(model).answer(titles, parameters.top_k, exact=parameters.exact)]
+        else:
+            answers = model.answer_at(parameters.levels, titles, parameters.top_k, exact=parameters.exact)
         start = 0
         for job, count in batch:
             part = [each[start : start + count] for each in answers]
