@@ -24,8 +24,10 @@ from sagelocal.storage import archive, manifest, publish
 from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from jobmajor.model.answers import Coded
 
 TITLES = ["registered nurse", "", None, "truck driver"]
 ROWS = pl.DataFrame({"id": ["007", "2", "3", "4"], "title": TITLES})
@@ -48,6 +50,16 @@ def read(folder: Path) -> list[pl.DataFrame]:
     return [pl.read_parquet(folder / "a.parquet"), csv, pl.read_ndjson(folder / "deep" / "c.jsonl")]
 
 
+def expected(answers: Sequence[Coded]) -> list[tuple[str | None, str | None, Any]]:
+    """Code, name and score of each; nothing where there is no code."""
+    best = [each.answers[0] for each in answers]
+    assert any(not each.label for each in best)
+    return [
+        (each.label, each.name, pytest.approx(each.score, abs=1e-6)) if each.label else (None, None, None)
+        for each in best
+    ]
+
+
 def test_every_part_keeps_its_rows_and_gets_what_the_classifier_answers(work: Work, classifier: Classifier) -> None:
     done = parts.score(work, threads=1)
 
@@ -55,9 +67,8 @@ def test_every_part_keeps_its_rows_and_gets_what_the_classifier_answers(work: Wo
     answers = classifier.answer(TITLES)
     for frame in read(work.target):
         assert frame["id"].to_list() == ROWS["id"].to_list()
-        assert frame["code"].to_list() == [each.answers[0].label for each in answers]
-        assert frame["name"].to_list() == [each.answers[0].name for each in answers]
-        assert frame["score"].to_list() == pytest.approx([each.answers[0].score for each in answers], abs=1e-6)
+        given = [(row["code"], row["name"], row["score"]) for row in frame.to_dicts()]
+        assert given == expected(answers)
         assert frame["abstain"].to_list() == [each.abstain for each in answers]
 
 
@@ -76,7 +87,7 @@ def test_other_level_is_another_answer(work: Work) -> None:
     done = parts.score(Work(work.source, work.target, work.model, "detailed"), threads=1)
 
     assert len(done) == 3
-    assert {len(code) for frame in read(work.target) for code in frame["code"]} == {7}
+    assert {len(code) for frame in read(work.target) for code in frame["code"].drop_nulls()} == {7}
 
 
 def test_part_without_its_record_counts_for_nothing(work: Work) -> None:
@@ -150,9 +161,8 @@ def test_arrow_batches_get_what_the_classifier_answers(model_folder: Path, class
     compiled = Classifier(classifier.scorer, classifier.about, classifier.knowledge).compile()  # as the workers score
     answers = compiled.answer(TITLES, "minor")
     assert found.schema.names == ["id", "title", *spark.COLUMNS]
-    assert found["code"].to_pylist() == [each.answers[0].label for each in answers]
-    assert found["name"].to_pylist() == [each.answers[0].name for each in answers]
-    assert found["score"].to_pylist() == pytest.approx([each.answers[0].score for each in answers], abs=1e-6)
+    given = list(zip(*(found[name].to_pylist() for name in ("code", "name", "score")), strict=True))
+    assert given == expected(answers)
     assert found["abstain"].to_pylist() == [each.abstain for each in answers]
 
 
@@ -210,7 +220,8 @@ def test_step_scores_the_parts_that_it_finds(root: Path, monkeypatch: pytest.Mon
     assert steps.main(["score", "--level", "minor", "--workers", "1"]) == 0
 
     codes = pl.read_parquet(root / "processing/output/scored/a.parquet")["code"]
-    assert all(code.endswith("00") for code in codes)
+    assert [code is None for code in codes] == [False, True, True, False]
+    assert all(code.endswith("00") for code in codes.drop_nulls())
 
 
 def test_step_leaves_the_reason_where_the_service_looks_for_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

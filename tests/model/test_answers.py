@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jobmajor import soc
 from jobmajor.errors import InputError
-from jobmajor.model.answers import Answer, Coded
+from jobmajor.model.answers import NO_ANSWER, Answer, Coded
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.rules import abstain, knowledge
 from jobmajor.model.rules.knowledge import Knowledge
@@ -55,7 +55,7 @@ def model(thresholds: Mapping[soc.Level, float] = SURE) -> Classifier:
 
 
 def scores(coded: Coded) -> dict[str, float]:
-    return {answer.label: answer.score for answer in coded.answers}
+    return {answer.label: answer.score for answer in coded.answers if answer.label}
 
 
 def test_title_that_training_lists_is_answered_by_what_it_is_listed_under() -> None:
@@ -139,10 +139,33 @@ def test_equal_scores_of_the_model_are_cut_in_the_classifications_order() -> Non
     assert scores(found) == {NURSE: 0.5, CHIEF: 0.25, CODER: 0.125}  # and DOCTOR as much
 
 
-def test_override_of_a_group_keeps_the_listings_shares_within_it() -> None:
-    (found,) = model().answer(["medic"], "detailed", k=3, overrides=Overrides({"medic": {"29-0000": 1.0}}))
+@pytest.mark.parametrize("k", [1, 3])
+def test_override_of_a_group_has_no_code_below_its_level(k: int) -> None:
+    own = Overrides({"medic": {"29-1000": 1.0}})
+
+    found = {level: model().answer(["medic"], level, k, overrides=own)[0] for level in soc.LEVELS}
+
+    assert [scores(found[level]) for level in soc.LEVELS] == [{"29-0000": 1.0}, {"29-1000": 1.0}, {}, {}]
+    assert [found[level].reason for level in soc.LEVELS] == ["", "", "unsure", "unsure"]
+    assert found["detailed"] == Coded((NO_ANSWER,), abstain=True, reason="unsure", source="override")
+
+
+def test_override_of_several_codes_has_those_below_the_level_and_is_taken_if_one_has_most_of_it() -> None:
+    own = Overrides({"medic": {"29-0000": 0.25, NURSE: 0.75}, "nurse": {"29-0000": 0.75, NURSE: 0.25}})
+
+    medic, nurse = model().answer(["medic", "nurse"], "detailed", 3, overrides=own)
+
+    assert (scores(medic), medic.abstain) == ({NURSE: 0.75}, False)
+    assert (scores(nurse), nurse.abstain) == ({NURSE: 0.25}, True)
+
+
+def test_override_of_a_group_that_is_spread_keeps_the_listings_shares_within_it() -> None:
+    own = Overrides({"medic": {"29-0000": 1.0}}, is_spread=True)
+
+    (found,) = model().answer(["medic"], "detailed", k=3, overrides=own)
 
     assert scores(found) == {NURSE: pytest.approx(2 / 3), DOCTOR: pytest.approx(1 / 3)}
+    assert found.abstain
 
 
 @settings(max_examples=60)
@@ -150,7 +173,7 @@ def test_override_of_a_group_keeps_the_listings_shares_within_it() -> None:
 def test_score_of_a_parent_is_the_sum_of_its_childrens_whoever_answers(
     titles: list[str | None], own: dict[str, str], exact: bool
 ) -> None:
-    overrides = Overrides({text: {code: 1.0} for text, code in own.items()})
+    overrides = Overrides({text: {code: 1.0} for text, code in own.items()}, is_spread=True)
     found = {level: model().answer(titles, level, 900, overrides=overrides, exact=exact) for level in soc.LEVELS}
 
     for upper, lower in zip(soc.LEVELS, soc.LEVELS[1:], strict=False):
@@ -171,7 +194,7 @@ def test_best_come_first_and_a_reason_says_why_none_is_taken(
     for each in model().answer(titles, level, k):
         falling = [answer.score for answer in each.answers]
         assert falling == sorted(falling, reverse=True)
-        assert falling[0] > 0
+        assert (falling[0] > 0) == (each.reason not in abstain.NO_TITLES)
         assert each.abstain == (each.reason != "")
         assert each.source in {"exact", "model"}
 
@@ -189,9 +212,10 @@ def test_best_come_first_and_a_reason_says_why_none_is_taken(
     ],
 )
 def test_what_is_no_title_or_of_another_script_gets_no_answer(title: str | None, reason: str) -> None:
-    (found,) = model(dict.fromkeys(soc.LEVELS, 0.0)).answer([title])
+    for level in soc.LEVELS:
+        (found,) = model(dict.fromkeys(soc.LEVELS, 0.0)).answer([title], level, k=2)
 
-    assert (found.abstain, found.reason) == (True, reason)
+        assert (found.abstain, found.reason, found.answers) == (True, reason, (NO_ANSWER,))
 
 
 @pytest.mark.parametrize("k", [0, -1])

@@ -75,7 +75,7 @@ def check(coder: Coder, titles: Sequence[str], plain: Callable[[Level], list[Cod
     for place, level in enumerate(coder.levels):
         for row, expected in enumerate(plain(level)):
             labels, scores = codes.labels[row, place], codes.scores[row, place]
-            best = expected.answers[: coder.k]
+            best = [each for each in expected.answers[: coder.k] if each.label]
             shown = titles[row], level
             assert (REASONS[codes.reasons[row, place]], SOURCES[codes.sources[row]]) == (
                 expected.reason,
@@ -121,6 +121,19 @@ def test_a_users_own_titles_come_first_with_codes_that_the_model_lacks(classifie
     codes = coder.code(Packed.of(titles))
     assert coder.classes[1][codes.labels[0, 1, 0]] == lacking
     assert [SOURCES[source] for source in codes.sources[:3]] == ["override", "model", "override"]
+
+
+def test_a_users_code_has_no_code_below_its_level(classifier: Classifier) -> None:
+    own = Overrides({"nurse": {"11-0000": 1.0}, "boss": {"11-1000": 0.5, "11-0000": 0.5}})
+    titles = ["Nurse", "horse welder", "boss"]
+    coder = classifier.coder(soc.LEVELS, 2, overrides=own)
+
+    check(coder, titles, lambda level: plainly(classifier, titles, coder, level, overrides=own))
+
+    codes = coder.code(Packed.of(titles))
+    assert (codes.labels[0] != NO_CODE).any(axis=1).tolist() == [True, False, False, False]
+    assert [REASONS[reason] for reason in codes.reasons[0]] == ["", "unsure", "unsure", "unsure"]
+    assert (codes.labels[2] != NO_CODE).any(axis=1).tolist() == [True, True, False, False]
 
 
 @settings(max_examples=100)

@@ -77,6 +77,8 @@ def mapped(classifier: Classifier, title: str, to: str, level: Level) -> dict[st
     other, found = classifications.of(to), dict[str, float]()
     (coded,) = classifier.answer([title], "detailed", len(classifier.codes))
     for answer in coded.answers:
+        if not answer.label:
+            continue
         for counterpart, share in other.counterparts(answer.label).items():
             code = other.ancestor(counterpart, level)
             found[code] = found.get(code, 0.0) + share * answer.score
@@ -185,6 +187,19 @@ def test_answer_of_a_user_is_taken_if_most_of_it_is_one_code() -> None:
 
     assert not answer(fixed(most, source="override"), "isco-08", "4").abstain
     assert answer(fixed(half, source="override"), "soc-2010", "detailed").abstain
+
+
+@pytest.mark.parametrize(
+    ("to", "known"), [("soc-2010", [True, True, False, False]), ("isco-08", [True, True, False, False])]
+)
+def test_user_s_code_has_no_code_below_its_level(to: str, known: list[bool], classifier: Classifier) -> None:
+    own = overrides.Overrides({"nurse": {"29-1000": 1.0}})
+
+    found = [levels[0] for levels in classifier.to(to).answer_at(soc.LEVELS, ["nurse"], overrides=own)]
+
+    assert [each.answers != (NO_ANSWER,) for each in found] == known
+    assert [each.source for each in found] == ["override"] * 4
+    assert all(each.abstain for each in found[2:])
 
 
 def test_title_without_shares_has_no_code() -> None:

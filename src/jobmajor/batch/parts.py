@@ -151,7 +151,7 @@ def _frames(work: Work, names: Sequence[str]) -> Iterator[tuple[str, pl.DataFram
 
 
 def _scored(frame: pl.DataFrame, engine: Engine, added: Added) -> pl.DataFrame:
-    """Return the rows with `COLUMNS`; the best code is there even where the answer abstains."""
+    """Return the rows with `COLUMNS`; the best code is there even where the answer abstains, unless it is no title."""
     titles, step = columns.packed(frame[TITLE]), engine.block_rows
     pieces = []
     for first in range(0, len(frame), step):
@@ -166,7 +166,11 @@ def _scored(frame: pl.DataFrame, engine: Engine, added: Added) -> pl.DataFrame:
 
 
 def _series(texts: tuple[str, ...], values: Any) -> pl.Series:
-    return pl.Series(texts, dtype=pl.String).gather(values) if texts else pl.Series(values)
+    """Return texts by their indices, or numbers; null for an index below 0 and for NaN, which say that there is none."""
+    found = pl.Series(values)
+    if texts:
+        return pl.Series(texts, dtype=pl.String).gather(found.set(found < 0, None))
+    return found.fill_nan(None) if found.dtype.is_float() else found
 
 
 @dataclass(frozen=True, slots=True)

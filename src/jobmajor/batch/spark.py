@@ -83,7 +83,9 @@ def _scored(table: Any, column: str, coder: Coder) -> Any:
     with threadpool_limits(1):  # Spark starts a worker for each processor
         added.store(coder.code(columns.packed(table.column(column))), answers)
     more = [
-        pa.array(each.texts, pa.string()).take(pa.array(values)) if each.texts else pa.array(values)
+        pa.array(each.texts, pa.string()).take(pa.array(values, mask=values < 0))
+        if each.texts
+        else pa.array(values, mask=np.isnan(values))
         for each, values in zip(added.columns, added.values(answers), strict=True)
     ]
     return pa.RecordBatch.from_arrays([*table.columns, *more], names=[*table.schema.names, *COLUMNS])

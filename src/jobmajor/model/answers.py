@@ -46,7 +46,8 @@ class Coded:
     """The answers to one title.
 
     Attributes:
-        answers: Best first, none with a score of 0; given also where `abstain` is set.
+        answers: Best first, none with a score of 0; given also where `abstain` is set. Only `NO_ANSWER` where there is
+            no code: for what is no title, and below the level of the user's code.
         abstain: Whether a person should look at it.
         reason: Why it abstains: "unsure", "not a title" or "unknown language"; else empty.
         source: "override" for an answer of the user, "exact" for one that training lists for the title, else "model".
@@ -64,11 +65,12 @@ class Coded:
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """Shares of detailed codes, shape (titles, codes), each row's sum 1, and the source of each row."""
+    """Shares of detailed codes, shape (titles, codes), each row's sum 1; each row's source; and the user's titles."""
 
     codes: tuple[str, ...]
     shares: NDArray[np.float32]
     source: NDArray[np.str_]
+    user: Overrides | None = None
 
 
 def sourced(
@@ -87,7 +89,7 @@ def sourced(
     wide = np.zeros((len(texts), len(columns)), np.float32)
     wide[:, np.searchsorted(columns, codes)] = shares
     wide, whose = overrides.apply(user, texts, columns, wide)
-    return Sourced(columns, wide, np.where(whose == overrides.OVERRIDE, whose, source))
+    return Sourced(columns, wide, np.where(whose == overrides.OVERRIDE, whose, source), user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +109,18 @@ class Asked:
 def coded(asked: Asked, found: Sourced, knowledge: Knowledge) -> list[Coded]:
     """Return the k best codes of each title, and whether to take them.
 
-    An answer of the user is always taken. A title that training lists is unsure if it is listed under several codes
-    and none has enough of its rows. Answers from such a list include all that are as good as the k-th, since the
+    An answer of the user is always taken, unless most of it is a code above the level, which has no answer there. What
+    is no title has no answer. A title that training lists is unsure if it is listed under several codes and none has
+    enough of its rows. Answers from such a list include all that are as good as the k-th, since the
     choice between them would be arbitrary.
     """
     classes, starts = _classes(found.codes, asked.level)
     shares = np.add.reduceat(found.shares, starts, axis=1)
     best = shares.max(axis=1)
     reasons = _reasons(asked, found.source, best, knowledge)
+    if found.user:
+        _limit(shares, reasons, (asked, found.user, classes))
+    shares[np.isin(reasons, abstain.NO_TITLES)] = 0
     answers = _answers(shares, classes, asked.k, found.source != overrides.MODEL)
     parts = zip(answers, reasons.tolist(), found.source.tolist(), strict=True)
     return [Coded(each, reason != abstain.ANSWERED, reason, source) for each, reason, source in parts]
@@ -139,6 +145,21 @@ def _reasons(
     return reasons
 
 
+def _limit(
+    shares: NDArray[np.float32], reasons: NDArray[np.str_], question: tuple[Asked, Overrides, tuple[str, ...]]
+) -> None:
+    """Take away what the user's codes above the level asked for leave open; a code with most of the whole is taken."""
+    asked, user, classes = question
+    for row, text in enumerate(asked.texts):
+        said = user.at_level(text, asked.level)
+        if said is None:
+            continue
+        reasons[row] = abstain.ANSWERED if max(said.values(), default=0) > overrides.MOST else abstain.UNSURE
+        if not user.is_spread:
+            shares[row] = 0
+            shares[row, [classes.index(code) for code in said]] = list(said.values())
+
+
 def _answers(
     shares: NDArray[np.float32], classes: tuple[str, ...], k: int, with_ties: NDArray[np.bool_]
 ) -> Iterator[tuple[Answer, ...]]:
@@ -147,7 +168,8 @@ def _answers(
     falling = np.take_along_axis(shares, order, axis=1)
     last = falling[:, min(k, len(classes)) - 1, None]
     counts = np.where(with_ties, (falling >= last).sum(axis=1), k)
-    counts = np.minimum(counts, np.maximum((falling > 0).sum(axis=1), 1))
+    counts = np.minimum(counts, (falling > 0).sum(axis=1))
     for row, count in enumerate(counts.tolist()):
         pairs = zip(order[row, :count].tolist(), falling[row, :count].tolist(), strict=True)
-        yield tuple(Answer(classes[column], soc.name(classes[column]), score) for column, score in pairs)
+        found = tuple(Answer(classes[column], soc.name(classes[column]), score) for column, score in pairs)
+        yield found or (NO_ANSWER,)

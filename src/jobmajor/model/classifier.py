@@ -267,9 +267,14 @@ class Classifier:
         return translate.to(self, name)
 
     def explain(self, title: str | None, level: Level = "major", *, exact: bool = True) -> Explanation:
-        """Return how much each word of a title adds to the code that `answer` puts first, by the model alone."""
+        """Return how much each word of a title adds to the code that `answer` puts first, by the model alone.
+
+        Nothing is explained where there is no code.
+        """
         (found,) = self.answer([title], level, exact=exact)
         best, text = found.answers[0], _text(title)
+        if not best.label:
+            return Explanation("", "", 0.0, found.source, text, ())
         column = self.classes(level).index(best.label)
         score, words = explain.by_word(text, lambda texts: self.predict_proba(texts, level)[:, column])
         (read,) = self.scorer.scored([text])[1]

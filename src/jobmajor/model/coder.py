@@ -14,7 +14,7 @@ import numpy as np
 
 from jobmajor import soc
 from jobmajor.model import answers
-from jobmajor.model.answers import Answer, Coded
+from jobmajor.model.answers import NO_ANSWER, Answer, Coded
 from jobmajor.model.rules import abstain, overrides
 from jobmajor.model.rules.abstain import NO_CODE
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 REASONS = (abstain.ANSWERED, abstain.UNSURE, abstain.NOT_A_TITLE, abstain.UNKNOWN_LANGUAGE)
 SOURCES = (overrides.OVERRIDE, answers.EXACT, overrides.MODEL)
+_NO_TITLES = [REASONS.index(reason) for reason in abstain.NO_TITLES]
 _SLICE = 4096  # titles that Python answers at a time
 
 
@@ -113,6 +114,8 @@ class Coder:
             self._fill(titles, np.arange(len(titles)), found)
             return found
         excluded = self._compiled.fill(titles, self._plan, found)
+        is_none = np.isin(found.reasons, _NO_TITLES)
+        found.labels[is_none], found.scores[is_none] = NO_CODE, 0
         if self._wanted.overrides:
             self._widen(found)
             self._fill(titles, excluded, found)
@@ -134,7 +137,7 @@ class Coder:
 
     def _put(self, coded: Coded, at: tuple[int, int], into: Codes) -> None:
         row, index = at
-        kept, label_of = coded.answers[: self.k], self._label_of[index]
+        kept, label_of = [each for each in coded.answers[: self.k] if each.label], self._label_of[index]
         into.labels[row, index], into.scores[row, index] = NO_CODE, 0
         into.labels[row, index, : len(kept)] = [label_of[answer.label] for answer in kept]
         into.scores[row, index, : len(kept)] = [answer.score for answer in kept]
@@ -159,7 +162,8 @@ def coded(codes: Codes, level: int, classes: Sequence[str], k: int) -> tuple[lis
                 Answer(classes[label], soc.name(classes[label]), score)
                 for label, score in zip(labels, scores, strict=True)
                 if label != NO_CODE
-            ),
+            )
+            or (NO_ANSWER,),
             reason != 0,
             REASONS[reason],
             SOURCES[source],

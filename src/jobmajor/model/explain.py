@@ -32,7 +32,7 @@ class Explanation:
     """How much the words of a title contribute to its best code.
 
     Attributes:
-        label: The code that `Classifier.answer` puts first.
+        label: The code that `Classifier.answer` puts first; empty where it gives none.
         name: The official title of the code.
         score: The share of the code by the model alone, even if the answer has another source.
         source: As in `answers.Coded`.

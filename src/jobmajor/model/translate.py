@@ -6,18 +6,20 @@ the level asked for. A broader code of SOC 2018 can't be mapped, as its occupati
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from jobmajor import soc
 from jobmajor.errors import InputError
 from jobmajor.model import columns, frames
 from jobmajor.model.answers import NO_ANSWER, Answer, Coded
 from jobmajor.model.coder import REASONS, SOURCES
-from jobmajor.model.rules.abstain import ANSWERED, NO_CODE, NOT_A_TITLE, UNKNOWN_LANGUAGE, UNSURE
-from jobmajor.model.rules.overrides import OVERRIDE
+from jobmajor.model.rules import abstain
+from jobmajor.model.rules.abstain import ANSWERED, NO_CODE, UNSURE
+from jobmajor.model.rules.overrides import MOST, OVERRIDE
 from jobmajor.soc import classifications
 from jobmajor.tables.packed import Packed
 
@@ -35,9 +37,8 @@ if TYPE_CHECKING:
 _BETWEEN: tuple[Level, ...] = ("minor", "broad")  # with "detailed", the levels below the major groups
 _SLICE = 1024  # titles at a time: some 10 MB of shares
 _ANSWERED, _UNSURE = REASONS.index(ANSWERED), REASONS.index(UNSURE)
-_NO_TITLES = [REASONS.index(NOT_A_TITLE), REASONS.index(UNKNOWN_LANGUAGE)]
+_NO_TITLES = [REASONS.index(reason) for reason in abstain.NO_TITLES]
 _OVERRIDE = SOURCES.index(OVERRIDE)
-_MOST = 0.5  # share: a user's answer is taken if more than this is one code's
 
 
 class Translated(NamedTuple):
@@ -126,6 +127,7 @@ class TranslatingCoder:
         """Take a model, and its `overrides` and `exact` as `asked`."""
         self.levels, self.k, self.target = tuple(levels), k, target
         overrides, exact = asked
+        overrides = replace(overrides, is_spread=True) if overrides else None
         self._thresholds = [np.float32(model.knowledge.thresholds[level]) for level in self.levels]
         self._between = model.coder(_BETWEEN, 1, overrides=overrides, exact=exact)
         self._codes = overrides.columns(model.codes) if overrides else model.codes
@@ -143,16 +145,21 @@ class TranslatingCoder:
     def code(self, titles: Packed) -> Translated:
         """Return the answers to packed titles."""
         detailed = self._detailed.code(titles)
-        is_sure = (self._between.code(titles).reasons == _ANSWERED).any(axis=1)
-        is_sure |= detailed.reasons[:, 0] == _ANSWERED
+        # (titles, levels): whether SOC 2018 is answered at each; major groups always count as answered
+        answered = np.ones((len(titles), len(soc.LEVELS)), np.bool_)
+        answered[:, 1:] = np.hstack([self._between.code(titles).reasons, detailed.reasons]) == _ANSWERED
+        is_sure = answered[:, 1:].any(axis=1)
         has_code = (detailed.scores[:, 0, 0] > 0) & (is_sure | self.target.is_kin)
         has_code &= ~np.isin(detailed.reasons[:, 0], _NO_TITLES)
         shares = np.zeros((len(titles), len(self._codes) + 1), np.float32)  # the last column takes what has no code
         np.put_along_axis(shares, detailed.labels[:, 0], detailed.scores[:, 0], axis=1)
         found = [self._of_level(index, shares, detailed) for index in range(len(self.levels))]
         labels, scores, reasons, ambiguous = (np.stack(part, axis=1) for part in zip(*found, strict=True))
-        labels[~has_code], scores[~has_code], ambiguous[~has_code] = NO_CODE, 0, False
-        reasons[~has_code] = np.where(reasons[~has_code] == _ANSWERED, np.uint8(_UNSURE), reasons[~has_code])
+        asked = [soc.LEVELS.index(level) for level in self.levels]
+        is_left_open = (detailed.sources == _OVERRIDE)[:, None] & ~answered[:, asked]
+        has_none = ~has_code[:, None] | is_left_open  # (titles, levels)
+        labels[has_none], scores[has_none], ambiguous[has_none] = NO_CODE, 0, False
+        reasons[has_none] = np.where(reasons[has_none] == _ANSWERED, np.uint8(_UNSURE), reasons[has_none])
         return Translated(labels, scores, reasons, detailed.sources, ambiguous)
 
     def _of_level(self, index: int, shares: NDArray[np.float32], detailed: Codes) -> tuple[NDArray[Any], ...]:
@@ -164,7 +171,7 @@ class TranslatingCoder:
         order = np.argsort(-parts, axis=1, kind="stable")[:, : self.k]
         labels[:, : order.shape[1]], scores[:, : order.shape[1]] = order, np.take_along_axis(parts, order, axis=1)
         labels[:, 1:][scores[:, 1:] == 0] = NO_CODE
-        taken = np.where(detailed.sources == _OVERRIDE, scores[:, 0] > _MOST, scores[:, 0] >= self._thresholds[index])
+        taken = np.where(detailed.sources == _OVERRIDE, scores[:, 0] > MOST, scores[:, 0] >= self._thresholds[index])
         usual, given = np.where(taken, np.uint8(_ANSWERED), np.uint8(_UNSURE)), detailed.reasons[:, 0]
         reasons = np.where((given == _ANSWERED) | (given == _UNSURE), usual, given)
         return labels, scores, reasons, links.several[detailed.labels[:, 0, 0]]

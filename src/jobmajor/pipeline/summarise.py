@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
 
 _MOST_CODES: Final = 50  # of a title; at the detailed level, the others have some 6 % of its share together
-_NO_TITLES: Final = (abstain.NOT_A_TITLE, abstain.UNKNOWN_LANGUAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ def _answers(classifier: Classifier, titles: Sequence[str], wish: Wish) -> Answe
 def _kept(answers: Answers, given: _Titles) -> tuple[np.ndarray[Any, Any], dict[str, float]]:
     """Return which titles are counted, those with a known code among them, and the rows of others by reason."""
     reasons = np.array(REASONS)[answers.reasons[:, 0]]
-    kept = (answers.labels[:, 0, 0] >= 0) & ~np.isin(reasons, _NO_TITLES)
+    kept = (answers.labels[:, 0, 0] >= 0) & ~np.isin(reasons, abstain.NO_TITLES)
     kept |= np.array([bool(truth) for truth in given.truths])
     left_out: dict[str, float] = defaultdict(float)
     for row in np.flatnonzero(~kept).tolist():

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PRECISION = 0.95
 NEVER = 2.0  # a threshold that no score reaches
 ANSWERED, UNSURE, NOT_A_TITLE, UNKNOWN_LANGUAGE = "", "unsure", "not a title", "unknown language"
+NO_TITLES = NOT_A_TITLE, UNKNOWN_LANGUAGE  # for these reasons there is no code either: its score would mean nothing
 NO_CODE = -1  # stands in arrays of labels where there are fewer codes than asked for
 LEAST_KNOWN = 0.35  # below: 1 in 4,500 real titles of validation, 99 in 100 strings of random letters
 LEAST_LETTERS = 5  # a shorter text may be an abbreviation that training never saw: unsure, rather than no title

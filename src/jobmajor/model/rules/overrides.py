@@ -1,8 +1,8 @@
 """Titles of the user with their codes, which replace the answers of the model.
 
-A code may be of any level. A code above the detailed level leaves open which detailed code is meant, so the shares
-that the model gives to its detailed codes are kept and scaled up to the whole. Every answer is made of detailed
-shares, so it is coherent at all levels, and the levels below an override are answered, too.
+A code may be of any level. A code above the detailed level leaves open which detailed code is meant, so there is no
+answer below its level. The shares that the model gives to its detailed codes are kept and scaled up to the whole: of
+them, answers in other classifications are made.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jobmajor.soc import Level
+
 TITLE, CODE, SHARE = "title", "code", "share"  # the columns; the last may be missing, and others are left alone
 OVERRIDE, MODEL = "override", "model"  # where an answer comes from
+MOST = 0.5  # share: where a part of a title has no code, one with more than this is taken
 MAX_BYTES = 64 * 2**20
 MAX_ROWS = 1_000_000
 _EXPECTED = "comma- or tab-separated text in UTF-8 with the columns 'title' and 'code'"
@@ -41,9 +44,11 @@ class Overrides:
 
     Attributes:
         codes: By normalised title, its codes of any level, each with its share; a title's shares sum to 1.
+        is_spread: Whether answers have shares below the level of a code, too, as other classifications need them.
     """
 
     codes: Mapping[str, Mapping[str, float]]
+    is_spread: bool = False
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -51,6 +56,22 @@ class Overrides:
     def find(self, text: str) -> Mapping[str, float] | None:
         """Return the codes of a normalised title with their shares; None where the model has to answer."""
         return self.codes.get(text)
+
+    def at_level(self, text: str, level: Level) -> dict[str, float] | None:
+        """Return what a normalised title's codes say at a level: its codes, with shares of the whole.
+
+        None where the model has to answer, and where every code of the title is of that level or below it. Else a code
+        above the level says nothing, so the shares sum to less than 1.
+        """
+        wanted = self.codes.get(text, {})
+        fine = {code: share for code, share in wanted.items() if _depth(code) >= soc.LEVELS.index(level)}
+        if len(fine) == len(wanted):
+            return None
+        found: dict[str, float] = {}
+        for code, share in fine.items():
+            ancestor = soc.ancestor(code, level)
+            found[ancestor] = found.get(ancestor, 0.0) + share
+        return found
 
     def columns(self, answered: Sequence[str]) -> tuple[str, ...]:
         """Return the detailed codes of answers: those of the model, and those that only an override names.
@@ -76,6 +97,10 @@ class _Row:
     text: str
     code: str
     share: float | None
+
+
+def _depth(code: str) -> int:
+    return soc.LEVELS.index(soc.parse(code).level)
 
 
 @cache

@@ -49,7 +49,7 @@ function row({ code, rows: own, uncertain }, all, most) {
     bars.children[place].firstChild.style.width = "100%";
   });
   return el("tr", {},
-    el("th", { scope: "row" }, el("span", { class: "code" }, code), " ", GROUPS[code].replace(/ Occupations$/, "")),
+    el("th", { scope: "row" }, el("span", { class: "code" }, code), " ", GROUPS[code]?.replace(/ Occupations$/, "") ?? "No code"),
     el("td", { class: "draw" }, bars),
     el("td", { class: "number" }, count(own)),
     el("td", { class: "number share" }, percent(own / all)),

@@ -77,7 +77,7 @@ export class Coder {
     let exact = 0;
     for (const [title, rows] of this.rowsOf) {
       const { code, reason, source } = this.answers.get(title);
-      const group = `${code.slice(0, 2)}-0000`;
+      const group = code && `${code.slice(0, 2)}-0000`;
       const found = groups.get(group) ?? { rows: 0, uncertain: 0 };
       found.rows += rows;
       if (reason) found.uncertain += rows;
@@ -142,7 +142,7 @@ export class Coder {
 
   #coded(row) {
     const { code, name, score, abstain, reason, source } = this.answers.get(this.titles[row]);
-    return [code, name, String(score), this.level, String(abstain), reason, source].map(safe);
+    return [code, name, code && String(score), this.level, String(abstain), reason, source].map(safe);
   }
 }
 

@@ -144,7 +144,7 @@ function levelOf({ level, name, items }) {
   const [best] = items;
   return el("li", { class: best.abstain ? "level uncertain" : "level", "data-level": level },
     el("div", { class: "level-head" }, el("h3", {}, name), marks(best)),
-    el("ol", { class: "codes" }, ...items.map((item, place) => codeOf(item, place === 0, level))));
+    el("ol", { class: "codes" }, ...items.filter(({ label }) => label).map((item, place) => codeOf(item, place === 0, level))));
 }
 
 function marks({ abstain, reason, source }) {

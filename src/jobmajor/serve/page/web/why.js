@@ -12,6 +12,7 @@ const points = (worth) => {
 
 /** What the words of a level's code are worth, as a table. */
 export function words({ label, name, score, words: found, source }, read) {
+  if (!label) return el("p", {}, "It gets no code, so there is nothing to explain.");
   if (!found.length) return el("p", {}, "There is no word in it that the model could read.");
   const most = Math.max(...found.map(({ worth }) => Math.abs(worth)), LEAST_SCALE);
   return el("div", {},
