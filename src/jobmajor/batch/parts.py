@@ -166,7 +166,7 @@ def _scored(frame: pl.DataFrame, engine: Engine, added: Added) -> pl.DataFrame:
 
 
 def _series(texts: tuple[str, ...], values: Any) -> pl.Series:
-    """Return texts by their indices, or numbers; null for an index below 0 and for NaN, which say that there is none."""
+    """Return texts by their indices, or numbers; null for an index below 0 and for NaN: there is none."""
     found = pl.Series(values)
     if texts:
         return pl.Series(texts, dtype=pl.String).gather(found.set(found < 0, None))
