@@ -10,7 +10,7 @@ import pytest
 
 from jobmajor.data.labelled import Labelled
 from jobmajor.evaluation import outcomes
-from jobmajor.evaluation.outcomes import Answered
+from jobmajor.evaluation.hits import Answered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,6 +153,21 @@ def test_heavy_title_makes_the_interval_by_row_wide() -> None:
         widths.append(found["accuracy"]["high"] - found["accuracy"]["low"])
 
     assert widths[1] > 3 * widths[0]
+
+
+def test_interval_of_many_titles_is_that_of_each_title_resampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are resampled in groups of four here, which changes the width by chance only."""
+    many = Labelled([f"cook {n}" for n in range(400)], [{(COOK,): 1.0 + n % 5} for n in range(400)], rows=400)
+    codes = ["35-0000" if number % 3 else "29-0000" for number in range(400)]
+    answers: dict[Level, Answered] = {"major": answered(codes, [True] * 400)}
+
+    widths = []
+    for most in (400, 100):
+        monkeypatch.setattr(outcomes, "_MOST_RESAMPLED", most)
+        found = outcomes.figures(many, answers, ["model"] * 400, seed=0)["levels"]["major"]["by_row"]["intervals"]
+        widths.append(found["accuracy"]["high"] - found["accuracy"]["low"])
+
+    assert widths[1] == pytest.approx(widths[0], rel=0.25)
 
 
 def test_calibration_error_is_told_beside_what_chance_alone_gives() -> None:

@@ -7,76 +7,31 @@ By titles, each distinct title counts once, and any code that a row gives it is 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from jobmajor import soc
-from jobmajor.data import labelled
 from jobmajor.evaluation import metrics
 from jobmajor.evaluation.bootstrap import Interval, bootstrap, interval
+from jobmajor.evaluation.hits import Answered, Counted, count, truths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from jobmajor.data.labelled import Codes, Labelled
+    from jobmajor.data.labelled import Labelled
     from jobmajor.soc import Level
 
     Floats = NDArray[np.float64]
 
 _COMMONEST: Final = 20
 _EXAMPLES: Final = 3
+_MOST_RESAMPLED: Final = 20_000
+_ROW_SHARES: Final = ("accuracy", "accepted", "precision")
 _Z: Final = 1.959964  # standard deviations on each side of 95 %
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The best answers to distinct titles at one level.
-
-    Attributes:
-        codes: Each title's code, empty where there is none.
-        scores: The score of each, shape (titles,).
-        accepted: Whether the answer is to be taken, shape (titles,).
-        classes: The codes that can be answered.
-    """
-
-    codes: Sequence[str]
-    scores: NDArray[np.float32]
-    accepted: NDArray[np.bool_]
-    classes: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """What is counted of each title, shape (titles,); 0 and false where its codes are coarser than the level.
-
-    Attributes:
-        weight: The weight of the title's rows.
-        right: The weight of the rows whose codes hold the answer.
-        most: The weight of the rows that the best single answer to the title would get right.
-        codes: How many codes are right.
-        hit: Whether any row's codes hold the answer.
-        commonest: Whether the answer has as much weight as any code of the title.
-        reached: Whether a right code is among the codes that can be answered.
-    """
-
-    weight: Floats
-    right: Floats
-    most: Floats
-    codes: NDArray[np.int64]
-    hit: NDArray[np.bool_]
-    commonest: NDArray[np.bool_]
-    reached: NDArray[np.bool_]
-
-    @property
-    def counted(self) -> NDArray[np.bool_]:
-        """Whether the title counts at this level."""
-        found: NDArray[np.bool_] = self.weight > 0
-        return found
 
 
 def figures(given: Labelled, answers: Mapping[Level, Answered], sources: Sequence[str], *, seed: int) -> dict[str, Any]:
@@ -88,14 +43,17 @@ def figures(given: Labelled, answers: Mapping[Level, Answered], sources: Sequenc
         sources: What decided each answer.
         seed: For the intervals by rows, which resample distinct titles.
     """
-    counted = {level: _counted(given, answered, level) for level, answered in answers.items()}
+    counted = {level: count(given, answered, level) for level, answered in answers.items()}
+    levels = {level: _level(given, answers[level], each, level) for level, each in counted.items()}
+    for level, intervals in _row_intervals(answers, counted, seed).items():
+        levels[level].get("by_row", {})["intervals"] = intervals
     return {
         "rows": given.rows,
         "weight": given.weight,
         "titles": len(given.titles),
         "left_out": dict(given.left_out),
         "unknown_codes": list(given.unknown),
-        "levels": {level: _level(given, answers[level], each, level, seed) for level, each in counted.items()},
+        "levels": levels,
         "sources": {name: _source(name, sources, answers, counted) for name in sorted(set(sources))},
         "mistakes": {level: _mistakes(given, answered, level) for level, answered in answers.items()},
     }
@@ -118,69 +76,60 @@ def wilson(right: float, total: float) -> Interval | None:
     return Interval(max(middle - spread, 0.0), min(middle + spread, 1.0))
 
 
-@lru_cache(maxsize=2**16)
-def _at_level(codes: Codes, level: Level) -> frozenset[str]:
-    return labelled.at_level(codes, level)
-
-
-def _truths(truth: Mapping[Codes, float], level: Level) -> list[tuple[frozenset[str], float]]:
-    """Return the sets of right codes at a level with their weights, without those that are coarser."""
-    found = ((_at_level(codes, level), weight) for codes, weight in truth.items())
-    return [(codes, weight) for codes, weight in found if codes]
-
-
-def _counted(given: Labelled, answered: Answered, level: Level) -> _Counted:
-    classes = frozenset(answered.classes)
-    rows = [
-        _title(_truths(truth, level), code, classes) for truth, code in zip(given.truths, answered.codes, strict=True)
-    ]
-    weight, right, most, codes, hit, commonest, reached = map(np.array, zip(*rows, strict=True))
-    return _Counted(weight, right, most, codes, hit, commonest, reached)
-
-
-def _title(truths: list[tuple[frozenset[str], float]], code: str, classes: frozenset[str]) -> tuple[Any, ...]:
-    """Return the values of `_Counted` for one title."""
-    votes: dict[str, float] = defaultdict(float)
-    for codes, weight in truths:
-        for each in codes:
-            votes[each] += weight
-    right = votes.get(code, 0.0)
-    most = max((weight for each, weight in votes.items() if each in classes), default=0.0)
-    total = float(sum(weight for _, weight in truths))
-    is_commonest = right > 0 and right == max(votes.values())
-    return total, right, most, len(votes), right > 0, is_commonest, most > 0
-
-
-def _level(given: Labelled, answered: Answered, counted: _Counted, level: Level, seed: int) -> dict[str, Any]:
+def _level(given: Labelled, answered: Answered, counted: Counted, level: Level) -> dict[str, Any]:
     kept = counted.counted
     if not kept.any():
         return {"titles": 0}
     return {
         "titles": int(kept.sum()),
         "codes_per_title": float(counted.codes[kept].mean()),
-        "by_row": _by_row(given, answered, counted, level, seed),
+        "by_row": _by_row(given, answered, counted, level),
         "by_title": _by_title(given, answered, counted, level),
         "calibration": _calibration(answered.scores[kept], counted.hit[kept]),
     }
 
 
-def _by_row(given: Labelled, answered: Answered, counted: _Counted, level: Level, seed: int) -> dict[str, Any]:
+def _sums(answered: Answered, counted: Counted) -> Floats:
+    """Return the weight of each title's rows: all, right, accepted, and both, shape (titles, 4)."""
     taken = answered.accepted
-    sums = np.column_stack([counted.weight, counted.right, counted.weight * taken, counted.right * taken])
+    return np.column_stack([counted.weight, counted.right, counted.weight * taken, counted.right * taken])
 
-    def shares(weights: Floats) -> Floats:
-        all_rows, right, accepted, accepted_right = (weights @ sums).T
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.column_stack([right / all_rows, accepted / all_rows, accepted_right / accepted])
 
-    point = shares(np.ones((1, len(sums))))[0]
-    drawn = bootstrap(shares, np.arange(len(sums)), seed=seed)
-    names = ("accuracy", "accepted", "precision")
-    found: dict[str, Any] = {name: _number(value) for name, value in zip(names, point, strict=True)}
-    found["intervals"] = {name: _resampled(drawn[:, column]) for column, name in enumerate(names)}
+def _row_shares(sums: Floats) -> Floats:
+    """Return the shares named in `_ROW_SHARES` from sums of `_sums`, shape (..., 4); NaN where there is no case."""
+    rows, right, accepted, accepted_right = np.moveaxis(sums, -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.stack([right / rows, accepted / rows, accepted_right / accepted], axis=-1)
+
+
+def _by_row(given: Labelled, answered: Answered, counted: Counted, level: Level) -> dict[str, Any]:
+    point = _row_shares(_sums(answered, counted).sum(axis=0))
+    found: dict[str, Any] = {name: _number(value) for name, value in zip(_ROW_SHARES, point, strict=True)}
     found["ceiling"] = float(counted.most.sum() / counted.weight.sum())
     found["mean_over_groups"] = _over_groups(_row_cases(given, answered, level))
     return found
+
+
+def _row_intervals(
+    answers: Mapping[Level, Answered], counted: Mapping[Level, Counted], seed: int
+) -> dict[Level, dict[str, Any]]:
+    """Return the intervals by row at each level, from resampled titles, or resampled groups of them if there are many.
+
+    Titles are put into groups by chance, so that groups vary as much as their titles do.
+    """
+    sums = np.concatenate([_sums(answers[level], each) for level, each in counted.items()], axis=1)
+    if len(sums) > _MOST_RESAMPLED:
+        order = np.random.default_rng(seed).permutation(len(sums))
+        sums = np.add.reduceat(sums[order], np.linspace(0, len(sums), _MOST_RESAMPLED, endpoint=False).astype(int))
+
+    def shares(weights: Floats) -> Floats:
+        return _row_shares((weights @ sums).reshape(len(weights), -1, 4)).reshape(len(weights), -1)
+
+    drawn = bootstrap(shares, np.arange(len(sums)), seed=seed).reshape(-1, len(counted), len(_ROW_SHARES))
+    return {
+        level: {name: _resampled(drawn[:, row, column]) for column, name in enumerate(_ROW_SHARES)}
+        for row, level in enumerate(counted)
+    }
 
 
 def _resampled(values: Floats) -> dict[str, Any] | None:
@@ -189,7 +138,7 @@ def _resampled(values: Floats) -> dict[str, Any] | None:
     return asdict(interval(finite)) if len(finite) > len(values) / 2 else None
 
 
-def _by_title(given: Labelled, answered: Answered, counted: _Counted, level: Level) -> dict[str, Any]:
+def _by_title(given: Labelled, answered: Answered, counted: Counted, level: Level) -> dict[str, Any]:
     kept, taken = counted.counted, answered.accepted & counted.counted
     parts = {
         "accuracy": (int(counted.hit.sum()), int(kept.sum())),
@@ -222,13 +171,13 @@ _Case = tuple[frozenset[str], float, bool]  # right codes of any level, weight, 
 
 def _row_cases(given: Labelled, answered: Answered, level: Level) -> Iterator[_Case]:
     for truth, code in zip(given.truths, answered.codes, strict=True):
-        for codes, weight in _truths(truth, level):
+        for codes, weight in truths(truth, level):
             yield codes, weight, code in codes
 
 
 def _title_cases(given: Labelled, answered: Answered, level: Level) -> Iterator[_Case]:
     for truth, code in zip(given.truths, answered.codes, strict=True):
-        codes = frozenset(each for found, _ in _truths(truth, level) for each in found)
+        codes = frozenset(each for found, _ in truths(truth, level) for each in found)
         if codes:
             yield codes, 1.0, code in codes
 
@@ -252,7 +201,7 @@ def _calibration(scores: NDArray[np.float32], hit: NDArray[np.bool_]) -> dict[st
 
 
 def _source(
-    name: str, sources: Sequence[str], answers: Mapping[Level, Answered], counted: Mapping[Level, _Counted]
+    name: str, sources: Sequence[str], answers: Mapping[Level, Answered], counted: Mapping[Level, Counted]
 ) -> dict[str, Any]:
     """Return how many titles a source decided, and how right it is at each level."""
     of_it = np.array(sources) == name
@@ -276,7 +225,7 @@ def _mistakes(given: Labelled, answered: Answered, level: Level) -> list[dict[st
     weights, titles = Counter[tuple[str, str]](), defaultdict[tuple[str, str], Counter[str]](Counter)
     total = 0.0
     for title, truth, code in zip(given.titles, given.truths, answered.codes, strict=True):
-        for codes, weight in _truths(truth, level):
+        for codes, weight in truths(truth, level):
             total += weight
             if code not in codes:
                 pair = (min(codes), code)

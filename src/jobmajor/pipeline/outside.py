@@ -14,6 +14,7 @@ import numpy as np
 from jobmajor import soc
 from jobmajor.data import labelled
 from jobmajor.evaluation import outcomes
+from jobmajor.evaluation.hits import Answered
 from jobmajor.model.classifier import Classifier
 from jobmajor.registry import loading
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobmajor.data.labelled import TitleFile
-    from jobmajor.evaluation.outcomes import Answered
     from jobmajor.model.answers import Coded
     from jobmajor.soc import Level
 
@@ -84,7 +84,7 @@ def answered(
 
 def _best(coded: Sequence[Coded], classes: Sequence[str]) -> Answered:
     best = [(each.answers[0].label, each.answers[0].score) if each.answers else ("", 0.0) for each in coded]
-    return outcomes.Answered(
+    return Answered(
         codes=[code for code, _ in best],
         scores=np.array([score for _, score in best], np.float32),
         accepted=np.array([not each.abstain for each in coded], np.bool_),
