@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from jobmajor.model import thresholds
-from jobmajor.model.rules import abstain
+from jobmajor.model.classifier import Classifier
+from jobmajor.model.rules import abstain, confidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ TRAIN = rows(("0.9", 1, [NURSE], "alternate"))
 
 
 def chosen(validation: pl.DataFrame) -> Mapping[soc.Level, float]:
-    return thresholds.classifier(Toy(), TRAIN, validation).knowledge.thresholds
+    return thresholds.choose(Classifier(Toy(), {}), validation)
 
 
 def test_each_level_has_the_smallest_score_of_enough_right_answers() -> None:
@@ -89,10 +90,22 @@ def test_where_no_answers_are_precise_enough_none_is_taken() -> None:
     assert set(found.values()) == {abstain.NEVER}
 
 
+def test_threshold_is_at_least_the_score_that_is_enough_outside() -> None:
+    validation = rows(("0.6", 60, [NURSE], "alternate"), ("0.99", 400, [DOCTOR], "alternate"))
+
+    found = thresholds.classifier(Toy(), TRAIN, validation).knowledge.thresholds
+
+    assert chosen(validation)["major"] == pytest.approx(0.6)
+    assert (
+        found["major"] == pytest.approx(confidence.score(confidence.ENOUGH, "major")) == pytest.approx(0.926, abs=0.001)
+    )
+    assert found["detailed"] == abstain.NEVER  # what validation asks for is more
+
+
 def test_titles_of_training_are_listed_but_for_codes_that_can_not_be_answered() -> None:
     train = pl.concat([TRAIN, rows(("0.7", 1, ["15-1252"], "alternate"))])
 
     model = thresholds.classifier(Toy(), train, TRAIN, {"recipe": "toy"})
 
-    assert model.knowledge.listed.find(["0.9 0", "0.7 0"], 3)[0].tolist() == [0]
+    assert model.knowledge.listed.find(["0.9 0", "0.7 0"])[0].tolist() == [0]
     assert model.about == {"recipe": "toy"}

@@ -59,7 +59,7 @@ def classify(
         typer.Option("--overrides", metavar="FILE", help="Your titles with their codes, as CSV: title,code."),
     ] = None,
     exact: Annotated[
-        bool, typer.Option("--exact/--no-exact", help="Answer titles that training lists by the codes that it lists.")
+        bool, typer.Option("--exact/--no-exact", help="Weigh what training lists for a title with the model.")
     ] = True,
     home: Home = None,
     as_json: Json = False,

@@ -40,7 +40,7 @@ def evaluate(
         str, typer.Option(help="The revision of the codes: 2018, or 2010 by the official crosswalk.")
     ] = "2018",
     exact: Annotated[
-        bool, typer.Option("--exact/--no-exact", help="Answer titles that training lists by the codes that it lists.")
+        bool, typer.Option("--exact/--no-exact", help="Weigh what training lists for a title with the model.")
     ] = True,
     model: Annotated[
         Path | None,

@@ -38,7 +38,7 @@ def summarise(
     code: Annotated[str, typer.Option(help="The labelled table's column of codes.")] = "code",
     soc: Annotated[str, typer.Option(help="The revision of the labelled table's codes: 2018 or 2010.")] = "2018",
     exact: Annotated[
-        bool, typer.Option("--exact/--no-exact", help="Answer titles that training lists by the codes that it lists.")
+        bool, typer.Option("--exact/--no-exact", help="Weigh what training lists for a title with the model.")
     ] = True,
     model: Annotated[
         Path | None,

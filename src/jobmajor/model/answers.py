@@ -1,19 +1,21 @@
 """Answers with their source, and with a warning not to take them: what `Classifier.answer` adds to plain scores.
 
-An override of the user comes first, then what training lists for the title, then the model. An answer abstains if its
-best score is below the threshold for the stated precision, or if the text is no title that the model can read.
+An override of the user comes first, then what training lists for the title, weighed together with the model
+(`rules.weights`), then the model alone. An answer abstains if its best score is below the threshold for the stated
+precision, or if the text is no title that the model can read.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jobmajor import soc
-from jobmajor.model.rules import abstain, overrides
+from jobmajor.model.rules import abstain, confidence, overrides
+from jobmajor.model.rules.listed import CONTRADICTED, OFFICIAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.soc import Level
 
-EXACT = "exact"  # the source of an answer that training lists, beside those that `overrides` names
-_SOURCE = np.dtype(f"<U{max(map(len, (EXACT, overrides.OVERRIDE, overrides.MODEL)))}")
+# Sources of an answer beside those that `overrides` names: titles that training lists, and that the SOC itself names.
+EXACT, NAMED = "exact", "official"
+_SOURCE = np.dtype(f"<U{max(map(len, (EXACT, NAMED, overrides.OVERRIDE, overrides.MODEL)))}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,14 @@ class Coded:
         answers: Best first, none with a score of 0; given also where `abstain` is set. Only `NO_ANSWER` where there is
             no code: for what is no title, and below the level of the user's code.
         abstain: Whether a person should look at it.
-        reason: Why it abstains: "unsure", "not a title" or "unknown language"; else empty.
-        source: "override" for an answer of the user, "exact" for one that training lists for the title, else "model".
+        reason: Why it abstains: "unsure", "not a title", "unknown language", or "listed once; the model disagrees";
+            else empty.
+        source: "override" for an answer of the user, "official" where the SOC names the title, "exact" where training
+            lists it, else "model".
         ambiguous: In another classification, whether the best occupation of SOC 2018 has several codes at the level.
         level: Only of an answer at the deepest level that is sure: which that is, empty where none is.
+        confidence: How often a best answer with this score is right on titles that people write, 0 to 1; 1 for an
+            answer of the user.
     """
 
     answers: tuple[Answer, ...]
@@ -61,35 +68,42 @@ class Coded:
     source: str
     ambiguous: bool = False
     level: str = ""
+    confidence: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """Shares of detailed codes, shape (titles, codes), each row's sum 1; each row's source; and the user's titles."""
+    """Shares of detailed codes, shape (titles, codes), each row's sum 1; each row's source; and the user's titles.
+
+    `contradicted` tells for each row whether the model disagrees with a single listing.
+    """
 
     codes: tuple[str, ...]
     shares: NDArray[np.float32]
     source: NDArray[np.str_]
+    contradicted: NDArray[np.bool_]
     user: Overrides | None = None
 
 
 def sourced(
     texts: Sequence[str], codes: tuple[str, ...], shares: NDArray[np.float32], listed: Listed, user: Overrides | None
 ) -> Sourced:
-    """Replace the model's shares by those that training lists, then by the user's; the array `shares` may be changed.
+    """Weigh the model's shares with what training lists, then replace them by the user's; may change `shares`.
 
     The result has more columns than `codes` if an override names codes that the model does not answer.
     """
-    source = np.full(len(texts), overrides.MODEL, _SOURCE)
-    rows, found = listed.find(texts, len(codes))
-    shares[rows], source[rows] = found, EXACT
+    source, contradicted = np.full(len(texts), overrides.MODEL, _SOURCE), np.zeros(len(texts), np.bool_)
+    rows, titles = listed.find(texts)
+    kinds = listed.kinds[titles]
+    shares[rows] = listed.weigh(titles, shares[rows])
+    source[rows], contradicted[rows] = np.where(kinds & OFFICIAL, NAMED, EXACT), (kinds & CONTRADICTED) > 0
     if user is None:
-        return Sourced(codes, shares, source)
+        return Sourced(codes, shares, source, contradicted)
     columns = user.columns(codes)
     wide = np.zeros((len(texts), len(columns)), np.float32)
     wide[:, np.searchsorted(columns, codes)] = shares
     wide, whose = overrides.apply(user, texts, columns, wide)
-    return Sourced(columns, wide, np.where(whose == overrides.OVERRIDE, whose, source), user)
+    return Sourced(columns, wide, np.where(whose == overrides.OVERRIDE, whose, source), contradicted, user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +124,23 @@ def coded(asked: Asked, found: Sourced, knowledge: Knowledge) -> list[Coded]:
     """Return the k best codes of each title, and whether to take them.
 
     An answer of the user is always taken, unless most of it is a code above the level, which has no answer there. What
-    is no title has no answer. A title that training lists is unsure if it is listed under several codes and none has
-    enough of its rows. Answers from such a list include all that are as good as the k-th, since the
-    choice between them would be arbitrary.
+    is no title has no answer. Answers to a title that training lists include all that are as good as the k-th, since
+    the choice between them would be arbitrary.
     """
     classes, starts = _classes(found.codes, asked.level)
     shares = np.add.reduceat(found.shares, starts, axis=1)
     best = shares.max(axis=1)
-    reasons = _reasons(asked, found.source, best, knowledge)
+    reasons = _reasons(asked, found, best, knowledge)
     if found.user:
         _limit(shares, reasons, (asked, found.user, classes))
     shares[np.isin(reasons, abstain.NO_TITLES)] = 0
     answers = _answers(shares, classes, asked.k, found.source != overrides.MODEL)
-    parts = zip(answers, reasons.tolist(), found.source.tolist(), strict=True)
-    return [Coded(each, reason != abstain.ANSWERED, reason, source) for each, reason, source in parts]
+    scores = shares.max(axis=1)
+    sure = np.where((found.source == overrides.OVERRIDE) & (scores > 0), 1.0, confidence.of(scores, asked.level))
+    parts = zip(answers, reasons.tolist(), found.source.tolist(), sure.tolist(), strict=True)
+    return [
+        Coded(each, reason != abstain.ANSWERED, reason, source, confidence=sure) for each, reason, source, sure in parts
+    ]
 
 
 @lru_cache(maxsize=8)
@@ -133,15 +150,14 @@ def _classes(codes: tuple[str, ...], level: Level) -> tuple[tuple[str, ...], NDA
     return tuple(classes.tolist()), starts
 
 
-def _reasons(
-    asked: Asked, source: NDArray[np.str_], best: NDArray[np.float32], knowledge: Knowledge
-) -> NDArray[np.str_]:
+def _reasons(asked: Asked, found: Sourced, best: NDArray[np.float32], knowledge: Knowledge) -> NDArray[np.str_]:
     threshold = knowledge.thresholds[asked.level]
     known = knowledge.listed.known_share(asked.read)
     reasons = abstain.reasons(asked.titles, asked.texts, best, threshold, known)
-    is_listed = source == EXACT
-    reasons[is_listed] = np.where(best[is_listed] < threshold, abstain.UNSURE, abstain.ANSWERED)
-    reasons[source == overrides.OVERRIDE] = abstain.ANSWERED
+    is_listed = (found.source == EXACT) | (found.source == NAMED)
+    unsure = np.where(found.contradicted, abstain.CONTRADICTED, abstain.UNSURE)
+    reasons[is_listed] = np.where(best < threshold, unsure, abstain.ANSWERED)[is_listed]
+    reasons[found.source == overrides.OVERRIDE] = abstain.ANSWERED
     return reasons
 
 

@@ -241,7 +241,7 @@ class Classifier:
         """Do what `_answered` does, by compiled code; titles with a tie at the k-th code are answered by Python."""
         codes, found = self.coder(levels, k + 1, exact=exact).code(titles), []
         for index, level in enumerate(levels):
-            coded, tied = coder.coded(codes, index, self.classes(level), k)
+            coded, tied = coder.coded(codes, (index, level), self.classes(level), k)
             texts = [titles.title(row) for row in tied]
             again = self._answered(texts, level, k, exact=exact)
             for row, each in zip(tied, again, strict=True):

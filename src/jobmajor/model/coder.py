@@ -15,7 +15,7 @@ import numpy as np
 from jobmajor import soc
 from jobmajor.model import answers
 from jobmajor.model.answers import NO_ANSWER, Answer, Coded
-from jobmajor.model.rules import abstain, overrides
+from jobmajor.model.rules import abstain, confidence, overrides
 from jobmajor.model.rules.abstain import NO_CODE
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
     from jobmajor.tables.packed import Packed
 
-REASONS = (abstain.ANSWERED, abstain.UNSURE, abstain.NOT_A_TITLE, abstain.UNKNOWN_LANGUAGE)
-SOURCES = (overrides.OVERRIDE, answers.EXACT, overrides.MODEL)
+REASONS = (abstain.ANSWERED, abstain.UNSURE, abstain.NOT_A_TITLE, abstain.UNKNOWN_LANGUAGE, abstain.CONTRADICTED)
+SOURCES = (overrides.OVERRIDE, answers.EXACT, overrides.MODEL, answers.NAMED)
 _NO_TITLES = [REASONS.index(reason) for reason in abstain.NO_TITLES]
 _SLICE = 4096  # titles that Python answers at a time
 
@@ -145,17 +145,18 @@ class Coder:
         into.sources[row] = SOURCES.index(coded.source)
 
 
-def coded(codes: Codes, level: int, classes: Sequence[str], k: int) -> tuple[list[Coded], list[int]]:
+def coded(codes: Codes, at: tuple[int, Level], classes: Sequence[str], k: int) -> tuple[list[Coded], list[int]]:
     """Return the answers at one level, and the indices of those that `codes` does not hold completely.
 
     Args:
         codes: Answers with at least k + 1 codes for each title.
-        level: The index of the level in `codes`.
+        at: The index of the level in `codes`, and the level.
         classes: The level's codes; labels are indices in them.
         k: Codes for each title. A title that training lists may have more codes with the score of the k-th.
     """
-    parts = codes.labels[:, level, :k], codes.scores[:, level, :k], codes.reasons[:, level], codes.sources
-    columns = [part.tolist() for part in parts]
+    index, level = at
+    parts = codes.labels[:, index, :k], codes.scores[:, index, :k], codes.reasons[:, index], codes.sources
+    columns = [part.tolist() for part in (*parts, confidence.of(codes.scores[:, index, 0], level))]
     found = [
         Coded(
             tuple(
@@ -167,11 +168,13 @@ def coded(codes: Codes, level: int, classes: Sequence[str], k: int) -> tuple[lis
             reason != 0,
             REASONS[reason],
             SOURCES[source],
+            confidence=sure,
         )
-        for labels, scores, reason, source in zip(*columns, strict=True)
+        for labels, scores, reason, source, sure in zip(*columns, strict=True)
     ]
-    is_exact, best = codes.sources == SOURCES.index(answers.EXACT), codes.scores[:, level]
-    tied = is_exact & (codes.labels[:, level, k] != NO_CODE) & (best[:, k] >= best[:, k - 1])
+    is_listed = np.isin(codes.sources, [SOURCES.index(source) for source in (answers.EXACT, answers.NAMED)])
+    best = codes.scores[:, index]
+    tied = is_listed & (codes.labels[:, index, k] != NO_CODE) & (best[:, k] >= best[:, k - 1])
     return found, np.flatnonzero(tied).tolist()
 
 

@@ -154,7 +154,7 @@ def _deepest(levels: Sequence[Coded], names: Sequence[str]) -> Coded:
     for each, name in zip(reversed(levels), reversed(names), strict=True):
         if not each.abstain:
             return replace(each, level=name)
-    return replace(levels[0], answers=(NO_ANSWER,), ambiguous=False)
+    return replace(levels[0], answers=(NO_ANSWER,), ambiguous=False, confidence=0.0)
 
 
 def deepest(model: Model) -> Deepest:

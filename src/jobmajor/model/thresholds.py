@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from jobmajor.data.examples import COUNTED
 from jobmajor.model import transformer
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.linear.fit import fit as fit_linear
-from jobmajor.model.rules import abstain, listed
+from jobmajor.model.rules import abstain, confidence, listed, weights
 from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.settings import Linear
 
@@ -60,6 +61,8 @@ def classifier(
 ) -> Classifier:
     """Return a classifier with what `answer` needs: a threshold for each level, and the titles of training.
 
+    A threshold is the one that validation asks for, and at least the score whose confidence is enough outside O*NET.
+
     Args:
         scorer: A model trained on `train` and calibrated on `validation`.
         train: Columns `text` and `code`; codes that the scorer can't answer are left out.
@@ -69,9 +72,13 @@ def classifier(
     plain = Classifier(scorer, about or {})
     rows = prepare.titles(train).filter(pl.col("code").is_in(scorer.codes))
     titles = listed.learn(rows["text"].to_list(), np.searchsorted(scorer.codes, rows["code"].to_list()))
-    chosen = choose(plain, validation)
+    model = weights.Model(tuple(scorer.codes), partial(plain.predict_proba, level="detailed"))
+    chosen: dict[Level, float] = {
+        level: max(found, confidence.score(confidence.ENOUGH, level))
+        for level, found in choose(plain, validation).items()
+    }
     _log.info("thresholds %s", chosen)
-    return Classifier(scorer, plain.about, Knowledge(chosen, titles))
+    return Classifier(scorer, plain.about, Knowledge(chosen, weights.weigh(titles, rows, model)))
 
 
 def choose(model: Classifier, validation: pl.DataFrame) -> dict[Level, float]:

@@ -17,7 +17,7 @@ from jobmajor.errors import InputError
 from jobmajor.model import columns, frames
 from jobmajor.model.answers import NO_ANSWER, Answer, Coded
 from jobmajor.model.coder import REASONS, SOURCES
-from jobmajor.model.rules import abstain
+from jobmajor.model.rules import abstain, confidence
 from jobmajor.model.rules.abstain import ANSWERED, NO_CODE, UNSURE
 from jobmajor.model.rules.overrides import MOST, OVERRIDE
 from jobmajor.soc import classifications
@@ -235,8 +235,8 @@ class Translator:
         found: list[list[Coded]] = [[] for _ in levels]
         for start in range(0, len(given), _SLICE):
             codes = coder.code(Packed(given.data, given.starts[start : start + _SLICE + 1]))
-            for index, classes in enumerate(coder.classes):
-                found[index] += self._coded(codes, index, classes)
+            for index, each in enumerate(zip(coder.levels, coder.classes, strict=True)):
+                found[index] += self._coded(codes, index, *each)
         return found
 
     def answer_frame(
@@ -253,10 +253,11 @@ class Translator:
         found = self.answer(held, level, k, overrides=overrides, exact=exact)
         return frames.frame(held, found, self.target.level_name(depth), ranked=k > 1, translated=True)
 
-    def _coded(self, codes: Translated, index: int, classes: Sequence[str]) -> list[Coded]:
+    def _coded(self, codes: Translated, index: int, level: Level, classes: Sequence[str]) -> list[Coded]:
         titles = self.target.titles
+        sure = np.where(codes.sources == _OVERRIDE, 1.0, confidence.of(codes.scores[:, index, 0], level))
         parts = codes.labels[:, index], codes.scores[:, index], codes.reasons[:, index], codes.ambiguous[:, index]
-        rows = zip(*(part.tolist() for part in parts), codes.sources.tolist(), strict=True)
+        rows = zip(*(part.tolist() for part in (*parts, codes.sources, sure)), strict=True)
         return [
             Coded(
                 tuple(
@@ -269,8 +270,9 @@ class Translator:
                 REASONS[reason],
                 SOURCES[source],
                 is_ambiguous,
+                confidence=sure_of_it,
             )
-            for labels, scores, reason, is_ambiguous, source in rows
+            for labels, scores, reason, is_ambiguous, source, sure_of_it in rows
         ]
 
 

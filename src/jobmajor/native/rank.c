@@ -14,6 +14,7 @@ typedef struct {
     ARRAY(int32_t) starts;
     ARRAY(int16_t) codes;
     ARRAY(float) shares;
+    ARRAY(float) kept;
 } Listings;
 
 typedef struct {
@@ -30,9 +31,10 @@ typedef struct { /* which of the listed titles each title is, or -1; and its mar
 
 enum { UNSURE = 1, STRANGE = 1 }; /* a reason, and the mark that turns into it; higher marks are reasons as they are */
 
-/* Replace the model's shares with the shares that training lists for a title. */
+/* Weigh the model's shares with what training lists for a title. */
 static void put(float *shares, int64_t columns, const Listings *listings, int64_t row) {
-    memset(shares, 0, (size_t)columns * sizeof(float));
+    for (int64_t column = 0; column < columns; column++)
+        shares[column] *= listings->kept.at[row];
     for (int64_t listing = listings->starts.at[row]; listing < listings->starts.at[row + 1]; listing++)
         shares[listings->codes.at[listing]] += listings->shares.at[listing];
 }

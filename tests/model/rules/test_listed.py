@@ -20,10 +20,20 @@ LISTED = learn([text for text, _ in ROWS], np.array([place for _, place in ROWS]
 
 
 def test_title_has_the_share_of_its_rows_that_list_each_code() -> None:
-    rows, shares = LISTED.find(["welder", "cook", "", "nurse", "nurse ward"], codes=4)
+    rows, titles = LISTED.find(["welder", "cook", "", "nurse", "nurse ward"])
 
     assert rows.tolist() == [1, 3]
+    shares = LISTED.weigh(titles, np.full((2, 4), 0.25, np.float32))
     assert shares.tolist() == [[0, 1, 0, 0], pytest.approx([1 / 3, 0, 2 / 3, 0])]
+
+
+def test_share_of_the_model_is_kept_as_far_as_the_title_says_and_the_rest_is_added() -> None:
+    half = replace(LISTED, kept=LISTED.kept + np.float32(0.5), shares=LISTED.shares / np.float32(2))
+
+    found = half.weigh(half.find(["nurse"])[1], np.array([[0, 0.5, 0.5, 0]], np.float32))
+
+    assert found.tolist() == [pytest.approx([1 / 6, 1 / 4, 1 / 4 + 1 / 3, 0])]
+    assert Listed.from_mapping(half.to_mapping(), codes=3).kept.tolist() == [0.5] * 3
 
 
 def test_order_of_rows_changes_nothing() -> None:
@@ -52,19 +62,21 @@ def test_known_share_counts_words_and_runs_of_4_bytes_together(text: str, share:
 def test_where_nothing_is_known_no_title_is_found_and_no_text_is_strange() -> None:
     nothing = Listed.none()
 
-    assert nothing.find(["nurse", ""], codes=3)[1].shape == (0, 3)
+    assert nothing.find(["nurse", ""])[0].tolist() == []
     assert nothing.known_share(["nurse", ""]).tolist() == [1, 1]
 
 
 def test_no_titles_are_none() -> None:
-    assert LISTED.find([], codes=3)[1].shape == (0, 3)
+    assert LISTED.find([])[0].tolist() == []
+    assert LISTED.weigh(LISTED.find([])[1], np.zeros((0, 3), np.float32)).shape == (0, 3)
     assert LISTED.known_share([]).shape == (0,)
 
 
 def test_what_was_written_as_arrays_is_read_again() -> None:
     again = Listed.from_mapping(LISTED.to_mapping(), codes=3)
 
-    assert again.find(["nurse"], codes=3)[1].tolist() == LISTED.find(["nurse"], codes=3)[1].tolist()
+    for name, array in LISTED.to_mapping().items():
+        assert np.array_equal(array, again.to_mapping()[name]), name
     assert len(Listed.from_mapping(Listed.none().to_mapping(), codes=3).titles) == 0
 
 
@@ -84,6 +96,10 @@ def test_what_was_written_as_arrays_is_read_again() -> None:
         ("words", lambda array: array[::-1].copy()),
         ("runs", lambda array: np.repeat(array, 2)),
         ("runs", lambda array: array.reshape(1, -1)),
+        ("kept", lambda array: array[:-1]),
+        ("kept", lambda array: array - np.float32(0.5)),
+        ("kinds", lambda array: array[:-1]),
+        ("marks", lambda array: array[:-1]),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused_by_name(name: str, change: Callable[[Any], Any]) -> None:
@@ -131,7 +147,8 @@ def blake(text: str) -> int:
 
 
 def test_titles_that_jobmajor_0_1_listed_are_found() -> None:
-    arrays = LISTED.to_mapping()
+    newer = ("kept", "kinds", "marks")
+    arrays = {name: array for name, array in LISTED.to_mapping().items() if name not in newer}
     codes = {"cook": [(1, 1.0)], "nurse": [(0, 1 / 3), (2, 2 / 3)], "ward nurse": [(2, 1.0)]}
     order = sorted(codes, key=blake)
     arrays["titles"] = np.array(sorted(map(blake, codes)), np.uint64)
@@ -141,10 +158,11 @@ def test_titles_that_jobmajor_0_1_listed_are_found() -> None:
     arrays["shares"] = np.array([share for text in order for _, share in codes[text]], np.float32)
     old = Listed.from_mapping(arrays, codes=3, hashed=BLAKE)
 
-    found, expected = (each.find(["nurse", "welder", "ward nurse"], codes=3) for each in (old, LISTED))
+    (rows, titles), (same_rows, same_titles) = (each.find(["nurse", "welder", "ward nurse"]) for each in (old, LISTED))
 
-    assert found[0].tolist() == expected[0].tolist() == [0, 2]
-    assert np.allclose(found[1], expected[1])
+    assert rows.tolist() == same_rows.tolist() == [0, 2]
+    model = np.full((2, 3), 1 / 3, np.float32)  # which has no say
+    assert np.allclose(old.weigh(titles, model), LISTED.weigh(same_titles, model))
     assert old.known_share(["nurses"]) == LISTED.known_share(["nurses"]) == [0.5]
 
 

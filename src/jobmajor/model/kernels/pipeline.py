@@ -13,6 +13,7 @@ from jobmajor.model.kernels.buffers import BLOCK_TITLES
 from jobmajor.model.kernels.clean import clean
 from jobmajor.model.kernels.rank import Levels, Listed, Listings, Ranked, rank
 from jobmajor.model.rules import abstain
+from jobmajor.model.rules.listed import CONTRADICTED, OFFICIAL
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     Bits = NDArray[np.uint8]
     Arrays = tuple[NDArray[np.int16], NDArray[np.float32], Bits, Bits]
 
-_EXACT, _MODEL = 1, 2  # indices in `coder.SOURCES`
+_EXACT, _MODEL, _NAMED = 1, 2, 3  # indices in `coder.SOURCES`
+_UNSURE, _CONTRADICTED = 1, 4  # indices in `coder.REASONS`
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Plan:
         ends: The codes to compute shares for, as `Kernel.ends` returns them.
         titles: Hashes of the titles that are answered by what training lists, ascending.
         listings: What training lists for them.
+        sources: The source of each of them, and at last that of other titles: indices in `coder.SOURCES`.
+        contradicted: Whether the model disagrees with a single listing of each, and at last False.
         levels: The levels asked for.
         excluded: Hashes of the clean titles that are left to the caller, ascending.
     """
@@ -50,6 +54,8 @@ class Plan:
     ends: Indices
     titles: Hashes
     listings: Listings
+    sources: Bits
+    contradicted: NDArray[np.bool_]
     levels: Levels
     excluded: Hashes
 
@@ -103,7 +109,9 @@ class Compiled:
         return Plan(
             self._kernel.ends(firsts),
             listed.titles if exact else listed.titles[:0],
-            Listings(listed.starts, column_of[listed.codes].astype(np.int16), listed.shares),
+            Listings(listed.starts, column_of[listed.codes].astype(np.int16), listed.shares, listed.kept),
+            np.append(np.where(listed.kinds & OFFICIAL, _NAMED, _EXACT), _MODEL).astype(np.uint8),
+            np.append((listed.kinds & CONTRADICTED) > 0, False),
             _levels(columns.tolist(), levels, self._knowledge.thresholds),
             np.zeros(0, np.uint64),
         )
@@ -125,7 +133,9 @@ class Compiled:
                 listed = _find(signs.hashes[:count], plan.titles)
                 ranked = Ranked(labels[block], scores[block], reasons[block], labels.shape[2])
                 rank(shares, Listed(listed, signs.marks), plan.listings, plan.levels, ranked)
-                sources[block] = np.where(listed >= 0, _EXACT, _MODEL)
+                sources[block] = plan.sources[listed]  # -1, of a title that is not listed, is the last
+                doubted = reasons[block][plan.contradicted[listed]]
+                reasons[block][plan.contradicted[listed]] = np.where(doubted == _UNSURE, _CONTRADICTED, doubted)
                 left[block] = _find(signs.hashes[:count], plan.excluded) >= 0
                 first += count
         self._idle.append(answering)

@@ -45,6 +45,7 @@ class Listings(Struct):
     starts: NDArray[np.int32]
     codes: NDArray[np.int16]
     shares: Floats
+    kept: Floats
 
 
 @dataclass(frozen=True, slots=True)

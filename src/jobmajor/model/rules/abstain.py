@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PRECISION = 0.95
 NEVER = 2.0  # a threshold that no score reaches
 ANSWERED, UNSURE, NOT_A_TITLE, UNKNOWN_LANGUAGE = "", "unsure", "not a title", "unknown language"
+CONTRADICTED = "listed once; the model disagrees"  # of a title that training lists, in place of unsure
 NO_TITLES = NOT_A_TITLE, UNKNOWN_LANGUAGE  # for these reasons there is no code either: its score would mean nothing
 NO_CODE = -1  # stands in arrays of labels where there are fewer codes than asked for
 LEAST_KNOWN = 0.35  # below: 1 in 4,500 real titles of validation, 99 in 100 strings of random letters
@@ -133,7 +134,7 @@ def reasons(
     """
     counts = _counts(texts)
     strange = known_share < LEAST_KNOWN
-    found = np.where(strange | ~(confidence >= threshold), UNSURE, ANSWERED).astype(f"<U{len(UNKNOWN_LANGUAGE)}")
+    found = np.where(strange | ~(confidence >= threshold), UNSURE, ANSWERED).astype(f"<U{len(CONTRADICTED)}")
     found[strange & (counts.letters >= LEAST_LETTERS)] = NOT_A_TITLE
     found[(counts.letters < 2) | (counts.letters <= counts.digits) | counts.repeats] = NOT_A_TITLE
     found[[row for row in _where(known_share < WELL_KNOWN) if _is_filler(texts[row])]] = NOT_A_TITLE

@@ -1,7 +1,7 @@
 """The titles that training lists, with their codes, and how much of any text training has seen.
 
-Both are kept as hashes beside the model, whatever its recipe. So a title that somebody has coded is not guessed again,
-and a text that resembles no title is not taken for one.
+Both are kept as hashes beside the model, whatever its recipe. So what somebody has said of a title counts (`weights`
+says how much), and a text that resembles no title is not taken for one.
 """
 
 from __future__ import annotations
@@ -25,19 +25,29 @@ _RUN = 4  # bytes
 _ROUNDING = 1e-4
 _TYPES = {"titles": "uint64", "starts": "int32", "codes": "int16", "shares": "float32", "words": "uint64"}
 _TYPES |= {"runs": "uint32"}
+_NEWER = {"kept": "float32", "kinds": "uint8", "marks": "uint8"}  # a model of jobmajor 0.1 has none of them
+
+# Bits of the mark of a listing, beside the number of O*NET's own sources.
+MOST_SOURCES, MEMBER, OFFICIAL, DIRECT = 15, 16, 32, 64
+NAMED = OFFICIAL | DIRECT  # the SOC itself names the title
+CONTRADICTED = 1  # the bits of the kind of a title are this one and `OFFICIAL`
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The titles of training and what they are made of; 0.9 MB for a release.
+    """The titles of training and what they are made of; 1.4 MB for a release.
 
     Attributes:
         titles: uint64, (titles,); a hash of each normalised title, ascending.
         starts: int32, (titles + 1,); each title's part of the next two.
         codes: int16, (listings,); columns of the detailed codes.
-        shares: float32, (listings,); the share of a title's rows that list the code; a title's shares sum to 1.
+        shares: float32, (listings,); what is added to the model's share of the code.
         words: uint64, (words,); a hash of each word, ascending.
         runs: uint32, (runs,); 4 neighbouring bytes, with a blank before and after each word, ascending.
+        kept: float32, (titles,); the factor of the model's shares. With what is added, a title's shares sum to 1.
+        kinds: uint8, (titles,); `OFFICIAL` where the SOC names the title, `CONTRADICTED` where the model disagrees with
+            a single listing.
+        marks: uint8, (listings,); how many of O*NET's sources list the code, and `MEMBER`, `OFFICIAL` or `DIRECT`.
         hashed: By what titles and words are hashed: `POLYNOMIAL`, or `BLAKE` in a model of jobmajor 0.1, which only
             Python reads.
     """
@@ -48,12 +58,15 @@ class Listed:
     shares: NDArray[np.float32]
     words: NDArray[np.uint64]
     runs: NDArray[np.uint32]
+    kept: NDArray[np.float32]
+    kinds: NDArray[np.uint8]
+    marks: NDArray[np.uint8]
     hashed: str = POLYNOMIAL
 
     @classmethod
     def none(cls) -> Listed:
         """Return a value for an unknown training: it lists no title, and no text is strange to it."""
-        arrays: dict[str, Any] = {name: np.zeros(0, kind) for name, kind in _TYPES.items()}
+        arrays: dict[str, Any] = {name: np.zeros(0, kind) for name, kind in (_TYPES | _NEWER).items()}
         return cls(**{**arrays, "starts": np.zeros(1, np.int32)})
 
     @classmethod
@@ -63,8 +76,10 @@ class Listed:
         Raises:
             ValueError: They don't; says which is wrong.
         """
+        if not arrays.keys() & _NEWER.keys():
+            arrays = {**arrays, **_older(arrays)}
         found = {name: (str(array.dtype), array.ndim) for name, array in arrays.items()}
-        expected = {name: (kind, 1) for name, kind in _TYPES.items()}
+        expected = {name: (kind, 1) for name, kind in (_TYPES | _NEWER).items()}
         if found != expected:
             wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
             raise ValueError(f"the arrays {wrong} are missing, foreign or of another type")
@@ -82,33 +97,41 @@ class Listed:
             "titles": len(self.titles) == len(counts) and _is_ascending(self.titles),
             "starts": is_parted,
             "codes": bool(((self.codes >= 0) & (self.codes < codes)).all()),
-            "shares": len(self.shares) == listings and bool((self.shares > 0).all()),
+            "shares": len(self.shares) == listings and bool((self.shares >= 0).all()),
+            "kept": len(self.kept) == len(counts) and bool(((self.kept >= 0) & (self.kept <= 1)).all()),
+            "kinds": len(self.kinds) == len(counts),
+            "marks": len(self.marks) == listings,
             "words": _is_ascending(self.words),
             "runs": _is_ascending(self.runs),
         }
-        if listings and is_parted and fits["shares"]:
-            fits["shares"] = bool((abs(np.add.reduceat(self.shares, self.starts[:-1]) - 1) < _ROUNDING).all())
+        if listings and is_parted and fits["shares"] and fits["kept"]:
+            sums = np.add.reduceat(self.shares, self.starts[:-1]) + self.kept
+            fits["shares"] = bool((abs(sums - 1) < _ROUNDING).all())
         return fits
 
     def to_mapping(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name."""
-        return {name: getattr(self, name) for name in _TYPES}
+        return {name: getattr(self, name) for name in _TYPES | _NEWER}
 
-    def find(self, texts: Sequence[str], codes: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Find the normalised titles that training lists, and their shares of so many detailed codes.
-
-        Returns:
-            Positions in `texts`, shape (found,), and shape (found, codes), where each row sums to 1.
-        """
+    def find(self, texts: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Find the normalised titles that training lists: return their positions in `texts` and in `titles`."""
         hashes = self._hashes(texts)
-        indices = np.searchsorted(self.titles, hashes)
         rows = np.flatnonzero(_among(hashes, self.titles))
-        begins = self.starts[indices[rows]].astype(np.int64)
-        counts = self.starts[indices[rows] + 1] - begins
+        return rows, np.searchsorted(self.titles, hashes[rows])
+
+    def weigh(self, titles: NDArray[np.intp], shares: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the shares of listed titles.
+
+        Args:
+            titles: Positions in `titles`, shape (found,).
+            shares: The model's, shape (found, codes).
+        """
+        begins = self.starts[titles].astype(np.int64)
+        counts = self.starts[titles + 1] - begins
         entries = np.arange(counts.sum()) + np.repeat(begins - (np.cumsum(counts) - counts), counts)
-        shares = np.zeros((len(rows), codes), np.float32)
-        shares[np.repeat(np.arange(len(rows)), counts), self.codes[entries]] = self.shares[entries]
-        return rows, shares
+        found: NDArray[np.float32] = shares * self.kept[titles, None]
+        found[np.repeat(np.arange(len(titles)), counts), self.codes[entries]] += self.shares[entries]
+        return found
 
     def known_share(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return how much of each text training has seen: the share of its words and runs together, shape (titles,).
@@ -132,7 +155,7 @@ class Listed:
 
 
 def learn(texts: Sequence[str], columns: NDArray[np.int64]) -> Listed:
-    """Return what a training lists.
+    """Return what a training lists; a title's shares are those of its rows that list each code.
 
     Args:
         texts: The normalised title of each row.
@@ -149,7 +172,17 @@ def learn(texts: Sequence[str], columns: NDArray[np.int64]) -> Listed:
         shares=(rows / totals[pairs[:, 0]]).astype(np.float32),
         words=np.unique(Packed.of(sorted({word for text in texts for word in text.split()})).hashes()),
         runs=np.unique(_runs(texts)[0]),
+        kept=np.zeros(len(hashes), np.float32),
+        kinds=np.zeros(len(hashes), np.uint8),
+        marks=np.zeros(len(pairs), np.uint8),
     )
+
+
+def _older(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays that a model of jobmajor 0.1 lacks: its listings replace the model's shares."""
+    sizes = {"kept": len(arrays.get("titles", ())), "kinds": len(arrays.get("titles", ()))}
+    sizes["marks"] = len(arrays.get("codes", ()))
+    return {name: np.zeros(size, _NEWER[name]) for name, size in sizes.items()}
 
 
 def _runs(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobmajor import soc
+from jobmajor.model.coder import REASONS
 from jobmajor.serve.messages.media import CSV, JSON, LINES
 from jobmajor.serve.messages.parameters import ATTRIBUTES_HEADER, MAX_TOP_K
 from jobmajor.soc import classifications
@@ -31,8 +32,8 @@ _ITEM_SCHEMA = {
             "description": "A level of SOC; for ISCO-08 the number of digits; empty if none is sure.",
         },
         "abstain": {"type": "boolean", "description": "Whether a person should review this level's answer."},
-        "reason": {"type": "string", "enum": ["", "unsure", "not a title", "unknown language"]},
-        "source": {"type": "string", "enum": ["exact", "model"]},
+        "reason": {"type": "string", "enum": list(REASONS)},
+        "source": {"type": "string", "enum": ["exact", "official", "model"]},
         "ambiguous": {
             "type": "boolean",
             "description": "Only with `to`: whether the title's best occupation of SOC 2018 has several codes there.",

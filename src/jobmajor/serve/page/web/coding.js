@@ -83,7 +83,7 @@ export class Coder {
       if (reason) found.uncertain += rows;
       groups.set(group, found);
       if (reason) reasons.set(reason, (reasons.get(reason) ?? 0) + rows);
-      if (source === "exact") exact += rows;
+      if (source === "exact" || source === "official") exact += rows;
     }
     const byGroup = [...groups].map(([code, found]) => ({ code, ...found }));
     byGroup.sort((one, other) => other.rows - one.rows);

@@ -16,8 +16,10 @@ const REASONS = {
   unsure: "of answers with scores as low as this, fewer than 95 in 100 are right",
   "not a title": "this does not read like a job title",
   "unknown language": "the model was not trained on this script",
+  "listed once; the model disagrees": "one source lists this title, and the model finds another group more likely",
 };
 const MARK = "Uncertain: review";
+const LISTED = { exact: "Listed: in the training data", official: "Named so by the SOC itself" };
 
 export class Title {
   #timer = 0;
@@ -149,7 +151,7 @@ function levelOf({ level, name, items }) {
 
 function marks({ abstain, reason, source }) {
   return el("p", { class: "marks" },
-    source === "exact" && el("span", { class: "badge" }, "Listed: in the training data"),
+    source in LISTED && el("span", { class: "badge" }, LISTED[source]),
     abstain && el("span", { class: "badge warn" }, MARK),
     abstain && el("span", { class: "soft" }, REASONS[reason] ?? reason));
 }

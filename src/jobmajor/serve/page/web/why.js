@@ -24,8 +24,13 @@ export function words({ label, name, score, words: found, source }, read) {
       el("tbody", {}, ...found.map((each) => word(each, most)))),
     el("p", { class: "soft" }, `The model read “${read}”. The points are what the code loses if the word is left out. `,
       "Two words that mean the same each get few points.",
-      source === "exact" ? " The answer itself comes from the training data, which lists this title." : ""));
+      LISTED[source] ?? ""));
 }
+
+const LISTED = {
+  exact: " The answer weighs this with what the training data lists for the title.",
+  official: " The answer itself is the SOC's, which names this title.",
+};
 
 function word({ word: text, worth }, most) {
   const kind = Math.abs(worth) < NOTED ? "none" : worth > 0 ? "for" : "against";
