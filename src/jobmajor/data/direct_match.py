@@ -13,7 +13,7 @@ import polars as pl
 
 from jobmajor.errors import DataError
 from jobmajor.soc import detailed_codes
-from jobmajor.tables import named
+from jobmajor.tables import formats
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def read(path: Path) -> pl.DataFrame:
         DataError: A row can't be used; names the row and its code.
     """
     rows: list[tuple[str, str]] = []
-    for block in named.rows(path, (TITLE, CODE)):
+    for block in formats.rows(path, (TITLE, CODE)):
         if block.bad:
             raise DataError(path, f"{block.bad} damaged rows", "none", "fetch the file again")
         rows += [(code.strip(), title.strip()) for title, code in block.cells if title.strip() or code.strip()]

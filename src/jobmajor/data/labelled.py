@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from jobmajor import soc
 from jobmajor.errors import DataError, InputError
 from jobmajor.soc import crosswalks
-from jobmajor.tables import named
+from jobmajor.tables import formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ def read(file: TitleFile) -> Labelled:
     path, parse = Path(file.path), _parser(file.revision)
     columns = [file.title, file.code, *([file.weight] if file.weight else [])]
     found, index = Labelled(), dict[str, int]()
-    for block in named.rows(path, columns):
+    for block in formats.rows(path, columns):
         found.left_out[BAD_ROW] += block.bad
         for title, codes, *cells in block.cells:
             _add(found, index, (title, weight(cells[0]) if cells else 1.0), _codes(codes, parse, found))

@@ -1,1 +1,1 @@
-"""The pipeline definition, its job requests and inputs, a run of it, and a search for settings."""
+"""The pipeline definition, its requests and inputs, a run, a search for settings; a model judged by outside titles."""

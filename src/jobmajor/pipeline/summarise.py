@@ -18,7 +18,7 @@ from jobmajor.model.classifier import Classifier
 from jobmajor.model.coder import REASONS
 from jobmajor.model.rules import abstain, overrides
 from jobmajor.registry import loading
-from jobmajor.tables import named
+from jobmajor.tables import formats
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
@@ -111,12 +111,12 @@ def summarise(
 
 def _read(path: Path, wish: Wish) -> _Titles:
     columns = [wish.title, *([wish.weight] if wish.weight else [])]
-    names = named.names(path, wish.title)
+    names = formats.names(path, wish.title)
     coded = next((name for name in (f"{wish.level}_code", "code") if name in names and "source" in names), None)
     if coded:
         columns += [coded, "source"]
     found, index = _Titles([], [], []), dict[str, int]()
-    for block in named.rows(path, columns):
+    for block in formats.rows(path, columns):
         for title, *cells in block.cells:
             weight = labelled.weight(cells.pop(0)) if wish.weight else 1.0
             number = _number(found, index, title)

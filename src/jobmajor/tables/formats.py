@@ -1,11 +1,14 @@
-"""The reader and the writer that belong to a file's name."""
+"""The reader and the writer that belong to a file's name, and chosen columns of any file as text."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from jobmajor.errors import InputError
+from jobmajor.tables import cells
+from jobmajor.tables.block import find_column
 from jobmajor.tables.compression import ENDINGS, ByteSource, Packing, sink
 from jobmajor.tables.delimited import DelimitedReader
 from jobmajor.tables.delimited_writer import DelimitedWriter
@@ -14,7 +17,7 @@ from jobmajor.tables.parquet import ParquetReader, ParquetWriter
 from jobmajor.tables.xlsx import WorkbookReader, WorkbookWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from jobmajor.tables.block import Column, Head, Reader, Writer
@@ -29,6 +32,7 @@ _KINDS: Final[dict[str, Kind]] = {
     ".xlsx": "xlsx",
 }
 _PACKABLE: Final = ("csv", "tsv", "jsonl")
+_BLOCK_ROWS: Final = 4096
 EXPECTED: Final = f"{', '.join(_KINDS)}, the text ones also with {' or '.join(ENDINGS)}"
 
 
@@ -92,3 +96,52 @@ def writer(path: Path, made: Format, head: Head, added: Sequence[Column], *, saf
     if made.kind == "jsonl":
         return JsonWriter(file, head, added)
     return DelimitedWriter(file, head, added, made.kind, safe_cells=safe_cells)
+
+
+# For JSON lines: the columns are then the keys of all lines, not of the first.
+_AS_TABLE: Final = Format("csv")
+
+
+@dataclass(frozen=True, slots=True)
+class TextRows:
+    """Some rows of a table.
+
+    Attributes:
+        cells: One tuple for each row, in the order of the columns asked for; an empty text where there is nothing.
+        bad: How many rows beside these can't be read.
+    """
+
+    cells: Sequence[tuple[str, ...]]
+    bad: int
+
+
+def names(path: Path, column: str) -> tuple[str, ...]:
+    """Return the names of a table's columns.
+
+    Raises:
+        InputError: As `rows`.
+    """
+    _expect_file(path)
+    with closing(reader(path, column, _AS_TABLE)) as opened:
+        return opened.head().names
+
+
+def rows(path: Path, wanted: Sequence[str]) -> Iterator[TextRows]:
+    """Yield the cells of the wanted columns, block by block; the first column has to be one of text.
+
+    Raises:
+        InputError: The file is missing, of no format that is read, damaged, or lacks one of the columns.
+    """
+    _expect_file(path)
+    with closing(reader(path, wanted[0], _AS_TABLE)) as opened:
+        found = opened.head().names
+        indices = [find_column(path, found, name) for name in wanted]
+        for block in opened.blocks(_BLOCK_ROWS):
+            columns = block.rows.columns()
+            texts = [[cells.text(value) for value in columns[index]] for index in indices]
+            yield TextRows(list(zip(*texts, strict=True)), len(block.bad))
+
+
+def _expect_file(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"{path} is not there: expected a file ({EXPECTED})")

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from jobmajor.errors import InputError
-from jobmajor.tables import named
+from jobmajor.tables import formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,18 +50,18 @@ WRITERS = {".csv": _csv, ".tsv": _csv, ".jsonl": _lines, ".parquet": _parquet, "
 def test_columns_are_read_as_text_from_every_format(ending: str, write: Callable[[Path], None], tmp_path: Path) -> None:
     write(path := tmp_path / f"in{ending}")
 
-    (block,) = named.rows(path, ["job", "code", "n"])
+    (block,) = formats.rows(path, ["job", "code", "n"])
 
     found = {(job, code, float(count)) for job, code, count in block.cells}
     assert found == {('Cook, "Line"', "35-2014", 3.0), ("Nurse", "", 1.0)}
-    assert named.names(path, "job") == HEAD or ending == ".jsonl"
+    assert formats.names(path, "job") == HEAD or ending == ".jsonl"
 
 
 def test_rows_that_can_not_be_read_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     path.write_text("job,code\nnurse,29-1141\none cell\n")
 
-    (block,) = named.rows(path, ["job", "code"])
+    (block,) = formats.rows(path, ["job", "code"])
 
     assert (block.cells, block.bad) == ([("nurse", "29-1141")], 1)
 
@@ -71,6 +71,6 @@ def test_missing_column_or_file_is_refused_by_name(tmp_path: Path) -> None:
     path.write_text("job,code\nnurse,29-1141\n")
 
     with pytest.raises(InputError, match="expected a column 'soc'"):
-        next(named.rows(path, ["job", "soc"]))
+        next(formats.rows(path, ["job", "soc"]))
     with pytest.raises(InputError, match=r"other\.csv is not there"):
-        next(named.rows(tmp_path / "other.csv", ["job"]))
+        next(formats.rows(tmp_path / "other.csv", ["job"]))
