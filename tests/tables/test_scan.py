@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobmajor.tables import scan, scanner
+from jobmajor.tables import scan
 from jobmajor.tables.block import MAX_LINE_BYTES
 from jobmajor.tables.delimited import fields
 
@@ -65,7 +65,7 @@ def scanned(
 def test_python_finds_the_rows_that_compiled_code_finds(parts: list[str], cuts: list[int], width: int) -> None:
     data = "".join(parts).encode()
 
-    assert scanned(data, width, width - 1, cuts, scanner.scan) == scanned(data, width, width - 1, cuts)
+    assert scanned(data, width, width - 1, cuts, scan.scan_in_python) == scanned(data, width, width - 1, cuts)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_python_finds_the_rows_that_compiled_code_finds(parts: list[str], cuts: 
 @pytest.mark.parametrize("cut", range(3, 45, 7))
 def test_python_finds_the_same_long_and_broken_rows(data: bytes, cut: int) -> None:
     found = []
-    for scan_with in (scan.scan, scanner.scan):
+    for scan_with in (scan.scan, scan.scan_in_python):
         text, state = np.frombuffer(data, np.uint8), np.array([0, 1, 0])
         for end in (min(cut, len(data)), len(data)):
             rows, titles = np.zeros((9, 6), np.int64), np.zeros(len(data), np.uint8)

@@ -4,11 +4,12 @@ It does not split the rows, so they can be written again unchanged. Quotes follo
 CR LF or CR. Text that Python's `csv` reads in strict mode gives the same rows here. If a quote is never closed, or text
 follows a closing quote, only the line in which that row begins counts as faulty.
 
-`scan.c` scans where there is compiled code, and `scanner` in Python elsewhere; a property test compares the two.
+`scan.c` scans where there is compiled code, and Python elsewhere; a property test compares the two.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -75,8 +76,150 @@ def scan(text: NDArray[np.uint8], end: int, asked: Asked, found: Found, *, is_la
     """
     compiled = library.load()
     if compiled is None:
-        from jobmajor.tables import scanner  # noqa: PLC0415 - it imports this module
-
-        return scanner.scan(text, end, asked, found, is_last=is_last)
+        return scan_in_python(text, end, asked, found, is_last=is_last)
     count: int = compiled.jm_scan(address(text), end, is_last, asked, found)
     return count
+
+
+_QUOTED = re.compile(rb'"((?:[^"]|"")*+)("?)')  # a cell from its opening quote on, and whether a quote closes it
+_LINE_END = re.compile(rb"[\r\n]")
+_LINE_ENDS = re.compile(rb"\n|\r(?!\n)")
+
+
+@dataclass(slots=True)
+class _Row:
+    begin: int
+    end: int
+    next: int = 0
+    lines: int = 0
+    fields: int = 0
+    fault: int = FINE
+    title: bytes = b""
+
+
+class _Scanner:
+    """Reads rows of `text`; more text follows unless it is the last."""
+
+    def __init__(self, text: bytes, asked: Asked, *, is_last: bool) -> None:
+        self._text, self._asked, self._is_last = text, asked, is_last
+        self._separator = bytes([asked.separator])
+        self._plain = re.compile(b"[^\r\n" + re.escape(self._separator) + b"]*+")
+
+    def line_end(self, begin: int, limit: int) -> int:
+        """Return where the line ends, or the limit."""
+        found = _LINE_END.search(self._text, begin, limit)
+        return found.start() if found else limit
+
+    def after_line_end(self, position: int) -> int | None:
+        """Return where the next line begins, after the byte that ends one; None if more text is needed to tell."""
+        if self._text[position : position + 1] == b"\n":
+            return position + 1
+        if position + 1 < len(self._text):
+            return position + 1 + (self._text[position + 1 : position + 2] == b"\n")
+        return position + 1 if self._is_last else None
+
+    def row(self, begin: int) -> _Row | None:
+        """Read a row; return None if it does not end within the text."""
+        limit = min(len(self._text), begin + self._asked.longest + 1)
+        row = self._cells(begin, limit)
+        if row.end >= len(self._text) and not self._is_last and row.fault != BEHIND_QUOTE:
+            return None
+        if row.fault != FINE or (row.end >= limit and limit < len(self._text)):
+            return self._first_line(row, limit)
+        return self._ended(row)
+
+    def _cells(self, begin: int, limit: int) -> _Row:
+        row = _Row(begin, begin)
+        while row.fault == FINE:
+            cell = self._quoted(row, limit) if self._text[row.end : row.end + 1] == b'"' else self._unquoted(row, limit)
+            if row.fields == self._asked.column:
+                row.title = cell
+            row.fields += 1
+            if row.end >= limit or self._text[row.end : row.end + 1] != self._separator:
+                break
+            row.end += 1
+        return row
+
+    def _unquoted(self, row: _Row, limit: int) -> bytes:
+        found = self._plain.match(self._text, row.end, limit)
+        row.end = found.end() if found else row.end
+        return found[0] if found else b""
+
+    def _quoted(self, row: _Row, limit: int) -> bytes:
+        found = _QUOTED.match(self._text, row.end, limit)
+        if not found:  # beyond the limit
+            row.fault = NOT_CLOSED
+            return b""
+        row.end = found.end()
+        row.lines += len(_LINE_ENDS.findall(found[1]))
+        if not found[2]:
+            row.fault = NOT_CLOSED
+        elif row.end < limit and self._text[row.end : row.end + 1] not in (self._separator, b"\r", b"\n"):
+            row.fault = BEHIND_QUOTE
+        return found[1].replace(b'""', b'"')
+
+    def _first_line(self, row: _Row, limit: int) -> _Row | None:
+        """Return only the first line of a row that is faulty or too long."""
+        row.end, row.lines = self.line_end(row.begin, limit), 0
+        if row.end < limit:
+            row.fault = max(row.fault, NOT_CLOSED)
+            return self._ended(row)
+        row.next = row.end
+        if limit - row.begin > self._asked.longest:
+            row.fault = TOO_LONG
+            return row
+        return row if self._is_last else None
+
+    def _ended(self, row: _Row) -> _Row | None:
+        following = self.after_line_end(row.end) if row.end < len(self._text) else row.end
+        if following is None:
+            return None
+        row.next = following
+        return row
+
+    def fault(self, row: _Row) -> int:
+        """Return the fault of a complete row."""
+        if row.fault != FINE:
+            return row.fault
+        whole = self._text[row.begin : row.end]
+        if b"\0" in whole:
+            return A_NUL
+        try:
+            whole.decode()
+        except UnicodeDecodeError:
+            return NO_UTF8
+        return FINE if row.fields == self._asked.width else WIDTH
+
+
+def scan_in_python(text: NDArray[np.uint8], end: int, asked: Asked, found: Found, *, is_last: bool) -> int:
+    """Do what `scan` does, row by row: it serves where there is no compiled code."""
+    scanner, state, count = _Scanner(text[:end].tobytes(), asked, is_last=is_last), found.state, 0
+    found.starts[0] = 0
+    while state[POSITION] < end and count < len(found.rows):
+        begin = int(state[POSITION])
+        if state[SKIPS]:
+            line_end = scanner.line_end(begin, end)
+            following = scanner.after_line_end(line_end) if line_end < end else None
+            state[POSITION] = line_end if following is None else following
+            if following is None:
+                break
+            state[SKIPS], state[LINES] = 0, state[LINES] + 1
+            continue
+        row = scanner.row(begin)
+        if row is None:
+            break
+        is_endless = row.fault == TOO_LONG
+        if row.end > begin or asked.width == 1 or row.fault != FINE:
+            _put(found, count, row, scanner.fault(row))
+            count += 1
+        state[POSITION], state[SKIPS] = row.next, is_endless
+        state[LINES] += row.lines + 1 - is_endless
+    return count
+
+
+def _put(found: Found, count: int, row: _Row, fault: int) -> None:
+    title = row.title if fault == FINE else b""
+    first = int(found.starts[count])
+    found.titles[first : first + len(title)] = memoryview(title)
+    found.starts[count + 1] = first + len(title)
+    found.rows[count] = row.begin, row.end, row.next, found.state[LINES], row.fields, fault
