@@ -141,6 +141,7 @@ _MEANINGS = {
     "dataset.edition": "workbook or text.",
     "dataset.digest": "sha256 over the release's files.",
     "dataset.direct_match_titles": "Direct Match titles of the SOC that the run read; 0 without their file.",
+    "dataset.tasks": "O*NET's task statements that the run read; without them, the model can use no context.",
     "dataset.seed": "The seed of the split.",
     "dataset.validation": "Share of the rows in validation.",
     "dataset.test": "Share of the rows in the test.",

@@ -22,11 +22,12 @@ import polars as pl
 
 from jobmajor import settings, soc
 from jobmajor.batch import parts
-from jobmajor.data import examples, onet, prepare
+from jobmajor.data import duties, examples, onet, prepare
 from jobmajor.errors import Error, Unfinished
 from jobmajor.evaluation import behaviour, document, evaluate, report
 from jobmajor.lineage import EVALUATE, PREPARE, TRAIN, code_version
 from jobmajor.model import classifier, thresholds, transformer
+from jobmajor.model.linear import centroids
 from jobmajor.model.transformer import launch
 from jobmajor.pipeline import definition, requests
 from jobmajor.registry import artifact
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 ROOT_VARIABLE = "SAGELOCAL_ML_ROOT"
 _DATA = "data.parquet"
+_DUTIES = "duties.parquet"  # beside the titles of training, where the release has task statements
 _OBJECTIVE = "_tuning_objective_metric"  # a Tuning step adds it to the hyperparameters; it is no setting
 _REASON_CHARACTERS = 1024  # what the service keeps of a failure's reason
 _log = logging.getLogger(__name__)
@@ -55,14 +57,17 @@ def run_prepare(root: Path, split_settings: settings.Split) -> None:
         "edition": found.edition,
         "digest": manifest.hash_folder(folder),
         "direct_match_titles": len(found.direct_match),
+        "tasks": len(found.tasks),
     }
     lineage = {"settings": asdict(split_settings), "source": source, "code_version": code_version(PREPARE)}
-    splits = prepare.prepare(found, split_settings)
+    splits, texts = prepare.prepare(found, split_settings), duties.duties(found)
     rows = {name: len(table) for name, table in splits.items()}
     _log.info("prepared %s of release %s", rows, found.release)
     for name, table in splits.items():
         target = _new(output / name)
         table.write_parquet(target / _DATA, compression="zstd", statistics=False)
+        if name == "train" and texts is not None:
+            texts.write_parquet(target / _DUTIES, compression="zstd", statistics=False)
         manifest.write(target, rows=rows, **lineage)
     target = _new(output / "baseline")
     _write_json(target / "baseline.json", prepare.baseline(prepare.titles(splits["train"])))
@@ -84,6 +89,9 @@ def run_train(root: Path) -> int:
     model = _fitted(root, recipe_settings, (train_rows, validation_rows), about)
     if not launch.is_first():
         return 0
+    if (root / "input" / "data" / "train" / _DUTIES).is_file():
+        texts = pl.read_parquet(root / "input" / "data" / "train" / _DUTIES)
+        model.context = centroids.learn(texts, validation_rows, model.codes, model.scorer.shares)
     for figure, value in _validated(model, validation_rows).items():
         _log.info("%s=%.6f", figure, value)
     lineage = {

@@ -208,6 +208,44 @@ def test_direct_match_titles_alone_go_with_the_release_that_is_at_hand(tmp_path:
     assert (found.folder, found.direct_match) == (cached, titles / "dmtf_2018.csv")
 
 
+def tasks_folder(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "Task Statements.txt").write_text("O*NET-SOC Code\tTask ID\tTask\n29-1141.00\t1\tCare for patients.\n")
+    return folder
+
+
+def test_task_statements_may_be_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    mine, titles = data_folder(tmp_path / "mine"), direct_match_folder(tmp_path / "titles")
+    tasks = tasks_folder(tmp_path / "tasks")
+
+    found = resolve("auto", tmp_path, data=[tasks, mine, titles], fetch=OFFLINE)
+
+    assert (found.folder, found.tasks) == (mine, tasks / "Task Statements.txt")
+    assert [path.name for path in found.files][-2:] == ["dmtf_2018.csv", "Task Statements.txt"]
+    read = onet.read_source(found)
+    assert read.tasks.rows() == [("29-1141.00", "Care for patients.")]
+    assert read.direct_match.rows() == [("29-1141", "RN")]
+
+
+def test_task_statements_beside_the_titles_are_found_and_a_release_without_them_is_read(tmp_path: Path) -> None:
+    mine = data_folder(tmp_path / "mine")
+    without = onet.read(mine)
+    (tasks_folder(tmp_path / "tasks") / "Task Statements.txt").rename(mine / "Task Statements.txt")
+
+    found = resolve("auto", tmp_path, data=mine)
+
+    assert found.tasks == mine / "Task Statements.txt"
+    assert (len(onet.read(mine).tasks), len(without.tasks)) == (1, 0)
+
+
+def test_task_of_a_code_outside_soc_2018_is_refused(tmp_path: Path) -> None:
+    mine = data_folder(tmp_path / "mine")
+    (mine / "Task Statements.txt").write_text("O*NET-SOC Code\tTask\n29-9999.00\tCare.\n")
+
+    with pytest.raises(DataError, match=r"'29-9999.00' in row 2"):
+        onet.read(mine)
+
+
 def test_two_folders_of_one_kind_are_refused(tmp_path: Path) -> None:
     one, other = data_folder(tmp_path / "one"), data_folder(tmp_path / "other")
 

@@ -17,7 +17,8 @@ Data = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="DIR",
-        help="Read O*NET's files from here; a second one may hold the SOC's Direct Match titles (dmtf_2018.csv).",
+        help="Read O*NET's files from here; others may hold the SOC's Direct Match titles (dmtf_2018.csv), and O*NET's "
+        "task statements.",
         envvar="JOBMAJOR_DATA",
     ),
 ]

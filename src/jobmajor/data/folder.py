@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 STARTER = "starter"
 UNKNOWN = "unknown"
 DIRECT_MATCH = "dmtf_2018.csv"  # the SOC's Direct Match Title File, as a table with the columns of `direct_match`
+TASKS = "Task Statements"  # of O*NET, which a release's folder may have or not
 STARTER_MARK = "# Starter titles"  # the first line of the bundled README.md
 
 _READ_ME = "Read Me.txt"
@@ -27,7 +28,7 @@ _SEEN_NAMES = 6  # how many of a wrong folder's names an error lists
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A folder whose tables can be read; `reported` and `direct_match` are None if there is no such file.
+    """A folder whose tables can be read; `reported`, `direct_match` and `tasks` are None if there is no such file.
 
     `release` is a version such as "28.1", "starter", or "unknown".
     """
@@ -38,11 +39,12 @@ class Layout:
     occupations: Path
     reported: Path | None
     direct_match: Path | None
+    tasks: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that a run reads."""
-        found = (self.titles, self.occupations, self.reported, self.direct_match)
+        found = (self.titles, self.occupations, self.reported, self.direct_match, self.tasks)
         return tuple(path for path in found if path)
 
 
@@ -103,6 +105,17 @@ def holds_direct_match_only(folder: Path) -> bool:
     return (folder / DIRECT_MATCH).is_file() and not _title_files(folder)
 
 
+def holds_tasks_only(folder: Path) -> bool:
+    """Tell whether a folder holds O*NET's task statements, and no titles."""
+    return tasks(folder) is not None and not _title_files(folder)
+
+
+def tasks(folder: Path) -> Path | None:
+    """Return the folder's file of task statements, of either edition."""
+    files = (folder / f"{TASKS}{suffix}" for suffix in releases.SUFFIXES)
+    return next((path for path in files if path.is_file()), None)
+
+
 def describe(folder: Path) -> Layout:
     """Return which release and edition the folder holds, and where its tables are.
 
@@ -134,4 +147,5 @@ def describe(folder: Path) -> Layout:
         occupations,
         reported if reported.is_file() else None,
         direct_match if direct_match.is_file() else None,
+        tasks(folder),
     )

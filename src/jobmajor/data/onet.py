@@ -7,7 +7,7 @@ something false, and nothing could detect that later.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobmajor.data.releases import Edition
+    from jobmajor.data.source import TitleSource
 
+_TASKS = {"onet_code": pl.String, "text": pl.String}
 _CODE = re.compile(r"([0-9]{2}-[0-9]{4})\.[0-9]{2}")
 _NOTHING = ("", "n/a")  # an empty cell of the workbook, and how the text edition writes it
 _A_FEW = 4  # up to as many codes outside SOC 2018 are typing errors; more are another taxonomy
@@ -40,6 +42,7 @@ class Tables:
             are O*NET's numbers of where a title was read, such as "02,04".
         reported: Columns onet_code, title; no rows where the folder has no such file.
         direct_match: Columns code, title: the SOC's Direct Match titles; no rows where the folder has no such file.
+        tasks: Columns onet_code, text: O*NET's task statements; no rows where the folder has no such file.
     """
 
     release: str
@@ -48,6 +51,7 @@ class Tables:
     titles: pl.DataFrame
     reported: pl.DataFrame
     direct_match: pl.DataFrame = field(default_factory=direct_match.none)
+    tasks: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_TASKS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +169,24 @@ def read(folder: Path) -> Tables:
         titles=_frame(layout.titles, _title_columns(layout.titles)),
         reported=reported,
         direct_match=direct_match.read(layout.direct_match) if layout.direct_match else direct_match.none(),
+        tasks=tasks(layout.tasks),
     )
+
+
+def tasks(path: Path | None) -> pl.DataFrame:
+    """Return the task statements in a file, columns onet_code and text; no rows without a file."""
+    return _frame(path, (_Column(releases.TASK_COLUMN, "text"),)) if path else pl.DataFrame(schema=_TASKS)
+
+
+def read_source(source: TitleSource) -> Tables:
+    """Return what `read` returns, with the Direct Match titles and the task statements of other folders.
+
+    Raises:
+        InputError, DataError, ArtifactError: As `read`.
+    """
+    found = read(source.folder)
+    if source.direct_match and source.direct_match.parent != source.folder:
+        found = replace(found, direct_match=direct_match.read(source.direct_match))
+    if source.tasks and source.tasks.parent != source.folder:
+        found = replace(found, tasks=tasks(source.tasks))
+    return found

@@ -27,6 +27,7 @@ OCCUPATIONS = "Occupation Data"
 OCCUPATION_COLUMNS = ("Title", "Description")
 REPORTED = "Sample of Reported Titles"
 REPORTED_COLUMN = "Reported Job Title"
+TASK_COLUMN = "Task"
 SHORT = "Short Title"
 SOURCES = "Source(s)"
 # A titles file's name without suffix (its sheet has the same name) → the column that holds the title.

@@ -35,7 +35,7 @@ class TitleSource:
     """A folder that `onet.read` can read, and where it came from.
 
     `release` is a version, "starter" or "unknown"; `notice` is a sentence that the user must see,
-    or None; `direct_match` is the SOC's Direct Match Title File, or None.
+    or None; `direct_match` is the SOC's Direct Match Title File, `tasks` O*NET's task statements, or None.
     """
 
     folder: Path
@@ -43,12 +43,13 @@ class TitleSource:
     notice: str | None
     how: How
     direct_match: Path | None = None
+    tasks: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that a run reads: those of the release, and the Direct Match titles."""
+        """The files that a run reads: those of the release, the Direct Match titles, and the task statements."""
         found = folders.describe(self.folder).files
-        return (*found, self.direct_match) if self.direct_match and self.direct_match not in found else found
+        return (*found, *(path for path in (self.direct_match, self.tasks) if path and path not in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _from_folder(request: str, folder: Path) -> TitleSource:
         raise InputError(
             f"{folder} holds release {release}, but release {request} was asked for: leave one of the two out"
         )
-    return TitleSource(folder, release, None, "folder", layout.direct_match)
+    return TitleSource(folder, release, None, "folder", layout.direct_match, layout.tasks)
 
 
 def _downloaded(release: str, home: Path, fetch: FetchOptions, options: TransferOptions | None) -> TitleSource:
@@ -141,7 +142,7 @@ def resolve(
     A named folder (`data`, else the variable JOBMAJOR_DATA) comes before everything else. Then
     "auto" takes 28.1 from the workspace, else by one quick download unless JOBMAJOR_OFFLINE is set,
     else the starter titles with a notice; a release is taken from the workspace or downloaded, or
-    refused. Of two named folders, one may hold the SOC's Direct Match titles.
+    refused. Beside a release's folder, one may hold the SOC's Direct Match titles, and one O*NET's task statements.
 
     Raises:
         InputError: A folder doesn't exist, is none of O*NET's, or holds another release than
@@ -153,14 +154,19 @@ def resolve(
     if data is not None:
         named = [data] if isinstance(data, Path) else list(data)
     only_titles = [folder for folder in named if folders.holds_direct_match_only(folder)]
-    releases_named = [folder for folder in named if folder not in only_titles]
-    if len(only_titles) > 1 or len(releases_named) > 1:
+    only_tasks = [folder for folder in named if folders.holds_tasks_only(folder)]
+    releases_named = [folder for folder in named if folder not in (*only_titles, *only_tasks)]
+    if max(len(only_titles), len(only_tasks), len(releases_named)) > 1:
         raise InputError(
             f"--data names {', '.join(map(str, named))}: expected one folder of O*NET's files, and at most one more "
-            f"with {folders.DIRECT_MATCH}"
+            f"with {folders.DIRECT_MATCH} and one with {folders.TASKS}"
         )
     found = _release(request, home, fetch, releases_named[0] if releases_named else None)
-    return replace(found, direct_match=only_titles[0] / folders.DIRECT_MATCH) if only_titles else found
+    return replace(
+        found,
+        direct_match=only_titles[0] / folders.DIRECT_MATCH if only_titles else found.direct_match,
+        tasks=folders.tasks(only_tasks[0]) if only_tasks else found.tasks,
+    )
 
 
 def _release(request: str, home: Path, fetch: FetchOptions, named: Path | None) -> TitleSource:

@@ -14,10 +14,12 @@ from safetensors import SafetensorError
 
 from jobmajor import soc
 from jobmajor.errors import ArtifactError, InputError
-from jobmajor.model import answers, coder, columns, explain, frames, recipes, translate
+from jobmajor.model import answers, coder, columns, contextual, explain, frames, recipes, translate
 from jobmajor.model.answers import Answer, Asked, Coded
 from jobmajor.model.coder import Coder, Wanted
+from jobmajor.model.contextual import Contextual
 from jobmajor.model.explain import Explanation
+from jobmajor.model.linear import context as contexts
 from jobmajor.model.rules import knowledge as knowledge_files
 from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.model.rules.listed import POLYNOMIAL, Listed
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from jobmajor.model.kernels.pipeline import Compiled
     from jobmajor.model.kernels.shares import Kernel
+    from jobmajor.model.linear.context import Context
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.model.scorer import Scorer
     from jobmajor.model.translate import Translator
@@ -51,10 +54,18 @@ class Classifier:
         scorer: The trained model.
         about: Its origin: release, split, settings. This changes no answer.
         knowledge: What `answer` adds to the plain scores; without it, `answer` always abstains.
+        context: What a second text says of the codes; None if the model can use none.
     """
 
-    def __init__(self, scorer: Scorer, about: Mapping[str, Any], knowledge: Knowledge | None = None) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        about: Mapping[str, Any],
+        knowledge: Knowledge | None = None,
+        context: Context | None = None,
+    ) -> None:
         self.scorer, self.about, self.knowledge = scorer, dict(about), knowledge or Knowledge()
+        self.context = context
         self._compiled_from = _COMPILED_FROM
 
     @property
@@ -149,7 +160,7 @@ class Classifier:
             for row, columns in zip(shares, best, strict=True)
         ]
 
-    def answer(
+    def answer(  # noqa: PLR0913 - each is a choice of its own
         self,
         titles: Iterable[str | None],
         level: Level = "major",
@@ -157,6 +168,7 @@ class Classifier:
         *,
         overrides: Overrides | None = None,
         exact: bool = True,
+        context: Iterable[str | None] | None = None,
     ) -> list[Coded]:
         """Return the answers to each title, where they come from, and whether a person should look at the title.
 
@@ -167,10 +179,14 @@ class Classifier:
             overrides: Your titles with their codes, from `overrides.read`.
             exact: Whether a title that training lists is answered by what it is listed under. Pass False when you
                 measure a model on titles of its training.
+            context: A second text for each title, such as duties or a department; None or empty where there is none.
 
         Raises:
-            InputError: k is below 1.
+            InputError: k is below 1, or there is context that does not fit the titles, or that the model can't use.
         """
+        if context is not None:
+            texts = contextual.joined(columns.as_list(titles), columns.as_list(context))
+            return self.contextual.answer_at((level,), texts, k, overrides=overrides, exact=exact)[0]
         return self.answer_at((level,), titles, k, overrides=overrides, exact=exact)[0]
 
     def answer_at(
@@ -216,7 +232,22 @@ class Classifier:
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
         ask = partial(self._answered, k=k, overrides=overrides, exact=exact)
-        return Coder(Wanted(self.codes, tuple(levels), k, overrides, exact), self._compiled, ask)
+        wanted = Wanted(self.codes, tuple(levels), k, overrides, exact)
+        return Coder(wanted, self._compiled, lambda texts: [ask(texts, level) for level in wanted.levels])
+
+    @property
+    def contextual(self) -> Contextual:
+        """Return this classifier for titles that are joined with a second text (`contextual.joined`).
+
+        Raises:
+            InputError: The model can use no context.
+        """
+        if self.context is None:
+            raise InputError(
+                "context was given, but the model has learned none: leave it out, or train on a release whose folder "
+                "has O*NET's Task Statements"
+            )
+        return Contextual(self.scorer, self.knowledge, self.context)
 
     @cached_property
     def _compiled(self) -> Compiled | None:
@@ -284,6 +315,8 @@ class Classifier:
         """Write the model into an empty folder, with its manifest; `lineage` as in `manifest.write`."""
         self.scorer.save(folder)
         self.knowledge.save(folder, self.about)
+        if self.context:
+            self.context.save(folder)
         return manifest.write(folder, **lineage)
 
 
@@ -298,9 +331,10 @@ def load(folder: Path) -> Classifier:
     try:
         scorer = recipes.load(folder)
         knowledge, about = knowledge_files.load(folder, len(scorer.codes))
+        learned = contexts.load(folder, len(scorer.codes))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise ArtifactError(f"{folder} is no model ({error}): train it again") from error
-    return Classifier(scorer, about, knowledge)
+    return Classifier(scorer, about, knowledge, learned)
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[slice]:

@@ -17,6 +17,7 @@ from jobmajor.model import answers
 from jobmajor.model.answers import NO_ANSWER, Answer, Coded
 from jobmajor.model.rules import abstain, confidence, overrides
 from jobmajor.model.rules.abstain import NO_CODE
+from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -67,6 +68,7 @@ class Wanted:
         k: Codes for each title and level, at most.
         overrides: The user's titles with their codes.
         exact: Whether a title that training lists is answered by the codes that it is listed under.
+        longest: Characters of a title that are read.
     """
 
     codes: Sequence[str]
@@ -74,6 +76,7 @@ class Wanted:
     k: int = 1
     overrides: Overrides | None = None
     exact: bool = True
+    longest: int = LONGEST
 
 
 class Coder:
@@ -85,9 +88,9 @@ class Coder:
     """
 
     def __init__(
-        self, wanted: Wanted, compiled: Compiled | None, ask: Callable[[list[str], Level], list[Coded]]
+        self, wanted: Wanted, compiled: Compiled | None, ask: Callable[[list[str]], list[list[Coded]]]
     ) -> None:
-        """Take `compiled` for what it can answer; `ask` answers other titles, at one level a call."""
+        """Take `compiled` for what it can answer; `ask` answers other titles, for each level."""
         self.levels, self.k = wanted.levels, wanted.k
         self._wanted, self._compiled, self._ask = wanted, compiled, ask
         if compiled:
@@ -130,9 +133,9 @@ class Coder:
     def _fill(self, titles: Packed, rows: NDArray[np.intp], into: Codes) -> None:
         for first in range(0, len(rows), _SLICE):
             chosen: list[int] = rows[first : first + _SLICE].tolist()
-            texts = [titles.title(row) for row in chosen]
-            for index, level in enumerate(self.levels):
-                for row, coded in zip(chosen, self._ask(texts, level), strict=True):
+            texts = [titles.title(row, self._wanted.longest) for row in chosen]
+            for index, answered in enumerate(self._ask(texts)):
+                for row, coded in zip(chosen, answered, strict=True):
                     self._put(coded, (row, index), into)
 
     def _put(self, coded: Coded, at: tuple[int, int], into: Codes) -> None:

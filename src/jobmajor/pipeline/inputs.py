@@ -34,11 +34,9 @@ def data(source: TitleSource, store: FolderStore, settings: Settings) -> str:
     origin = {"release": layout.release, "edition": layout.edition}
 
     def look() -> None:
-        from jobmajor.data import direct_match, onet  # noqa: PLC0415 - brings in polars, which a cached run can do without
+        from jobmajor.data import onet  # noqa: PLC0415 - brings in polars, which a cached run can do without
 
-        onet.read(source.folder)  # the original, so that a refusal names a file that the user knows
-        if source.direct_match:
-            direct_match.read(source.direct_match)
+        onet.read_source(source)  # the originals, so that a refusal names a file that the user knows
 
     return _brought(source.files, definition.local_uri(settings, "input"), store, origin, look)
 

@@ -121,7 +121,6 @@ def tune(home: Path, output: Path, options: Options, search: SearchOptions) -> R
         MissingExtra: Optuna isn't installed. Busy: Another search holds the workspace.
     """
     from jobmajor.data import (  # noqa: PLC0415 - heavy, and no run needs the last
-        direct_match,
         onet,
         prepare,
     )
@@ -133,10 +132,7 @@ def tune(home: Path, output: Path, options: Options, search: SearchOptions) -> R
     tune.check(wanted)
     tune.check_output(output)
     source = _source(home, options)
-    tables = onet.read(source.folder)
-    if source.direct_match:
-        tables = replace(tables, direct_match=direct_match.read(source.direct_match))
-    parts = prepare.prepare(tables, options.settings.split)
+    parts = prepare.prepare(onet.read_source(source), options.settings.split)
     found = tune.run(home, parts["train"], parts["validation"], wanted)
     tune.write(output, found)
     return found

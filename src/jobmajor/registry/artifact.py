@@ -24,6 +24,7 @@ _MAX_BYTES = {
     "answers.json": 2**20,
     "answers.safetensors": 2**26,
     "config.json": 2**20,
+    "context.safetensors": 2**26,
     "model.json": 2**20,
     "model.safetensors": 2**30,
     "tokenizer.json": 2**26,

@@ -49,14 +49,14 @@ class Packed:
         """Return the hash of each text, shape (texts,)."""
         return hashes(self.data, self.starts[:-1], self.starts[1:])
 
-    def title(self, index: int) -> str:
-        """Return the first `LONGEST` characters of one text; bytes that are not UTF-8 become U+FFFD."""
+    def title(self, index: int, longest: int = LONGEST) -> str:
+        """Return the first characters of one text; bytes that are not UTF-8 become U+FFFD."""
         begin = int(self.starts[index])
-        found = self.data[begin : min(int(self.starts[index + 1]), begin + 4 * LONGEST)].tobytes()
+        found = self.data[begin : min(int(self.starts[index + 1]), begin + 4 * longest)].tobytes()
         try:
-            return found.decode("utf-8", "surrogatepass")[:LONGEST]
+            return found.decode("utf-8", "surrogatepass")[:longest]
         except UnicodeDecodeError:  # cut within a character, or not UTF-8
-            return found.decode("utf-8", "replace")[:LONGEST]
+            return found.decode("utf-8", "replace")[:longest]
 
 
 def hashes(data: Bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -55,11 +55,9 @@ def release(account: Account, names: Names, source: TitleSource, part_bytes: int
     origin = {"release": layout.release, "edition": layout.edition}
 
     def check() -> None:
-        from jobmajor.data import direct_match, onet  # noqa: PLC0415 - imports polars, which a finished upload doesn't need
+        from jobmajor.data import onet  # noqa: PLC0415 - imports polars, which a finished upload doesn't need
 
-        onet.read(source.folder)
-        if source.direct_match:
-            direct_match.read(source.direct_match)
+        onet.read_source(source)
 
     return _upload(account, names, "input", _Files(source.files, origin, check, part_bytes))
 
