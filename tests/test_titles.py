@@ -82,10 +82,39 @@ def test_a_rank_before_or_after_a_title_leaves_the_title(words: list[str]) -> No
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("sw eng II", "software engineer ii"), ("Mktg Mgr", "Marketing Manager"), ("Asst. Prof.", "assistant professor")],
+    [
+        ("sw eng II", "software engineer ii"),
+        ("Mktg Mgr", "Marketing Manager"),
+        ("Asst. Prof.", "assistant professor"),
+        ("SUBST TCHR", "substitute teacher"),
+        ("CSR II", "customer service representative ii"),
+        ("SVP Sales", "senior vice president sales"),
+        ("ML engineer", "machine learning engineer"),
+        ("SUPVSR OF AUDITING", "supervisor of auditing"),
+        ("AP/AR Specialist", "accounts payable and accounts receivable specialist"),
+    ],
 )
 def test_abbreviations_of_one_meaning_are_written_out(typed: str, meant: str) -> None:
     assert normalise(typed) == normalise(meant)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("Lorry Driver", "truck driver"),
+        ("Debt Counsellor", "debt counselor"),
+        ("Physiotherapist", "physical therapist"),
+        ("Estate Agent", "real estate agent"),
+        ("Dustman", "garbage collector"),
+    ],
+)
+def test_british_words_are_read_as_american_ones(typed: str, meant: str) -> None:
+    assert normalise(typed) == normalise(meant) == meant
+
+
+@pytest.mark.parametrize("text", ["ap teacher", "ap physics teacher", "solicitor", "chemist", "real estate agent"])
+def test_words_that_mean_several_things_stay(text: str) -> None:
+    assert normalise(text) == text
 
 
 @pytest.mark.parametrize("word", ["tech", "admin", "acct", "med", "rec"])
@@ -184,7 +213,9 @@ def test_no_word_that_another_is_read_as_is_read_as_a_third() -> None:
 
 def test_every_pair_of_the_list_is_read_as_it_says() -> None:
     assert {word: normalise(word) for word in titles.WORDS} == titles.WORDS
-    assert all(word.isascii() and word.isalpha() for pair in titles.WORDS.items() for word in pair)
+    assert all(
+        word.isascii() and word.isalpha() for pair in titles.WORDS.items() for text in pair for word in text.split(" ")
+    )
 
 
 def test_family_of_a_title_knows_nothing_of_forms() -> None:

@@ -18,14 +18,55 @@ _SPELLED_OUT = (
 )
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _RANK = re.compile(r"^(?:(?:senior|junior) )+(?=\S)|(?<=\S)(?: (?:senior|junior|i{1,3}|iv|v|[1-5]))+$")
-# Each means one word wherever it occurs; "tech", "admin" and "acct" have several meanings, so they stay as they are.
+# Each means one thing wherever it occurs; "tech", "admin" and "acct" have several meanings, so they stay as they are.
+# "_" stands for a blank.
 _ABBREVIATIONS = """
-    sr=senior snr=senior jr=junior asst=assistant coord=coordinator cust=customer dept=department dir=director
-    elec=electrical eng=engineer engr=engineer equip=equipment exec=executive govt=government hosp=hospital
-    hw=hardware insp=inspector instr=instructor intl=international maint=maintenance mech=mechanic mfg=manufacturing
-    mgmt=management mgr=manager mktg=marketing natl=national oper=operator opr=operator prof=professor
-    rep=representative spec=specialist supt=superintendent supv=supervisor svc=service svcs=services sw=software
-    sys=systems transp=transportation univ=university whse=warehouse wkr=worker
+    acctg=accounting acctnt=accountant adminr=administrator adminstr=administrator admnr=administrator
+    admr=administrator anlst=analyst anlyst=analyst assoc=associate asst=assistant attnd=attendant attndt=attendant
+    atty=attorney avp=assistant_vice_president bkpr=bookkeeper bldg=building bldgs=buildings capt=captain civ=civil
+    clk=clerk clrk=clerk cncl=council cnslr=counselor cnstr=construction comml=commercial constr=construction
+    coord=coordinator csr=customer_service_representative cstdn=custodian cust=customer custdn=custodian cvicu=icu
+    delv=delivery dept=department devel=development devlpr=developer dir=director distr=distribution div=division
+    dpty=deputy econ=economic educ=education elec=electrical elem=elementary emerg=emergency eng=engineer
+    engnr=engineer engr=engineer engrg=engineering envir=environmental equip=equipment evp=executive_vice_president
+    exec=executive facil=facilities frm=foreman frmn=foreman frt=freight gen=general genl=general govt=government
+    hlpr=helper hlth=health hosp=hospital hvy=heavy hw=hardware info=information insp=inspector inspctr=inspector
+    instr=instructor instrctr=instructor intl=international investgtr=investigator jr=junior lbr=laborer
+    librn=librarian lic=licensed lieut=lieutenant lndscp=landscape maint=maintenance maintn=maintenance
+    mech=mechanic mfg=manufacturing mgmnt=management mgmt=management mgr=manager mgt=management micu=icu
+    mktg=marketing ml=machine_learning mngmt=management mngr=manager mntnc=maintenance mtce=maintenance
+    mtnce=maintenance munic=municipal natl=national nrs=nurse nrsng=nursing nurs=nurse occup=occupational ofc=office
+    ofcr=officer offcr=officer oper=operator opns=operations opr=operator oprtr=operator ops=operations
+    optr=operator pgm=program pgmr=programmer plmbr=plumber plng=planning prgm=program prgmr=programmer
+    princ=principal prof=professor progmr=programmer proj=project prot=protection psychol=psychologist
+    purch=purchasing recep=receptionist recpt=receptionist regl=regional rep=representative repr=representative
+    rsch=research sch=school secty=secretary secy=secretary sgt=sergeant sicu=icu snr=senior spcl=special
+    spclst=specialist spclt=specialist spec=specialist spvr=supervisor spvsr=supervisor sr=senior
+    sre=site_reliability_engineer stdnt=student subst=substitute supr=supervisor suprv=supervisor
+    supt=superintendent supv=supervisor supvr=supervisor supvsr=supervisor svc=service svcs=services
+    svp=senior_vice_president sw=software sys=systems tchr=teacher tchrs=teachers techn=technician
+    transp=transportation trk=truck trng=training trnr=trainer univ=university veh=vehicle vp=vice_president
+    whse=warehouse wkr=worker wkrs=workers wrkr=worker
+"""
+# British words and spellings, of which O*NET has the American ones. "solicitor", "chemist" and "fitter" mean something
+# else in America, so they stay as they are.
+_BRITISH = """
+    aeroplane=airplane aluminium=aluminum anaesthesia=anesthesia anaesthetic=anesthesia
+    anaesthetist=anesthesiologist archaeology=archeology armour=armor behaviour=behavior behavioural=behavioral
+    catalogue=catalog centre=center colour=color colourist=colorist counselling=counseling counsellor=counselor
+    counsellors=counselors defence=defense draughtsman=drafter draughtsmen=drafters fibre=fiber
+    fibreglass=fiberglass fuelling=fueling gynaecologist=gynecologist gynaecology=gynecology
+    haematologist=hematologist haematology=hematology harbour=harbor ict=it jeweller=jeweler jewellery=jewelry
+    labelling=labeling labour=labor labourer=laborer labourers=laborers licence=license lorry=truck metre=meter
+    modelling=modeling mould=mold moulder=molder moulding=molding neighbourhood=neighborhood operative=operator
+    operatives=operators optimisation=optimization organisation=organization organisational=organizational
+    organiser=organizer orthopaedic=orthopedic orthopaedics=orthopedics paediatric=pediatric
+    paediatrician=pediatrician paediatrics=pediatrics parlour=parlor physio=physical_therapist
+    physiotherapist=physical_therapist physiotherapists=physical_therapists physiotherapy=physical_therapy
+    plough=plow programme=program programmes=programs signaller=signaler signalling=signaling
+    specialised=specialized speciality=specialty stabiliser=stabilizer theatre=theater traveller=traveler
+    travelling=traveling tunnelling=tunneling tyre=tire utilisation=utilization vapour=vapor
+    visualisation=visualization windscreen=windshield woollen=woolen
 """
 # Forms for women and men name one occupation: each is replaced by the form that is more frequent in O*NET.
 _FORMS = """
@@ -37,8 +78,27 @@ _FORMS = """
     seamster=seamstress stewardess=steward stewardesses=stewards usherette=usher waitperson=waiter waitress=waiter
     waitresses=waiters
 """
-WORDS = dict(pair.split("=") for pair in (_ABBREVIATIONS + _FORMS).split())  # each word and its replacement
-TITLES = {"fireman": "firefighter"}  # whole titles only: a "locomotive fireman" is another occupation
+WORDS = {  # each word and its replacement
+    word: meant.replace("_", " ")
+    for word, meant in (pair.split("=") for pair in (_ABBREVIATIONS + _BRITISH + _FORMS).split())
+}
+TITLES = {  # whole titles only: a "locomotive fireman" is another occupation, and an "AP teacher" teaches
+    "fireman": "firefighter",
+    "ap specialist": "accounts payable specialist",
+    "ap clerk": "accounts payable clerk",
+    "ar specialist": "accounts receivable specialist",
+    "ar clerk": "accounts receivable clerk",
+    "ap ar specialist": "accounts payable and accounts receivable specialist",
+    "ap ar clerk": "accounts payable and accounts receivable clerk",
+    "ar ap specialist": "accounts payable and accounts receivable specialist",
+    "ar ap clerk": "accounts payable and accounts receivable clerk",
+    "gp": "general practitioner",
+    "estate agent": "real estate agent",
+    "bin man": "garbage collector",
+    "binman": "garbage collector",
+    "dustman": "garbage collector",
+    "refuse collector": "garbage collector",
+}
 _ONE_PERSON = re.compile(r"(?:wo)*(?:woman|person)$")
 _PEOPLE = re.compile(r"(?:wo)*(?:women|persons|people)$")
 _SEVERAL = frozenset({"persons", "people"})  # stay as they are if they are whole words, as in "service people"
