@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobmajor.data import examples, prepare
+from jobmajor.data import current, examples, prepare
 from jobmajor.data import onet as onet_tables
 from jobmajor.model import thresholds
 from jobmajor.settings import Linear, Split
@@ -33,8 +33,9 @@ def table() -> Callable[[str], list[list[str]]]:
 
 @pytest.fixture(scope="session")
 def onet_splits(shared: Callable[[str], Path]) -> Mapping[str, pl.DataFrame]:
-    """O*NET 28.1, where that is at hand."""
-    return prepare.split(examples.build(onet_tables.read(shared("data/onet/28.1"))), Split())
+    """O*NET 28.1, where that is at hand, with titles of the last ten years in training."""
+    parts = prepare.split(examples.build(onet_tables.read(shared("data/onet/28.1"))), Split())
+    return prepare.with_current(parts, current.read())
 
 
 @pytest.fixture(scope="session")

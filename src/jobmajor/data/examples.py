@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jobmajor.data.onet import Tables
 
 COUNTED = "alternate"  # the source whose rows the headline metrics count; all others are derived or added
+CURRENT = "current"  # the source of `data.current`
 DESCRIPTION = "description"  # the source of phrases: training texts that are no titles
 DIRECT_MATCH = "direct match"  # the source of titles that belong to one code by the word of the SOC
 _PARENTHESISED = re.compile(r"^(?P<outer>.*?\S)\s*\((?P<inner>.+)\)\s*$")

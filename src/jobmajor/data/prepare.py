@@ -14,7 +14,8 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from jobmajor.data.examples import COUNTED, DESCRIPTION, DIRECT_MATCH, build, phrases, with_codes
+from jobmajor.data import current
+from jobmajor.data.examples import COUNTED, CURRENT, DESCRIPTION, DIRECT_MATCH, build, phrases, with_codes
 from jobmajor.errors import DataError
 from jobmajor.titles import family_key, normalise
 
@@ -35,7 +36,8 @@ def prepare(tables: Tables, settings: Split) -> dict[str, pl.DataFrame]:
         DataError: A split would be empty.
     """
     parts = split(build(tables), settings)
-    return with_phrases(with_direct_match(parts, tables.direct_match), phrases(tables))
+    parts = with_current(with_direct_match(parts, tables.direct_match), current.read())
+    return with_phrases(parts, phrases(tables))
 
 
 def families(examples: pl.DataFrame) -> pl.DataFrame:
@@ -158,11 +160,24 @@ def with_direct_match(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -
     one_code = titles.with_columns(texts.alias("text")).filter(
         (pl.col("text") != "") & (pl.col("code").n_unique().over("text") == 1)
     )
-    found = one_code.unique("text", keep="first", maintain_order=True).with_columns(
-        pl.lit(DIRECT_MATCH).alias("source"), (pl.col("code") + ".00").alias("onet_code")
+    return _added(parts, _of_source(DIRECT_MATCH, one_code, parts))
+
+
+def with_current(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Add `current.read`'s titles to training as `with_direct_match` does; rows of the same text give way to them."""
+    texts = titles["title"].map_elements(normalise, return_dtype=pl.String)
+    found = _of_source(CURRENT, titles.with_columns(texts.alias("text")), parts)
+    kept = parts["train"].join(found, on="text", how="anti", maintain_order="left")
+    return _added({**parts, "train": kept}, found)
+
+
+def _of_source(source: str, titles: pl.DataFrame, parts: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Return examples of titles (columns `title`, `text` and `code`), each text once, and none that is held out."""
+    found = titles.unique("text", keep="first", maintain_order=True).with_columns(
+        pl.lit(source).alias("source"), (pl.col("code") + ".00").alias("onet_code")
     )
     held_out = [part for name, part in parts.items() if name != "train"]
-    return _added(parts, _strange_to(held_out, found) if held_out else found)
+    return _strange_to(held_out, found) if held_out else found
 
 
 def _strange_to(parts: Collection[pl.DataFrame], new: pl.DataFrame) -> pl.DataFrame:
