@@ -56,12 +56,13 @@ NOTHINGS = [
     "qwertyui",
     "lorem ipsum",
 ]
+OTHER_LANGUAGES = ["Enfermera registrada", "director de ventas", "chef de cuisine", "Gerente 12", "lkw", "aaa gerente"]
 FOREIGN = ["看護師", "nurse 看護師", "médecin", "ﬃ", "Ж nurse aide", "\ud800", "İstanbul"]
 MADE = st.sampled_from(
-    [*ADDRESSES, *NOTHINGS, *FOREIGN, *sorted(abstain.PLACEHOLDERS)[::9], *sorted(abstain.LOREM)[::9]]
+    [*ADDRESSES, *NOTHINGS, *FOREIGN, *OTHER_LANGUAGES, *sorted(abstain.PLACEHOLDERS)[::9], *sorted(abstain.LOREM)[::9]]
 )
 WORD = st.sampled_from(
-    ["nurse", "Sr.", "engineer", "II", "nrse", "driver", "xqzv", "truck", "n", "@", ".", "lorem", "1"]
+    ["nurse", "Sr.", "engineer", "II", "nrse", "driver", "xqzv", "truck", "n", "@", ".", "lorem", "1", "gerente", "de"]
 )
 TITLE = st.one_of(MADE, st.text(max_size=20), st.lists(WORD, max_size=5).map(" ".join))
 LEVELS = st.lists(st.sampled_from(soc.LEVELS), min_size=1, max_size=4, unique=True).map(tuple)

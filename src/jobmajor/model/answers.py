@@ -52,8 +52,8 @@ class Coded:
         answers: Best first, none with a score of 0; given also where `abstain` is set. Only `NO_ANSWER` where there is
             no code: for what is no title, and below the level of the user's code.
         abstain: Whether a person should look at it.
-        reason: Why it abstains: "unsure", "not a title", "unknown language", or "listed once; the model disagrees";
-            else empty.
+        reason: Why it abstains: "unsure", "not a title", "not English", "unknown language", or "listed once; the model
+            disagrees"; else empty.
         source: "override" for an answer of the user, "official" where the SOC names the title, "exact" where training
             lists it, else "model".
         ambiguous: In another classification, whether the best occupation of SOC 2018 has several codes at the level.

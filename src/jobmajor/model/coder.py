@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
     from jobmajor.tables.packed import Packed
 
-REASONS = (abstain.ANSWERED, abstain.UNSURE, abstain.NOT_A_TITLE, abstain.UNKNOWN_LANGUAGE, abstain.CONTRADICTED)
+REASONS = (
+    abstain.ANSWERED,
+    abstain.UNSURE,
+    abstain.NOT_A_TITLE,
+    abstain.UNKNOWN_LANGUAGE,
+    abstain.CONTRADICTED,
+    abstain.NOT_ENGLISH,
+)
 SOURCES = (overrides.OVERRIDE, answers.EXACT, overrides.MODEL, answers.NAMED)
 _NO_TITLES = [REASONS.index(reason) for reason in abstain.NO_TITLES]
 _SLICE = 4096  # titles that Python answers at a time

@@ -8,6 +8,8 @@ typedef struct {
     ARRAY(uint32_t) slots;
     ARRAY(uint64_t) placeholders;
     ARRAY(uint64_t) fillers;
+    ARRAY(uint64_t) foreign;
+    ARRAY(uint64_t) links;
     ARRAY(uint32_t) keys;
 } TrainingIndex;
 
@@ -26,7 +28,7 @@ typedef struct { /* the thresholds of `abstain` */
     int64_t letters;
 } Least;
 
-enum { PLAIN, STRANGE, NO_TITLE, FOREIGN };
+enum { PLAIN, STRANGE, NO_TITLE, FOREIGN, OTHER_LANGUAGE = 5 };
 enum { IS_ADDRESS = 1, IS_FOREIGN = 2 };
 enum { RUN = 4 }; /* bytes, as in `listed` */
 
@@ -185,6 +187,21 @@ static bool is_filler(const uint8_t *text, int64_t begin, int64_t end, const Tra
     return 2 * fillers >= larger(words, 1);
 }
 
+/* `languages.is_other`. */
+static bool is_other_language(const uint8_t *text, int64_t begin, int64_t end, const TrainingIndex *index) {
+    int64_t words = 0, foreign = 0, links = 0, first = begin;
+    for (int64_t position = begin; position <= end; position++) {
+        if (position < end && text[position] != BLANK)
+            continue;
+        uint64_t word = hash_of(text, first, position);
+        words++;
+        foreign += is_among(word, index->foreign.at, index->foreign.size);
+        links += is_among(word, index->links.at, index->links.size);
+        first = position + 1;
+    }
+    return foreign > 0 && 2 * (foreign + links) >= words;
+}
+
 /* Mark mended titles by how much of each training has seen. */
 EXPORTED void jm_judge(int64_t count, const Words *words, const TrainingIndex *index, const Least *least, Signs *into) {
     const uint8_t *text = words->text.at;
@@ -193,9 +210,14 @@ EXPORTED void jm_judge(int64_t count, const Words *words, const TrainingIndex *i
         const int64_t *read = mended[0] < mended[1] ? mended : bounds;
         float share = seen(text, read[0], read[1], index);
         uint8_t *mark = into->marks.at + title;
+        bool is_none = *mark == NO_TITLE;
         if (share < least->known && *mark < NO_TITLE)
             *mark = into->letters.at[title] >= least->letters ? NO_TITLE : STRANGE;
-        if (share < least->well_known && is_filler(text, bounds[0], bounds[1], index))
+        if (share >= least->well_known)
+            continue;
+        if (!is_none && is_other_language(text, bounds[0], bounds[1], index))
+            *mark = OTHER_LANGUAGE;
+        if (is_filler(text, bounds[0], bounds[1], index))
             *mark = NO_TITLE;
     }
 }

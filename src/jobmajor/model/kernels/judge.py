@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobmajor.model.rules import abstain
+from jobmajor.model.rules import abstain, languages
 from jobmajor.native import library
 from jobmajor.native.library import Struct, address
 from jobmajor.tables.packed import Packed
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Hashes = NDArray[np.uint64]
 
-PLAIN, STRANGE, NO_TITLE, FOREIGN = range(4)  # marks, in the order of their strength
+PLAIN, STRANGE, NO_TITLE, FOREIGN, OTHER_LANGUAGE = 0, 1, 2, 3, 5  # from `NO_TITLE` on, indices in `coder.REASONS`
 IS_ADDRESS, IS_FOREIGN = 1, 2  # bits of what is asked of Python
 
 
@@ -37,13 +37,16 @@ class TrainingIndex(Struct):
     """What training has seen, and texts that are no titles.
 
     `words` are as in `listed.Listed`. `slots` is a hash table of its runs, 0 where a slot is empty. `placeholders` and
-    `fillers` are hashes, ascending. `keys` are the runs of keys that people hit at random.
+    `fillers` are hashes, ascending, and so are `foreign` and `links`, the words of `languages`. `keys` are the runs of
+    keys that people hit at random.
     """
 
     words: Hashes
     slots: NDArray[np.uint32]
     placeholders: Hashes
     fillers: Hashes
+    foreign: Hashes
+    links: Hashes
     keys: NDArray[np.uint32]
 
 
@@ -90,7 +93,13 @@ def make_index(listed: Listed) -> TrainingIndex:
     library.load().jm_scatter(address(runs), len(runs), address(slots), len(slots))
     keys = sorted(int.from_bytes(run.encode(), "big") for run in abstain.KEYS.pattern.split("|"))
     return TrainingIndex(
-        listed.words, slots, _sorted(abstain.PLACEHOLDERS), _sorted(abstain.LOREM), np.array(keys, np.uint32)
+        listed.words,
+        slots,
+        _sorted(abstain.PLACEHOLDERS),
+        _sorted(abstain.LOREM),
+        _sorted(languages.WORDS),
+        _sorted(languages.LINKS),
+        np.array(keys, np.uint32),
     )
 
 

@@ -1,8 +1,8 @@
 """When a model should not answer, and why: a wrong code costs more than one that a person fills in.
 
-Three reasons, the strongest first: `unknown language` (letters of a script that the model was never taught), `not a
-title` (nothing, a number, an address, a placeholder, keys hit at random), and `unsure` (its own score is below a
-threshold, which was chosen for a stated precision).
+Four reasons, the strongest first: `unknown language` (letters of a script that the model was never taught), `not a
+title` (nothing, a number, an address, a placeholder, keys hit at random), `not English` (words of another language in
+Latin script), and `unsure` (its own score is below a threshold, which was chosen for a stated precision).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobmajor.model.rules import languages
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
 PRECISION = 0.95
 NEVER = 2.0  # a threshold that no score reaches
 ANSWERED, UNSURE, NOT_A_TITLE, UNKNOWN_LANGUAGE = "", "unsure", "not a title", "unknown language"
+NOT_ENGLISH = "not English"
 CONTRADICTED = "listed once; the model disagrees"  # of a title that training lists, in place of unsure
-NO_TITLES = NOT_A_TITLE, UNKNOWN_LANGUAGE  # for these reasons there is no code either: its score would mean nothing
+NO_TITLES = NOT_A_TITLE, UNKNOWN_LANGUAGE, NOT_ENGLISH  # reasons for no code either: its score would mean nothing
 NO_CODE = -1  # stands in arrays of labels where there are fewer codes than asked for
 LEAST_KNOWN = 0.35  # below: 1 in 4,500 real titles of validation, 99 in 100 strings of random letters
 LEAST_LETTERS = 5  # a shorter text may be an abbreviation that training never saw: unsure, rather than no title
@@ -41,7 +44,9 @@ PLACEHOLDERS = frozenset(  # as they are normalised
         titles, job titles, position title, your title here, enter title, enter job title, title here, blank, empty,
         dummy, foo, foo bar, foobar, bla, blah, blah blah, xx, xyz, abc, abcd, asd, qwe, placeholder, string, text,
         sample text, sample, delete, delete me, ignore, please ignore, do not use, see above, same as above, idk,
-        i dont know, dont know, whatever, nothing, refused, missing, default, hello, hello world, and""",
+        i dont know, dont know, whatever, nothing, refused, missing, default, hello, hello world, and, remote, hybrid,
+        on site, onsite, full time, part time, contract, temporary, seasonal, permanent, retired, unemployed,
+        work from home, hiring, now hiring, various, vacant, vacancy, other""",
     )
 )
 LOREM = frozenset(  # its words that no title holds
@@ -130,14 +135,16 @@ def reasons(
             blank before and after each word) taken together, the share seen; shape (titles,), 0 for an empty text.
 
     Returns:
-        Of those reasons that apply to a title the strongest: unknown language, not a title, unsure.
+        Of those reasons that apply to a title the strongest: unknown language, not a title, not English, unsure.
     """
     counts = _counts(texts)
     strange = known_share < LEAST_KNOWN
     found = np.where(strange | ~(confidence >= threshold), UNSURE, ANSWERED).astype(f"<U{len(CONTRADICTED)}")
     found[strange & (counts.letters >= LEAST_LETTERS)] = NOT_A_TITLE
+    unfamiliar = _where(known_share < WELL_KNOWN)
+    found[[row for row in unfamiliar if languages.is_other(texts[row])]] = NOT_ENGLISH
     found[(counts.letters < 2) | (counts.letters <= counts.digits) | counts.repeats] = NOT_A_TITLE
-    found[[row for row in _where(known_share < WELL_KNOWN) if _is_filler(texts[row])]] = NOT_A_TITLE
+    found[[row for row in unfamiliar if _is_filler(texts[row])]] = NOT_A_TITLE
     found[[row for row in _where(counts.digits > 0) if texts[row].rstrip(_NUMBERS) in PLACEHOLDERS]] = NOT_A_TITLE
     found[[row for row, text in enumerate(texts) if text in PLACEHOLDERS]] = NOT_A_TITLE
     found[_addresses(titles)] = NOT_A_TITLE

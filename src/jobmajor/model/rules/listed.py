@@ -28,8 +28,9 @@ _TYPES |= {"runs": "uint32"}
 _NEWER = {"kept": "float32", "kinds": "uint8", "marks": "uint8"}  # a model of jobmajor 0.1 has none of them
 
 # Bits of the mark of a listing, beside the number of O*NET's own sources.
-MOST_SOURCES, MEMBER, OFFICIAL, DIRECT = 15, 16, 32, 64
+MOST_SOURCES, MEMBER, OFFICIAL, DIRECT, CURRENT = 15, 16, 32, 64, 128
 NAMED = OFFICIAL | DIRECT  # the SOC itself names the title
+SETTLED = NAMED | CURRENT  # or our table of titles of the last ten years does
 CONTRADICTED = 1  # the bits of the kind of a title are this one and `OFFICIAL`
 
 
@@ -47,7 +48,8 @@ class Listed:
         kept: float32, (titles,); the factor of the model's shares. With what is added, a title's shares sum to 1.
         kinds: uint8, (titles,); `OFFICIAL` where the SOC names the title, `CONTRADICTED` where the model disagrees with
             a single listing.
-        marks: uint8, (listings,); how many of O*NET's sources list the code, and `MEMBER`, `OFFICIAL` or `DIRECT`.
+        marks: uint8, (listings,); how many of O*NET's sources list the code, and `MEMBER`, `OFFICIAL`, `DIRECT`
+            or `CURRENT`.
         hashed: By what titles and words are hashed: `POLYNOMIAL`, or `BLAKE` in a model of jobmajor 0.1, which only
             Python reads.
     """

@@ -12,7 +12,7 @@ s: of how many of O*NET's own sources the listing is, at least 1. m: 1 where the
 code's official title is ("Producers and Directors"), else 0. e: persons employed, plus 5,000; 20,000 persons where the
 survey has none. If the SOC names the title (an official title in the plural or the singular, two words or more of the
 list that it is, or a Direct Match title), its code has 0.97, and the model shares out the rest: as often as registers
-agree with the SOC.
+agree with the SOC. The same holds for our own table of titles of the last ten years (`data.current`).
 
 The numbers were fitted on registers of titles, each left out in turn (docs/experiments.md).
 """
@@ -28,7 +28,7 @@ import polars as pl
 
 from jobmajor import soc
 from jobmajor.data import examples
-from jobmajor.model.rules.listed import CONTRADICTED, DIRECT, MEMBER, MOST_SOURCES, NAMED, OFFICIAL
+from jobmajor.model.rules.listed import CONTRADICTED, CURRENT, DIRECT, MEMBER, MOST_SOURCES, NAMED, OFFICIAL, SETTLED
 from jobmajor.soc import employment
 from jobmajor.tables.packed import Packed
 from jobmajor.titles import normalise
@@ -93,6 +93,8 @@ def _marks(rows: pl.DataFrame, texts: Sequence[str]) -> NDArray[np.uint8]:
     for index, (text, code, by) in enumerate(found.select(*_PAIR, "by").iter_rows()):
         if examples.DIRECT_MATCH in by:
             marks[index] |= DIRECT
+        if examples.CURRENT in by:
+            marks[index] |= CURRENT
         if "occupation" in by:
             marks[index] |= _official(code).get(text, 0)
     return marks
@@ -155,15 +157,16 @@ class _Cells:
         """Return what is added to each listing, how much is kept of the model's shares, and the kind of each title."""
         count = len(shares)
         model = np.maximum(shares[self.titles, self.columns].astype(np.float64), _LEAST)
-        is_named = (self.marks & NAMED) > 0
+        settles = (self.marks & SETTLED) > 0
         total = np.bincount(self.titles, model * (self.factors - 1), count) + 1
         kept, extra = 1 / total, model * (self.factors - 1) / total[self.titles]
-        named = np.bincount(self.titles, model * self.factors * is_named, count)
-        settled = named > 0
-        part = np.where(is_named, model * self.factors, 0) / np.where(settled, named, 1)[self.titles]
+        sums = np.bincount(self.titles, model * self.factors * settles, count)
+        settled = sums > 0
+        part = np.where(settles, model * self.factors, 0) / np.where(settled, sums, 1)[self.titles]
         extra = np.where(settled[self.titles], NAMED_SHARE * part, extra)
         kept = np.where(settled, 1 - NAMED_SHARE, kept)
-        kinds = np.where(settled, OFFICIAL, 0).astype(np.uint8)
+        is_official = np.bincount(self.titles, (self.marks & NAMED) > 0, count) > 0
+        kinds = np.where(is_official, OFFICIAL, 0).astype(np.uint8)
         kinds[self._contradicted(shares, (kept, extra), codes)] |= CONTRADICTED
         return extra.astype(np.float32), kept.astype(np.float32), kinds
 

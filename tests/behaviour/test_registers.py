@@ -1,0 +1,65 @@
+"""Titles as registers, payrolls and job ads write them are right and sure, where the right answer is beyond dispute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from jobmajor import soc
+from jobmajor.data import current, prepare
+from jobmajor.titles import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobmajor.model.classifier import Classifier
+
+ROWS = [line.split("\t") for line in (Path(__file__).parent / "registers.tsv").read_text("utf-8").splitlines()[1:]]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("title", "code"), ROWS)
+def test_title_of_a_register_or_a_job_ad_has_its_major_group_and_is_sure(
+    title: str, code: str, onet_classifier: Classifier
+) -> None:
+    (found,) = onet_classifier.answer([title])
+
+    assert (found.answers[0].label, found.abstain) == (soc.ancestor(code, "major"), False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("title", "reason"), [("Remote", "not a title"), ("Enfermera registrada", "not English")])
+def test_what_is_no_title_in_english_is_told_by_its_reason(
+    title: str, reason: str, starter_classifier: Classifier
+) -> None:
+    (found,) = starter_classifier.answer([title])
+
+    assert (found.reason, found.answers[0].label) == (reason, "")
+
+
+def test_titles_of_the_last_ten_years_are_listed_under_one_code_each(splits: Mapping[str, pl.DataFrame]) -> None:
+    titles = current.read()
+
+    train = prepare.with_current(splits, titles)["train"]
+
+    listed = dict(train.filter(train["source"] == "current").select("text", "code").iter_rows())
+    assert set(titles["code"]) <= soc.detailed_codes()
+    assert titles["title"].map_elements(normalise, return_dtype=titles["title"].dtype).is_unique().all()
+    assert listed == {normalise(title): code for code, title in titles.iter_rows()}
+
+
+def test_title_of_the_last_ten_years_replaces_what_a_release_lists_and_leaves_held_out_titles_alone(
+    splits: Mapping[str, pl.DataFrame],
+) -> None:
+    train, held = splits["train"]["title"][0], splits["test"]["title"][0]
+    titles = current.read().head(2).with_columns(title=pl.Series([train, held]))
+
+    found = prepare.with_current(splits, titles)
+
+    text = normalise(train)
+    assert found["train"].filter(found["train"]["text"] == text)["source"].to_list() == ["current"]
+    assert normalise(held) not in set(found["train"]["text"])
+    assert found["test"].equals(splits["test"])
