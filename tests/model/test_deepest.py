@@ -36,7 +36,7 @@ SOME = ["registered nurse", "truck driver", "cook", "asdfgh", "", "看護師", "
 @pytest.fixture(scope="module")
 def sure(classifier: Classifier) -> Classifier:
     """A model that takes more answers than the small one should, so that titles end at different levels."""
-    thresholds: dict[soc.Level, float] = {"major": 0.15, "minor": 0.2, "broad": 0.3, "detailed": 0.4}
+    thresholds: dict[soc.Level, float] = {"major": 0.15, "minor": 0.2, "broad": 0.3, "detailed": 0.5}
     return Classifier(classifier.scorer, classifier.about, Knowledge(thresholds, classifier.knowledge.listed))
 
 
