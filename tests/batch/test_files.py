@@ -30,7 +30,8 @@ TITLES = ["registered nurse", 'senior "RN", ICU', "two\nlines", "", "asdfgh", "r
 IDS = ["007", "08", "-3", "é", "5 ", "6", "=1+1"]
 TABLE = {"id": IDS, "title": TITLES}
 KINDS = ("csv", "tsv", "jsonl", "parquet", "xlsx")
-ADDED = ["code", "name", "score", "level", "abstain", "reason", "source"]
+ADDED = ["code", "name", "score", "confidence", "level", "abstain", "reason", "source"]
+NUMBERS = ("score", "confidence")
 
 
 def write(path: Path, table: dict[str, list[Any]] | None = None) -> Path:
@@ -86,6 +87,7 @@ def expected(classifier: Classifier) -> list[dict[str, str]]:
             "code": each.answers[0].label,
             "name": each.answers[0].name,
             "score": f"{each.answers[0].score:.5f}" if each.answers[0].label else "",
+            "confidence": f"{each.confidence:.5f}" if each.answers[0].label else "",
             "level": "major",
             "abstain": as_text(each.abstain),
             "reason": each.reason,
@@ -111,10 +113,11 @@ def test_every_format_becomes_every_other_with_all_cells_and_the_same_answers(
     assert [row["title"] for row in found] == TITLES
     for row, answer in zip(found, expected, strict=True):
         assert (row["score"] == "") == (answer["score"] == "") == (row["reason"] == "not a title")
-        assert {name: as_text(row[name]) for name in ADDED if name != "score"} == {
-            name: value for name, value in answer.items() if name != "score"
+        assert {name: as_text(row[name]) for name in ADDED if name not in NUMBERS} == {
+            name: value for name, value in answer.items() if name not in NUMBERS
         }
-        assert float(row["score"] or 0) == pytest.approx(float(answer["score"] or 0), abs=2e-5)
+        for name in NUMBERS:
+            assert float(row[name] or 0) == pytest.approx(float(answer[name] or 0), abs=2e-5)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([given.name, made.name])
 
 
@@ -126,7 +129,7 @@ def test_rows_of_text_are_kept_byte_for_byte(classifier: Classifier, tmp_path: P
     code_file(tmp_path / "in.csv", tmp_path / "out.csv", model=classifier)
 
     made = (tmp_path / "out.csv").read_bytes()
-    assert made.startswith(b"\xef\xbb\xbfid,Title,note,code,name,score,level,abstain,reason,source\r\n")
+    assert made.startswith(b"\xef\xbb\xbfid,Title,note,code,name,score,confidence,level,abstain,reason,source\r\n")
     for row in rows:
         assert row + b"," in made
     assert not made.endswith(b"\n")  # as the input
@@ -198,9 +201,8 @@ def test_same_answers_as_csv_and_as_parquet(classifier: Classifier, tmp_path: Pa
 
     for one, other in zip(text, arrow, strict=True):
         assert list(one) == list(other)
-        assert [one[name] for name in one if "score" not in name] == [
-            as_text(other[name]) for name in other if "score" not in name
-        ]
+        texts = [name for name in one if "score" not in name and "confidence" not in name]
+        assert [one[name] for name in texts] == [as_text(other[name]) for name in texts]
 
 
 def test_user_s_overrides_and_no_exact_count(classifier: Classifier, tmp_path: Path) -> None:
@@ -212,6 +214,7 @@ def test_user_s_overrides_and_no_exact_count(classifier: Classifier, tmp_path: P
 
     row = read(tmp_path / "out.csv")[4]
     assert (row["code"], row["source"], row["score"]) == ("53-0000", "override", "1.000000")
+    assert row["confidence"] == "1.000000"
     assert summary.sources["exact"] == 0
 
 

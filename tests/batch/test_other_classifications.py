@@ -67,7 +67,7 @@ def test_all_levels_have_columns_with_the_digits(source: Path, classifier: Class
 
     code_file(source, tmp_path / "out.csv", options, model=classifier)
 
-    names = ["code", "name", "score", "abstain", "reason", "ambiguous"]
+    names = ["code", "name", "score", "confidence", "abstain", "reason", "ambiguous"]
     expected = [f"x_isco_{digits}_{name}" for digits in (1, 2, 3, 4) for name in names]
     assert pl.read_csv(tmp_path / "out.csv").columns == ["title", *expected, "x_source"]
 

@@ -337,7 +337,7 @@ def test_iterator_is_read_only_once(both: tuple[Classifier, Classifier]) -> None
 
 # Answers as a table
 
-COLUMNS = ["code", "name", "score", "level", "abstain", "reason", "source"]
+COLUMNS = ["code", "name", "score", "confidence", "level", "abstain", "reason", "source"]
 
 
 def test_pandas_answers_can_be_joined_to_the_frame_that_the_titles_stand_in(classifier: Classifier) -> None:
@@ -349,7 +349,7 @@ def test_pandas_answers_can_be_joined_to_the_frame_that_the_titles_stand_in(clas
     (nurse, nothing) = classifier.answer(jobs["title"], "detailed")
     assert found.loc["a", COLUMNS].tolist() == [
         *(nurse.answers[0].label, nurse.answers[0].name, pytest.approx(nurse.answers[0].score)),
-        *("detailed", nurse.abstain, nurse.reason, nurse.source),
+        *(pytest.approx(nurse.confidence), "detailed", nurse.abstain, nurse.reason, nurse.source),
     ]
     assert found.loc["b", "reason"] == nothing.reason == "not a title"
     assert found["score"].dtype == np.float32
@@ -366,7 +366,7 @@ def test_table_of_answers_is_of_the_titles_kind_and_has_their_rows(classifier: C
     table = pl.from_pandas(found) if isinstance(found, pandas.DataFrame) else pl.DataFrame(found)
     assert table.columns == COLUMNS
     assert table["code"].to_list() == [each.answers[0].label for each in classifier.answer(TITLES)]
-    types = [pl.String, pl.String, pl.Float32, pl.String, pl.Boolean, pl.String, pl.String]
+    types = [pl.String, pl.String, pl.Float32, pl.Float32, pl.String, pl.Boolean, pl.String, pl.String]
     assert table.dtypes == types
     empty = classifier.answer_frame(KINDS[kind]([]))
     table = pl.from_pandas(empty) if isinstance(empty, pandas.DataFrame) else pl.DataFrame(empty)

@@ -106,7 +106,7 @@ def test_file_gets_one_column_with_each_title_s_level(ending: str, sure: Classif
         assert (row["code"] or "", row["name"] or "") == (each.answers[0].label, each.answers[0].name)
         assert (row["level"] or "", row["abstain"], row["reason"] or "") == (each.level, each.abstain, each.reason)
     assert list(rows[0]) == [
-        *("title", "code", "name", "score", "level", "abstain", "reason", "source"),
+        *("title", "code", "name", "score", "confidence", "level", "abstain", "reason", "source"),
         *("code_2", "name_2", "score_2"),
     ]
     assert list(summary.abstained) == ["best"]

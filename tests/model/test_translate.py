@@ -247,7 +247,7 @@ def test_table_names_the_level_and_what_is_ambiguous(classifier: Classifier) -> 
 
     frame = classifier.to("isco-08").answer_frame(["boss", "nurse"], "4", overrides=own)
 
-    assert frame.columns == ["code", "name", "score", "level", "abstain", "reason", "source", "ambiguous"]
+    assert frame.columns == ["code", "name", "score", "confidence", "level", "abstain", "reason", "source", "ambiguous"]
     assert frame["level"].to_list() == ["4", "4"]
     assert frame["ambiguous"].to_list() == [True, False]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of MLflow's own types
 TITLES = ["Registered Nurse", None, "Cashier", "Truck Driver", "", "看護師", "Cashier"]
-COLUMNS = ["code", "name", "score", "level", "abstain", "reason", "source", "answers"]
+COLUMNS = ["code", "name", "score", "confidence", "level", "abstain", "reason", "source", "answers"]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,7 @@ def expected(classifier: Classifier, titles: list[str | None], level: soc.Level 
             "code": one.answers[0].label,
             "name": one.answers[0].name,
             "score": pytest.approx(one.answers[0].score),
+            "confidence": pytest.approx(one.confidence),
             "level": level,
             "abstain": one.abstain,
             "reason": one.reason,

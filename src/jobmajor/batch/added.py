@@ -15,6 +15,8 @@ import numpy as np
 from jobmajor import soc
 from jobmajor.model.coder import REASONS, SOURCES, Coder
 from jobmajor.model.deepest import DeepestCoder
+from jobmajor.model.rules import confidence
+from jobmajor.model.rules.overrides import OVERRIDE
 from jobmajor.model.translate import Translated
 from jobmajor.tables.block import Column
 from jobmajor.tables.cells import safe
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     Part = tuple[Column, Callable[[Answers], NDArray[Any]]]
 
 _WORD = 8  # bytes; records are copied by words
+_OVERRIDE = SOURCES.index(OVERRIDE)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Added:
         """The names of the columns, in order; from the second rank on, and with several levels, a name says which.
 
         >>> Added(("major",), 2, (("29-0000",),)).names
-        ('code', 'name', 'score', 'level', 'abstain', 'reason', 'source', 'code_2', 'name_2', 'score_2')
+        ('code', 'name', 'score', 'confidence', 'level', 'abstain', 'reason', 'source', 'code_2', 'name_2', 'score_2')
         """
         return tuple(column.name for column in self.columns)
 
@@ -107,6 +110,7 @@ class Added:
             yield self._text(f"{before}name{after}", names), labels
             yield self._column(f"{before}score{after}", "number"), partial(_scores, level=level, rank=rank)
             if rank == 0:
+                yield self._column(f"{before}confidence", "number"), partial(_confidences, level=level, added=self)
                 yield from self._judged(level, before)
 
     def _judged(self, level: int, before: str) -> Iterator[Part]:
@@ -175,6 +179,19 @@ def _labels(answers: Answers, level: int, rank: int) -> NDArray[np.int16]:
 def _scores(answers: Answers, level: int, rank: int) -> NDArray[np.float32]:
     scores = answers["scores"][:, level, rank]
     return np.where(_labels(answers, level, rank) < 0, np.float32(np.nan), scores)
+
+
+def _confidences(answers: Answers, level: int, added: Added) -> NDArray[np.float32]:
+    """Return the confidence of each best answer, 1 where the user gave it, NaN where there is no code."""
+    scores = answers["scores"][:, level, 0]
+    if added.sizes:
+        depths = _level_of(answers, np.cumsum(added.sizes)[:-1])
+        chosen = [depths == depth for depth in range(len(soc.LEVELS))]
+        found = np.select(chosen, [confidence.of(scores, each) for each in soc.LEVELS], np.nan)
+    else:
+        found = confidence.of(scores, soc.parse_level(added.levels[level]))
+    found = np.where(answers["source"] == _OVERRIDE, 1.0, found)
+    return np.where(_labels(answers, level, 0) < 0, np.nan, found).astype(np.float32)
 
 
 def _abstains(answers: Answers, level: int) -> NDArray[np.bool_]:

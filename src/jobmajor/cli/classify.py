@@ -124,6 +124,7 @@ def classify(
                     "title": title,
                     "level": each.level or shown_level,
                     "answers": [{"label": item.label, "name": item.name, "score": item.score} for item in each.answers],
+                    "confidence": each.confidence,
                     "abstain": each.abstain,
                     "reason": each.reason,
                     **({"ambiguous": each.ambiguous} if target else {}),

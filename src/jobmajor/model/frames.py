@@ -19,8 +19,9 @@ def frame(titles: object, coded: Sequence[Coded], level: str, *, ranked: bool, t
 
     Returns:
         A pandas frame with the index of the titles' Series, a polars frame (also for what is no column), or an Arrow
-        table. Columns code, name, score (0 to 1), level, abstain, reason and source, and ambiguous if `translated`;
-        where `ranked`, before them row (of the title, from 0 on) and rank (from 1 on).
+        table. Columns code, name, score (0 to 1), confidence (of the title's best answer), level, abstain, reason and
+        source, and ambiguous if `translated`; where `ranked`, before them row (of the title, from 0 on) and rank (from
+        1 on).
     """
     rows = np.repeat(np.arange(len(coded)), [len(each.answers) if ranked else 1 for each in coded])
     values = {**(_ranks(coded) if ranked else {}), **_values(coded, level, ranked=ranked)}
@@ -57,6 +58,7 @@ def _values(coded: Sequence[Coded], level: str, *, ranked: bool) -> dict[str, An
         "code": [answer.label for _, answer in pairs],
         "name": [answer.name for _, answer in pairs],
         "score": np.array([answer.score for _, answer in pairs], np.float32),
+        "confidence": np.array([each.confidence for each, _ in pairs], np.float32),
         "level": [each.level or level for each, _ in pairs],
         "abstain": np.array([each.abstain for each, _ in pairs], np.bool_),
         "reason": [each.reason for each, _ in pairs],

@@ -29,8 +29,8 @@ _PINNED = (
     "pandas",
     "safetensors",
 )  # what decides answers and formats
-_OUT = {"code": "string", "name": "string", "score": "float", "level": "string", "abstain": "boolean"}
-_OUT |= {"reason": "string", "source": "string"}
+_OUT = {"code": "string", "name": "string", "score": "float", "confidence": "float", "level": "string"}
+_OUT |= {"abstain": "boolean", "reason": "string", "source": "string"}
 
 
 def save(model_folder: Path, target: Path) -> None:

@@ -37,6 +37,7 @@ def expected(champion: Champion, level: soc.Level = "major", k: int = 5) -> list
                 "label": item.label,
                 "name": item.name,
                 "score": round(item.score, 6),
+                "confidence": round(each.confidence, 6),
                 "level": level,
                 "abstain": each.abstain,
                 "reason": each.reason,
@@ -153,7 +154,7 @@ def test_best_level_has_one_set_of_columns_in_csv(service: Running) -> None:
     answer = service.post(content="title\nasdfgh\n", headers=AS_CSV, params={"level": "best", "top_k": "1"})
 
     (row,) = csv.DictReader(io.StringIO(answer.text))
-    assert list(row) == ["label", "name", "score", "level", "abstain", "reason", "source"]
+    assert list(row) == ["label", "name", "score", "confidence", "level", "abstain", "reason", "source"]
     assert (row["label"], row["level"], row["abstain"], row["reason"]) == ("", "", "true", "not a title")
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow  # all together take a minute or two
 
-ADDED = ["code", "name", "score", "level", "abstain", "reason", "source"]
+ADDED = ["code", "name", "score", "confidence", "level", "abstain", "reason", "source"]
 TITLES = ["registered nurse", "asdfgh", "truck driver", 'cook, "head"', "", "護士", "teacher\nof maths"]
 HEAD = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
 
@@ -65,8 +65,9 @@ def assert_coded(champion: Champion, titles: Sequence[str], found: Sequence[Sequ
     for each, cells in zip(answers, found, strict=True):
         best = each.answers[0]
         reason, abstain = each.reason, str(each.abstain).lower()
-        assert [*cells[:2], *cells[3:]] == [best.label, best.name, level, abstain, reason, each.source]
-        assert float(cells[2]) == pytest.approx(best.score, abs=1e-5)
+        assert [*cells[:2], *cells[4:]] == [best.label, best.name, level, abstain, reason, each.source]
+        shares = [best.score, each.confidence] if best.label else [-1, -1]
+        assert [float(cell or -1) for cell in cells[2:4]] == pytest.approx(shares, abs=1e-5)
 
 
 @pytest.mark.parametrize(("delimiter", "name"), [(",", "a.csv"), (";", "a.csv"), ("\t", "a.tsv")])

@@ -19,7 +19,7 @@ CHUNK_BYTES = 2**18  # sent at a time, so that a response that nobody reads does
 _DIGITS = 6  # of a score: more than are significant, fewer than a 32-bit float prints
 # json.dumps would create one for each call.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_ONCE, _RANKED = ("level", "abstain", "reason", "source"), ("label", "name", "score")
+_ONCE, _RANKED = ("confidence", "level", "abstain", "reason", "source"), ("label", "name", "score")
 
 
 def rows(answers: Sequence[Sequence[Coded]], parameters: RequestParameters, kind: str, model: str) -> bytes:
@@ -45,7 +45,7 @@ def columns(parameters: RequestParameters) -> list[str]:
     """Return the columns of a CSV response. The second code and later ones have a rank, several levels a prefix each.
 
     >>> columns(RequestParameters(top_k=2))
-    ['label', 'name', 'score', 'level', 'abstain', 'reason', 'source', 'label_2', 'name_2', 'score_2']
+    ['label', 'name', 'score', 'confidence', 'level', 'abstain', 'reason', 'source', 'label_2', 'name_2', 'score_2']
     """
     found = [*_RANKED, *_ONCE, *(["ambiguous"] if parameters.target else [])]
     found += [f"{name}_{rank}" for rank in range(2, parameters.top_k + 1) for name in _RANKED]
@@ -60,6 +60,7 @@ def _items(coded: Sequence[Coded], parameters: RequestParameters) -> list[dict[s
             "label": item.label,
             "name": item.name,
             "score": round(item.score, _DIGITS),
+            "confidence": round(each.confidence, _DIGITS),
             "level": each.level or level,
             "abstain": each.abstain,
             "reason": each.reason,
@@ -76,7 +77,8 @@ def _cells(coded: Sequence[Coded], parameters: RequestParameters) -> list[str]:
     for level, each in zip(parameters.level_names, coded, strict=True):
         ranked = [(item.label, item.name, f"{item.score:.{_DIGITS}f}") for item in each.answers[: parameters.top_k]]
         ranked += [("", "", "")] * (parameters.top_k - len(ranked))
-        found += [*ranked[0], each.level or level, str(each.abstain).lower(), each.reason, each.source]
+        found += [*ranked[0], f"{each.confidence:.{_DIGITS}f}", each.level or level]
+        found += [str(each.abstain).lower(), each.reason, each.source]
         found += [str(each.ambiguous).lower()] if parameters.target else []
         found += [cell for item in ranked[1:] for cell in item]
     return found

@@ -15,6 +15,7 @@ _ITEM = {
     "label": "29-0000",
     "name": "Healthcare Practitioners and Technical Occupations",
     "score": 0.993,
+    "confidence": 0.979,
     "level": "major",
     "abstain": False,
     "reason": "",
@@ -27,6 +28,12 @@ _ITEM_SCHEMA = {
         "label": {"type": "string", "description": "A code of SOC 2018, or of `to`; empty if the title gets none."},
         "name": {"type": "string", "description": "Its official title."},
         "score": {"type": "number", "minimum": 0, "maximum": 1},
+        "confidence": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "description": "How often the best answer is right on titles that people write, if it has this score.",
+        },
         "level": {
             "type": "string",
             "description": "A level of SOC; for ISCO-08 the number of digits; empty if none is sure.",
@@ -169,7 +176,7 @@ ANSWER = {
             "schema": {"type": "string"},
             "example": '{"predictions":[{"label":"29-0000","name":"…"}],"model":"…"}',
         },
-        CSV: {"schema": {"type": "string"}, "example": "label,name,score,level,abstain,reason,source\n"},
+        CSV: {"schema": {"type": "string"}, "example": "label,name,score,confidence,level,abstain,reason,source\n"},
     },
 }
 EXPLAIN_BODY = {

@@ -7,7 +7,7 @@ const TITLES = 1000; // in one body
 const CHARACTERS = 400_000; // in one body: at most 2.4 MB as JSON, of the 6 MiB that are let in
 const READ = 2000; // of a title; the model reads its first 1,000 characters, of which one may take two here
 const CONCURRENCY = 2; // so that the service has the next body while a response is on its way
-const ADDED = ["code", "name", "score", "level", "abstain", "reason", "source"];
+const ADDED = ["code", "name", "score", "confidence", "level", "abstain", "reason", "source"];
 const BLOB_ROWS = 5000;
 
 export class Coder {
@@ -64,8 +64,8 @@ export class Coder {
       this.model = model;
     }
     titles.forEach((title, place) => {
-      const { label, name, score, abstain, reason, source } = predictions[place][0];
-      this.answers.set(title, { code: label, name, score, abstain, reason, source });
+      const { label, name, score, confidence, abstain, reason, source } = predictions[place][0];
+      this.answers.set(title, { code: label, name, score, confidence, abstain, reason, source });
       this.done += this.rowsOf.get(title);
     });
   }
@@ -141,8 +141,9 @@ export class Coder {
   }
 
   #coded(row) {
-    const { code, name, score, abstain, reason, source } = this.answers.get(this.titles[row]);
-    return [code, name, code && String(score), this.level, String(abstain), reason, source].map(safe);
+    const { code, name, score, confidence, abstain, reason, source } = this.answers.get(this.titles[row]);
+    const shares = [score, confidence].map((share) => code && String(share));
+    return [code, name, ...shares, this.level, String(abstain), reason, source].map(safe);
   }
 }
 
