@@ -14,19 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
+import numpy as np
 import polars as pl
 import pytest
 
-from jobmajor.data import examples, prepare, source
+from jobmajor.data import duties, examples, prepare, source
 from jobmajor.data import onet as onet_tables
 from jobmajor.model import thresholds
+from jobmajor.model.classifier import Classifier
+from jobmajor.model.linear import centroids
 from jobmajor.settings import Linear, Split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from jobmajor.data.onet import Tables
-    from jobmajor.model.classifier import Classifier
 
 # Each of these takes seconds to make: a test that uses one is `slow`, without a mark of its own.
 _SLOW_FIXTURES = frozenset(
@@ -120,6 +122,21 @@ def splits(tables: Tables) -> Mapping[str, pl.DataFrame]:
 def classifier(splits: Mapping[str, pl.DataFrame]) -> Classifier:
     """Return a classifier trained on `splits`: of the right form, but not accurate."""
     return thresholds.fit(splits["train"], splits["validation"], Linear())
+
+
+@pytest.fixture(scope="session")
+def with_context(classifier: Classifier, splits: Mapping[str, pl.DataFrame]) -> Classifier:
+    """`classifier` with what starter occupations' descriptions say; they stand for tasks here, each in two parts."""
+    occupations = onet_tables.read(source.STARTER_FOLDER).occupations
+    rows = [
+        (code[:7], part, duties.TASK)
+        for code, text in occupations.select("onet_code", "description").iter_rows()
+        for part in (text[: len(text) // 2], text[len(text) // 2 :])
+    ]
+    texts = pl.DataFrame(rows, schema=duties.COLUMNS, orient="row").unique().sort(duties.COLUMNS)
+    learned = centroids.learn(texts, splits["validation"], classifier.codes, classifier.scorer.shares)
+    learned = replace(learned, strength=np.array([40, 12], np.float32))  # halves of one text say nothing of the other
+    return Classifier(classifier.scorer, classifier.about, classifier.knowledge, learned)
 
 
 @pytest.fixture(scope="session")

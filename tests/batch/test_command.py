@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmajor import FileOptions, code_file
-from jobmajor.batch.files import Progress
+from jobmajor.batch.progress import Progress
 from jobmajor.cli.classify_files import tell
 
 if TYPE_CHECKING:

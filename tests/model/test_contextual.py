@@ -37,21 +37,6 @@ CONTEXTS = [
 MINE = Overrides({"looker at foods": {"29-1141": 1.0}})
 
 
-@pytest.fixture(scope="session")
-def with_context(classifier: Classifier, splits: Mapping[str, pl.DataFrame]) -> Classifier:
-    """`classifier` with what starter occupations' descriptions say; they stand for tasks here, each in two parts."""
-    occupations = onet.read(source.STARTER_FOLDER).occupations
-    rows = [
-        (code[:7], part, duties.TASK)
-        for code, text in occupations.select("onet_code", "description").iter_rows()
-        for part in (text[: len(text) // 2], text[len(text) // 2 :])
-    ]
-    texts = pl.DataFrame(rows, schema=duties.COLUMNS, orient="row").unique().sort(duties.COLUMNS)
-    learned = centroids.learn(texts, splits["validation"], classifier.codes, classifier.scorer.shares)
-    learned = replace(learned, strength=np.array([40, 12], np.float32))  # halves of one text say nothing of the other
-    return Classifier(classifier.scorer, classifier.about, classifier.knowledge, learned)
-
-
 def test_joined_texts_come_apart_again_and_a_separator_in_a_title_is_a_blank() -> None:
     assert parted(joined(["a\x1fb", None], ["c\x1fd", "e"])) == (["a b", ""], ["c\x1fd", "e"])
 
@@ -82,7 +67,7 @@ def test_override_stands_whatever_the_context(with_context: Classifier) -> None:
 
 def test_title_that_the_soc_names_keeps_its_answer(with_context: Classifier) -> None:
     names = [soc.name(code) for code in with_context.codes]
-    plain = with_context.answer(names, "detailed")
+    plain = with_context.answer(names, "detailed", context=[""] * len(names))
 
     found = with_context.answer(names, "detailed", context=["drive trucks"] * len(names))
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobmajor import lineage, soc
-from jobmajor.batch import jobs, staging
+from jobmajor.batch import jobs, second_text, staging
 from jobmajor.batch.added import Added
 from jobmajor.batch.bad_rows import BadRows
 from jobmajor.batch.engine import MEMO_BYTES, Engine
 from jobmajor.batch.journal import Journal
+from jobmajor.batch.progress import Progress, Reporter
 from jobmajor.batch.threads import ReadAhead, WriteBehind
 from jobmajor.errors import InputError
 from jobmajor.model.coder import REASONS, SOURCES
@@ -43,18 +44,6 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
     from jobmajor.tables.block import Block, Reader, Writer
 
-_INTERVAL_S = 0.2  # between two reports of progress
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A run's progress: rows so far, share of the input (0 to 1), rows a second, and seconds left (None at first)."""
-
-    rows: int
-    share: float
-    rows_per_s: float
-    left_s: float | None
-
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
@@ -62,6 +51,7 @@ class FileOptions:
 
     Attributes:
         column: The column of titles.
+        context: The column of a second text, such as duties; without one when None.
         level: The level of the codes; "all" gives all four, "best" for each title the deepest one that is sure.
         to: The classification of the codes: "soc-2018", "soc-2010" or "isco-08".
         top: How many codes each level gets.
@@ -75,6 +65,7 @@ class FileOptions:
     """
 
     column: str = "title"
+    context: str | None = None
     level: str = "major"
     top: int = 1
     overrides: Overrides | None = None
@@ -168,12 +159,13 @@ def code_file(
         folder = stack.enter_context(staging.staging(planned[0].target if len(planned) == 1 else target))
         journal = Journal(staging.answers(folder), _context(classifier, digest, coder, wanted))
         with Engine(coder, added, journal, threads=wanted.threads, memo_bytes=wanted.memo_bytes) as engine:
-            reporter = _Reporter(wanted.on_progress, len(planned))
+            reporter = Reporter(wanted.on_progress, len(planned))
             bad = []
             for number, job in enumerate(planned):
                 reader = opened if number == 0 else _opened(job, wanted, added)
                 with closing(reader):
-                    run = _FileRun(job, folder, engine, reporter.of(number))
+                    context = second_text.find(reader, job.source, wanted.context)
+                    run = _FileRun(job, folder, engine, reporter.of(number), context)
                     if run.write(reader, added, safe_cells=wanted.safe_cells):
                         bad.append(str(job.bad))
             tally = engine.tally
@@ -190,7 +182,8 @@ def _model(model: Classifier | str | Path | None, home: str | Path | None) -> tu
 
 def _coder(classifier: Classifier, wanted: FileOptions) -> AnyCoder:
     """Return a coder for at most as many codes as the largest level has, since each gets its columns."""
-    model = classifier if wanted.to == classifications.SOC_2018 else classifier.to(wanted.to)
+    asked = classifier if wanted.context is None else classifier.contextual
+    model = asked if wanted.to == classifications.SOC_2018 else asked.to(wanted.to)
     most = max(map(len, model.coder(wanted.levels, overrides=wanted.overrides).classes))
     top = min(wanted.top, most)
     if wanted.level == soc.BEST_LEVEL:
@@ -202,6 +195,7 @@ def _opened(job: Job, wanted: FileOptions, added: Added) -> Reader:
     reader = formats.reader(job.source, wanted.column, job.made, added.names)
     try:
         check_names(job.source, reader.head().names, added.names)
+        second_text.find(reader, job.source, wanted.context)
     except BaseException:
         reader.close()
         raise
@@ -213,28 +207,8 @@ def _context(classifier: Classifier, digest: str, coder: AnyCoder, wanted: FileO
     listed = wanted.overrides.codes if wanted.overrides else {}
     names = hashlib.sha256(json.dumps({title: dict(codes) for title, codes in listed.items()}).encode()).hexdigest()
     version = lineage.code_version(__name__, classifier.scorer.recipe)
-    return json.dumps([version, digest, coder.levels, coder.k, wanted.exact, names, wanted.to])
-
-
-class _Reporter:
-    """Reports the progress of a run from time to time."""
-
-    def __init__(self, tell: Callable[[Progress], None] | None, count: int) -> None:
-        self._tell, self._jobs = tell, count
-        self._began = self._last = time.monotonic()
-
-    def of(self, number: int) -> Callable[[int, float], None]:
-        """Return the function to call for a job, with all rows so far and the share of that job."""
-
-        def told(rows: int, share: float) -> None:
-            now = time.monotonic()
-            if self._tell and now - self._last >= _INTERVAL_S:
-                self._last, spent = now, now - self._began
-                whole = (number + share) / self._jobs
-                left = spent * (1 - whole) / whole if whole > 0 else None
-                self._tell(Progress(rows, whole, rows / spent, left))
-
-        return told
+    asked = [version, digest, coder.levels, coder.k, wanted.exact, names, wanted.to]
+    return json.dumps(asked if wanted.context is None else [*asked, "context"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +219,7 @@ class _FileRun:
     folder: Path
     engine: Engine
     told: Callable[[int, float], None]
+    context: int | None
 
     def write(self, reader: Reader, added: Added, *, safe_cells: bool) -> bool:
         """Write the output and publish it; return whether there are bad rows."""
@@ -271,7 +246,7 @@ class _FileRun:
         try:
             with closing(ReadAhead(reader.blocks(self.engine.block_rows))) as blocks:
                 for block in blocks:
-                    behind.put((block, self.engine.answers(block)))
+                    behind.put((block, self.engine.answers(second_text.joined(block, self.context))))
                     self.told(self.engine.tally.rows, block.share)
             behind.finish()
         finally:

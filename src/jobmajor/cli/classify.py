@@ -38,6 +38,10 @@ def classify(
         typer.Option("--input", metavar="PATH", help="A table of titles, a folder of tables, or a pattern."),
     ] = None,
     column: Annotated[str | None, typer.Option(help="The column of titles.", show_default="title")] = None,
+    context: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="A column with a second text of each row, such as duties or a department."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="PATH", help="The table to write; a folder if the input is several tables.")
     ] = None,
@@ -85,6 +89,7 @@ def classify(
             raise InputError(f"--input {source} was given without --output: name the file or folder to write")
         options = FileOptions(
             column="title" if column is None else column,
+            context=context,
             level=level,
             top=top,
             overrides=mine,
@@ -96,7 +101,13 @@ def classify(
         )
         classify_files.classify(source, output, options, model, workspace(home), as_json=as_json)
         return
-    of_files = {"--column": column, "--output": output, "--prefix": prefix, "--safe-cells": safe_cells or None}
+    of_files = {
+        "--column": column,
+        "--context": context,
+        "--output": output,
+        "--prefix": prefix,
+        "--safe-cells": safe_cells or None,
+    }
     for name, value in of_files.items():
         if value is not None:
             raise InputError(f"{name} belongs to --input, which is missing: name a file of titles with it")

@@ -14,7 +14,8 @@ from sagelocal.show.terminal import dump, one_line
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jobmajor.batch.files import FileOptions, Progress, Summary
+    from jobmajor.batch.files import FileOptions, Summary
+    from jobmajor.batch.progress import Progress
 
 _CLEAR = "\r\x1b[K"
 

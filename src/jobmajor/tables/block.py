@@ -147,10 +147,11 @@ class Writer(Protocol):
         ...
 
 
-def find_column(path: Path | str, names: Sequence[str], wanted: str) -> int:
+def find_column(path: Path | str, names: Sequence[str], wanted: str, option: str = "--column") -> int:
     """Return the index of a column by its name.
 
-    Where no name is equal, a single one that differs only in case or surrounding blanks counts.
+    Where no name is equal, a single one that differs only in case or surrounding blanks counts. An error advises to
+    name it with `option`.
 
     Raises:
         DataError: There is no such column, or several; the error lists the names.
@@ -165,7 +166,7 @@ def find_column(path: Path | str, names: Sequence[str], wanted: str) -> int:
     if close:
         found = f"the column {wanted!r} {len(close)} times"
         raise DataError(path, found, "it once", "rename the others")
-    raise DataError(path, f"the columns {shown(names)}", f"a column {wanted!r}", "name the column with --column")
+    raise DataError(path, f"the columns {shown(names)}", f"a column {wanted!r}", f"name the column with {option}")
 
 
 def _plain(name: str) -> str:
