@@ -102,6 +102,20 @@ def test_listed_title_is_explained_by_what_its_words_alone_say(classifier: Class
     assert classifier.explain("CEO", "detailed", exact=False).source == "model"
 
 
+def test_what_training_lists_is_shown_beside_the_model_s_opinion(classifier: Classifier) -> None:
+    found = classifier.explain("Cashier", "detailed")
+
+    (best, *_) = found.listed
+    (alone,) = classifier.predict_proba(["cashier"], "detailed")
+    (answer,) = classifier.answer(["Cashier"], "detailed")
+    assert (best.code, best.official) == ("41-2011", True)
+    assert best.model == pytest.approx(float(alone[classifier.classes("detailed").index("41-2011")]), abs=1e-5)
+    assert best.share == pytest.approx(answer.answers[0].score, abs=1e-5)
+    assert answer.source == "official"
+    assert classifier.explain("Cashier", exact=False).listed == ()
+    assert classifier.explain("data wizard").listed == ()
+
+
 def test_slip_of_the_finger_is_read_as_the_word_that_was_meant(classifier: Classifier) -> None:
     assert classifier.explain("Registered Nures").read == "registered nurse"
 

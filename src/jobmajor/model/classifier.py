@@ -308,8 +308,9 @@ class Classifier:
             return Explanation("", "", 0.0, found.source, text, ())
         column = self.classes(level).index(best.label)
         score, words = explain.by_word(text, lambda texts: self.predict_proba(texts, level)[:, column])
-        (read,) = self.scorer.scored([text])[1]
-        return Explanation(best.label, best.name, score, found.source, read, words)
+        shares, (read,) = self.scorer.scored([text])
+        listed = explain.listings(text, self.codes, shares, self.knowledge.listed) if exact else ()
+        return Explanation(best.label, best.name, score, found.source, read, words, listed)
 
     def save(self, folder: Path, **lineage: Any) -> manifest.Manifest:
         """Write the model into an empty folder, with its manifest; `lineage` as in `manifest.write`."""

@@ -120,6 +120,10 @@ def test_explain_says_what_the_library_says(service: Running, champion: Champion
         assert each["score"] == round(found.score, 6)
         assert each["words"] == [{"word": word.text, "worth": round(word.worth, 6)} for word in found.words]
     assert body["similar"][0]["codes"] == ["29-2061"]
+    listed = champion.served.classifier.explain(TITLE).listed
+    assert [(each["code"], each["share"]) for each in body["listed"]] == [
+        (each.code, round(each.share, 6)) for each in listed
+    ]
 
 
 def test_explain_takes_its_options_where_invocations_does(service: Running) -> None:

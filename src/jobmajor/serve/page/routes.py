@@ -100,6 +100,16 @@ def _explanation(served: LoadedModel, title: str, parameters: RequestParameters)
             }
             for level, each in zip(parameters.levels, found, strict=True)
         ],
+        "listed": [
+            {
+                "code": each.code,
+                "sources": each.sources,
+                "official": each.official,
+                "model": round(each.model, _DIGITS),
+                "share": round(each.share, _DIGITS),
+            }
+            for each in found[0].listed
+        ],
         "similar": [
             {"title": each.title, "codes": list(each.codes), "alike": round(each.alike, _DIGITS)}
             for each in similar.starter().find(title, _SIMILAR_TITLES)

@@ -205,6 +205,7 @@ EXPLANATION = {
             "words": [{"word": "licensed", "worth": 0.58}, {"word": "practical", "worth": 0.09}],
         }
     ],
+    "listed": [{"code": "29-2061", "sources": 4, "official": False, "model": 0.95, "share": 0.97}],
     "similar": [{"title": "Licensed Practical Nurse (LPN)", "codes": ["29-2061"], "alike": 0.8}],
     "model": DIGEST,
 }
@@ -217,6 +218,12 @@ EXPLANATION_SCHEMA = {
             "type": "array",
             "description": "One item for each level asked for: the code that /invocations puts first, the model's "
             "probability for it, and for each word how far that falls without the word (negative if it rises).",
+            "items": {"type": "object"},
+        },
+        "listed": {
+            "type": "array",
+            "description": "The detailed codes that training lists for the title: how many of O*NET's sources list "
+            "each, whether the SOC itself names the title so, and its share by the model alone and in the answer.",
             "items": {"type": "object"},
         },
         "similar": {
