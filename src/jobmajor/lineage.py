@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 PREPARE = "jobmajor.steps:run_prepare"
 TRAIN = "jobmajor.steps:run_train"
 EVALUATE = "jobmajor.steps:run_evaluate"
+REFIT = "jobmajor.steps:run_refit"
 SCORE = "jobmajor.steps:run_score"
-STEPS = {"prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE, "score": SCORE}
+STEPS = {"prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE, "refit": REFIT, "score": SCORE}
 
 # The libraries that decide what a model learns and answers, and those that only one recipe uses.
 _LIBRARIES = ("numpy", "polars", "python-calamine", "safetensors", "scikit-learn", "scipy")

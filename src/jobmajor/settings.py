@@ -66,9 +66,16 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """The recipe of the model: linear or transformer; the section of that name holds its settings."""
+    """How models are trained.
+
+    Attributes:
+        recipe: linear or transformer; the section of that name holds its settings.
+        refit: Whether the model that passed the gate is trained again on all rows, the test's included, before it is
+            registered. Only the linear recipe does.
+    """
 
     recipe: str = field(default=RECIPES[0], metadata={"choices": RECIPES})
+    refit: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +265,15 @@ def build(kind: Any, body: Mapping[str, Any], prefix: str = "") -> Any:
 def _checked(name: str, value: Any, default: Any, bounds: Mapping[str, Any]) -> Any:
     if isinstance(default, tuple):
         return _texts(name, value)
+    if isinstance(default, bool):
+        return _truth(name, value)
     return _word(name, value, default, bounds) if isinstance(default, str) else _figure(name, value, default, bounds)
+
+
+def _truth(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise SettingError(name, value, "true or false")
+    return value
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:

@@ -24,15 +24,15 @@ from jobmajor import settings, soc
 from jobmajor.batch import parts
 from jobmajor.data import duties, examples, onet, prepare
 from jobmajor.errors import Error, Unfinished
-from jobmajor.evaluation import behaviour, document, evaluate, report
-from jobmajor.lineage import EVALUATE, PREPARE, TRAIN, code_version
-from jobmajor.model import classifier, thresholds, transformer
+from jobmajor.evaluation import agreement, behaviour, document, evaluate, report
+from jobmajor.lineage import EVALUATE, PREPARE, REFIT, TRAIN, code_version
+from jobmajor.model import classifier, refit, thresholds, transformer
 from jobmajor.model.linear import centroids
 from jobmajor.model.transformer import launch
 from jobmajor.pipeline import definition, requests
 from jobmajor.registry import artifact
 from jobmajor.settings import Linear, Transformer
-from sagelocal.storage import manifest, publish
+from sagelocal.storage import archive, manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -142,10 +142,10 @@ def _validated(model: Classifier, validation: pl.DataFrame) -> dict[str, float]:
     return {name: scores[found_as] for name, found_as in names.items()}
 
 
-def run_evaluate(root: Path, seed: int) -> None:
+def run_evaluate(root: Path, seed: int, *, is_refitted: bool = False) -> None:
     """Evaluate `processing/{model,test,champion}` into `processing/output/{evaluation,prediction_baseline}`.
 
-    No other code reads the test.
+    No other code judges by the test. `is_refitted` tells whether the model is trained again afterwards, on all rows.
     """
     inputs, output = root / "processing", root / "processing" / "output"
     origin, test = _read(inputs / "test")
@@ -158,7 +158,7 @@ def run_evaluate(root: Path, seed: int) -> None:
         behaviour=behaviour.behaviour(model.predict_proba, counted["title"].to_list()),
         champion=_compared(inputs / "champion", test, (model, shares), seed),
         dataset={**origin.source, **origin.settings, "rows": dict(origin.rows)},
-        model={"digest": made.digest, **model.about},
+        model={"digest": made.digest, **model.about, **({"refitted": "on all rows"} if is_refitted else {})},
     )
     _publish_evaluation(_new(output / "evaluation"), evaluation.to_json(), origin)
     target = _new(output / "prediction_baseline")
@@ -170,6 +170,35 @@ def _by_level(model: Classifier, titles: pl.Series) -> dict[str, Answers]:
     """Return each level's shares and its codes."""
     detailed = model.predict_proba(titles, "detailed")
     return {level: (model.sum_up(detailed, level), model.classes(level)) for level in soc.LEVELS}
+
+
+def run_refit(root: Path) -> None:
+    """Train `processing/model` again on `processing/{train,validation,test}`, and compare the two.
+
+    Writes `processing/output/refitted_model`, an archive, and `processing/output/agreement`.
+    """
+    inputs, output = root / "processing", root / "processing" / "output"
+    judged, made = _model(inputs / "model" / artifact.MODEL)
+    read = {name: _read(inputs / name) for name in ("train", "validation", "test")}
+    origin, tables = read["test"][0], [rows for _, rows in read.values()]
+    model = refit.refit(judged, tables, made.digest)
+    lineage: dict[str, Any] = {
+        "settings": {"recipe": model.about["recipe"], **model.about["settings"]},
+        "source": {"data": origin.digest, "judged": made.digest, **origin.source},
+        "code_version": code_version(REFIT),
+    }
+    target, checked = _new(output / "refitted_model"), _new(output / "agreement")
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder), rows=dict(origin.rows), **lineage)
+        archive.pack(Path(folder), target / artifact.MODEL)
+    counted = read["test"][1].filter(pl.col("source") == examples.COUNTED)
+    titles = counted["title"].to_list()
+    truth = (counted["code"].str.head(2) + "-0000").to_numpy()
+    behaves = behaviour.behaviour(model.predict_proba, titles)
+    checks = agreement.agreement(judged.predict(titles), model.predict(titles), truth, behaves)
+    _log.info("refit: %s", checks["summary"])
+    _write_json(checked / definition.AGREEMENT, checks)
+    manifest.write(checked, rows={"test": origin.rows["test"]}, **lineage)
 
 
 def run_score(root: Path, level: str, workers: int | None) -> None:
@@ -239,6 +268,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("train", help="train and validation into a model")
     evaluating = commands.add_parser("evaluate", help="a model and the test into an evaluation")
     evaluating.add_argument("--seed", type=int, default=settings.Split().seed)
+    evaluating.add_argument("--refit", action="store_true", help="say in the card that the model is refitted")
+    commands.add_parser("refit", help="an accepted model, trained again on all rows")
     scoring = commands.add_parser("score", help="a model and tables of titles into the same tables with codes")
     scoring.add_argument("--level", choices=soc.LEVELS, default=soc.LEVELS[0])
     scoring.add_argument("--workers", type=int, help="threads that score; by default one for each processor")
@@ -253,8 +284,10 @@ def _run(arguments: argparse.Namespace, root: Path) -> int:
         run_prepare(root, settings.build(settings.Split, values, "split."))
     elif arguments.step == "score":
         run_score(root, arguments.level, arguments.workers)
+    elif arguments.step == "refit":
+        run_refit(root)
     else:
-        run_evaluate(root, arguments.seed)
+        run_evaluate(root, arguments.seed, is_refitted=arguments.refit)
     return 0
 
 

@@ -86,12 +86,12 @@ def strings(value: Any) -> Iterator[str]:
         yield value
 
 
-def parsed() -> definitions.Definition:
-    return definitions.parse(pipeline.to_bytes(Settings()))
+def parsed(settings: Settings | None = None) -> definitions.Definition:
+    return definitions.parse(pipeline.to_bytes(settings or Settings()))
 
 
-def steps() -> dict[str, Any]:
-    return {step.name: step for step, _ in graph.flatten(parsed().steps)}
+def steps(settings: Settings | None = None) -> dict[str, Any]:
+    return {step.name: step for step, _ in graph.flatten(parsed(settings).steps)}
 
 
 def scope(evaluation: Mapping[str, Any] | None = None) -> Scope:
@@ -149,7 +149,7 @@ def test_definition_is_plain_text_that_reads_back_as_what_was_built() -> None:
     assert json.loads(data)["Version"] == "2020-12-01"
 
 
-def test_three_steps_a_choice_and_its_two_ends_stand_in_this_order() -> None:
+def test_three_steps_a_choice_a_refit_and_their_ends_stand_in_this_order() -> None:
     definition = parsed()
 
     assert {name: step.type for name, step in steps().items()} == {
@@ -157,18 +157,46 @@ def test_three_steps_a_choice_and_its_two_ends_stand_in_this_order() -> None:
         "train": "Training",
         "evaluate-model": "Processing",
         "check-test-score": "Condition",
+        "refit": "Processing",
+        "check-refit": "Condition",
         "register": "RegisterModel",
+        "fail-refit": "Fail",
         "fail": "Fail",
     }
-    order = ["preprocess-data", "train", "evaluate-model", "check-test-score", "register", "fail"]
-    assert list(graph.order(definition)) == order
+    assert list(graph.order(definition)) == [
+        *("preprocess-data", "train", "evaluate-model", "check-test-score"),
+        *("refit", "check-refit", "register", "fail-refit", "fail"),
+    ]
 
 
-def test_choice_registers_if_it_holds_and_fails_else() -> None:
-    check = steps()["check-test-score"]
+def test_choice_refits_and_registers_if_it_holds_and_fails_else() -> None:
+    found = steps()
 
-    assert [step.name for step in check.if_steps] == ["register"]
-    assert [step.name for step in check.else_steps] == ["fail"]
+    assert [step.name for step in found["check-test-score"].if_steps] == ["refit", "check-refit"]
+    assert [step.name for step in found["check-test-score"].else_steps] == ["fail"]
+    assert [step.name for step in found["check-refit"].if_steps] == ["register"]
+    assert [step.name for step in found["check-refit"].else_steps] == ["fail-refit"]
+
+
+@pytest.mark.parametrize("train", [Train(refit=False), Train(recipe="transformer")])
+def test_without_a_refit_the_judged_model_is_registered(train: Train) -> None:
+    found = steps(Settings(train=train))
+
+    assert [step.name for step in found["check-test-score"].if_steps] == ["register"]
+    assert "refit" not in found
+    assert "JudgedModelUrl" not in found["register"].arguments["CustomerMetadataProperties"]
+    assert "--refit" not in found["evaluate-model"].arguments["AppSpecification"]["ContainerArguments"]
+
+
+def test_refitted_model_is_registered_with_the_address_of_the_judged_one() -> None:
+    arguments = steps()["register"].arguments
+    (container,) = arguments["InferenceSpecification"]["Containers"]
+    refitted = {"Get": "Steps.refit.ProcessingOutputConfig.Outputs['refitted-model'].S3Output.S3Uri"}
+    judged = {"Get": "Steps.train.ModelArtifacts.S3ModelArtifacts"}
+
+    assert container["ModelDataUrl"] == {"Std:Join": {"On": "", "Values": [refitted, "/model.tar.gz"]}}
+    assert arguments["CustomerMetadataProperties"]["JudgedModelUrl"] == judged
+    assert next(item["S3Input"]["S3Uri"] for item in steps()["refit"].arguments["ProcessingInputs"]) == judged
 
 
 def test_parameters_of_the_architecture_come_first_with_their_types_and_defaults() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from jobmajor.data.source import STARTER_FOLDER
 from jobmajor.errors import Busy, ChecksumMismatch, InputError, RegistryError
+from jobmajor.model import classifier
 from jobmajor.pipeline import definition, run
 from jobmajor.pipeline.run import Options, Outcome
 from jobmajor.registry.loading import open_registry
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     Command = Callable[..., subprocess.CompletedProcess[bytes]]
 
-JOBS = ["preprocess-data", "train", "evaluate-model"]
+JUDGED = ["preprocess-data", "train", "evaluate-model"]
+JOBS = [*JUDGED, "refit"]
 STARTER = Options(release="starter")
 CHANGED = replace(STARTER, settings=Settings(linear=Linear(penalty=0.9)))
 
@@ -103,7 +105,7 @@ def test_threshold_out_of_reach_evaluates_nothing_again_and_keeps_the_champion(w
     outcome = run.run(workspace, replace(STARTER, threshold=0.99))
 
     assert outcome.execution.status == "Failed"
-    assert cached(outcome) == JOBS
+    assert cached(outcome) == JUDGED
     assert outcome.execution.step("fail").status == "Failed"
     assert outcome.execution.step("register").status == "Skipped"
     assert outcome.execution.failure
@@ -113,6 +115,20 @@ def test_threshold_out_of_reach_evaluates_nothing_again_and_keeps_the_champion(w
     assert outcome.champion
     assert outcome.champion.number == 1
     assert numbers(workspace) == [1]
+
+
+@pytest.mark.slow
+def test_version_keeps_the_judged_model_beside_the_refitted_one_that_serves(workspace: Path) -> None:
+    registry = open_registry(workspace)
+    version = registry.get(1)
+
+    judged, served = classifier.load(registry.judged(1)), classifier.load(version.folder)
+
+    assert version.judged != version.digest
+    assert served.about["judged"] == manifest.verify(registry.judged(1)).digest == version.judged
+    assert served.knowledge.thresholds == judged.knowledge.thresholds
+    evaluation = json.loads(next((workspace / "s3").rglob("evaluation.json")).read_bytes())
+    assert evaluation["model"]["digest"] == version.judged
 
 
 @pytest.mark.slow

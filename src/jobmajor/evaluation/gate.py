@@ -145,6 +145,12 @@ def _at_least(rule: _Rule, evaluation: Mapping[str, Any], limit: float) -> Check
     return Check(rule.name, value, limit, passed=passed, reason=found)
 
 
+def behaves(evaluation: Mapping[str, Any], limits: Limits | None = None) -> list[Check]:
+    """Return the checks of `evaluation["behaviour"]`."""
+    rules = [rule for rule in _RULES if rule.path.startswith("behaviour.")]
+    return [_at_least(rule, evaluation, getattr(limits or Limits(), rule.limit)) for rule in rules]
+
+
 def _calibration(evaluation: Mapping[str, Any], limits: Limits) -> Check:
     path, by_chance, name = "calibration.ece", "calibration.ece_by_chance", "calibration error"
     measured, chance = (_number(_at(evaluation, key)) for key in (path, by_chance))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROLE = "arn:aws:iam::000000000000:role/jobmajor-local"
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/jobmajor:local"
 NO_CHAMPION = "champion/none"  # the address, below the prefix, that means that there is no champion to compare with
-EVALUATION, REPORT = "evaluation.json", "report.html"
+EVALUATION, REPORT, AGREEMENT = "evaluation.json", "report.html", "agreement.json"
 
 _KEPT = {"Enabled": True, "ExpireAfter": "P30D"}
 # What is retried, and how often: calls that fail, jobs that the service interrupts, and instances that are not
@@ -138,7 +138,7 @@ def _evaluate(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
         processing_input("champion", get("Parameters.ChampionModelUrl")),
     ]
     outputs = [processing_output(settings, name) for name in ("evaluation", "prediction-baseline")]
-    words = ["--seed", str(settings.split.seed)]
+    words = ["--seed", str(settings.split.seed), *(["--refit"] if is_refitted(settings) else [])]
     arguments = requests.processing(settings, "evaluate", words, inputs=inputs, outputs=outputs)
     report = {"PropertyFileName": "EvaluationReport", "OutputName": "evaluation", "FilePath": EVALUATION}
     return _step("evaluate-model", "Processing", arguments, PropertyFiles=[report])
@@ -157,12 +157,46 @@ def _check(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
         "RightValue": get("Parameters.TestScoreThreshold"),
     }
     gate = {"Type": "Equals", "LeftValue": _evaluated("gate.passed"), "RightValue": True}
-    branches = {"IfSteps": [_register(settings, model)], "ElseSteps": [_fail()]}
+    accepted = _refitted(settings, model) if is_refitted(settings) else [_register(settings, model, model)]
+    branches = {"IfSteps": accepted, "ElseSteps": [_fail()]}
     return {
         "Name": "check-test-score",
         "Type": "Condition",
         "Arguments": {"Conditions": [score, gate], **branches},
     }
+
+
+def is_refitted(settings: Settings) -> bool:
+    """Tell whether an accepted model is trained again on all rows before it is registered."""
+    return settings.train.refit and not requests.is_transformer(settings)
+
+
+def _refitted(settings: Settings, model: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the steps that train the judged model again on all rows, compare the two, and register the new one.
+
+    One processing job trains and compares: a training job has no property file that a condition could read.
+    """
+    inputs = [
+        processing_input("model", model),
+        *(processing_input(name, produced("preprocess-data", name)) for name in ("train", "validation", "test")),
+    ]
+    outputs = [processing_output(settings, name) for name in ("refitted-model", "agreement")]
+    arguments = requests.processing(settings, "refit", [], inputs=inputs, outputs=outputs)
+    report = {"PropertyFileName": "AgreementReport", "OutputName": "agreement", "FilePath": AGREEMENT}
+    new = _concatenated(produced("refit", "refitted-model"), "/model.tar.gz")
+    passed = {"Type": "Equals", "LeftValue": _agreed("passed"), "RightValue": True}
+    message = _concatenated("Execution failed: the model that was refitted on all rows differs, ", _agreed("summary"))
+    refused = {"Name": "fail-refit", "Type": "Fail", "Arguments": {"ErrorMessage": message}}
+    branches = {"IfSteps": [_register(settings, new, model)], "ElseSteps": [refused]}
+    return [
+        _step("refit", "Processing", arguments, PropertyFiles=[report]),
+        {"Name": "check-refit", "Type": "Condition", "Arguments": {"Conditions": [passed], **branches}},
+    ]
+
+
+def _agreed(path: str) -> dict[str, Any]:
+    report = get("Steps.refit.PropertyFiles.AgreementReport")
+    return {"Std:JsonGet": {"PropertyFile": report, "Path": path}}
 
 
 def _joined(step: str, output: str, name: str) -> dict[str, Any]:
@@ -173,7 +207,8 @@ def _concatenated(*values: Any) -> dict[str, Any]:
     return {"Std:Join": {"On": "", "Values": [*values]}}
 
 
-def _register(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
+def _register(settings: Settings, model: dict[str, Any], judged: dict[str, Any]) -> dict[str, Any]:
+    """Return the step that registers a model; later gates compare with the one that was judged without the test."""
     container = {"Image": get("Parameters.ImageUri"), "ModelDataUrl": model}
     kinds = ["text/csv", "application/json", "application/jsonlines"]
     arguments = {
@@ -193,6 +228,7 @@ def _register(settings: Settings, model: dict[str, Any]) -> dict[str, Any]:
         "CustomerMetadataProperties": {
             "TestScoreThreshold": _concatenated(get("Parameters.TestScoreThreshold")),
             "ComparedWith": get("Parameters.ChampionModelUrl"),
+            **({} if judged == model else {"JudgedModelUrl": judged}),
             "ExecutionId": get("Execution.PipelineExecutionId"),
         },
     }

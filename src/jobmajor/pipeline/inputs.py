@@ -65,12 +65,14 @@ def _brought(
 def champion(registry: Registry, key: str, store: FolderStore, settings: Settings) -> str:
     """Return the address of the model to compare with, named by its digest; put the model there if need be.
 
+    It is the model that was evaluated, not the one refitted on all rows: that one knows the test.
+
     A run that repeats the champion's run compares with the model that the champion was compared with. Otherwise, every
     repeated run would evaluate again, and compare a model with itself.
     """
     current = registry.champion()
     none = definition.local_uri(settings, definition.NO_CHAMPION)
-    uri = definition.local_uri(settings, "champion", current.digest) if current else none
+    uri = definition.local_uri(settings, "champion", current.judged) if current else none
     if current and current.lineage.get("run_key") == key:
         uri = str(current.lineage["compared_with"])
     if not store.listing(uri):
@@ -85,10 +87,9 @@ def champion(registry: Registry, key: str, store: FolderStore, settings: Setting
 
 
 def _pack(registry: Registry, digest: str, target: Path) -> None:
-    """Verify the registered model with that digest, and pack it as an archive."""
+    """Verify the evaluated model with that digest, and pack it as an archive."""
     for version in registry.versions():
-        if version.digest == digest:
-            registry.verify(version.number)
-            archive.pack(version.folder, target)
+        if version.judged == digest:
+            archive.pack(registry.judged(version.number), target)
             return
     raise RegistryError(f"the champion was compared with {digest[:12]}…, which no version is now: promote another")

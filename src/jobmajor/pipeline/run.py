@@ -234,8 +234,13 @@ class _Registration:
         with tempfile.TemporaryDirectory() as name:
             model, attachments = Path(name, "model"), Path(name, "evaluation")
             model.mkdir()
-            request.store.download(arguments["InferenceSpecification"]["Containers"][0]["ModelDataUrl"], Path(name))
-            artifact.unpack(Path(name, artifact.MODEL), model)
+            served = arguments["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+            _download_model(request.store, served, model)
+            judged_url = arguments["CustomerMetadataProperties"].get("JudgedModelUrl")
+            judged = Path(name, "judged") if judged_url else None
+            if judged:
+                judged.mkdir()
+                _download_model(request.store, judged_url, judged)
             statistics = arguments["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
             request.store.download(statistics.rpartition("/")[0], attachments)
             manifest.verify(attachments)
@@ -257,6 +262,7 @@ class _Registration:
                         "code_version": code_version(TRAIN, evaluation["model"]["recipe"]),
                     },
                     attachments=tuple(sorted(attachments.iterdir())),
+                    judged_folder=judged,
                 )
             )
         group = arguments["ModelPackageGroupName"]
@@ -269,6 +275,12 @@ class _Registration:
             if record.type == "RegisterModel" and record.status == "Succeeded":
                 return self.registry.get(record.properties["ModelPackageVersion"])
         return None
+
+
+def _download_model(store: Any, uri: str, folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        store.download(uri, Path(name))
+        artifact.unpack(Path(name, artifact.MODEL), folder)
 
 
 def _evaluation_uri(execution: Execution) -> str | None:

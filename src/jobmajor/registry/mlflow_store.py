@@ -23,6 +23,7 @@ from jobmajor.registry import mlflow_database
 from jobmajor.registry.versions import (
     CHAMPION,
     DIGEST,
+    JUDGED,
     MODEL_NAME,
     Candidate,
     Event,
@@ -64,11 +65,13 @@ class MlflowRegistry:
     def register(self, candidate: Candidate) -> Version:
         """Write the files first, then the run, then the version in one transaction, then the run's end."""
         digest = manifest.verify(candidate.model_folder).digest
+        judged = manifest.verify(candidate.judged_folder).digest if candidate.judged_folder else digest
         with mlflow_database.one_line(), self._writing():
             self._sweep()
             self._keep(candidate.model_folder, digest)
+            self._keep(candidate.judged_folder or candidate.model_folder, judged)
             found = self._search(f"tags.{DIGEST} = '{digest}'")
-            number = int(found[0].version) if found else self._record(candidate, digest)
+            number = int(found[0].version) if found else self._record(candidate, digest, judged)
             version = self.get(number)
             if passed(candidate.decision) and not passed(version.decision):
                 self._tag(version, "decision", _json(candidate.decision))
@@ -126,6 +129,12 @@ class MlflowRegistry:
         version = self.get(number)
         return _verified(version.folder, version.digest)
 
+    def judged(self, number: int) -> Path:
+        """Hash every file and return their folder."""
+        digest = self.get(number).judged
+        _verified(folder_of(self._home, digest), digest)
+        return folder_of(self._home, digest)
+
     def sweep(self) -> int:
         """Close the runs of killed processes; while the writers' lock is held, no RUNNING run has a living process."""
         with mlflow_database.one_line(), self._writing():
@@ -173,14 +182,14 @@ class MlflowRegistry:
                 shutil.copytree(source, staging, dirs_exist_ok=True, copy_function=shutil.copyfile)
                 _verified(staging, digest)
 
-    def _record(self, candidate: Candidate, digest: str) -> int:
+    def _record(self, candidate: Candidate, digest: str, judged: str) -> int:
         metrics = _headline(candidate.evaluation)
         tags = {
             DIGEST: digest,
             "status": candidate.status,
             "metrics": _json(metrics),
             "decision": _json(candidate.decision),
-            "lineage": _json(candidate.lineage),
+            "lineage": _json({**candidate.lineage, **({JUDGED: judged} if judged != digest else {})}),
         }
         with self._run(digest) as run_id:
             self._log(run_id, metrics, candidate)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MODEL_NAME = "job-major-clf"
 CHAMPION = "champion"
 DIGEST = "digest"
+JUDGED = "judged"  # the key of a version's lineage for the digest of the model that was evaluated
 STATUSES = ("PendingManualApproval", "Approved", "Rejected")  # as SageMaker names them
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -35,6 +36,8 @@ class Candidate:
     `model_folder` is unpacked and has a `manifest.json`. `evaluation` is the content of evaluation.json, and `decision`
     that of the gate (`{"passed": bool, "reasons": [...], ...}`), None without a gate. `lineage` tells the origin; its
     `parameters`, a mapping, can be compared in MLflow's pages. `attachments` are files to store with the record.
+    `judged_folder` has the model that was evaluated, if the candidate is that model refitted on all rows; None if the
+    candidate itself was evaluated.
 
     Raises:
         SettingError: `status` is none of `STATUSES`; InputError when an attachment is no file.
@@ -46,6 +49,7 @@ class Candidate:
     status: str
     lineage: Mapping[str, Any]
     attachments: tuple[Path, ...] = ()
+    judged_folder: Path | None = None
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -72,6 +76,11 @@ class Version:
     decision: Mapping[str, Any] | None
     lineage: Mapping[str, Any]
     folder: Path
+
+    @property
+    def judged(self) -> str:
+        """Return the digest of the model that was evaluated: of this version, unless it was refitted on all rows."""
+        return str(self.lineage.get(JUDGED, self.digest))
 
     def require_passed(self) -> None:
         """Raise PromotionRefused, with the gate's reasons, unless the gate passed this version."""
@@ -167,6 +176,9 @@ class Registry(Protocol):
 
     def verify(self, number: int) -> Manifest:
         """Return the manifest of the version's files; raise ArtifactError if they are not as registered."""
+
+    def judged(self, number: int) -> Path:
+        """Return the files of the model that was evaluated; raise ArtifactError if they are not as registered."""
 
     def sweep(self) -> int:
         """Close registrations of killed processes, as `register` does, and return how many there were."""

@@ -110,4 +110,4 @@ def _approved_model(account: Account, names: Names) -> str | None:
     if newest is None:
         return None
     described = account.read("sagemaker", "DescribeModelPackage", ModelPackageName=newest["ModelPackageArn"])
-    return str(described["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+    return starter.judged_model(described)

@@ -63,6 +63,12 @@ def _newest(s3: Any, about: Mapping[str, Any]) -> str | None:
     return newest_folder(item for page in pages for item in page.get("Contents", ()))
 
 
+def judged_model(package: Mapping[str, Any]) -> str:
+    """Return the address of the model that a version's gate judged: its own, unless it was refitted on all rows."""
+    served = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+    return str(package.get("CustomerMetadataProperties", {}).get("JudgedModelUrl") or served)
+
+
 def _champion(sagemaker: Any, group: str) -> str | None:
     """Return the address of the newest approved version's model; None if there is none."""
     found = sagemaker.list_model_packages(
@@ -75,4 +81,4 @@ def _champion(sagemaker: Any, group: str) -> str | None:
     if not found:
         return None
     described = sagemaker.describe_model_package(ModelPackageName=found[0]["ModelPackageArn"])
-    return str(described["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+    return judged_model(described)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jobmajor.model.linear.arrays import Blend
     from jobmajor.settings import Linear
 
 _log = logging.getLogger(__name__)
@@ -48,15 +49,32 @@ def fit(train: pl.DataFrame, validation: pl.DataFrame, settings: Linear) -> Line
         validation: The same columns; the counted rows are used.
         settings: Of the recipe.
     """
-    lessons = _lessons(train)
-    codes = lessons.codes
-    _log.info("%d examples, %d titles, %d codes", len(train), lessons.titles, len(codes))
     with threadpool_limits(1):  # so that sums, and with them the model, don't depend on the number of processors
-        arrays = _learn(lessons, settings)
-        _log.info("learned %d rows, %d entries", len(arrays.gains), len(arrays.entry_codes))
+        arrays, codes = _learned(train, settings)
         blend = calibrate(arrays, codes, validation.filter(validation["source"] == COUNTED))
     _log.info("blend %s", asdict(blend))
     return LinearModel(arrays, codes, blend)
+
+
+def refit(rows: pl.DataFrame, settings: Linear, blend: Blend) -> LinearModel:
+    """Learn a model from all rows; the blend is that of a model that was calibrated on rows held out.
+
+    Args:
+        rows: As `train` of `fit`.
+        settings: Of the recipe.
+        blend: How the parts are weighed.
+    """
+    with threadpool_limits(1):
+        arrays, codes = _learned(rows, settings)
+    return LinearModel(arrays, codes, blend)
+
+
+def _learned(train: pl.DataFrame, settings: Linear) -> tuple[Arrays, tuple[str, ...]]:
+    lessons = _lessons(train)
+    _log.info("%d examples, %d titles, %d codes", len(train), lessons.titles, len(lessons.codes))
+    arrays = _learn(lessons, settings)
+    _log.info("learned %d rows, %d entries", len(arrays.gains), len(arrays.entry_codes))
+    return arrays, lessons.codes
 
 
 @dataclass(frozen=True, slots=True)

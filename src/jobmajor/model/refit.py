@@ -1,0 +1,45 @@
+"""Train an accepted model again on all rows, those of the test included.
+
+A model that was judged on held-out rows has never seen them; one that learned them, too, answers new titles better. Its
+own figures can't be measured any more, so its settings, its calibration and its thresholds are those of the judged one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from jobmajor import settings
+from jobmajor.data import prepare
+from jobmajor.errors import ArtifactError
+from jobmajor.model.classifier import Classifier
+from jobmajor.model.linear.fit import refit as refit_linear
+from jobmajor.model.linear.model import LinearModel
+from jobmajor.model.rules import listed
+from jobmajor.model.rules.knowledge import Knowledge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def refit(judged: Classifier, tables: Sequence[pl.DataFrame], digest: str) -> Classifier:
+    """Return a classifier that learned all rows, with the settings, calibration and thresholds of the judged one.
+
+    Args:
+        judged: A linear model, trained on one of the tables.
+        tables: Train, validation and test, as `prepare` writes them.
+        digest: Of the judged model; the new one names it as `judged`.
+
+    Raises:
+        ArtifactError: The model is of another recipe, which can't be refitted.
+    """
+    if not isinstance(judged.scorer, LinearModel):
+        raise ArtifactError(f"a model of the recipe {judged.scorer.recipe} can't be refitted: set train.refit = false")
+    used: settings.Linear = settings.build(settings.Linear, judged.about["settings"], "linear.")
+    rows = pl.concat([table.select("text", "code", "source") for table in tables])
+    scorer = refit_linear(rows, used, judged.scorer.blend)
+    titles = prepare.titles(rows)
+    known = listed.learn(titles["text"].to_list(), np.searchsorted(scorer.codes, titles["code"].to_list()))
+    return Classifier(scorer, {**judged.about, "judged": digest}, Knowledge(judged.knowledge.thresholds, known))
