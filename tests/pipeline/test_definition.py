@@ -289,7 +289,8 @@ def test_every_setting_that_changes_the_work_changes_the_bytes(path: tuple[str, 
     # The starter titles' own threshold comes with a run, as the value of TestScoreThreshold, and so does all that is
     # the account's; the settings of a recipe change the work of that one alone.
     own = path != ("thresholds", "starter") and path[0] != "aws"
-    assert differs == {recipe: own and path[0] in {recipe, *SHARED} for recipe in RECIPES}
+    counts = {"linear"} if path == ("train", "refit") else set(RECIPES)  # only the linear recipe refits
+    assert differs == {recipe: own and recipe in counts and path[0] in {recipe, *SHARED} for recipe in RECIPES}
 
 
 def test_split_reaches_the_step_as_arguments_and_the_recipe_as_hyperparameters() -> None:
@@ -305,7 +306,8 @@ def test_no_path_of_this_machine_and_no_credential_is_in_it() -> None:
     texts = list(strings(pipeline.build(Settings())))
 
     rooted = {text for text in texts if text.startswith("/") and not text.startswith("/opt/ml/processing/")}
-    assert rooted == {"/", "/evaluation.json", "/baseline.json"}  # only the joints of addresses
+    # Only the joints of addresses.
+    assert rooted == {"/", "/evaluation.json", "/baseline.json", "/model.tar.gz"}
     joined = "\n".join(texts)
     assert str(Path.home()) not in joined
     assert not re.search(r"AKIA|ASIA|secret|token|password|credential", joined, re.IGNORECASE)
@@ -440,9 +442,16 @@ def test_spot_training_may_wait_on_top_of_its_limit_and_goes_on_from_its_checkpo
 def test_each_kind_of_step_is_tried_again_after_what_its_kind_may_meet() -> None:
     def exceptions(built: dict[str, Any]) -> dict[str, list[str]]:
         check = built["Steps"][3]["Arguments"]
+        again = check["IfSteps"][1]["Arguments"]
         return {
             step["Type"]: [name for policy in step.get("RetryPolicies", ()) for name in policy["ExceptionType"]]
-            for step in (*built["Steps"], *check["IfSteps"], *check["ElseSteps"])
+            for step in (
+                *built["Steps"],
+                *check["IfSteps"],
+                *check["ElseSteps"],
+                *again["IfSteps"],
+                *again["ElseSteps"],
+            )
         }
 
     calls = ["Step.SERVICE_FAULT", "Step.THROTTLING"]
@@ -510,16 +519,17 @@ def test_search_tries_the_space_and_keeps_the_other_settings_as_they_are() -> No
     assert config["HyperParameterTuningJobObjective"]["MetricName"] in {item["Name"] for item in metrics}
 
 
-def test_best_model_of_a_search_is_evaluated_and_registered() -> None:
+def test_best_model_of_a_search_is_evaluated_and_refitted() -> None:
     found = {step.name: step for step, _ in graph.flatten(searching().steps)}
     evaluated = found["evaluate-model"].arguments["ProcessingInputs"][0]["S3Input"]["S3Uri"]
-    (container,) = found["register"].arguments["InferenceSpecification"]["Containers"]
+    refitted = found["refit"].arguments["ProcessingInputs"][0]["S3Input"]["S3Uri"]
 
     done = {"train": {"BestTrainingJob": {"TrainingJobName": "abc-007"}}}
     here = dataclasses.replace(scope(), properties=done)
 
     place = "s3://jobmajor-local/job-major-clf/runs/abc123def456/output/abc-007/output/model.tar.gz"
-    assert resolve(evaluated, here) == resolve(container["ModelDataUrl"], here) == place
+    judged = found["register"].arguments["CustomerMetadataProperties"]["JudgedModelUrl"]
+    assert resolve(evaluated, here) == resolve(refitted, here) == resolve(judged, here) == place
 
 
 def test_jobs_of_a_search_may_be_referred_to_by_their_place() -> None:
@@ -531,7 +541,9 @@ def test_jobs_of_a_search_may_be_referred_to_by_their_place() -> None:
         return list(properties.faults(definitions.parse(json.dumps(raw).encode())))
 
     assert faults("Steps.train.TrainingJobSummaries[0].TrainingJobName") == []
-    assert len(faults("Steps.train.BestTrainingJobs.TrainingJobName")) == 2  # where it is evaluated, and registered
+    assert (
+        len(faults("Steps.train.BestTrainingJobs.TrainingJobName")) == 3
+    )  # where it is evaluated, refitted and registered
 
 
 def test_search_for_another_recipe_is_refused_by_name() -> None:
