@@ -67,6 +67,8 @@ def changed(settings: Settings, section: str, name: str) -> Settings:
     other: Any = f"{value}-2" if isinstance(value, str) else value + 1 if isinstance(value, int) else None
     if isinstance(value, float):
         other = value * 0.9
+    if isinstance(value, bool):
+        other = not value
     if (section, name) == ("train", "recipe"):
         other = "transformer" if value == "linear" else "linear"
     if isinstance(value, tuple):

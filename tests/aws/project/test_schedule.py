@@ -240,7 +240,7 @@ class Clients:
         name = "ListBucket" if model.name == "ListObjectsV2" else model.name
         self.asked.add(f"{model.service_model.endpoint_prefix.replace('api.', '')}:{name}")
 
-    def expect_champion(self, url: str | None) -> None:
+    def expect_champion(self, url: str | None, judged: str = "") -> None:
         about = {"ModelPackageGroupName": "g", "ModelPackageStatus": "Completed", "CreationTime": WHEN}
         arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/g/2"
         found = [{**about, "ModelPackageArn": arn}] if url else []
@@ -252,7 +252,8 @@ class Clients:
             inference = {"Containers": [{"Image": "i", "ModelDataUrl": url}]}
             described = {**about, "ModelPackageArn": arn, "ModelPackageName": "n", "ModelPackageStatusDetails": {}}
             described["ModelPackageStatusDetails"] = {"ValidationStatuses": []}
-            stub.add_response("describe_model_package", {**described, "InferenceSpecification": inference})
+            metadata = {"CustomerMetadataProperties": {"JudgedModelUrl": judged}} if judged else {}
+            stub.add_response("describe_model_package", {**described, **metadata, "InferenceSpecification": inference})
 
     def expect_start(self, identity: str, values: Mapping[str, str]) -> None:
         wanted = {
@@ -287,6 +288,19 @@ def test_uploaded_release_starts_the_pipeline_on_it_against_the_champion(clients
     answer = starter.handler(UPLOADED, None, clients)
 
     assert answer["started"] == EXECUTION
+    clients.finish()
+
+
+def test_candidate_is_compared_with_the_judged_model_of_a_refitted_champion(clients: Clients) -> None:
+    clients.expect_champion("s3://bkt/2/refitted/model.tar.gz", "s3://bkt/2/judged/model.tar.gz")
+    champion = {
+        "InputDataUrl": "s3://bkt/job-major-clf/input/abc",
+        "ChampionModelUrl": "s3://bkt/2/judged/model.tar.gz",
+    }
+    clients.expect_start(UPLOADED["id"], {**ABOUT["parameters"], **champion})  # type: ignore[arg-type, dict-item]  # JSON
+
+    assert starter.handler(UPLOADED, None, clients)["started"] == EXECUTION
+
     clients.finish()
 
 
