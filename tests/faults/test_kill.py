@@ -36,8 +36,8 @@ KILLS = int(os.environ.get("JOBMAJOR_KILLS", "10"))
 SEED = os.environ.get("JOBMAJOR_KILLS_SEED", "2140")
 ARGUMENTS = ("run", "--release", "starter", "--json", "--home")
 JOBS = ("Processing", "Training")
-# Each is a fifth of the kills, for the last ones matter and are short: before any step, in each job, after the last.
-PHASES = ("", "preprocess-data", "train", "evaluate-model", "check-test-score")
+# Each is a sixth of the kills, for the last ones matter and are short: before any step, in each job, after the last.
+PHASES = ("", "preprocess-data", "train", "evaluate-model", "refit", "check-refit")
 
 
 def faults(home: Path) -> list[str]:
@@ -94,7 +94,7 @@ def _lengths_s(finished: Path) -> dict[str, float]:
     first, second = records.every(finished)
     jobs = {step.name: step.seconds for step in first.steps if step.name in PHASES}
     registration = first.step("register").seconds
-    return {**jobs, "": second.seconds + 2.0, "check-test-score": registration + 1.0}
+    return {**jobs, "": second.seconds + 2.0, "check-refit": registration + 1.0}
 
 
 def _has_begun(home: Path, phase: str) -> bool:

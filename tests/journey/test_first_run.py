@@ -109,7 +109,7 @@ def test_bytes_that_ran_are_those_that_are_shown_under_the_same_digest(
 
 def test_second_run_does_nothing_again(first_run: FirstRun) -> None:
     cached = [step["name"] for step in first_run.again["steps"] if step["cached"]]
-    assert cached == ["preprocess-data", "train", "evaluate-model"]
+    assert cached == ["preprocess-data", "train", "evaluate-model", "refit"]
     assert (first_run.again["version"], first_run.again["champion"]) == (1, 1)
 
 

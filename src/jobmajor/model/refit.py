@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from jobmajor import settings
-from jobmajor.data import prepare
 from jobmajor.errors import ArtifactError
+from jobmajor.model import thresholds
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.linear.fit import refit as refit_linear
 from jobmajor.model.linear.model import LinearModel
-from jobmajor.model.rules import listed
 from jobmajor.model.rules.knowledge import Knowledge
 
 if TYPE_CHECKING:
@@ -38,8 +36,7 @@ def refit(judged: Classifier, tables: Sequence[pl.DataFrame], digest: str) -> Cl
     if not isinstance(judged.scorer, LinearModel):
         raise ArtifactError(f"a model of the recipe {judged.scorer.recipe} can't be refitted: set train.refit = false")
     used: settings.Linear = settings.build(settings.Linear, judged.about["settings"], "linear.")
-    rows = pl.concat([table.select("text", "code", "source") for table in tables])
-    scorer = refit_linear(rows, used, judged.scorer.blend)
-    titles = prepare.titles(rows)
-    known = listed.learn(titles["text"].to_list(), np.searchsorted(scorer.codes, titles["code"].to_list()))
-    return Classifier(scorer, {**judged.about, "judged": digest}, Knowledge(judged.knowledge.thresholds, known))
+    rows = pl.concat(tables)
+    plain = Classifier(refit_linear(rows, used, judged.scorer.blend), {**judged.about, "judged": digest})
+    known = Knowledge(judged.knowledge.thresholds, thresholds.listings(plain, rows))
+    return Classifier(plain.scorer, plain.about, known)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from jobmajor.model.rules.listed import Listed
     from jobmajor.model.scorer import Scorer
     from jobmajor.settings import Transformer
     from jobmajor.soc import Level
@@ -70,15 +71,26 @@ def classifier(
         about: What the model should say of its origin.
     """
     plain = Classifier(scorer, about or {})
-    rows = prepare.titles(train).filter(pl.col("code").is_in(scorer.codes))
-    titles = listed.learn(rows["text"].to_list(), np.searchsorted(scorer.codes, rows["code"].to_list()))
-    model = weights.Model(tuple(scorer.codes), partial(plain.predict_proba, level="detailed"))
     chosen: dict[Level, float] = {
         level: max(found, confidence.score(confidence.ENOUGH, level))
         for level, found in choose(plain, validation).items()
     }
     _log.info("thresholds %s", chosen)
-    return Classifier(scorer, plain.about, Knowledge(chosen, weights.weigh(titles, rows, model)))
+    return Classifier(scorer, plain.about, Knowledge(chosen, listings(plain, train)))
+
+
+def listings(plain: Classifier, train: pl.DataFrame) -> Listed:
+    """Return the titles of training with what is added to the model's shares for them.
+
+    Args:
+        plain: The model, trained on `train`.
+        train: As for `classifier`.
+    """
+    codes = plain.scorer.codes
+    rows = prepare.titles(train).filter(pl.col("code").is_in(codes))
+    titles = listed.learn(rows["text"].to_list(), np.searchsorted(codes, rows["code"].to_list()))
+    model = weights.Model(tuple(codes), partial(plain.predict_proba, level="detailed"))
+    return weights.weigh(titles, rows, model)
 
 
 def choose(model: Classifier, validation: pl.DataFrame) -> dict[Level, float]:

@@ -68,7 +68,10 @@ def test_choice_has_an_arrow_for_each_answer() -> None:
         Arrow("preprocess-data", "train"),
         Arrow("train", "evaluate-model"),
         Arrow("evaluate-model", "check-test-score"),
-        Arrow("check-test-score", "register", "true"),
+        Arrow("check-test-score", "refit", "true"),
+        Arrow("refit", "check-refit"),
+        Arrow("check-refit", "register", "true"),
+        Arrow("check-refit", "fail-refit", "false"),
         Arrow("check-test-score", "fail", "false"),
     )
 
@@ -79,8 +82,8 @@ def test_mermaid_names_every_step_with_its_type_and_every_arrow() -> None:
     assert lines[0] == "flowchart TD"
     assert lines[1] == '  s0["preprocess-data<br/><i>Processing</i>"]'
     assert lines[4] == '  s3{{"check-test-score<br/><i>Condition</i>"}}'
-    assert lines[-2:] == ["  s3 -- true --> s4", "  s3 -- false --> s5"]
-    assert len(lines) == 1 + 6 + 5
+    assert lines[-3:] == ["  s5 -- true --> s6", "  s5 -- false --> s7", "  s3 -- false --> s8"]
+    assert len(lines) == 1 + 9 + 8
 
 
 def boxes(picture: str) -> dict[str, tuple[float, float, float]]:
