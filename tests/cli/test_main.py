@@ -274,7 +274,7 @@ def test_models_are_verified_and_a_damaged_one_is_status_1(
     status, out, _ = say("models", "verify", 1, "--home", workspace)
     assert status == 0
     assert "files as recorded" in out
-    (path,) = workspace.glob("models/*/model.safetensors")
+    path = open_registry(workspace).get(1).folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
 
     assert "model.safetensors has sha256" in refuse("models", "verify", 1, "--home", workspace, status=1)

@@ -125,8 +125,9 @@ class MlflowRegistry:
             return self.get(line[-2])
 
     def verify(self, number: int) -> manifest.Manifest:
-        """Hash every file and return the manifest."""
+        """Hash every file, those of the judged model too, and return the manifest."""
         version = self.get(number)
+        self.judged(number)
         return _verified(version.folder, version.digest)
 
     def judged(self, number: int) -> Path:

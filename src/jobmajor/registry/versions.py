@@ -175,7 +175,7 @@ class Registry(Protocol):
         """
 
     def verify(self, number: int) -> Manifest:
-        """Return the manifest of the version's files; raise ArtifactError if they are not as registered."""
+        """Return the manifest of the version's files; raise ArtifactError if any file was changed."""
 
     def judged(self, number: int) -> Path:
         """Return the files of the model that was evaluated; raise ArtifactError if they are not as registered."""
