@@ -6,8 +6,10 @@ own figures can't be measured any more, so its settings, its calibration and its
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from jobmajor import settings
@@ -20,6 +22,8 @@ from jobmajor.model.rules.knowledge import Knowledge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from jobmajor.model.linear.context import Context
 
 
 def refit(judged: Classifier, tables: Sequence[pl.DataFrame], digest: str) -> Classifier:
@@ -39,4 +43,12 @@ def refit(judged: Classifier, tables: Sequence[pl.DataFrame], digest: str) -> Cl
     rows = pl.concat(tables)
     plain = Classifier(refit_linear(rows, used, judged.scorer.blend), {**judged.about, "judged": digest})
     known = Knowledge(judged.knowledge.thresholds, thresholds.listings(plain, rows))
-    return Classifier(plain.scorer, plain.about, known)
+    return Classifier(plain.scorer, plain.about, known, _context(judged, plain.codes))
+
+
+def _context(judged: Classifier, codes: Sequence[str]) -> Context | None:
+    """Return what the judged model knows of second texts; a code that only the other rows have gets nothing of it."""
+    if judged.context is None:
+        return None
+    columns = np.searchsorted(codes, judged.codes)[judged.context.columns]
+    return replace(judged.context, columns=columns.astype(np.int16))
