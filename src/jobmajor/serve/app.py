@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from jobmajor import soc
+from jobmajor.model.contextual import joined
 from jobmajor.serve.http import body
 from jobmajor.serve.http.middleware import LOG_FIELDS, MODEL_HEADER, PERMIT, Paths, RequestMiddleware
 from jobmajor.serve.messages import media, parsing, rendering
@@ -28,7 +29,7 @@ from jobmajor.serve.service import metrics
 from jobmajor.serve.service.batcher import SLICE, Job
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
     from starlette.requests import Request
 
@@ -95,16 +96,22 @@ async def _job(request: Request, service: Service, permit: Permit, kind: str) ->
     """Return what the request asks for, after it is counted against the limits."""
     parameters = of_request(service.options.defaults, request.headers, request.query_params)
     content = await body.read(request.receive, request.headers, permit, service.options.limits)
-    titles, given = await _parsed(content, media.of_request(request.headers))
-    parameters = parameters.updated(given, "'parameters'")
-    permit.take_answers(len(titles), len(parameters.levels) * parameters.top_k)
-    return Job(titles, parameters, kind, service.champion.served)
+    given = await _parsed(content, media.of_request(request.headers))
+    parameters = parameters.updated(given.parameters, "'parameters'")
+    permit.take_answers(len(given.titles), len(parameters.levels) * parameters.top_k)
+    served = service.champion.served
+    if given.contexts is None:
+        return Job(given.titles, parameters, kind, served)
+    if served.classifier.context is None:
+        sentence = "'context' was given, but the model has learned none: leave it out"
+        raise Refusal(422, sentence, field=parsing.CONTEXT)
+    return Job(joined(given.titles, given.contexts), parameters, kind, served, is_contextual=True)
 
 
-async def _parsed(content: bytes, given: media.Media) -> tuple[list[str], Mapping[str, Any]]:
+async def _parsed(content: bytes, given: media.Media) -> parsing.Instances:
     if len(content) < _LARGE:
-        return parsing.titles(content, given)
-    return await asyncio.to_thread(parsing.titles, content, given)
+        return parsing.instances(content, given)
+    return await asyncio.to_thread(parsing.instances, content, given)
 
 
 async def _scored(request: Request, service: Service, job: Job) -> list[bytes]:
@@ -159,7 +166,14 @@ async def _ping(request: Request) -> JSONResponse:
 async def _version(request: Request) -> JSONResponse:
     served = _service(request).champion.served
     levels = {level: len(served.classifier.classes(level)) for level in soc.LEVELS}
-    found = {"version": _VERSION, "model": served.digest, "codes": levels, "lineage": served.lineage}
+    has_context = served.classifier.context is not None
+    found = {
+        "version": _VERSION,
+        "model": served.digest,
+        "codes": levels,
+        "lineage": served.lineage,
+        "context": has_context,
+    }
     return JSONResponse(found)
 
 

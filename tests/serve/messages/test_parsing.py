@@ -5,16 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobmajor.serve.messages.media import CSV, JSON, KINDS, LINES, Media
-from jobmajor.serve.messages.parsing import titles
+from jobmajor.serve.messages.parsing import instances
 from jobmajor.serve.messages.refusal import Refusal
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 TITLES = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), max_size=8)
+
+
+def titles(body: bytes, media: Media) -> tuple[list[str], Mapping[str, Any]]:
+    found = instances(body, media)
+    return found.titles, found.parameters
 
 
 def refused(body: bytes, kind: str) -> Refusal:
@@ -126,3 +135,28 @@ def test_line_that_can_not_be_read_is_named(body: bytes, kind: str, field: str) 
 
 def test_refusal_of_a_headless_file_does_not_repeat_its_first_title() -> None:
     assert "secret" not in refused(b"secret nurse,7\nwelder,8\n", CSV).sentence
+
+
+def test_context_beside_a_title_is_read_in_every_format() -> None:
+    items = [{"title": "inspector", "context": "food"}, "nurse", {"title": "cook", "context": None, "id": 7}]
+    lines = "".join(json.dumps(item) + "\n" for item in items)
+
+    assert instances(json.dumps({"instances": items}).encode(), Media(JSON)).contexts == ["food", "", ""]
+    assert instances(lines.encode(), Media(LINES)).contexts == ["food", "", ""]
+    assert instances(b"context,title\nfood,inspector\n,nurse\n", Media(CSV)).contexts == ["food", ""]
+
+
+def test_body_without_any_context_has_none() -> None:
+    assert instances(b'{"instances": ["nurse", {"title": "cook", "context": ""}]}', Media(JSON)).contexts is None
+    assert instances(b'{"title": "nurse"}\n', Media(LINES)).contexts is None
+    assert instances(b"title,context\nnurse,\n", Media(CSV)).contexts is None
+    assert instances(b"nurse,context\n", Media(CSV, has_header=False)).contexts is None
+
+
+@pytest.mark.parametrize("value", ["7", "[]", '"\\ud800"'])
+def test_context_that_is_no_text_is_refused_by_its_place(value: str) -> None:
+    body = f'{{"instances": ["nurse", {{"title": "cook", "context": {value}}}]}}'
+
+    refusal = refused(body.encode(), JSON)
+
+    assert json.loads(refusal.to_bytes())["field"] == "instances[1].context"

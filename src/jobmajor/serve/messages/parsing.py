@@ -10,21 +10,32 @@ import csv
 import io
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobmajor.serve.messages.media import CSV, JSON, Media
 from jobmajor.serve.messages.parameters import kind
 from jobmajor.serve.messages.refusal import Refusal, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-TITLE, INSTANCES, PARAMETERS = "title", "instances", "parameters"
+TITLE, CONTEXT, INSTANCES, PARAMETERS = "title", "context", "instances", "parameters"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def titles(body: bytes, media: Media) -> tuple[list[str], Mapping[str, Any]]:
-    """Return the titles in order, with an empty text for null, and the `parameters` of a JSON body.
+class Instances(NamedTuple):
+    """The titles of a body in order, with an empty text for null, and the `parameters` of a JSON body.
+
+    `contexts` has a second text for each title, empty where there is none; None if no title has one.
+    """
+
+    titles: list[str]
+    contexts: list[str] | None
+    parameters: Mapping[str, Any]
+
+
+def instances(body: bytes, media: Media) -> Instances:
+    """Return what a body asks about.
 
     Raises:
         Refusal: 422 for a body that does not fit its Content-Type, or lacks a title.
@@ -32,8 +43,7 @@ def titles(body: bytes, media: Media) -> tuple[list[str], Mapping[str, Any]]:
     text = _decoded(body)
     if media.kind == JSON:
         return _json(text)
-    found = _csv(text, has_header=media.has_header) if media.kind == CSV else _lines(text)
-    return found, {}
+    return _csv(text, has_header=media.has_header) if media.kind == CSV else _lines(text)
 
 
 def title(body: bytes) -> tuple[str, Mapping[str, Any]]:
@@ -65,7 +75,7 @@ def _parameters(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _json(text: str) -> tuple[list[str], Mapping[str, Any]]:
+def _json(text: str) -> Instances:
     body = _loaded(text, "the body")
     if not isinstance(body, dict) or INSTANCES not in body:
         found = f"an object without {INSTANCES!r}" if isinstance(body, dict) else f"a {kind(body)}"
@@ -73,18 +83,26 @@ def _json(text: str) -> tuple[list[str], Mapping[str, Any]]:
     unknown = [name for name in body if name not in (INSTANCES, PARAMETERS)]
     if unknown:
         raise Refusal(422, f"the body has {shown(unknown[0])}: expected {INSTANCES!r} and {PARAMETERS!r}", field="body")
-    instances = body[INSTANCES]
-    if not isinstance(instances, list):
-        raise Refusal(422, f"{INSTANCES!r} is a {kind(instances)}: expected a list of titles", field=INSTANCES)
-    parameters = _parameters(body)
-    return [_title(value, f"instances[{index}]") for index, value in enumerate(instances)], parameters
+    given = body[INSTANCES]
+    if not isinstance(given, list):
+        raise Refusal(422, f"{INSTANCES!r} is a {kind(given)}: expected a list of titles", field=INSTANCES)
+    return _read([(f"instances[{index}]", value) for index, value in enumerate(given)], _parameters(body))
 
 
-def _lines(text: str) -> list[str]:
+def _read(values: Sequence[tuple[str, Any]], parameters: Mapping[str, Any]) -> Instances:
+    """Return what values say, each with the words that name it in a refusal."""
+    found = [_title(value, where) for where, value in values]
+    contexts = None
+    if any(isinstance(value, dict) and value.get(CONTEXT) not in (None, "") for _, value in values):
+        contexts = [_context(value, where) for where, value in values]
+    return Instances(found, contexts, parameters)
+
+
+def _lines(text: str) -> Instances:
     rows = text.split("\n")  # not splitlines: JSON may contain U+2028 unescaped
     if rows[-1].strip() == "":
         rows.pop()
-    return [_title(_loaded(row, f"line {number}"), f"line {number}") for number, row in enumerate(rows, 1)]
+    return _read([(f"line {number}", _loaded(row, f"line {number}")) for number, row in enumerate(rows, 1)], {})
 
 
 def _loaded(text: str, where: str) -> Any:
@@ -108,6 +126,14 @@ def _title(value: Any, where: str) -> str:
         if TITLE not in value:
             raise Refusal(422, f"{where} has no {TITLE!r}: expected a text or an object with that key", field=where)
         value, where = value[TITLE], f"{where}.{TITLE}"
+    return _text(value, where)
+
+
+def _context(value: Any, where: str) -> str:
+    return _text(value.get(CONTEXT), f"{where}.{CONTEXT}") if isinstance(value, dict) else ""
+
+
+def _text(value: Any, where: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -117,19 +143,21 @@ def _title(value: Any, where: str) -> str:
     return value
 
 
-def _csv(text: str, *, has_header: bool) -> list[str]:
+def _csv(text: str, *, has_header: bool) -> Instances:
     if "\0" in text:
         raise Refusal(422, f"the body holds a NUL at character {text.index(chr(0))}: expected CSV text", field="body")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         head = next(reader, []) if has_header else [TITLE]
-        column = _column(head)
-        return [_cell(row, column, head if has_header else row, reader.line_num) for row in reader]
+        column, second = _column(head), head.index(CONTEXT) if CONTEXT in head else None
+        rows = [_cells(row, head if has_header else row, reader.line_num) for row in reader]
     except csv.Error as error:
         where = f"line {reader.line_num}"
         raise Refusal(
             422, f"{where} is no CSV ({error}): quote fields that hold quotes or lines", field=where
         ) from error
+    contexts = [] if second is None else [row[second] if row else "" for row in rows]
+    return Instances([row[column] if row else "" for row in rows], contexts if any(contexts) else None, {})
 
 
 def _column(head: list[str]) -> int:
@@ -139,11 +167,11 @@ def _column(head: list[str]) -> int:
     raise Refusal(422, f"none of the CSV's {len(head)} columns is 'title': {do}", field=TITLE)
 
 
-def _cell(row: list[str], column: int, head: list[str], line: int) -> str:
-    """Return the title of a row. An empty line is an empty title if there is no other column."""
+def _cells(row: list[str], head: list[str], line: int) -> list[str]:
+    """Return a row if it has as many cells as the header. An empty line counts if there is no other column."""
     if not row and len(head) <= 1:
-        return ""
+        return row
     if len(row) != len(head):
         where = f"line {line}"
         raise Refusal(422, f"{where} has {len(row)} fields: expected {len(head)}, as the header", field=where)
-    return row[column]
+    return row

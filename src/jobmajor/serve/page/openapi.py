@@ -119,6 +119,7 @@ _VERSION = {
                 "model": schemas.DIGEST,
                 "codes": {"major": 22, "minor": 95, "broad": 440, "detailed": 820},
                 "lineage": {"source": {"release": "28.1"}},
+                "context": True,
             }
         ),
         **ALWAYS,

@@ -51,7 +51,18 @@ _ITEMS_SCHEMA = {"type": "array", "items": _ITEM_SCHEMA}
 _TITLE_SCHEMA = {
     "anyOf": [
         {"type": ["string", "null"], "description": "A title. null counts as an empty one."},
-        {"type": "object", "required": ["title"], "properties": {"title": {"type": ["string", "null"]}}},
+        {
+            "type": "object",
+            "required": ["title"],
+            "properties": {
+                "title": {"type": ["string", "null"]},
+                "context": {
+                    "type": ["string", "null"],
+                    "description": "A second text, such as duties or a department. Needs a model that learned from "
+                    "O*NET's task statements. In CSV, a column `context`.",
+                },
+            },
+        },
     ]
 }
 _ANSWER_SCHEMA = {

@@ -38,7 +38,10 @@ _Answers = list[list["Coded"]]  # for each level, an answer to each title
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """One request's titles, how many are scored, and the rendered answers so far; `notify` is called at the end."""
+    """One request's titles, how many are scored, and the rendered answers so far; `notify` is called at the end.
+
+    With `is_contextual`, each title is joined with a second text (`contextual.joined`).
+    """
 
     titles: Sequence[str]
     parameters: RequestParameters
@@ -49,6 +52,7 @@ class Job:
     error: Exception | None = None
     abandoned: bool = False
     notify: Callable[[], None] = lambda: None
+    is_contextual: bool = False
 
     @property
     def is_finished(self) -> bool:
@@ -59,13 +63,14 @@ class Job:
     def is_short(self) -> bool:
         """Tell whether scoring takes no longer than a system call or two."""
         count = len(self.titles) * len(self.parameters.levels)
-        if self.parameters.target:  # a crosswalk needs the shares of all detailed codes
+        if self.parameters.target or self.is_contextual:  # both need the shares of all detailed codes
             return False
         return self.served.is_quick and count <= _FEW and sum(map(len, self.titles)) <= _FEW_CHARACTERS
 
     def goes_with(self, other: Job) -> bool:
         """Tell whether both can be scored in one call."""
-        return self.served is other.served and self.parameters == other.parameters
+        is_alike = self.parameters == other.parameters and self.is_contextual == other.is_contextual
+        return self.served is other.served and is_alike
 
 
 class RequestBatcher:
@@ -165,7 +170,8 @@ class RequestBatcher:
         titles = [title for job, count in batch for title in job.titles[job.scored : job.scored + count]]
         first = batch[0][0]
         parameters, classifier = first.parameters, first.served.classifier
-        model = classifier.to(parameters.to) if parameters.target else classifier
+        asked = classifier.contextual if first.is_contextual else classifier
+        model = asked.to(parameters.to) if parameters.target else asked
         if parameters.is_best:
             answers = [deepest(model).answer(titles, parameters.top_k, exact=parameters.exact)]
         else:

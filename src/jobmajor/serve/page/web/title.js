@@ -31,7 +31,8 @@ export class Title {
   constructor({ refused }) {
     this.refused = refused;
     this.input = byId("title");
-    this.input.addEventListener("input", () => this.#soon(QUIET_MS));
+    this.context = byId("context");
+    for (const field of [this.input, this.context]) field.addEventListener("input", () => this.#soon(QUIET_MS));
     byId("title-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#soon(0);
@@ -67,9 +68,10 @@ export class Title {
   async #ask(signal) {
     const title = wellFormed(this.input.value);
     if (!title.trim()) return this.#clear();
+    const context = byId("context-line").hidden ? "" : wellFormed(this.context.value).trim();
     try {
       const parameters = { level: "all", top_k: CODES };
-      const coded = await this.#posted("invocations", { instances: [title], parameters }, signal);
+      const coded = await this.#posted("invocations", { instances: [context ? { title, context } : title], parameters }, signal);
       if (signal.aborted) return undefined;
       this.#draw(coded.predictions[0]);
       const explained = await this.#posted("explain", { title, parameters: { level: "all" } }, signal);
@@ -77,6 +79,7 @@ export class Title {
       this.#explained = explained;
       this.#explain();
       byId("similar").replaceChildren(similar(explained.similar));
+      show(byId("why-context"), context !== "");
       busy("reasons", false);
     } catch (error) {
       if (error.name !== "AbortError" && !signal.aborted) this.#fail(error);
