@@ -100,7 +100,7 @@ def test_options_that_do_not_go_together_are_refused(
 def test_progress_is_shown_on_a_terminal_and_cleared(
     table: Callable[[Path, int, int], Path], model_folder: Path, tmp_path: Path
 ) -> None:
-    source = table(tmp_path / "in.csv", 300_000, 150)
+    source = table(tmp_path / "in.csv", 1_500_000, 1500)
     ours, theirs = os.openpty()
     output = str(tmp_path / "out.csv")
     words = [str(PROGRAM), "classify", "--input", str(source), "--output", output, "--model", str(model_folder)]

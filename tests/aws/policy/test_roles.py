@@ -259,8 +259,9 @@ def test_pipeline_role_may_make_what_every_step_of_the_definition_makes(document
     made = {"Processing": "ProcessingJob", "Training": "TrainingJob", "Tuning": "HyperParameterTuningJob"}
     plans = [definition.build(Settings()), definition.build(Settings(), Tuning(ranges))]
     steps = [step for plan in plans for step in plan["Steps"]]
-    inner = [step for top in steps for step in top["Arguments"].get("IfSteps", ())]
-    kinds = {step["Type"] for step in (*steps, *inner)} - {"Condition", "Fail"}
+    for step in steps:  # it grows by the steps within conditions
+        steps += step["Arguments"].get("IfSteps", ())
+    kinds = {step["Type"] for step in steps} - {"Condition", "Fail"}
 
     wanted = {f"sagemaker:Create{made.get(kind, 'ModelPackage')}" for kind in kinds}
 
