@@ -151,16 +151,23 @@ def with_phrases(parts: Mapping[str, pl.DataFrame], found: pl.DataFrame) -> dict
 
 
 def with_direct_match(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Add the SOC's Direct Match titles (columns `code` and `title`) to training.
+    """Add the SOC's Direct Match titles (columns `code` and `title`), in general to training.
 
-    A title with the words of a held-out one is left out, so that the model which the test judges knows no answer of it.
-    So is one that the file gives several codes. The split does not depend on the file.
+    A title with the words of a held-out one goes to the split that holds it, as a derived form, so that the model which
+    the test judges knows no answer of it. One that the file gives several codes is left out. The split of other titles
+    does not depend on the file.
     """
     texts = titles["title"].map_elements(normalise, return_dtype=pl.String)
     one_code = titles.with_columns(texts.alias("text")).filter(
         (pl.col("text") != "") & (pl.col("code").n_unique().over("text") == 1)
     )
-    return _added(parts, _of_source(DIRECT_MATCH, one_code, parts))
+    rest, found = _examples(DIRECT_MATCH, one_code), dict(parts)
+    for name in ("test", "validation"):
+        if name in parts:
+            strange = _strange_to([parts[name]], rest)
+            found = _added(found, rest.join(strange, on="text", how="anti", maintain_order="left"), name)
+            rest = strange
+    return _added(found, rest)
 
 
 def with_current(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -173,11 +180,15 @@ def with_current(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -> dic
 
 def _of_source(source: str, titles: pl.DataFrame, parts: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Return examples of titles (columns `title`, `text` and `code`), each text once, and none that is held out."""
-    found = titles.unique("text", keep="first", maintain_order=True).with_columns(
-        pl.lit(source).alias("source"), (pl.col("code") + ".00").alias("onet_code")
-    )
+    found = _examples(source, titles)
     held_out = [part for name, part in parts.items() if name != "train"]
     return _strange_to(held_out, found) if held_out else found
+
+
+def _examples(source: str, titles: pl.DataFrame) -> pl.DataFrame:
+    return titles.unique("text", keep="first", maintain_order=True).with_columns(
+        pl.lit(source).alias("source"), (pl.col("code") + ".00").alias("onet_code")
+    )
 
 
 def _strange_to(parts: Collection[pl.DataFrame], new: pl.DataFrame) -> pl.DataFrame:
@@ -188,15 +199,15 @@ def _strange_to(parts: Collection[pl.DataFrame], new: pl.DataFrame) -> pl.DataFr
     return new.filter(~keys.is_in(words.implode()) & ~pl.col("text").is_in(titles["text"].implode()))
 
 
-def _added(parts: Mapping[str, pl.DataFrame], new: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Add examples of one code, which belong to no family, to training."""
+def _added(parts: Mapping[str, pl.DataFrame], new: pl.DataFrame, name: str = "train") -> dict[str, pl.DataFrame]:
+    """Add examples of one code, which belong to no family, to a split."""
     added = new.with_columns(
         pl.concat_list("code").alias("codes"),
         pl.concat_list("source").alias("listed_by"),
         pl.lit("").alias("read_in"),
         pl.lit(-1, pl.Int64).alias("family"),
     )
-    return {**parts, "train": pl.concat([parts["train"], added.select(COLUMNS)])}
+    return {**parts, name: pl.concat([parts[name], added.select(COLUMNS)])}
 
 
 def titles(examples: pl.DataFrame) -> pl.DataFrame:
