@@ -15,6 +15,7 @@ import pytest
 
 from jobmajor import steps
 from jobmajor.data.source import STARTER_FOLDER
+from jobmajor.model import classifier
 from jobmajor.pipeline import definition
 from jobmajor.registry import artifact
 from jobmajor.settings import Linear, Settings
@@ -204,6 +205,37 @@ def test_same_input_gives_the_same_bytes_again(
     assert {name: manifest.hash_folder(path) for name, path in second.items()} == {
         name: manifest.hash_folder(path) for name, path in first.items()
     }
+
+
+def with_tasks(folder: Path) -> Path:
+    """A release with task statements: each occupation's description in two parts."""
+    release(folder)
+    rows = pl.read_csv(folder / "Occupation Data.txt", separator="\t", quote_char=None).rows()
+    parts = [(code, part) for code, _, text in rows for part in (text[: len(text) // 2], text[len(text) // 2 :])]
+    lines = ["O*NET-SOC Code\tTask", *(f"{code}\t{part}" for code, part in parts), ""]
+    (folder / "Task Statements.txt").write_text("\n".join(lines), "utf-8")
+    manifest.write(folder, source={"release": "starter", "edition": "text"})
+    return folder
+
+
+@pytest.mark.slow
+def test_task_statements_give_the_model_a_context_and_change_nothing_else(
+    done: tuple[Path, dict[str, Done]], tmp_path: Path, inside: Callable[..., int]
+) -> None:
+    with_tasks(tmp_path / "prepare" / "processing" / "input")
+
+    assert inside(tmp_path / "prepare", "prepare") == 0
+    assert inside(training(tmp_path / "train", tmp_path / "prepare"), "train") == 0
+
+    own, other = (manifest.read(root / "train" / "model") for root in (done[0], tmp_path))
+    assert other.files.keys() - own.files.keys() == {"context.safetensors"}
+    assert other.files["model.safetensors"] == own.files["model.safetensors"]
+    assert other.source["tasks"] > 0 == own.source["tasks"]
+    assert classifier.load(tmp_path / "train" / "model").answer(["worker"], context=["patients"])
+    evaluation(tmp_path / "evaluate", tmp_path / "prepare", tmp_path / "train")
+    assert inside(tmp_path / "evaluate", "evaluate") == 0
+    cards = [(root / "evaluate/processing/output/evaluation/card.md").read_text() for root in (done[0], tmp_path)]
+    assert ["the model can use no second text" in card for card in cards] == [True, False]
 
 
 @pytest.mark.slow

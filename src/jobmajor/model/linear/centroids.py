@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
 
 from jobmajor.data.duties import TASK
 from jobmajor.data.examples import COUNTED
@@ -68,7 +69,8 @@ def learn(
     texts = _read(kept, np.searchsorted(codes, kept["code"].to_numpy()), len(codes))
     centroids = _summed(texts, len(codes))
     plain = _context(texts, centroids, _START)
-    strength = _fitted(plain, texts, centroids, _asked(validation, texts, kept, codes), shares)
+    with threadpool_limits(1):  # as in `fit`: the weight must not depend on the number of processors
+        strength = _fitted(plain, texts, centroids, _asked(validation, texts, kept, codes), shares)
     _log.info("context: %d terms, weight %.2f, half of it at length %.2f", len(texts.names), *strength)
     return _context(texts, centroids, strength)
 
