@@ -1,4 +1,4 @@
-"""Titles as registers, payrolls and job ads write them are right and sure, where the right answer is beyond dispute."""
+"""Titles as registers, payrolls and job ads write them are right, and most are sure, where no answer is in dispute."""
 
 from __future__ import annotations
 
@@ -21,13 +21,22 @@ ROWS = [line.split("\t") for line in (Path(__file__).parent / "registers.tsv").r
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("title", "code"), ROWS)
-def test_title_of_a_register_or_a_job_ad_has_its_major_group_and_is_sure(
-    title: str, code: str, onet_classifier: Classifier
+@pytest.mark.parametrize(("title", "code", "sure"), ROWS)
+def test_title_of_a_register_or_a_job_ad_has_its_major_group(
+    title: str, code: str, sure: str, onet_classifier: Classifier
 ) -> None:
     (found,) = onet_classifier.answer([title])
 
-    assert (found.answers[0].label, found.abstain) == (soc.ancestor(code, "major"), False)
+    assert found.answers[0].label == soc.ancestor(code, "major")
+    assert not (sure and found.abstain)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("title", ["Farmer", "Building Engineer", "Teacher / Soccer Coach", "prompt", "OWNER"])
+def test_title_of_several_occupations_is_doubted(title: str, onet_classifier: Classifier) -> None:
+    (found,) = onet_classifier.answer([title])
+
+    assert found.abstain
 
 
 @pytest.mark.slow
