@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jobmajor.batch.memo import Memo
+from jobmajor.model.classifier import Classifier
 from jobmajor.model.kernels import buffers, judge
 from jobmajor.model.kernels.clean import _forms
 from jobmajor.model.kernels.rank import Listed, Ranked
@@ -25,7 +26,6 @@ from jobmajor.tables.scan import Asked, Found
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobmajor.model.classifier import Classifier
 
 Members = list[tuple[str, str]]  # the type and name of each member
 _ARRAY = re.compile(r"ARRAY\((\w+)\) (\w+)")
@@ -62,8 +62,8 @@ def in_python(value: Struct) -> Members:
 @pytest.fixture
 def structs(classifier: Classifier) -> Iterator[dict[str, Struct]]:
     """Every struct that is passed to C, by its name there."""
-    classifier.compile()
-    compiled: Any = classifier._compiled
+    own = Classifier(classifier.scorer, classifier.about, classifier.knowledge)  # other tests share the fixture's
+    compiled: Any = own.compile()._compiled
     kernel, plan = compiled._kernel, compiled.plan(("major", "detailed"))
     titles = batch(Packed.of(["Nurse"]))
     memo = Memo(2, 1000).match(Packed.of(["Nurse"]))
