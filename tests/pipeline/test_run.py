@@ -157,7 +157,7 @@ def test_changed_setting_is_a_new_version_that_waits_is_promoted_and_stays_rolle
     assert cached(waiting) == ["preprocess-data"]
     assert waiting.evaluation
     assert waiting.evaluation["champion"]["comparable"] is True
-    assert waiting.evaluation["champion"]["digest"] == registry.get(1).digest
+    assert waiting.evaluation["champion"]["digest"] == registry.get(1).judged
     assert waiting.version
     assert waiting.champion
     assert (waiting.version.number, waiting.version.aliases, waiting.champion.number) == (2, (), 1)
