@@ -114,7 +114,7 @@ class Model:
 def with_model(champion: Champion, model: Model) -> Champion:
     """A champion that answers by another model."""
     found = copy(champion)
-    found.served = replace(champion.served, classifier=cast("Classifier", model))
+    found.served = replace(champion.served, classifier=cast("Classifier", model), is_quick=False)
     return found
 
 
