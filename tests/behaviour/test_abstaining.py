@@ -115,7 +115,8 @@ def test_hardly_a_real_title_is_taken_for_none(
 
     assert found.count(NOT_A_TITLE) <= 0.005 * len(titles)
     assert UNKNOWN_LANGUAGE not in found
-    assert found.count(ANSWERED) >= 0.5 * len(titles)
+    # The thresholds keep their precision on registers, not only on O*NET's own titles: .39 instead of .55 are taken.
+    assert found.count(ANSWERED) >= 0.35 * len(titles)
 
 
 def test_nearly_all_everyday_titles_are_answered_or_unsure_but_titles(

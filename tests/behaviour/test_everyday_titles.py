@@ -10,6 +10,7 @@ import pytest
 
 from jobmajor import soc
 from jobmajor.evaluation.behaviour import behaviour, nonsense
+from jobmajor.model.rules.abstain import NOT_A_TITLE
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
@@ -114,7 +115,9 @@ def test_nonsense_gets_no_sure_answer(model: Classifier) -> None:
     best = model.predict_proba([*nonsense(), "", "???", "12345", "看護師", "lorem ipsum dolor"]).max(axis=1)
 
     assert (best < 0.5).mean() > 0.95
-    assert best.max() < 0.7
+    assert best[:-1].max() < 0.6
+    # Letter runs of "dolor" give the filler text some 0.7 of one group; the answer knows it for no title.
+    assert model.answer(["lorem ipsum dolor"])[0].reason == NOT_A_TITLE
 
 
 def test_titles_of_a_release_keep_their_answers_however_they_are_written(
