@@ -395,9 +395,9 @@ def test_hundred_thousand_dropped_rows_are_coded_while_the_page_answers_to_every
         assert_coded(fast, titles, [row[3:] for row in found[1:20_012]], "major")
 
     assert [row[:3] for row in found] == rows
-    assert all(len(row) == 10 for row in found)
+    assert all(len(row) == 11 for row in found)
     frame = pl.read_csv(tmp_path / "large-coded.csv", infer_schema=False)
-    assert frame.shape == (100_000, 10)
+    assert frame.shape == (100_000, 11)
     assert frame["id"].to_list() == [row[0] for row in rows[1:]]
     assert typed > 5
     assert max(waits["frame"], waits["key"], *waits["tasks"], 0) < 1000, (
