@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,14 +42,14 @@ def shifted(test: pl.DataFrame, seed: int) -> list[Row]:
     return [(rows["title"][row], rows["code"][row], 1.0) for row in drawn.tolist()]
 
 
-def majors(given: Labelled) -> Counter[str]:
+def majors(given: Labelled) -> dict[str, float]:
     """The true rows of each major group; a row with codes in several is divided among them."""
-    found: Counter[str] = Counter()
+    found = defaultdict[str, float](float)
     for truth in given.truths:
         for codes, weight in truth.items():
             groups = labelled.at_level(codes, "major")
             for group in groups:
-                found[group] += weight / len(groups)  # type: ignore[assignment]  # a Counter of floats
+                found[group] += weight / len(groups)
     return found
 
 

@@ -6,7 +6,7 @@ By titles, each distinct title counts once, and any code that a row gives it is 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -184,12 +184,12 @@ def _title_cases(given: Labelled, answered: Answered, level: Level) -> Iterator[
 
 def _over_groups(cases: Iterator[_Case]) -> float:
     """Return the mean accuracy of the true major groups; a case with codes in several is divided among them."""
-    total, right = Counter[str](), Counter[str]()
+    total, right = defaultdict[str, float](float), defaultdict[str, float](float)
     for codes, weight, is_right in cases:
         groups = {soc.ancestor(code, "major") for code in codes}
         for group in groups:
-            total[group] += weight / len(groups)  # type: ignore[assignment]  # a Counter of floats
-            right[group] += weight * is_right / len(groups)  # type: ignore[assignment]
+            total[group] += weight / len(groups)
+            right[group] += weight * is_right / len(groups)
     return sum(right[group] / total[group] for group in total) / len(total)
 
 
@@ -222,15 +222,16 @@ def _source(
 
 def _mistakes(given: Labelled, answered: Answered, level: Level) -> list[dict[str, Any]]:
     """Return the commonest mistakes by the weight of their rows; of several right codes the first stands for all."""
-    weights, titles = Counter[tuple[str, str]](), defaultdict[tuple[str, str], Counter[str]](Counter)
+    weights = defaultdict[tuple[str, str], float](float)
+    titles = defaultdict[tuple[str, str], dict[str, float]](dict)
     total = 0.0
     for title, truth, code in zip(given.titles, given.truths, answered.codes, strict=True):
         for codes, weight in truths(truth, level):
             total += weight
             if code not in codes:
                 pair = (min(codes), code)
-                weights[pair] += weight  # type: ignore[assignment]  # a Counter of floats
-                titles[pair][title] += weight  # type: ignore[assignment]
+                weights[pair] += weight
+                titles[pair][title] = titles[pair].get(title, 0.0) + weight
     order = sorted(weights, key=lambda pair: (-weights[pair], pair))[:_COMMONEST]
     return [
         {
@@ -238,7 +239,7 @@ def _mistakes(given: Labelled, answered: Answered, level: Level) -> list[dict[st
             "answer": code,
             "weight": weights[true, code],
             "share": weights[true, code] / total,
-            "titles": [title for title, _ in titles[true, code].most_common(_EXAMPLES)],
+            "titles": sorted(titles[true, code], key=titles[true, code].__getitem__, reverse=True)[:_EXAMPLES],
         }
         for true, code in order
     ]
