@@ -173,14 +173,15 @@ static float seen(const uint8_t *text, int64_t begin, int64_t end, const Trainin
 static bool is_filler(const uint8_t *text, int64_t begin, int64_t end, const TrainingIndex *index) {
     uint32_t run = 0;
     int64_t words = 0, fillers = 0, first = begin;
+    bool has_keys = false;
     for (int64_t position = begin; position <= end; position++) {
         uint8_t sign = position < end ? text[position] : BLANK;
         run = run << 8 | sign;
-        if (is_key(run, index))
-            return true;
+        has_keys |= is_key(run, index);
         if (sign == BLANK) {
             words++;
-            fillers += is_among(hash_of(text, first, position), index->fillers.at, index->fillers.size);
+            fillers += has_keys || is_among(hash_of(text, first, position), index->fillers.at, index->fillers.size);
+            has_keys = false;
             first = position + 1;
         }
     }

@@ -122,6 +122,13 @@ def test_keys_side_by_side_and_filler_text_are_no_titles_unless_training_knew_th
 
 
 @pytest.mark.parametrize(
+    "title", ["licensed practical nurse asdfgh", "nurse of lorem ward", "truck driver, qwerty inc"]
+)
+def test_a_word_of_keys_does_not_undo_a_title_of_more_words(title: str) -> None:
+    assert _reasons([title], known=0.6) == [ANSWERED]
+
+
+@pytest.mark.parametrize(
     "title",
     [
         "RN",

@@ -342,7 +342,8 @@ def test_whole_pipeline_runs_with_s3_itself_and_a_second_run_takes_every_step_fr
 
     assert execution.failure is None
     assert execution.step("register").status == again.step("register").status == "Succeeded"
-    assert [record.name for record in again.steps if record.cached] == ["preprocess-data", "train", "evaluate-model"]
+    cached = [record.name for record in again.steps if record.cached]
+    assert cached == ["preprocess-data", "train", "evaluate-model", "refit"]
     outputs = execution.step("evaluate-model").properties["ProcessingOutputConfig"]["Outputs"]
     evaluation = json.loads(s3.read(f"{outputs[0]['S3Output']['S3Uri']}/{pipeline.EVALUATION}", 2**26))
     assert evaluation["classification_metrics"]["test_f1"] > settings.thresholds.starter

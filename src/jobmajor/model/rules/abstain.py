@@ -181,9 +181,9 @@ def _up_to(signs: NDArray[np.bool_], ends: NDArray[np.intp]) -> NDArray[np.int64
 
 
 def _is_filler(text: str) -> bool:
-    """Tell whether a text has runs of neighbouring keys, or half of its words are those of "Lorem ipsum"."""
+    """Tell whether half of the words are runs of neighbouring keys, or those of "Lorem ipsum"."""
     words = text.split()
-    return KEYS.search(text) is not None or 2 * sum(word in LOREM for word in words) >= max(len(words), 1)
+    return 2 * sum(word in LOREM or KEYS.search(word) is not None for word in words) >= max(len(words), 1)
 
 
 def is_foreign(text: str) -> bool:

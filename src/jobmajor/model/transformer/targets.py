@@ -67,7 +67,8 @@ def trial(validation: pl.DataFrame, codes: tuple[str, ...]) -> Trial:
     Raises:
         DataError: There is none.
     """
-    counted = validation.filter(validation["source"] == COUNTED)
+    # In order, because the temperatures' sums over the rows round differently in another one.
+    counted = validation.filter(validation["source"] == COUNTED).sort("text", "code")
     if counted.is_empty():
         raise DataError("the validation table", "no row to count", f"rows with source {COUNTED!r}", "run prepare again")
     texts = counted["text"].unique().sort()
