@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from jobmajor.model.classifier import Classifier
     from jobmajor.model.deepest import deepest
     from jobmajor.model.estimator import TitleClassifier
+    from jobmajor.model.rules.prior import Prior
+    from jobmajor.pipeline.adapt import adapt
     from jobmajor.pipeline.outside import Judging, evaluate
     from jobmajor.pipeline.run import Options, Outcome, run
     from jobmajor.pipeline.summarise import Wish, summarise
@@ -34,10 +36,12 @@ __all__ = [
     "Judging",
     "Options",
     "Outcome",
+    "Prior",
     "Summary",
     "TitleClassifier",
     "TitleFile",
     "Wish",
+    "adapt",
     "code_file",
     "deepest",
     "evaluate",
@@ -54,10 +58,12 @@ _MODULES = {
     "Judging": "pipeline.outside",
     "Options": "pipeline.run",
     "Outcome": "pipeline.run",
+    "Prior": "model.rules.prior",
     "Summary": "batch.files",
     "TitleClassifier": "model.estimator",
     "TitleFile": "data.labelled",
     "Wish": "pipeline.summarise",
+    "adapt": "pipeline.adapt",
     "code_file": "batch.files",
     "deepest": "model.deepest",
     "evaluate": "pipeline.outside",

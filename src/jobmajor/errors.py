@@ -7,6 +7,7 @@ Error
 │   ├── MissingExtra       a verb whose extra is not installed
 │   └── NoChampion         nothing to predict with yet
 ├── ArtifactError          (ChecksumMismatch, as there)
+├── NotAdapted            a file whose titles don't tell its mix of occupations
 └── PipelineError
     ├── Unfinished         a training that was told to stop and goes on when it is started again
     └── RegistryError      the registry can't give or keep what was asked
@@ -42,6 +43,7 @@ __all__ = [
     "InputError",
     "MissingExtra",
     "NoChampion",
+    "NotAdapted",
     "PipelineError",
     "PromotionRefused",
     "RegistryError",
@@ -82,6 +84,14 @@ class NoChampion(InputError):
     def __init__(self, home: Path) -> None:
         self.home = home
         super().__init__(f"{home} has no champion yet: run `jobmajor run` first, or name another --home")
+
+
+class NotAdapted(Error):
+    """A file's titles don't justify moving answers; `found` says why, `expected` what would."""
+
+    def __init__(self, path: Path, found: str, expected: str) -> None:
+        self.path, self.found, self.expected = path, found, expected
+        super().__init__(f"{path}: found {found}, expected {expected}; use the model as it is, or give more titles")
 
 
 class Unfinished(PipelineError):

@@ -12,7 +12,7 @@ import json
 import tempfile
 import time
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from jobmajor.model.classifier import Classifier
     from jobmajor.model.deepest import AnyCoder
     from jobmajor.model.rules.overrides import Overrides
+    from jobmajor.model.rules.prior import Prior
     from jobmajor.soc import Level
     from jobmajor.tables.block import Block, Reader, Writer
 
@@ -57,6 +58,7 @@ class FileOptions:
         top: How many codes each level gets.
         overrides: A user's own titles with their codes.
         exact: Whether a title that training lists gets the codes that it is listed under.
+        prior: The mix of occupations that answers are moved toward.
         prefix: Stands before the names of the added columns.
         safe_cells: Whether cells of the input that a spreadsheet would run as a formula get an apostrophe.
         threads: How many threads score; one for each processor when None.
@@ -70,6 +72,7 @@ class FileOptions:
     top: int = 1
     overrides: Overrides | None = None
     exact: bool = True
+    prior: Prior | None = None
     to: str = classifications.SOC_2018
     prefix: str = ""
     safe_cells: bool = False
@@ -110,6 +113,7 @@ class Summary:
         abstained: By level, the number of rows for each reason to abstain.
         sources: The number of rows for each source of an answer.
         seconds: The duration.
+        prior: The digest of the mix of occupations that answers were moved toward; empty without one.
     """
 
     files: tuple[str, ...]
@@ -121,6 +125,7 @@ class Summary:
     abstained: dict[str, dict[str, int]]
     sources: dict[str, int]
     seconds: float
+    prior: str = ""
 
 
 def code_file(
@@ -151,6 +156,7 @@ def code_file(
         raise InputError(f"top is {wanted.top}: expected at least 1")
     planned = jobs.jobs(Path(source), target)
     classifier, digest = _model(model, home)
+    classifier = classifier.adapted(wanted.prior) if wanted.prior else classifier
     coder = _coder(classifier, wanted)
     added = Added.of(coder, wanted.prefix)
     with ExitStack() as stack:
@@ -169,7 +175,8 @@ def code_file(
                     if run.write(reader, added, safe_cells=wanted.safe_cells):
                         bad.append(str(job.bad))
             tally = engine.tally
-    return _summary(planned, bad, tally, levels, time.monotonic() - began)
+    prior = wanted.prior.digest if wanted.prior else ""
+    return replace(_summary(planned, bad, tally, levels, time.monotonic() - began), prior=prior)
 
 
 def _model(model: Classifier | str | Path | None, home: str | Path | None) -> tuple[Classifier, str]:
@@ -208,7 +215,8 @@ def _context(classifier: Classifier, digest: str, coder: AnyCoder, wanted: FileO
     names = hashlib.sha256(json.dumps({title: dict(codes) for title, codes in listed.items()}).encode()).hexdigest()
     version = lineage.code_version(__name__, classifier.scorer.recipe)
     asked = [version, digest, coder.levels, coder.k, wanted.exact, names, wanted.to]
-    return json.dumps(asked if wanted.context is None else [*asked, "context"])
+    asked += ["context"] if wanted.context is not None else []
+    return json.dumps([*asked, wanted.prior.digest] if wanted.prior else asked)
 
 
 @dataclass(frozen=True, slots=True)

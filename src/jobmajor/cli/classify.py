@@ -65,6 +65,13 @@ def classify(
     exact: Annotated[
         bool, typer.Option("--exact/--no-exact", help="Weigh what training lists for a title with the model.")
     ] = True,
+    prior_file: Annotated[
+        Path | None,
+        typer.Option("--prior", metavar="FILE", help="Move answers toward a mix of occupations, from jobmajor adapt."),
+    ] = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Move answers toward the mix of the input itself, which is read twice.")
+    ] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -76,9 +83,12 @@ def classify(
 
     Example: jobmajor classify "licensed practical nurse" "sw eng" --top 3 --level detailed
     """
-    from jobmajor.model.rules import overrides
+    from jobmajor.model.rules import overrides, prior
 
     mine = overrides.read(overrides_file) if overrides_file else None
+    if adapt and prior_file:
+        raise InputError("--adapt and --prior were given: give either, as both name a mix of occupations")
+    mix = prior.read(prior_file) if prior_file else None
     if source is not None:
         from jobmajor.batch.files import FileOptions
         from jobmajor.cli import classify_files
@@ -89,6 +99,7 @@ def classify(
             raise InputError(f"--input {source} was given without --output: name the file or folder to write")
         options = FileOptions(
             column="title" if column is None else column,
+            prior=classify_files.mix_of(source, column, model, workspace(home)) if adapt else mix,
             context=context,
             level=level,
             top=top,
@@ -107,6 +118,7 @@ def classify(
         "--output": output,
         "--prefix": prefix,
         "--safe-cells": safe_cells or None,
+        "--adapt": adapt or None,
     }
     for name, value in of_files.items():
         if value is not None:
@@ -122,7 +134,7 @@ def classify(
     if not is_best:
         depth = target.parse_level(level, "--level") if target else soc.parse_level(level, "--level")
         shown_level = target.level_name(depth) if target else depth
-    classifier = load(model, home=workspace(home))
+    classifier = load(model, home=workspace(home)).adapted(mix)
     asked = classifier.to(to) if target else classifier
     if is_best:
         answers = deepest(asked).answer(wanted, top, overrides=mine, exact=exact)
@@ -140,6 +152,7 @@ def classify(
                     "reason": each.reason,
                     **({"ambiguous": each.ambiguous} if target else {}),
                     "source": each.source,
+                    **({"prior": mix.digest} if mix else {}),
                 }
                 for title, each in zip(wanted, answers, strict=True)
             ]

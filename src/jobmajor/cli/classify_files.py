@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump, one_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jobmajor.batch.files import FileOptions, Summary
     from jobmajor.batch.progress import Progress
+    from jobmajor.model.rules.prior import Prior
 
 _CLEAR = "\r\x1b[K"
 
@@ -37,6 +38,22 @@ def classify(source: str, output: Path, options: FileOptions, model: Path | None
         dump(asdict(found))
     else:
         show(found)
+
+
+def mix_of(source: str, column: str | None, model: Path | None, home: Path) -> Prior:
+    """Return the mix of occupations of the file that is to be coded.
+
+    Raises:
+        InputError: It is no file that can be read twice. NotAdapted: its titles don't tell the mix.
+    """
+    from jobmajor.pipeline import adapt
+
+    if not Path(source).is_file():
+        raise InputError(
+            f"--adapt reads the input twice, and {source} is no single file on a disk: save it as one, or make a prior "
+            "of one file with `jobmajor adapt` and name it with --prior"
+        )
+    return adapt.adapt(source, column or "title", model=model, home=home)
 
 
 def tell(progress: Progress) -> None:
@@ -68,6 +85,8 @@ def show(found: Summary) -> None:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
         typer.echo(f"abstains, {level}: {sum(reasons.values()):,}{f' ({counts})' if counts else ''}")
     typer.echo(f"sources: {', '.join(f'{count:,} {source}' for source, count in found.sources.items())}")
+    if found.prior:
+        typer.echo(f"moved toward the mix of occupations: {found.prior[:12]}")
     typer.echo(f"bad rows: {found.bad:,}{f' ({_names(found.bad_files)})' if found.bad else ''}")
     typer.echo(f"output: {_names(found.files)}")
 

@@ -25,6 +25,10 @@ def serve(
     ] = None,
     level: Annotated[str, typer.Option(help="Default level: major, minor, broad, detailed or all.")] = "major",
     top: Annotated[int, typer.Option(min=1, max=100, help="Default number of codes for each title.")] = 5,
+    prior: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Move answers toward a mix of occupations, from jobmajor adapt."),
+    ] = None,
     keys: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Require an API key whose hash is in this file.")
     ] = None,
@@ -49,6 +53,7 @@ def serve(
 
     from jobmajor import serve as package
     from jobmajor import settings
+    from jobmajor.model.rules import prior as prior_file
     from jobmajor.serve.service import champion, logs
     from jobmajor.serve.service import keys as key_file
 
@@ -57,7 +62,8 @@ def serve(
         return
     package.require()
     options = replace(_options(level, top, keys), poll_s=poll)
-    source = champion.ModelSource(settings.home(home), model)
+    mix = prior_file.read(prior) if prior else None
+    source = champion.ModelSource(settings.home(home), model, mix)
     from jobmajor.serve import server
     from jobmajor.serve.service import service
 

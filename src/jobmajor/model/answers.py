@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobmajor import soc
-from jobmajor.model.rules import abstain, confidence, overrides
+from jobmajor.model.rules import abstain, confidence, overrides, prior
 from jobmajor.model.rules.listed import CONTRADICTED, OFFICIAL
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobmajor.model.rules.knowledge import Knowledge
-    from jobmajor.model.rules.listed import Listed
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.soc import Level
 
@@ -86,17 +85,26 @@ class Sourced:
 
 
 def sourced(
-    texts: Sequence[str], codes: tuple[str, ...], shares: NDArray[np.float32], listed: Listed, user: Overrides | None
+    texts: Sequence[str],
+    codes: tuple[str, ...],
+    shares: NDArray[np.float32],
+    known: Knowledge,
+    user: Overrides | None,
 ) -> Sourced:
-    """Weigh the model's shares with what training lists, then replace them by the user's; may change `shares`.
+    """Weigh the model's shares with what is known, then replace them by the user's; may change `shares`.
 
-    The result has more columns than `codes` if an override names codes that the model does not answer.
+    The mix of occupations of the user's file moves all but the titles that the SOC itself names. The result has more
+    columns than `codes` if an override names codes that the model does not answer.
     """
+    listed = known.listed
     source, contradicted = np.full(len(texts), overrides.MODEL, _SOURCE), np.zeros(len(texts), np.bool_)
     rows, titles = listed.find(texts)
     kinds = listed.kinds[titles]
     shares[rows] = listed.weigh(titles, shares[rows])
     source[rows], contradicted[rows] = np.where(kinds & OFFICIAL, NAMED, EXACT), (kinds & CONTRADICTED) > 0
+    if known.prior:
+        others = source != NAMED
+        shares[others] = prior.moved(shares[others], known.prior.weights(codes))
     if user is None:
         return Sourced(codes, shares, source, contradicted)
     columns = user.columns(codes)

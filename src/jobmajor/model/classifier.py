@@ -6,6 +6,7 @@ a higher level is the sum of the shares of its detailed codes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from jobmajor.model.kernels.shares import Kernel
     from jobmajor.model.linear.context import Context
     from jobmajor.model.rules.overrides import Overrides
+    from jobmajor.model.rules.prior import Prior
     from jobmajor.model.scorer import Scorer
     from jobmajor.model.translate import Translator
     from jobmajor.soc import Level
@@ -252,7 +254,7 @@ class Classifier:
     @cached_property
     def _compiled(self) -> Compiled | None:
         """Return the compiled code that answers, None if the recipe has none."""
-        if self._kernel is None or self.knowledge.listed.hashed != POLYNOMIAL:
+        if self._kernel is None or self.knowledge.listed.hashed != POLYNOMIAL or self.knowledge.prior:
             return None
         from jobmajor.model.kernels.pipeline import Compiled  # noqa: PLC0415 - only where there is compiled code
 
@@ -284,14 +286,21 @@ class Classifier:
         self, given: Sequence[str], level: Level, k: int, *, overrides: Overrides | None = None, exact: bool
     ) -> list[Coded]:
         """Answer without compiled code; tests hold compiled code to this."""
-        listed = self.knowledge.listed if exact else Listed.none()
+        known = self.knowledge if exact else replace(self.knowledge, listed=Listed.none())
         found: list[Coded] = []
         for block in _blocks(given):
             texts = [_text(title) for title in given[block]]
             shares, read = self.scorer.scored(texts)
             asked = Asked(given[block], texts, read, level, k)
-            found += answers.coded(asked, answers.sourced(texts, self.codes, shares, listed, overrides), self.knowledge)
+            found += answers.coded(asked, answers.sourced(texts, self.codes, shares, known, overrides), self.knowledge)
         return found
+
+    def adapted(self, prior: Prior | None) -> Classifier:
+        """Return this classifier with answers that are moved toward a mix of occupations (`pipeline.adapt`).
+
+        `predict_proba`, `predict` and `top_k`, which are the model's alone, stay as they are.
+        """
+        return Classifier(self.scorer, self.about, replace(self.knowledge, prior=prior), self.context)
 
     def to(self, name: str) -> Translator:
         """Return this classifier with answers in "soc-2010" or "isco-08", by the official crosswalks."""

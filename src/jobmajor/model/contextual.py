@@ -117,13 +117,13 @@ class Contextual:
         return translate.to(self, name)
 
     def _answered(self, given: Sequence[str], wanted: Wanted) -> list[list[Coded]]:
-        listed = self.knowledge.listed if wanted.exact else Listed.none()
+        known = self.knowledge if wanted.exact else replace(self.knowledge, listed=Listed.none())
         found: list[list[Coded]] = [[] for _ in wanted.levels]
         for start in range(0, len(given), _BATCH):
             titles, contexts = parted(given[start : start + _BATCH])
             texts = [normalise(title[:LONGEST])[:LONGEST] for title in titles]
             shares, read = self.scorer.scored(texts)
-            sourced = self._pooled(answers.sourced(texts, self.codes, shares, listed, wanted.overrides), contexts)
+            sourced = self._pooled(answers.sourced(texts, self.codes, shares, known, wanted.overrides), contexts)
             for index, level in enumerate(wanted.levels):
                 asked = Asked(titles, texts, read, level, wanted.k)
                 found[index] += answers.coded(asked, sourced, self.knowledge)

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from jobmajor import soc
 from jobmajor.model.contextual import joined
 from jobmajor.serve.http import body
-from jobmajor.serve.http.middleware import LOG_FIELDS, MODEL_HEADER, PERMIT, Paths, RequestMiddleware
+from jobmajor.serve.http.middleware import LOG_FIELDS, PERMIT, Paths, RequestMiddleware, of_model
 from jobmajor.serve.messages import media, parsing, rendering
 from jobmajor.serve.messages.parameters import of_request
 from jobmajor.serve.messages.refusal import Refusal
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jobmajor.serve.service.admission import Permit
+    from jobmajor.serve.service.champion import LoadedModel
     from jobmajor.serve.service.service import Service
 
 _LARGE = 2**16  # bytes of a body, from which it is parsed in a thread, so that the event loop stays free
@@ -89,7 +90,7 @@ async def _invocations(request: Request) -> Response:
     request.scope[LOG_FIELDS] = {"titles": len(job.titles), "model": job.served.digest[:12]}
     has_header = given.has_header or given.kind != media.CSV
     whole = rendering.framed(parts, job.parameters, kind, model=job.served.digest, has_header=has_header)
-    return _response(whole, kind, job.served.digest)
+    return _response(whole, kind, job.served)
 
 
 async def _job(request: Request, service: Service, permit: Permit, kind: str) -> Job:
@@ -133,12 +134,12 @@ async def _scored(request: Request, service: Service, job: Job) -> list[bytes]:
     raise Refusal(503, sentence, field="body", headers={"Retry-After": "1"})
 
 
-def _response(whole: bytes, kind: str, model: str) -> Response:
+def _response(whole: bytes, kind: str, served: LoadedModel) -> Response:
     headers = {
         "content-type": f"{kind}; charset=utf-8" if kind == media.CSV else kind,
         "content-length": str(len(whole)),
         "cache-control": "no-store",
-        MODEL_HEADER: model,
+        **of_model(served),
     }
     if len(whole) <= rendering.CHUNK_BYTES:
         return Response(whole, headers=headers)
@@ -173,6 +174,7 @@ async def _version(request: Request) -> JSONResponse:
         "codes": levels,
         "lineage": served.lineage,
         "context": has_context,
+        "prior": served.prior,
     }
     return JSONResponse(found)
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmajor.errors import ArtifactError, ChecksumMismatch, InputError, NoChampion
+from jobmajor.model.rules.prior import Prior
 from jobmajor.registry.loading import open_registry
 from jobmajor.registry.versions import Candidate
+from jobmajor.serve.http.middleware import of_model
 from jobmajor.serve.service.champion import Champion, ModelSource
 from sagelocal.storage import archive, manifest
 
@@ -125,3 +127,13 @@ def test_model_that_changes_while_it_is_read_is_not_taken(
 
     with pytest.raises(ArtifactError, match="changed while it was read"):
         Changing(tmp_path, copied_folder).load()
+
+
+def test_prior_moves_every_model_that_is_loaded(model_folder: Path) -> None:
+    mix = Prior({"29-0000": 0.9, "45-0000": 0.1}, {"29-0000": 0.1, "45-0000": 0.9}, 100, 0)
+
+    served = ModelSource(model_folder, model_folder, mix).load()
+
+    assert served.prior == mix.digest
+    assert served.classifier.knowledge.prior == mix
+    assert of_model(served) == {"x-jobmajor-model": served.digest, "x-jobmajor-prior": mix.digest}

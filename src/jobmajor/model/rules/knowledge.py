@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from jobmajor.model.rules.prior import Prior
     from jobmajor.soc import Level
 
 DESCRIPTION, ARRAYS = "answers.json", "answers.safetensors"
@@ -31,10 +32,12 @@ class Knowledge:
         thresholds: For each level the score from which on the best answer is taken: `abstain.choose` for 95 %
             precision on validation's distinct titles, any listed code accepted. Without any, all answers are unsure.
         listed: The titles of training.
+        prior: The mix of occupations that answers are moved toward. It is the user's, and never saved with the model.
     """
 
     thresholds: Mapping[Level, float] = field(default_factory=lambda: dict.fromkeys(soc.LEVELS, abstain.NEVER))
     listed: Listed = field(default_factory=Listed.none)
+    prior: Prior | None = None
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write both files."""

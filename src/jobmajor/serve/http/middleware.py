@@ -21,18 +21,25 @@ from jobmajor.serve.messages.refusal import Refusal
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from jobmajor.serve.service.champion import LoadedModel
     from jobmajor.serve.service.service import Service
 
 EXEMPT = frozenset({"/ping", "/metrics"})  # need no permit: a monitor must still see a busy service
 PERMIT, LOG_FIELDS = "jobmajor.permit", "jobmajor.log_fields"  # keys of a request's scope
 _CLIENT = "jobmajor.client"
-MODEL_HEADER = "x-jobmajor-model"
+MODEL_HEADER, PRIOR_HEADER = "x-jobmajor-model", "x-jobmajor-prior"
 _LINGER_S, _LINGER_BYTES = 2.0, 512 * 2**20
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HEADERS = [(b"x-content-type-options", b"nosniff")]
 _FAULT = json.dumps({"detail": "the service failed: its log has the reason under this request's id", "field": ""})
 _log = logging.getLogger(__name__)
+
+
+def of_model(served: LoadedModel) -> dict[str, str]:
+    """Return the headers that say what answered: the model's digest, and that of the mix of occupations if any."""
+    prior = {PRIOR_HEADER: served.prior} if served.prior else {}
+    return {MODEL_HEADER: served.digest, **prior}
 
 
 @dataclass(frozen=True, slots=True)

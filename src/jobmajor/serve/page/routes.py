@@ -17,7 +17,7 @@ from starlette.routing import Route
 from jobmajor.data import similar
 from jobmajor.model import explain
 from jobmajor.serve.http import body
-from jobmajor.serve.http.middleware import LOG_FIELDS, MODEL_HEADER, PERMIT
+from jobmajor.serve.http.middleware import LOG_FIELDS, PERMIT, of_model
 from jobmajor.serve.messages import media, parsing, rendering
 from jobmajor.serve.messages.parameters import of_request
 from jobmajor.serve.messages.refusal import Refusal
@@ -120,7 +120,7 @@ def _explanation(served: LoadedModel, title: str, parameters: RequestParameters)
 
 def _json(found: Mapping[str, Any], served: LoadedModel) -> Response:
     content = json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    headers = {"content-type": media.JSON, "cache-control": "no-store", MODEL_HEADER: served.digest}
+    headers = {"content-type": media.JSON, "cache-control": "no-store", **of_model(served)}
     return Response(content, headers=headers)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobmajor.model.classifier import Classifier
+    from jobmajor.model.rules.prior import Prior
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class LoadedModel:
         mark: What `ModelSource.mark` returned when the model was loaded.
         lineage: What the manifest says of its origin.
         is_quick: Whether it answers a title in less than a millisecond.
+        prior: The digest of the mix of occupations that answers are moved toward; empty without one.
     """
 
     classifier: Classifier
@@ -40,14 +42,19 @@ class LoadedModel:
     mark: str
     lineage: dict[str, Any] = field(default_factory=dict)
     is_quick: bool = False
+    prior: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where the model comes from: the champion of the workspace `home`, or the folder or archive `model`."""
+    """Where the model comes from: the champion of the workspace `home`, or the folder or archive `model`.
+
+    Answers are moved toward the mix of occupations `prior`, if there is one.
+    """
 
     home: Path
     model: Path | None = None
+    prior: Prior | None = None
 
     def path(self) -> Path:
         """Return the model's current folder or archive.
@@ -77,9 +84,11 @@ class ModelSource:
         model, made = loading.read(path, is_champion=self.model is None)
         if self.mark() != mark:
             raise ArtifactError(f"{path} was changed while it was read: it is read again")
+        model = model.adapted(self.prior) if self.prior else model
         model.compile()
         lineage = {"source": dict(made.source), "settings": dict(made.settings), "code_version": made.code_version}
-        return LoadedModel(model, made.digest, mark, lineage, model.is_compiled)
+        prior = self.prior.digest if self.prior else ""
+        return LoadedModel(model, made.digest, mark, lineage, model.is_compiled, prior)
 
 
 class Champion:

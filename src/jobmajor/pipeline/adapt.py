@@ -1,0 +1,157 @@
+"""Estimate the mix of occupations of a user's file: what `jobmajor adapt` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from jobmajor import soc
+from jobmajor.data import labelled
+from jobmajor.data.labelled import TitleFile
+from jobmajor.errors import NotAdapted
+from jobmajor.model.classifier import Classifier
+from jobmajor.model.coder import REASONS
+from jobmajor.model.rules import abstain
+from jobmajor.model.rules.prior import Prior
+from jobmajor.registry import loading
+from jobmajor.tables import formats
+from jobmajor.tables.packed import Packed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+LEAST_TITLES: Final = 100  # distinct titles, without codes
+LEAST_LABELLED: Final = 30  # distinct titles with codes
+_UNLABELLED_DOUBT, _LABELLED_DOUBT = 5.0, 25.0  # titles of training's mix that are added to those of the file
+_STEPS: Final = 50
+_NO_TITLES: Final = [REASONS.index(reason) for reason in abstain.NO_TITLES]
+
+
+def adapt(
+    file: str | Path | TitleFile,
+    column: str = "title",
+    *,
+    model: Classifier | str | Path | None = None,
+    home: str | Path | None = None,
+) -> Prior:
+    """Estimate the mix of occupations among a file's distinct titles; `Classifier.adapted` uses it.
+
+    Each distinct title counts once, however many rows it has.
+
+    Args:
+        file: A file of titles in any format that `code_file` reads; a `TitleFile` if known codes are to be counted, in
+            place of the model's answers.
+        column: The column of titles; a `TitleFile` names its own.
+        model: A classifier, a model's folder or `model.tar.gz`; None takes the champion.
+        home: The champion's workspace.
+
+    Raises:
+        InputError: The file or a column can't be used, or there is no such model.
+        NotAdapted: The file has too few titles, or two halves of it differ as much as the file and training do.
+    """
+    classifier = model if isinstance(model, Classifier) else loading.load(model, home=home)
+    classes, source = classifier.classes("major"), training_mix(classifier)
+    if isinstance(file, TitleFile):
+        path, found = Path(file.path), _known(file, classes)
+        doubt, least, labels = _LABELLED_DOUBT, LEAST_LABELLED, len(found)
+    else:
+        path, found = Path(file), _answered(classifier, _titles(Path(file), column))
+        doubt, least, labels = _UNLABELLED_DOUBT, LEAST_TITLES, 0
+    _check(path, found, source, (doubt, least))
+    mix = _mix(found, source, doubt)
+    return Prior(_by_code(classes, mix), _by_code(classes, source), len(found), labels)
+
+
+def training_mix(classifier: Classifier) -> Floats:
+    """Return the share of each major group among the listings of training, shape (majors,); each above 0."""
+    column = {code: index for index, code in enumerate(classifier.classes("major"))}
+    majors = np.array([column[soc.ancestor(code, "major")] for code in classifier.codes])
+    counts = np.bincount(majors[classifier.knowledge.listed.codes], minlength=len(column)) + 1.0
+    mix: Floats = counts / counts.sum()
+    return mix
+
+
+def _titles(path: Path, column: str) -> list[str]:
+    found: dict[str, str] = {}
+    for block in formats.rows(path, [column]):
+        for (title,) in block.cells:
+            found.setdefault(labelled.key(title), title)
+    return list(found.values())
+
+
+def _answered(classifier: Classifier, titles: Sequence[str]) -> Floats:
+    """Return the shares of the major groups for each title that is one, shape (titles, majors)."""
+    groups = len(classifier.classes("major"))
+    codes = classifier.coder(("major",), groups).code(Packed.of(titles))
+    shares = np.zeros((len(titles), groups + 1))  # the last column takes what has no code
+    np.put_along_axis(shares, codes.labels[:, 0].astype(np.int64), codes.scores[:, 0].astype(np.float64), axis=1)
+    is_title = ~np.isin(codes.reasons[:, 0], _NO_TITLES)
+    found: Floats = shares[is_title, :groups]
+    return found
+
+
+def _known(file: TitleFile, classes: Sequence[str]) -> Floats:
+    """Return the share of each major group among the rows of each labelled title, shape (titles, majors)."""
+    given = labelled.read(file)
+    column = {code: index for index, code in enumerate(classes)}
+    found = np.zeros((len(given.titles), len(classes)))
+    for row, truth in enumerate(given.truths):
+        for codes, weight in truth.items():
+            groups = [column[code] for code in labelled.at_level(codes, "major") if code in column]
+            found[row, groups] += weight / max(len(groups), 1)
+    found = found[found.sum(axis=1) > 0]
+    shares: Floats = found / found.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _mix(shares: Floats, source: Floats, doubt: float) -> Floats:
+    """Return the mix by expectation-maximization; shares of 0 and 1, which known codes give, are left as they are."""
+    mix = source
+    for _ in range(_STEPS):
+        found = shares * (mix / source)
+        found /= found.sum(axis=1, keepdims=True)
+        mix = (found.sum(axis=0) + doubt * source) / (len(shares) + doubt)
+    return mix
+
+
+def _check(path: Path, shares: Floats, source: Floats, least: tuple[float, int]) -> None:
+    """Raise `NotAdapted` unless the titles are enough to tell the file's mix from training's."""
+    doubt, fewest = least
+    if len(shares) < fewest:
+        raise NotAdapted(path, f"{len(shares)} distinct titles", f"at least {fewest}")
+    halves = np.random.default_rng(0).permutation(len(shares)) % 2
+    one, other = (_mix(shares[halves == half], source, doubt) for half in (0, 1))
+    apart, away = (abs(first - second).sum() / 2 for first, second in ((one, other), ((one + other) / 2, source)))
+    if apart >= away:
+        raise NotAdapted(
+            path,
+            f"two halves whose mixes of occupations differ by {apart:.0%}, and from training's by {away:.0%}",
+            "halves that are more alike",
+        )
+
+
+def _by_code(classes: Sequence[str], shares: Floats) -> Mapping[str, float]:
+    return dict(zip(classes, shares.tolist(), strict=True))
+
+
+def report(prior: Prior) -> dict[str, Any]:
+    """Return the mix by major group as plain data that fits into JSON, the largest change first."""
+    ratios = prior.ratios
+    order = sorted(ratios, key=lambda code: -abs(np.log(ratios[code])))
+    rows = [
+        {
+            "code": code,
+            "name": soc.name(code),
+            "training": prior.source[code],
+            "file": prior.mix[code],
+            "factor": ratios[code],
+        }
+        for code in order
+    ]
+    return {"prior": prior.digest, "titles": prior.titles, "labelled": prior.labelled, "groups": rows}
