@@ -9,7 +9,7 @@ import pytest
 
 from jobmajor.data import current, examples, prepare
 from jobmajor.data import onet as onet_tables
-from jobmajor.model import thresholds
+from jobmajor.model import refit, thresholds
 from jobmajor.settings import Linear, Split
 
 if TYPE_CHECKING:
@@ -63,3 +63,24 @@ def parts(request: pytest.FixtureRequest, release: str) -> Mapping[str, pl.DataF
     """The splits that `model` was learned from."""
     found: Mapping[str, pl.DataFrame] = request.getfixturevalue(f"{release}_splits")
     return found
+
+
+@pytest.fixture
+def champion(request: pytest.FixtureRequest, release: str) -> Classifier:
+    """The model, trained again on all rows, as it is registered."""
+    found: Classifier = request.getfixturevalue(f"{release}_champion")
+    return found
+
+
+@pytest.fixture(scope="session")
+def starter_champion(starter_classifier: Classifier, starter_splits: Mapping[str, pl.DataFrame]) -> Classifier:
+    return _refitted(starter_classifier, prepare.with_current(starter_splits, current.read()))
+
+
+@pytest.fixture(scope="session")
+def onet_champion(onet_classifier: Classifier, onet_splits: Mapping[str, pl.DataFrame]) -> Classifier:
+    return _refitted(onet_classifier, onet_splits)
+
+
+def _refitted(judged: Classifier, splits: Mapping[str, pl.DataFrame]) -> Classifier:
+    return refit.refit(judged, [*splits.values()], "0" * 64)

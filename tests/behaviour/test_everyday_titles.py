@@ -11,6 +11,7 @@ import pytest
 from jobmajor import soc
 from jobmajor.evaluation.behaviour import behaviour, nonsense
 from jobmajor.model.rules.abstain import NOT_A_TITLE
+from jobmajor.soc import employment
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("behaviour")]
 LEAST_KNOWN = {"starter": 0.95, "onet": 0.97}  # share of everyday titles; of each ten of a group, 8
 PLAIN = ("nurse", "accountant", "cashier", "truck driver", "software developer", "electrician", "lawyer", "welder")
 SPELLINGS = ("  nurse ", "nurse.", "\tnurse\n", "Sr. nurse", "nurse III")
+NAMELESS = frozenset({"11-9199", "13-1199"})  # "All Other" managers and specialists have no name of their own
 ODD_SPELLINGS = ("NURSE", "Nurse", "nu\u200brse", "ｎｕｒｓｅ", "nursé")
 
 
@@ -130,3 +132,21 @@ def test_titles_of_a_release_keep_their_answers_however_they_are_written(
     for name in ("upper_case", "extra_spaces", "full_width", "zero_width"):
         assert found[name] == 1.0, found["changed"][name]
     assert found["sr_prefix"] > 0.98
+
+
+def test_names_of_the_largest_occupations_are_right_and_taken(
+    champion: Classifier, table: Callable[[str], list[list[str]]]
+) -> None:
+    rows = table("largest.tsv")
+    answers = champion.answer([title for title, _ in rows])
+
+    found = {title: (each.answers[0].label[:2], each.abstain) for (title, _), each in zip(rows, answers, strict=True)}
+
+    assert found == {title: (code[:2], False) for title, code in rows}
+
+
+def test_table_has_the_150_occupations_with_the_most_employment(table: Callable[[str], list[list[str]]]) -> None:
+    persons = {code: count for code, count in employment.persons().items() if count}
+    largest = sorted(persons, key=lambda code: -persons[code])[:150]
+
+    assert {code for _, code in table("largest.tsv")} >= set(largest) - NAMELESS

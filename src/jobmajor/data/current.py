@@ -1,7 +1,8 @@
-"""Titles of the last ten years, and a few that O*NET lists under an occupation that nobody means; a table of our own.
+"""Titles of the last ten years, and the names that everybody has for large occupations; a table of our own.
 
 O*NET's analysts add titles late, and the model cannot guess what a word means that it has never seen: "streamer" was
-one typing error away from "steamer", who works in a textile mill.
+one typing error away from "steamer", who works in a textile mill. O*NET also lists an everyday name under every
+occupation that anybody has called so: "maintenance worker" is none of them for sure then.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ COUNTED = "alternate"  # the source whose rows the headline metrics count; all o
 CURRENT = "current"  # the source of `data.current`
 DESCRIPTION = "description"  # the source of phrases: training texts that are no titles
 DIRECT_MATCH = "direct match"  # the source of titles that belong to one code by the word of the SOC
+OCCUPATION = "occupation"  # the source of the forms of official titles; those in the singular end in "_singular"
 _PARENTHESISED = re.compile(r"^(?P<outer>.*?\S)\s*\((?P<inner>.+)\)\s*$")
 _EXCEPT = re.compile(r",? except\b.*$", re.IGNORECASE)
 _LIST = re.compile(r",\s*(?:and|or)\s+|,\s*|\s+(?:and|or)\s+|/")
@@ -89,11 +90,11 @@ def occupation_forms(title: str) -> tuple[tuple[str, str], ...]:
     members = _members(whole)
     plurals = [member for member in members if _is_plural(member)]
     if len(plurals) == 1:
-        return (whole, "occupation"), (singular(whole), "occupation_singular")
+        return (whole, OCCUPATION), (singular(whole), f"{OCCUPATION}_singular")
     if len(plurals) < len(members) or " of " in whole:
-        return ((whole, "occupation"),)
-    singulars = [(singular(member), "occupation_singular") for member in members]
-    return (whole, "occupation"), *((member, "occupation") for member in members), *singulars
+        return ((whole, OCCUPATION),)
+    singulars = [(singular(member), f"{OCCUPATION}_singular") for member in members]
+    return (whole, OCCUPATION), *((member, OCCUPATION) for member in members), *singulars
 
 
 def _members(title: str) -> list[str]:

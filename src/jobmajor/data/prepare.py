@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from jobmajor.data import current
-from jobmajor.data.examples import COUNTED, CURRENT, DESCRIPTION, DIRECT_MATCH, build, phrases, with_codes
+from jobmajor.data.examples import COUNTED, CURRENT, DESCRIPTION, DIRECT_MATCH, OCCUPATION, build, phrases, with_codes
 from jobmajor.errors import DataError
 from jobmajor.titles import family_key, normalise
 
@@ -161,28 +161,28 @@ def with_direct_match(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -
     one_code = titles.with_columns(texts.alias("text")).filter(
         (pl.col("text") != "") & (pl.col("code").n_unique().over("text") == 1)
     )
-    rest, found = _examples(DIRECT_MATCH, one_code), dict(parts)
+    return _spread(parts, _examples(DIRECT_MATCH, one_code))
+
+
+def with_current(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Add `current.read`'s titles as `with_direct_match` does; what the SOC itself says stays its own word."""
+    texts = titles["title"].map_elements(normalise, return_dtype=pl.String)
+    found, source = _examples(CURRENT, titles.with_columns(texts.alias("text"))), pl.col("source")
+    for part in parts.values():
+        said = part.filter(source.str.starts_with(OCCUPATION) | (source == DIRECT_MATCH))
+        found = found.join(said, on=["text", "code"], how="anti", maintain_order="left")
+    return _spread(parts, found)
+
+
+def _spread(parts: Mapping[str, pl.DataFrame], new: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Add examples to training, but those with the words of a held-out title to the split that holds it."""
+    found, rest = dict(parts), new
     for name in ("test", "validation"):
         if name in parts:
             strange = _strange_to([parts[name]], rest)
             found = _added(found, rest.join(strange, on="text", how="anti", maintain_order="left"), name)
             rest = strange
     return _added(found, rest)
-
-
-def with_current(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Add `current.read`'s titles to training as `with_direct_match` does; rows of the same text give way to them."""
-    texts = titles["title"].map_elements(normalise, return_dtype=pl.String)
-    found = _of_source(CURRENT, titles.with_columns(texts.alias("text")), parts)
-    kept = parts["train"].join(found, on="text", how="anti", maintain_order="left")
-    return _added({**parts, "train": kept}, found)
-
-
-def _of_source(source: str, titles: pl.DataFrame, parts: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Return examples of titles (columns `title`, `text` and `code`), each text once, and none that is held out."""
-    found = _examples(source, titles)
-    held_out = [part for name, part in parts.items() if name != "train"]
-    return _strange_to(held_out, found) if held_out else found
 
 
 def _examples(source: str, titles: pl.DataFrame) -> pl.DataFrame:

@@ -95,7 +95,7 @@ def _marks(rows: pl.DataFrame, texts: Sequence[str]) -> NDArray[np.uint8]:
             marks[index] |= DIRECT
         if examples.CURRENT in by:
             marks[index] |= CURRENT
-        if "occupation" in by:
+        if examples.OCCUPATION in by:
             marks[index] |= _official(code).get(text, 0)
     return marks
 
