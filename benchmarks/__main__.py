@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import bulk, cells, document, retrain, service, speed, tables
+from benchmarks import bulk, cells, document, outside, retrain, service, speed, tables
 from benchmarks.minilm import MINILM
 from benchmarks.peers import PEERS
 from benchmarks.protocols import PROTOCOLS, draw
@@ -41,6 +41,7 @@ _COMMANDS = {
     "speed": "titles a second on one core, start, memory, artifact and training",
     "service": "answers over HTTP, beside a textbook's service and sockit's command line",
     "bulk": "a table of 10 million titles, from file to file, with every processor",
+    "outside": "how good the answers are on titles that nobody made for O*NET, and docs/outside.md",
     "digest": "20 trainings over thread counts and hash seeds: one digest?",
 }
 
@@ -50,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--systems", default="all", help=f"some of {','.join(system.name for system in _ALL)}")
     shared.add_argument("--slow", action="store_true", help="all systems: minilm, too, which trains for long")
     shared.add_argument("--data", type=Path, help="a folder with O*NET's files; without it release 28.1 is taken")
+    shared.add_argument("--earlier", type=Path, help="for `outside`: a folder with an earlier release of O*NET")
+    shared.add_argument("--external", type=Path, help="for `outside`: a folder with the files from outside")
     shared.add_argument("--json", action="store_true", help="print the figures as JSON")
     shared.add_argument("--protocols", default="all", help=f"some of {','.join(PROTOCOLS)}")
     shared.add_argument("--seeds", default="", help="of the splits; else five for development, or five for tests")
@@ -126,6 +129,18 @@ def _digest(runs: int, release: Tables) -> tuple[dict[str, Any], Table]:
     return {"trainings": len(found), "digests": different}, Table(title, ("threads", "hash seed", "digest"), rows)
 
 
+def _outside(wanted: argparse.Namespace) -> int:
+    given = {"--data": wanted.data, "--earlier": wanted.earlier, "--external": wanted.external}
+    if lacking := [name for name, folder in given.items() if folder is None]:
+        raise InputError(f"outside lacks {' and '.join(lacking)}: name the folders of two releases and of the files")
+    with _telling("outside") as report:
+        found = outside.measure(outside.Folders(wanted.earlier, wanted.data, wanted.external), report)
+    shown = outside.tables(found)
+    publish.write_file(outside.PATH, outside.text(shown).encode())
+    _show(found, shown, as_json=wanted.json)
+    return 0
+
+
 def _release(data: Path | None) -> Tables:
     found = source.resolve("auto" if data else "28.1", settings.home(), data=data)
     return onet_tables.read(found.folder)
@@ -164,6 +179,8 @@ def _seeds(wanted: argparse.Namespace) -> tuple[int, ...]:
 def main() -> int:
     """Run what the command line asks for; 1 where retraining gave different digests."""
     wanted = _parser().parse_args()
+    if wanted.command == "outside":
+        return _outside(wanted)
     plan, release = _plan(wanted), _release(wanted.data)
     figures: dict[str, Any] = {}
     brief: list[Table] = []

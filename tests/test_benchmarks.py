@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import pytest
-from benchmarks import bulk, cells, figures, rewrites, speed, summary
+from benchmarks import bulk, cells, figures, outside, rewrites, speed, summary
 from benchmarks.peers import PEERS
 from benchmarks.protocols import PROTOCOLS, Parts, draw
 from benchmarks.systems import NO_ANSWER, OURS, System
@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobmajor.data.examples import COUNTED
+from jobmajor.data.labelled import Labelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -349,3 +350,27 @@ def test_an_unknown_system_is_refused_in_one_line() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("--systems has 'oracle': expected some of ours,svm,")
     assert done.stderr.count("\n") == 1
+
+
+def test_titles_of_a_later_release_are_new_only_if_the_earlier_one_has_them_under_no_occupation(tables: Tables) -> None:
+    later = replace(
+        tables, titles=pl.concat([tables.titles, tables.titles.head(2).with_columns(title=pl.lit("Zorblax"))])
+    )
+
+    found = outside._new(tables, later)
+
+    codes = {code[:7] for code in tables.titles["onet_code"].head(2)}
+    assert found.titles == ["Zorblax"]
+    assert {code for (code,) in found.truths[0]} == codes
+    assert found.weight == 2
+
+
+def test_a_peer_s_best_answer_counts_and_nothing_of_it_is_accepted() -> None:
+    given = Labelled(["nurse", "cook"], [{("29-1141",): 3.0}, {("35-2014",): 1.0}], 2)
+
+    found = outside._figures(
+        given, outside._best(_Constant({"29-0000": 0.9, "35-0000": 0.1}), given.titles, "major"), "major"
+    )
+
+    assert (found["rows_right"], found["titles_right"]) == (0.75, 0.5)
+    assert (found["rows_accepted"], found["titles_accepted"]) == (0.0, 0.0)

@@ -89,9 +89,9 @@ class NoChampion(InputError):
 class NotAdapted(Error):
     """A file's titles don't justify moving answers; `found` says why, `expected` what would."""
 
-    def __init__(self, path: Path, found: str, expected: str) -> None:
-        self.path, self.found, self.expected = path, found, expected
-        super().__init__(f"{path}: found {found}, expected {expected}; use the model as it is, or give more titles")
+    def __init__(self, where: str, found: str, expected: str) -> None:
+        self.where, self.found, self.expected = where, found, expected
+        super().__init__(f"{where}: found {found}, expected {expected}; use the model as it is, or give more titles")
 
 
 class Unfinished(PipelineError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,16 +57,25 @@ def adapt(
         NotAdapted: The file has too few titles, or two halves of it differ as much as the file and training do.
     """
     classifier = model if isinstance(model, Classifier) else loading.load(model, home=home)
+    if not isinstance(file, TitleFile):
+        return of_titles(_titles(Path(file), column), classifier, where=str(file))
+    known = _known(file, classifier.classes("major"))
+    return replace(_prior(str(file.path), classifier, known, (_LABELLED_DOUBT, LEAST_LABELLED)), labelled=len(known))
+
+
+def of_titles(titles: Sequence[str], classifier: Classifier, *, where: str = "the titles") -> Prior:
+    """Estimate the mix of occupations among distinct titles from the answers to them.
+
+    Raises:
+        NotAdapted: As `adapt`; it says `where` the titles are from.
+    """
+    return _prior(where, classifier, _answered(classifier, titles), (_UNLABELLED_DOUBT, LEAST_TITLES))
+
+
+def _prior(where: str, classifier: Classifier, shares: Floats, least: tuple[float, int]) -> Prior:
     classes, source = classifier.classes("major"), training_mix(classifier)
-    if isinstance(file, TitleFile):
-        path, found = Path(file.path), _known(file, classes)
-        doubt, least, labels = _LABELLED_DOUBT, LEAST_LABELLED, len(found)
-    else:
-        path, found = Path(file), _answered(classifier, _titles(Path(file), column))
-        doubt, least, labels = _UNLABELLED_DOUBT, LEAST_TITLES, 0
-    _check(path, found, source, (doubt, least))
-    mix = _mix(found, source, doubt)
-    return Prior(_by_code(classes, mix), _by_code(classes, source), len(found), labels)
+    _check(where, shares, source, least)
+    return Prior(_by_code(classes, _mix(shares, source, least[0])), _by_code(classes, source), len(shares), 0)
 
 
 def training_mix(classifier: Classifier) -> Floats:
@@ -120,7 +130,7 @@ def _mix(shares: Floats, source: Floats, doubt: float) -> Floats:
     return mix
 
 
-def _check(path: Path, shares: Floats, source: Floats, least: tuple[float, int]) -> None:
+def _check(path: str, shares: Floats, source: Floats, least: tuple[float, int]) -> None:
     """Raise `NotAdapted` unless the titles are enough to tell the file's mix from training's."""
     doubt, fewest = least
     if len(shares) < fewest:
