@@ -9,12 +9,11 @@ typedef struct { /* the factors of `arrays.Blend` */
 } Factors;
 
 typedef struct {
-    ARRAY(float) margins; /* (titles, padded majors) */
+    ARRAY(float) margins; /* (titles, majors) */
     ARRAY(float) likelihoods;
     ARRAY(float) scores; /* (titles, codes), like the one before */
     ARRAY(float) bias;   /* (codes,), of the network's second layer */
     ARRAY(int64_t) majors; /* where each major group's codes begin, and where the last one's end */
-    int64_t margins_width;
 } Evidence;
 
 typedef struct { /* for one title */
@@ -211,7 +210,7 @@ EXPORTED void jm_blend(int64_t count, Blender *blender, const int64_t *starts, i
         for (int64_t code = 0; code < codes; code++)
             scores[code] += evidence->bias.at[code];
         float largest[2] = {largest_of(likelihoods, codes), largest_of(scores, codes)};
-        const float *margins = evidence->margins.at + title * evidence->margins_width;
+        const float *margins = evidence->margins.at + title * majors;
         fill_majors(margins, likelihoods, scores, largest, evidence, factors, memory);
         if (asked == majors) {
             sum_up(memory->majors.at, majors, starts, shares, asked);

@@ -25,7 +25,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 FILES = (
     *("append.c", "blend.c", "clean.c", "evidence.c", "judge.c", "level.c", "memo.c", "mend.c", "pieces.c", "rank.c"),
-    *("scan.c", "kernels.h"),
+    *("scan.c", "sums.c", "kernels.h", "sums.h"),
 )
 ZIG = "0.15.2"  # the version of ziglang that the locks and the build backend install
 SKIPPED = "no"  # the value of JOBMAJOR_COMPILED that leaves compiled code out, here and when the package runs

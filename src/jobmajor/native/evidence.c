@@ -1,151 +1,116 @@
-/* Pieces to the evidence of a model's parts: `scoring.evidence`, without the network's second layer for many titles. */
+/* Words to the evidence of a model's parts: `scoring.evidence`, without the network's second layer for many titles. */
 #include <math.h>
 
-#include "kernels.h"
+#include "sums.h"
 
 typedef struct {
-    ARRAY(int32_t) rows;
-    ARRAY(float) gains;
-    ARRAY(float) weights; /* (rows, majors), padded to a multiple of 8 */
-    ARRAY(float) bias;    /* (majors,), padded alike */
-    ARRAY(int32_t) entry_starts;
-    ARRAY(int16_t) entry_codes;
-    ARRAY(float) entry_values;
-    ARRAY(float) code_totals;
-    ARRAY(int32_t) words;
-    ARRAY(uint32_t) checks;
-    ARRAY(int8_t) word_parts; /* (words, ROLES, hidden) */
-    ARRAY(float) word_scales; /* (ROLES, hidden) */
-    ARRAY(float) hidden_bias;
-} Model;
-
-typedef struct {
-    ARRAY(float) margins;     /* (titles, padded majors) */
+    ARRAY(float) margins;     /* (titles, majors) */
     ARRAY(float) likelihoods; /* (titles, codes) */
     ARRAY(float) hidden;      /* (titles, hidden) */
 } BlockEvidence;
 
-typedef struct { /* the known pieces of one title, as in `scoring.KnownPieces` */
-    ARRAY(int32_t) rows;
-    ARRAY(float) values;
-} Found;
+typedef struct { /* which words of a title have a meaning */
+    int32_t count, first, last;
+} Meanings;
 
-enum { USUAL_MAJORS = 24, ROLES = 3 }; /* 23 groups, padded */
+enum { EACH, LAST, FIRST }; /* the roles of a word */
 
-/* Fill in the rows and values of a title's known pieces; return how many there are. */
-static int64_t find_known(const int32_t *buckets, int64_t count, const Model *model, Found *found) {
-    int32_t *rows = found->rows.at;
-    float *values = found->values.at;
-    int64_t known = 0;
-    for (int64_t index = 0; index < count; index++) {
-        rows[known] = model->rows.at[buckets[index]];
-        known += rows[known] > 0;
-    }
-    double total = 0;
-    for (int64_t piece = 0; piece < known; piece++) {
-        int64_t row = rows[piece];
-        __builtin_prefetch(model->weights.at + row * model->bias.size);
-        __builtin_prefetch(model->weights.at + row * model->bias.size + model->bias.size - 1);
-        __builtin_prefetch(model->entry_starts.at + row);
-        values[piece] = model->gains.at[row];
-        total += values[piece] * values[piece];
-    }
-    float scale = known ? (float)(1 / sqrt(total)) : 1;
-    for (int64_t piece = 0; piece < known; piece++)
-        values[piece] *= scale;
-    return known;
-}
-
-/* Sum the rows of the linear model. Where `majors` is a constant, the sums stay in registers. */
-static inline void sum_rows(const Found *found, int64_t pieces, const Model *model, int64_t majors,
-                            float *restrict sums) {
-    for (int64_t piece = 0; piece < pieces; piece++) {
-        const float *restrict row = model->weights.at + found->rows.at[piece] * majors;
-        float value = found->values.at[piece];
-        int64_t begin = model->entry_starts.at[found->rows.at[piece]];
-        __builtin_prefetch(model->entry_codes.at + begin); /* for the next function */
-        __builtin_prefetch(model->entry_values.at + begin);
-        for (int64_t major = 0; major < majors; major++)
-            sums[major] += value * row[major];
-    }
-}
-
-static void fill_margins(const Found *found, int64_t pieces, const Model *model, float *restrict margins) {
-    int64_t majors = model->bias.size;
-    if (majors == USUAL_MAJORS) {
-        float sums[USUAL_MAJORS];
-        memcpy(sums, model->bias.at, sizeof sums);
-        sum_rows(found, pieces, model, USUAL_MAJORS, sums);
-        memcpy(margins, sums, sizeof sums);
-    } else {
-        memcpy(margins, model->bias.at, (size_t)majors * sizeof(float));
-        sum_rows(found, pieces, model, majors, margins);
-    }
-}
-
-static void fill_likelihoods(const Found *found, int64_t pieces, const Model *model, float *restrict likelihoods) {
-    float total = 0;
-    for (int64_t piece = 0; piece < pieces; piece++)
-        total += found->values.at[piece];
-    for (int64_t code = 0; code < model->code_totals.size; code++)
-        likelihoods[code] = -total * model->code_totals.at[code];
-    for (int64_t piece = 0; piece < pieces; piece++) {
-        const int32_t *starts = model->entry_starts.at + found->rows.at[piece];
-        const int16_t *codes = model->entry_codes.at;
-        float value = found->values.at[piece];
-        for (int64_t entry = starts[0]; entry < starts[1]; entry++)
-            likelihoods[(uint16_t)codes[entry]] += value * model->entry_values.at[entry];
-    }
-}
-
-/* Add what a word says in one of its roles. */
-static void add_word(const Model *model, int64_t word, int role, float factor, float *restrict hidden) {
-    int64_t size = model->hidden_bias.size;
-    const int8_t *restrict parts = model->word_parts.at + (word * ROLES + role) * size;
-    const float *restrict scales = model->word_scales.at + role * size;
+static inline void add_parts(const Model *model, int32_t word, int64_t size, float *restrict hidden) {
+    const int8_t *restrict parts = model->word_parts.at + (int64_t)word * (FIRST + 1) * size;
     for (int64_t unit = 0; unit < size; unit++)
-        hidden[unit] += (float)parts[unit] * (scales[unit] * factor);
+        hidden[unit] += (float)parts[unit];
 }
 
-/* `arrays.Tables.meanings` of one word. */
-static int32_t meaning(int32_t bucket, uint32_t check, const Model *model) {
-    int32_t word = model->words.at[bucket - WORD_BUCKETS];
-    return word >= 0 && model->checks.at[word] == check ? word : -1;
+/* Look up the words and pairs of a title. Its words are read some time later, when the processor has fetched them. */
+static void look_up(const uint8_t *text, Bounds words, const Model *model, const WordSums *kept,
+                    const Summing *memory) {
+    uint64_t before = 0;
+    for (int64_t word = 0; word < words.size; word++) {
+        uint64_t value = hash_of(text, words.at[2 * word], words.at[2 * word + 1]);
+        memory->hashes.at[word] = value;
+        memory->pairs.at[word] = pair_of(before, value);
+        memory->entries.at[word] = find_kept(text, words.at + 2 * word, value, model, kept);
+        __builtin_prefetch(model->rows.at + memory->pairs.at[word]);
+        before = value;
+    }
 }
 
-static void fill_hidden(const Block *block, int64_t title, const Model *model, float *restrict hidden) {
-    int64_t begin = block->word_starts.at[title], end = block->word_starts.at[title + 1], size = model->hidden_bias.size;
-    int64_t count = 0, first = -1, last = -1;
-    memcpy(hidden, model->hidden_bias.at, (size_t)size * sizeof(float));
-    for (int64_t word = begin; word < end; word++) {
-        int32_t row = meaning(block->words.at[word], block->word_checks.at[word], model);
-        if (row >= 0) {
-            first = count++ ? first : row;
-            last = row;
-        }
+static void add_pairs(int64_t words, const Model *model, const Summing *memory, float *sums) {
+    for (int64_t word = 1; word < words; word++) {
+        int64_t row = model->rows.at[memory->pairs.at[word]];
+        __builtin_prefetch(model->weights.at + row * model->bias.size);
+        __builtin_prefetch(model->entry_starts.at + row);
+        __builtin_prefetch(model->gains.at + row);
     }
-    for (int64_t word = begin; count && word < end; word++) {
-        int32_t row = meaning(block->words.at[word], block->word_checks.at[word], model);
-        if (row >= 0)
-            add_word(model, row, 0, 1 / (float)count, hidden);
+    for (int64_t word = 1; word < words; word++)
+        add_bucket(model, memory->pairs.at[word], sums);
+}
+
+/* Sum up the words and pairs of a title in `memory`. */
+static Meanings sum_title(const uint8_t *text, Bounds words, const Model *model, const WordSums *kept,
+                          const Summing *memory) {
+    Meanings found = {0, -1, -1};
+    int64_t width = memory->title.size, hidden = memory->hidden.size;
+    float *restrict sums = memory->title.at;
+    look_up(text, words, model, kept, memory);
+    memset(sums, 0, (size_t)width * sizeof(float));
+    memset(memory->hidden.at, 0, (size_t)hidden * sizeof(float));
+    for (int64_t word = 0; word < words.size; word++) {
+        int64_t entry = memory->entries.at[word];
+        WordSum each = entry >= 0 ? (WordSum){kept->sums.at + entry * width, kept->meanings.at[entry]}
+                                  : sums_of(text, words.at + 2 * word, memory->hashes.at[word], model, kept, memory);
+        for (int64_t index = 0; index < width; index++)
+            sums[index] += each.sums[index];
+        if (each.meaning < 0)
+            continue;
+        found.first = found.count++ ? found.first : each.meaning;
+        found.last = each.meaning;
+        add_parts(model, each.meaning, hidden, memory->hidden.at);
     }
-    if (count) {
-        add_word(model, last, 1, 1, hidden);
-        add_word(model, first, 2, 1, hidden);
+    add_pairs(words.size, model, memory, sums);
+    return found;
+}
+
+/* Scale the sums, so that the vector of the title's pieces has length 1. */
+static void fill_counted(const Model *model, const float *restrict sums, float *restrict margins,
+                         float *restrict likelihoods) {
+    const float *restrict entries = sums + likelihoods_at(model), *restrict totals = model->code_totals.at;
+    float scale = sums[SQUARES] > 0 ? 1 / sqrtf(sums[SQUARES]) : 1, total = scale * sums[GAIN];
+    for (int64_t major = 0; major < model->bias.size; major++)
+        margins[major] = model->bias.at[major] + scale * sums[MARGINS + major];
+    for (int64_t code = 0; code < model->code_totals.size; code++)
+        likelihoods[code] = scale * entries[code] - total * totals[code];
+}
+
+static void fill_hidden(const Model *model, Meanings found, const float *restrict sums, float *restrict hidden) {
+    int64_t size = model->hidden_bias.size;
+    const float *restrict bias = model->hidden_bias.at, *restrict scales = model->word_scales.at;
+    const int8_t *parts = model->word_parts.at;
+    for (int64_t unit = 0; unit < size; unit++)
+        hidden[unit] = bias[unit];
+    if (found.count) {
+        const int8_t *restrict last = parts + ((int64_t)found.last * (FIRST + 1) + LAST) * size;
+        const int8_t *restrict first = parts + ((int64_t)found.first * (FIRST + 1) + FIRST) * size;
+        float share = 1 / (float)found.count;
+        for (int64_t unit = 0; unit < size; unit++)
+            hidden[unit] += sums[unit] * (scales[unit] * share) + (float)last[unit] * scales[LAST * size + unit] +
+                            (float)first[unit] * scales[FIRST * size + unit];
     }
     for (int64_t unit = 0; unit < size; unit++)
         hidden[unit] = hidden[unit] > 0 ? hidden[unit] : 0;
 }
 
-/* Fill `evidence` for the first `count` titles of a block of pieces. */
-EXPORTED void jm_fill(int64_t count, const Block *block, const Model *model, Found *found, BlockEvidence *evidence) {
+/* Fill `evidence` for the first `count` titles of a block of words. */
+EXPORTED void jm_fill(int64_t count, const Words *words, const Model *model, const WordSums *kept,
+                      const Summing *memory, BlockEvidence *evidence) {
     int64_t majors = model->bias.size, codes = model->code_totals.size, size = model->hidden_bias.size;
     for (int64_t title = 0; title < count; title++) {
-        int64_t begin = block->starts.at[title], end = block->starts.at[title + 1];
-        int64_t known = find_known(block->buckets.at + begin, end - begin, model, found);
-        fill_margins(found, known, model, evidence->margins.at + title * majors);
-        fill_likelihoods(found, known, model, evidence->likelihoods.at + title * codes);
-        fill_hidden(block, title, model, evidence->hidden.at + title * size);
+        int64_t begin = words->spans.at[2 * title], end = words->spans.at[2 * title + 1];
+        Bounds bounds = {words->bounds.at + 2 * begin, end - begin};
+        Meanings found = sum_title(words->text.at, bounds, model, kept, memory);
+        fill_counted(model, memory->title.at, evidence->margins.at + title * majors,
+                     evidence->likelihoods.at + title * codes);
+        fill_hidden(model, found, memory->hidden.at, evidence->hidden.at + title * size);
     }
 }
 

@@ -20,6 +20,7 @@
 #define ARRAY(type) struct { type *at; int64_t size; }
 
 #define BASE UINT64_C(0x9E3779B97F4A7C15) /* tables.packed.BASE */
+#define PAIR UINT64_C(0xC2B2AE3D27D4EB4F) /* features._PAIR */
 #define WORD_BUCKETS (1 << 20)            /* linear.features.WORD_BUCKETS */
 #define SHORTEST_RUN 2                    /* linear.features.RUN_LENGTHS are 2 to 5 */
 #define LONGEST_RUN 5
@@ -54,6 +55,28 @@ typedef struct {
     ARRAY(int32_t) words;
     ARRAY(uint32_t) word_checks;
 } Block;
+
+typedef struct { /* for one title, an entry for each of its bytes */
+    ARRAY(uint64_t) values;
+    ARRAY(int32_t) buckets;
+    ARRAY(int64_t) reach;
+} Scratch;
+
+typedef struct {
+    ARRAY(int32_t) rows;
+    ARRAY(float) gains;
+    ARRAY(float) weights; /* (rows, majors) */
+    ARRAY(float) bias;    /* (majors,) */
+    ARRAY(int32_t) entry_starts;
+    ARRAY(int16_t) entry_codes;
+    ARRAY(float) entry_values;
+    ARRAY(float) code_totals;
+    ARRAY(int32_t) words;
+    ARRAY(uint32_t) checks;
+    ARRAY(int8_t) word_parts; /* (words, roles, hidden) */
+    ARRAY(float) word_scales; /* (roles, hidden) */
+    ARRAY(float) hidden_bias;
+} Model;
 
 typedef struct { /* where words of a text begin and end: at[2 * i] and at[2 * i + 1] */
     int64_t *at;
@@ -91,5 +114,11 @@ static inline uint64_t mixed(uint64_t value, uint64_t kind) {
 /* `features._bucket`, without the offset of the words' buckets. */
 static inline int32_t bucket_of(uint64_t value) { return (int32_t)(value & (WORD_BUCKETS - 1)); }
 static inline uint32_t check_of(uint64_t value) { return (uint32_t)(value >> 32); }
+static inline int32_t pair_of(uint64_t first, uint64_t second) { /* of the hashes of two words */
+    return bucket_of(mixed(first * PAIR + second, KIND_OF_PAIR)) + WORD_BUCKETS;
+}
+
+/* `pieces.c`: write the pieces of some words of a title to the block. */
+void cut_words(const uint8_t *text, Bounds words, const Scratch *scratch, Block *block, int64_t title);
 
 #endif

@@ -23,7 +23,7 @@ _FUNCTIONS = {
     "jm_blend": "ippip",
     "jm_clean": "pipp",
     "jm_cut": "ippp",
-    "jm_fill": "ipppp",
+    "jm_fill": "ippppp",
     "jm_find": "p",
     "jm_hash_titles": "ppip",
     "jm_insert": "ppi",

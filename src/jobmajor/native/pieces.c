@@ -1,14 +1,6 @@
 /* Words to pieces: what `features.bags` computes in numpy, in the same order; a property test compares the two. */
 #include "kernels.h"
 
-typedef struct { /* for one title, an entry for each of its bytes */
-    ARRAY(uint64_t) values;
-    ARRAY(int32_t) buckets;
-    ARRAY(int64_t) reach;
-} Scratch;
-
-#define PAIR UINT64_C(0xC2B2AE3D27D4EB4F)
-
 /* Fill in the length of the longest run from each byte: up to the blank after its word. `reach[0]` is the byte before
    the first word. */
 static void fill_reach(Bounds words, int64_t *reach) {
@@ -50,7 +42,7 @@ static int64_t put_runs(const uint8_t *text, Bounds words, const Scratch *scratc
 }
 
 /* Write a title's pieces to the block: runs, words, pairs of neighbours; then its words alone. */
-static void cut(const uint8_t *text, Bounds words, const Scratch *scratch, Block *block, int64_t title) {
+void cut_words(const uint8_t *text, Bounds words, const Scratch *scratch, Block *block, int64_t title) {
     int64_t at = block->starts.at[title], first_word = block->word_starts.at[title], count = words.size;
     int32_t *buckets = block->buckets.at;
     if (count)
@@ -62,17 +54,17 @@ static void cut(const uint8_t *text, Bounds words, const Scratch *scratch, Block
         buckets[at + word] = block->words.at[first_word + word] = bucket;
         block->word_checks.at[first_word + word] = check_of(found);
         if (word)
-            buckets[at + count + word - 1] = bucket_of(mixed(before * PAIR + value, KIND_OF_PAIR)) + WORD_BUCKETS;
+            buckets[at + count + word - 1] = pair_of(before, value);
         before = value;
     }
     block->starts.at[title + 1] = at + count + larger(count - 1, 0);
     block->word_starts.at[title + 1] = first_word + count;
 }
 
-/* Write the pieces of the first `count` titles of a block. */
+/* Write the pieces of the first `count` titles of a block. Tests call this; `sums.c` cuts a word when it first meets it. */
 EXPORTED void jm_cut(int64_t count, const Words *words, const Scratch *scratch, Block *block) {
     for (int64_t title = 0; title < count; title++) {
         int64_t begin = words->spans.at[2 * title], end = words->spans.at[2 * title + 1];
-        cut(words->text.at, (Bounds){words->bounds.at + 2 * begin, end - begin}, scratch, block, title);
+        cut_words(words->text.at, (Bounds){words->bounds.at + 2 * begin, end - begin}, scratch, block, title);
     }
 }

@@ -12,16 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobmajor import soc
-from jobmajor.model.kernels.buffers import Buffers
+from jobmajor.model.kernels import sums
+from jobmajor.model.kernels.buffers import BLOCK_BYTES, BLOCK_TITLES, Words
 from jobmajor.model.kernels.clean import clean
 from jobmajor.model.kernels.mend import Vocabulary, mend
-from jobmajor.model.kernels.pieces import cut
 from jobmajor.model.kernels.shares import Kernel
+from jobmajor.model.kernels.sums import Block, Scratch
 from jobmajor.model.kernels.text import batch
 from jobmajor.model.linear import features, spelling
 from jobmajor.model.linear.arrays import Learned, Tables
 from jobmajor.model.linear.features import BUCKETS, WORD_BUCKETS, Bags
 from jobmajor.model.linear.model import LinearModel
+from jobmajor.native import library
 from jobmajor.tables.packed import Packed
 from jobmajor.titles import TITLES, WORDS, normalise, without_rank
 
@@ -63,15 +65,15 @@ def plainly(titles: Sequence[str]) -> Bags:
 def in_kernel(titles: Sequence[str], gains: NDArray[np.float32], tables: Tables) -> Bags:
     """The pieces of titles as people write them: what `spelling.read` finds in them once they are normalised."""
     found: list[list[NDArray[Any]]] = [[np.zeros(1, np.int64)], [], [np.zeros(1, np.int64)], [], []]
-    known, buffers = Vocabulary(tables.rows, tables.words, tables.checks, gains), Buffers.make()
+    known, words_of = Vocabulary(tables.rows, tables.words, tables.checks, gains), Words.make()
+    scratch, pieces = Scratch.make(), Block.make(BLOCK_TITLES, BLOCK_BYTES)
     raw = batch(Packed.of(titles))
     first = 0
     while first < len(titles):
-        count = clean(raw, first, buffers)
-        mend(count, buffers.words, known)
-        cut(count, buffers)
+        count = clean(raw, first, words_of)
+        mend(count, words_of, known)
+        library.load().jm_cut(count, words_of, scratch, pieces)
         first += count
-        pieces = buffers.pieces
         starts, buckets, word_starts, words = pieces.starts, pieces.buckets, pieces.word_starts, pieces.words
         checks = pieces.word_checks
         found[0].append(starts[1 : count + 1] + found[0][-1][-1])
@@ -277,3 +279,43 @@ def test_threads_that_ask_at_once_get_what_each_asked_for(
 
     for row, shares in zip(range(0, 200, 4), found, strict=True):
         assert np.abs(shares - alone[row : row + 9]).max() < 1e-5
+
+
+def test_word_adds_the_same_whether_it_was_met_before_or_not(
+    classifier: Classifier, splits: Mapping[str, pl.DataFrame]
+) -> None:
+    one = model(classifier)
+    titles, starts = [*splits["train"]["title"], "nurse " * 90, "nurse xqzzt", ""], starts_of(one, "detailed")
+    again = kernel_of(one)
+
+    first, second = again.shares(Packed.of(titles), starts), again.shares(Packed.of(titles[::-1]), starts)[::-1]
+    again._kept.sums[:] = again._kept.sums[::-1].copy()
+
+    assert 100 < again._kept.count[0] < len(again._kept.meanings)
+    assert np.abs(first - second).max() < 1e-6  # blocks differ, and so does the order in the product of matrices
+    assert np.abs(again.shares(Packed.of(titles), starts) - first).max() > 0.1  # it is the kept sums that are read
+
+
+def test_table_of_sums_that_is_full_changes_no_answer(
+    classifier: Classifier, splits: Mapping[str, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = model(classifier)
+    titles, starts = Packed.of(splits["train"]["title"].to_list()), starts_of(one, "detailed")
+    roomy = kernel_of(one).shares(titles, starts)
+    monkeypatch.setattr(sums, "ENTRIES", 3)
+    kernel = kernel_of(one)
+
+    found = [kernel.shares(titles, starts) for _ in range(2)]
+
+    assert kernel._kept.count[0] == 3
+    assert all(np.array_equal(each, roomy) for each in found)
+
+
+def test_only_short_words_that_the_model_knows_are_kept(classifier: Classifier) -> None:
+    one = model(classifier)
+    kernel, titles = kernel_of(one), ["nurse", "xqzzt", "nurse" * 5, "xqzzt nurse", "NURSE II"]
+
+    kernel.shares(Packed.of(titles), starts_of(one, "major"))
+
+    assert kernel._kept.count[0] == 1
+    assert kernel._kept.keys[0].tobytes() == b"\x05nurse".ljust(24, b"\0")

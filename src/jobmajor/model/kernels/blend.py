@@ -40,12 +40,11 @@ class Evidence(Struct):
     """What the parts of a model say of a block of titles.
 
     Attributes:
-        margins: Shape (titles, `margins_width`), padded.
+        margins: Shape (titles, majors).
         likelihoods: Shape (titles, codes).
         scores: The network's, without their bias, likewise.
         bias: Of the network's second layer, shape (codes,).
         majors: Where each major group's codes begin, and where the last one's end.
-        margins_width: The length of a row of the margins.
     """
 
     margins: Floats
@@ -53,7 +52,6 @@ class Evidence(Struct):
     scores: Floats
     bias: Floats
     majors: NDArray[np.int64]
-    margins_width: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ BLOCK_TITLES = 128
 TITLE_BYTES = 4 * LONGEST + 2  # of a clean title with its blanks, at most
 BLOCK_BYTES = 32_768 + TITLE_BYTES
 MENDED_FROM = BLOCK_BYTES + TITLE_BYTES  # where mended titles begin in a block's text
-_PIECES = 7 * BLOCK_BYTES  # fewer than 6 a byte, and some bytes that mending adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,45 +42,9 @@ class Words(Struct):
     cut: NDArray[np.bool_]
     mended: NDArray[np.int64]
 
-
-@dataclass(frozen=True, slots=True)
-class Block(Struct):
-    """The pieces of some titles, in the arrays of `features.Bags`."""
-
-    starts: NDArray[np.int64]
-    buckets: NDArray[np.int32]
-    word_starts: NDArray[np.int64]
-    words: NDArray[np.int32]
-    word_checks: NDArray[np.uint32]
-
-
-@dataclass(frozen=True, slots=True)
-class Scratch(Struct):
-    """Arrays for one title, with an entry for each of its bytes."""
-
-    values: NDArray[np.uint64]
-    buckets: NDArray[np.int32]
-    reach: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Buffers:
-    """The arrays of one thread; `scratch` is for one title, the others for a block."""
-
-    words: Words
-    scratch: Scratch
-    pieces: Block
-
     @classmethod
-    def make(cls) -> Buffers:
-        """Return new buffers of about 3 MB; a few titles touch only a part of them."""
-        size = 2 * TITLE_BYTES  # bytes of one title, of which each mended word has one more
+    def make(cls) -> Words:
+        """Return new buffers of about 1 MB; a few titles touch only a part of them."""
         text, bounds = np.zeros(MENDED_FROM + 2 * BLOCK_BYTES, np.uint8), np.empty((BLOCK_BYTES, 2), np.int64)
         spans, mended = np.empty((2, BLOCK_TITLES, 2), np.int64)
-        starts, word_starts = np.zeros((2, BLOCK_TITLES + 1), np.int64)
-        word_buckets, checks = np.empty(BLOCK_BYTES, np.int32), np.empty(BLOCK_BYTES, np.uint32)
-        return cls(
-            Words(text, bounds, spans, np.zeros(BLOCK_TITLES, np.bool_), mended),
-            Scratch(np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.int64)),
-            Block(starts, np.empty(_PIECES, np.int32), word_starts, word_buckets, checks),
-        )
+        return cls(text, bounds, spans, np.zeros(BLOCK_TITLES, np.bool_), mended)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.kernels.buffers import Buffers
+    from jobmajor.model.kernels.buffers import Words
     from jobmajor.model.kernels.text import Batch
 
 
@@ -62,7 +62,7 @@ def _forms() -> Forms:
     return Forms(_table(WORDS), _table(TITLES))
 
 
-def clean(titles: Batch, first: int, buffers: Buffers) -> int:
-    """Fill `buffers.words` with the words of titles from `first` on; return how many titles fit."""
-    found: int = library.load().jm_clean(titles, first, _forms(), buffers.words)
+def clean(titles: Batch, first: int, words: Words) -> int:
+    """Fill `words` with the words of titles from `first` on; return how many titles fit."""
+    found: int = library.load().jm_clean(titles, first, _forms(), words)
     return found

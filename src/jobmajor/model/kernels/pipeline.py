@@ -125,7 +125,7 @@ class Compiled:
         signs = answering.signs
         with self._kernel.buffers() as scoring:
             while first < len(left):
-                count = clean(batch, first, scoring.block)
+                count = clean(batch, first, scoring.words)
                 block = slice(first, first + count)
                 self._judge((batch, titles, first, count), scoring, signs)
                 shares = answering.shares[: count * columns].reshape(count, columns)
@@ -143,7 +143,7 @@ class Compiled:
 
     def _judge(self, block: tuple[Batch, Packed, int, int], scoring: Scoring, signs: Signs) -> None:
         """Mend the words of a block of titles, and mark the titles that can't be answered."""
-        (batch, titles, first, count), words = block, scoring.block.words
+        (batch, titles, first, count), words = block, scoring.words
         judge.look(count, (batch, first), words, self._index, signs)
         self._kernel.mend(count, scoring)
         judge.judge(count, words, self._index, signs)

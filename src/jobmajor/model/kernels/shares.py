@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobmajor.model.kernels import evidence, sums
 from jobmajor.model.kernels.blend import Blender, Blending, Evidence, Factors
-from jobmajor.model.kernels.buffers import BLOCK_TITLES, Buffers
+from jobmajor.model.kernels.buffers import BLOCK_TITLES, Words
 from jobmajor.model.kernels.clean import clean
-from jobmajor.model.kernels.evidence import BlockEvidence, Found, fill, ordered, spread
+from jobmajor.model.kernels.evidence import BlockEvidence
 from jobmajor.model.kernels.mend import Vocabulary, mend
-from jobmajor.model.kernels.pieces import cut
+from jobmajor.model.kernels.sums import Summing, WordSums
 from jobmajor.model.kernels.text import batch
-from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,16 +32,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _F = np.float32
-_MOST = 7 * 4 * LONGEST  # pieces of one title
 _FEW = 3  # titles; for more, a product of matrices is faster
 
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """The buffers of one thread, for one block of titles at a time; `found` is for one title."""
+    """The buffers of one thread, for one block of titles at a time; `summing` is for one title."""
 
-    block: Buffers
-    found: Found
+    words: Words
+    summing: Summing
     parts: BlockEvidence
     blender: Blender
 
@@ -51,8 +50,10 @@ class Kernel:
 
     def __init__(self, learned: Learned) -> None:
         arrays, tables = learned.arrays, learned.tables
-        self._model = ordered(arrays, tables)
-        self._vocabulary = Vocabulary(self._model.rows, tables.words, tables.checks, self._model.gains)
+        self._model = evidence.model(arrays, tables)
+        self._width = sums.width(len(arrays.bias), len(arrays.code_totals))
+        self._kept = WordSums.make(sums.ENTRIES, self._width)
+        self._vocabulary = Vocabulary(tables.rows, tables.words, tables.checks, self._model.gains)
         self._outputs, self._output_bias = arrays.outputs, arrays.output_bias
         self._factors = Factors(*(float(getattr(learned.blend, field.name)) for field in fields(Factors)))
         self._major_starts = np.searchsorted(learned.major_of, np.arange(len(arrays.bias) + 1))
@@ -81,14 +82,14 @@ class Kernel:
         """Yield the first title of each block and the one after its last, once its words are in the buffers."""
         raw, first = batch(titles), 0
         while first < len(titles):
-            count = clean(raw, first, buffers.block)
+            count = clean(raw, first, buffers.words)
             self.mend(count, buffers)
             yield first, first + count
             first += count
 
     def mend(self, count: int, buffers: Scoring) -> None:
         """Mend the words of `count` cleaned titles, and drop the words of rank."""
-        mend(count, buffers.block.words, self._vocabulary)
+        mend(count, buffers.words, self._vocabulary)
 
     @contextmanager
     def buffers(self) -> Iterator[Scoring]:
@@ -101,28 +102,26 @@ class Kernel:
         self._idle.append(found)
 
     def _made(self) -> Scoring:
-        codes, padded_majors, majors = len(self._output_bias), len(self._model.bias), len(self._major_starts) - 1
-        hidden = np.empty((BLOCK_TITLES, len(self._model.hidden_bias)), _F)
-        margins = np.empty((BLOCK_TITLES, padded_majors), _F)
+        codes, majors, units = len(self._output_bias), len(self._model.bias), len(self._model.hidden_bias)
+        margins, hidden = np.empty((BLOCK_TITLES, majors), _F), np.empty((BLOCK_TITLES, units), _F)
         likelihoods, scores = np.empty((BLOCK_TITLES, codes), _F), np.empty((BLOCK_TITLES, codes), _F)
         return Scoring(
-            Buffers.make(),
-            Found(np.empty(_MOST, np.int32), np.empty(_MOST, _F)),
+            Words.make(),
+            Summing.make(self._width, units),
             BlockEvidence(margins, likelihoods, hidden),
             Blender(
                 self._factors,
-                Evidence(margins, likelihoods, scores, self._output_bias, self._major_starts, padded_majors),
+                Evidence(margins, likelihoods, scores, self._output_bias, self._major_starts),
                 Blending(np.empty((3, codes), _F), np.empty((3, majors), _F), np.empty(majors, _F)),
             ),
         )
 
     def score(self, count: int, buffers: Scoring, ends: NDArray[np.int64], shares: Floats) -> None:
         """Fill `shares` for `count` mended titles; `ends` is what `self.ends` returned for the level."""
-        cut(count, buffers.block)
         parts, scores = buffers.parts, buffers.blender.evidence.scores[:count]
-        fill(count, buffers.block.pieces, self._model, buffers.found, parts)
+        evidence.fill(count, buffers.words, (self._model, self._kept, buffers.summing), parts)
         if count <= _FEW:
-            spread(count, parts.hidden, self._outputs, scores)
+            evidence.spread(count, parts.hidden, self._outputs, scores)
         else:
             np.matmul(parts.hidden[:count], self._outputs, out=scores)
         buffers.blender.blend(count, ends, shares)
