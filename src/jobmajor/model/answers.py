@@ -165,7 +165,8 @@ def _reasons(asked: Asked, found: Sourced, best: NDArray[np.float32], knowledge:
     is_listed = (found.source == EXACT) | (found.source == NAMED)
     unsure = np.where(found.contradicted, abstain.CONTRADICTED, abstain.UNSURE)
     reasons[is_listed] = np.where(best < threshold, unsure, abstain.ANSWERED)[is_listed]
-    reasons[found.source == overrides.OVERRIDE] = abstain.ANSWERED
+    users = found.source == overrides.OVERRIDE
+    reasons[users] = np.where(best > 0, abstain.ANSWERED, abstain.NOT_A_TITLE)[users]
     return reasons
 
 

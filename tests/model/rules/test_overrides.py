@@ -16,6 +16,8 @@ from jobmajor.titles import normalise
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from jobmajor.model.classifier import Classifier
+
 CODES = ("29-1021", "29-1022", "29-1141", "35-3031")  # two of the broad group 29-1020, one more of the major group 29
 SHARES = np.array([[0.1, 0.3, 0.2, 0.4], [0.0, 0.0, 0.0, 1.0]], np.float32)
 
@@ -46,6 +48,23 @@ def test_file_of_titles_and_codes_is_read_however_it_was_saved(tmp_path: Path, b
     found = overrides.read(_file(tmp_path, body))
 
     assert found.codes == {"staff nurse": {"29-1141": 1.0}, "server": {"35-3031": 1.0}}
+
+
+def test_title_that_is_no_job_has_no_code_and_abstains_at_every_level(tmp_path: Path, classifier: Classifier) -> None:
+    mine = overrides.read(_file(tmp_path, "title,code\nregistered nurse,Not a job\nscrub,29-1141\n"))
+
+    found = [classifier.answer(["Registered Nurse", "scrub"], level, overrides=mine) for level in soc.LEVELS]
+
+    assert mine.find("registered nurse") == {}
+    assert {(each[0].answers[0].label, each[0].reason, each[0].source) for each in found} == {
+        ("", "not a title", "override")
+    }
+    assert [each[1].answers[0].label for each in found] == ["29-0000", "29-1000", "29-1140", "29-1141"]
+
+
+def test_title_with_a_code_is_not_also_no_job(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'nurse' with a code and as 'not a job', in lines 2 and 3"):
+        overrides.read(_file(tmp_path, "title,code\nnurse,29-1141\nNurse,not a job\n"))
 
 
 def test_title_in_quotes_may_hold_commas_quotes_and_line_ends(tmp_path: Path) -> None:

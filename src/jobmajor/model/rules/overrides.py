@@ -1,6 +1,6 @@
 """Titles of the user with their codes, which replace the answers of the model.
 
-A code may be of any level. A code above the detailed level leaves open which detailed code is meant, so there is no
+A code may be of any level; `not a job` says that a title has none. A code above the detailed level leaves open which detailed code is meant, so there is no
 answer below its level. The shares that the model gives to its detailed codes are kept and scaled up to the whole: of
 them, answers in other classifications are made.
 """
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
 
 TITLE, CODE, SHARE = "title", "code", "share"  # the columns; the last may be missing, and others are left alone
+NOT_A_JOB = "not a job"  # in place of a code
 OVERRIDE, MODEL = "override", "model"  # where an answer comes from
 MOST = 0.5  # share: where a part of a title has no code, one with more than this is taken
 MAX_BYTES = 64 * 2**20
@@ -43,7 +44,8 @@ class Overrides:
     """Titles of the user with their codes.
 
     Attributes:
-        codes: By normalised title, its codes of any level, each with its share; a title's shares sum to 1.
+        codes: By normalised title, its codes of any level, each with its share; a title's shares sum to 1. A title that
+            is no job has no code.
         is_spread: Whether answers have shares below the level of a code, too, as other classifications need them.
     """
 
@@ -91,7 +93,7 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One row of the file; `share` is None where the file says none."""
+    """One row of the file; `code` may be `NOT_A_JOB`, and `share` is None where the file says none."""
 
     line: int
     text: str
@@ -138,12 +140,17 @@ def _check_pair(path: Path, earlier: _Row, row: _Row) -> None:
     if earlier.code == row.code:
         found = f"{row.text!r} with {row.code} again, as in line {earlier.line}"
         raise DataError(where, found, "each code of a title once", "remove one of the lines")
+    if NOT_A_JOB in (earlier.code, row.code):
+        found = f"{row.text!r} with a code and as {NOT_A_JOB!r}, in lines {earlier.line} and {row.line}"
+        raise DataError(path, found, "either", "remove one of the lines")
     if (earlier.share is None) != (row.share is None):
         expected = "a share in all lines of a title or in none"
         raise DataError(where, f"{row.text!r} with and, in line {earlier.line}, without a share", expected, "add it")
 
 
 def _shares(rows: Sequence[_Row]) -> Mapping[str, float]:
+    if rows[0].code == NOT_A_JOB:
+        return {}
     shares = [1.0 if row.share is None else row.share for row in rows]
     largest = max(shares)  # first, so that not even the largest numbers overflow their sum
     total = sum(share / largest for share in shares)
@@ -183,8 +190,9 @@ def _row(path: Path, number: int, cells: Mapping[str, str]) -> _Row:
     if not text:
         raise DataError(where, f"the title {title[:40]!r}", "one with a letter or digit", "correct the line")
     code = cells[CODE].strip()
-    if code not in soc.table():
-        expected = "a code of SOC 2018 such as '29-1141' or '29-0000'"
+    code = NOT_A_JOB if code.casefold() == NOT_A_JOB else code
+    if code not in soc.table() and code != NOT_A_JOB:
+        expected = f"a code of SOC 2018 such as '29-1141' or '29-0000', or {NOT_A_JOB!r}"
         raise DataError(where, f"the code {code[:40]!r}", expected, "correct the line (without O*NET's '.00')")
     return _Row(number, text, code, _share(where, cells.get(SHARE, "").strip()))
 
