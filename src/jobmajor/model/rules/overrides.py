@@ -1,8 +1,8 @@
 """Titles of the user with their codes, which replace the answers of the model.
 
-A code may be of any level; `not a job` says that a title has none. A code above the detailed level leaves open which detailed code is meant, so there is no
-answer below its level. The shares that the model gives to its detailed codes are kept and scaled up to the whole: of
-them, answers in other classifications are made.
+A code may be of any level; `not a job` says that a title has none. A code above the detailed level leaves open which
+detailed code is meant, so there is no answer below its level. The shares that the model gives to its detailed codes are
+kept and scaled up to the whole: of them, answers in other classifications are made.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Titles that a person should see, and what the person said."""

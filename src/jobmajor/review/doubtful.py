@@ -1,0 +1,101 @@
+"""The titles of a file that a person should look at: those without a sure answer, the most frequent first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobmajor.data.labelled import weight
+from jobmajor.model.rules.overrides import OVERRIDE
+from jobmajor.tables import formats
+from jobmajor.titles import normalise
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jobmajor.model.answers import Answer, Coded
+    from jobmajor.model.classifier import Classifier
+    from jobmajor.model.rules.overrides import Overrides
+    from jobmajor.soc import Level
+
+CANDIDATES = 5
+_BATCH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtfulTitle:
+    """A title without a sure answer.
+
+    Attributes:
+        title: As it is first written in the file.
+        rows: How many rows have it, however they write it; their weight, if the file has one.
+        reason: Why the model abstains.
+        candidates: Its best detailed codes, best first; none for what is no title.
+    """
+
+    title: str
+    rows: float
+    reason: str
+    candidates: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file of titles, in any format that `code_file` reads.
+
+    Attributes:
+        path: The file.
+        title: The column of titles.
+        weight: The column that says how often a row occurs; None counts every row once.
+    """
+
+    path: Path
+    title: str = "title"
+    weight: str | None = None
+
+
+def find(
+    source: Source, classifier: Classifier, *, level: Level = "major", overrides: Overrides | None = None
+) -> list[DoubtfulTitle]:
+    """Return the distinct titles of a file that have no sure answer at a level, those with the most rows first.
+
+    Args:
+        source: The file.
+        classifier: What answers.
+        level: The level at which an answer has to be sure.
+        overrides: Titles that have a code already.
+
+    Raises:
+        InputError: The file can't be used.
+    """
+    written, rows = _distinct(source)
+    titles = list(written.values())
+    found: list[DoubtfulTitle] = []
+    for first in range(0, len(titles), _BATCH):
+        batch = titles[first : first + _BATCH]
+        sure = classifier.answer(batch, level, overrides=overrides)
+        open_ = [title for title, each in zip(batch, sure, strict=True) if each.abstain and each.source != OVERRIDE]
+        answers = classifier.answer(open_, "detailed", CANDIDATES, overrides=overrides)
+        reasons = [each.reason for each in sure if each.abstain and each.source != OVERRIDE]
+        found += [
+            DoubtfulTitle(title, rows[normalise(title)], reason, _candidates(each))
+            for title, reason, each in zip(open_, reasons, answers, strict=True)
+        ]
+    return sorted(found, key=lambda each: -each.rows)
+
+
+def _distinct(source: Source) -> tuple[dict[str, str], dict[str, float]]:
+    """Return how each normalised title is first written, and how many rows have it; titles without a word are left."""
+    written: dict[str, str] = {}
+    rows: dict[str, float] = {}
+    columns = [source.title, *([source.weight] if source.weight else [])]
+    for block in formats.rows(source.path, columns):
+        for title, *cells in block.cells:
+            if text := normalise(title):
+                written.setdefault(text, title)
+                rows[text] = rows.get(text, 0) + (weight(cells[0]) if cells else 1)
+    return written, rows
+
+
+def _candidates(coded: Coded) -> tuple[Answer, ...]:
+    return tuple(answer for answer in coded.answers[:CANDIDATES] if answer.label)
