@@ -51,12 +51,12 @@ def test_summary_goes_to_standard_output_and_nothing_else_is_said_in_a_pipe(
 
     assert (told.returncode, told.stderr) == (0, b"")
     lines = told.stdout.decode().splitlines()
-    assert lines[0].startswith("rows: 2 in ")
-    assert lines[-2:] == ["bad rows: 1 (out.csv.bad.csv)", "output: out.csv"]
+    assert lines[0].startswith("rows: 3 in ")
+    assert lines[-2:] == ["rows with a fault: 1, all in the output (out.csv.bad.csv)", "output: out.csv"]
     assert "nurse" not in told.stdout.decode()
     summary = json.loads(as_json)
-    assert (summary["rows"], summary["bad"], summary["scored"]) == (2, 1, 2)
-    assert summary["abstained"]["major"]["not a title"] == 1
+    assert (summary["rows"], summary["bad"], summary["left_out"], summary["scored"]) == (3, 1, 0, 3)
+    assert summary["abstained"]["major"]["not a title"] == 2
 
 
 def test_wrong_input_is_one_line_and_status_2(
@@ -64,14 +64,15 @@ def test_wrong_input_is_one_line_and_status_2(
 ) -> None:
     from jobmajor.cli import main  # noqa: PLC0415 - as the program does
 
-    words = ("classify", "--input", titles, "--output", titles.with_name("out.csv"), "--model", model_folder)
+    files = ("--input", titles, "--output", titles.with_name("out.csv"), "--model", model_folder)
+    words = ("classify", *files, "--column", "position")
 
     status = main.main([*map(str, words)])
 
     said = capsys.readouterr()
     assert (status, said.out) == (2, "")
     assert said.err.splitlines() == [
-        f"error: {titles}: found the columns 'id', 'job', expected a column 'title'; name the column with --column"
+        f"error: {titles}: found the columns 'id', 'job', expected a column 'position'; name the column with --column"
     ]
 
 

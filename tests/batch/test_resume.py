@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from jobmajor.batch.progress import Progress
     from jobmajor.model.classifier import Classifier
 
     Table = Callable[[Path, int, int], Path]
@@ -39,20 +40,23 @@ SEED = os.environ.get("JOBMAJOR_KILLS_SEED", "2140")
 ROWS, TIMES = 300_000, 150  # 10 MB, of which 4 are read at a time
 
 
-def cut(path: Path, data: bytes) -> Path:
-    """A packed file that breaks off after most of its blocks."""
-    path.write_bytes(gzip.compress(data, mtime=0)[:-20_000])
-    return path
-
-
 @pytest.fixture
-def broken_off(table: Table, classifier: Classifier, tmp_path: Path) -> tuple[Path, Path]:
-    """Input and output of a run that ended in an error after some blocks; the input is whole by now."""
+def broken_off(
+    table: Table, classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, Path]:
+    """Input and output of a run that ended in an error after most of its blocks."""
     data = table(tmp_path / "whole.csv", ROWS, TIMES).read_bytes()
-    source, output = cut(tmp_path / "in.csv.gz", data), tmp_path / "out.csv"
-    with pytest.raises(InputError, match="cut-off gzip file"):
-        code_file(source, output, model=classifier)
+    source, output = tmp_path / "in.csv.gz", tmp_path / "out.csv"
     source.write_bytes(gzip.compress(data, mtime=0))
+
+    def stop(progress: Progress) -> None:
+        if progress.rows > 0.7 * ROWS:
+            raise InputError("stopped")
+
+    with monkeypatch.context() as quick:
+        quick.setattr("jobmajor.batch.progress._INTERVAL_S", 0.0)  # after every block
+        with pytest.raises(InputError, match="stopped"):
+            code_file(source, output, FileOptions(on_progress=stop), model=classifier)
     return source, output
 
 
@@ -108,7 +112,7 @@ def test_old_output_stays_until_the_new_one_is_whole(
 ) -> None:
     source, output = broken_off
     output.write_bytes(b"old")
-    cut(source, (tmp_path / "whole.csv").read_bytes())
+    source.write_bytes(source.read_bytes()[:-20_000])
 
     with pytest.raises(InputError):
         code_file(source, output, model=classifier)

@@ -45,6 +45,7 @@ def test_rows_that_can_not_be_used_are_counted_by_reason(tmp_path: Path) -> None
         "cook,35-2014,many",
         "cook,35-2014,-1",
         "cook",
+        "x" * 2**21,
     )
     path = table(tmp_path / "in.csv", *rows)
 
@@ -53,7 +54,7 @@ def test_rows_that_can_not_be_used_are_counted_by_reason(tmp_path: Path) -> None
     assert (found.rows, found.titles) == (1, ["nurse"])
     assert found.left_out == {
         labelled.NO_TITLE: 1,
-        labelled.NO_CODE: 1,
+        labelled.NO_CODE: 2,  # "cook" is a row of one cell
         labelled.UNKNOWN_CODE: 1,
         labelled.BAD_WEIGHT: 2,
         labelled.BAD_ROW: 1,

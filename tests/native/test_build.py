@@ -16,8 +16,8 @@ import pytest
 from jobmajor.batch.memo import Memo, picked
 from jobmajor.errors import ArtifactError
 from jobmajor.native import build, library
-from jobmajor.tables.append import Cells, append
 from jobmajor.tables.packed import Packed
+from jobmajor.tables.text.append import Cells, append
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,12 +149,12 @@ ROWS = [
 def appended(rows: list[bytes], *, is_safe: bool) -> bytes:
     text = np.frombuffer(b"\r\n".join([*rows, b""]), np.uint8)
     begins = np.cumsum([0, *(len(row) + 2 for row in rows)])
-    spans = np.stack([begins[:-1], begins[1:] - 2, begins[1:]], axis=1)
     index = np.arange(len(rows), dtype=np.int32)
+    spans = np.stack([begins[:-1], begins[1:] - 2, begins[1:], index, 1 + index % 4], axis=1)
     cells = np.ascontiguousarray(np.stack([index % 3 - 1, np.array([-1, 0, 1_000_000, 123_456], np.int32)[index % 4]]))
     texts = np.frombuffer(b",,one,two", np.uint8)
-    given = Cells(text, spans, cells, np.array([1, -1]), texts, np.array([0, 1, 5, 9]), 3)
-    out = np.empty(2 * len(text) + 40 * len(rows), np.uint8)
+    given = Cells(text, spans, cells, np.array([1, -1]), texts, np.array([0, 1, 5, 9]), 5, 4)
+    out = np.empty(2 * len(text) + 44 * len(rows), np.uint8)
     return out[: append(given, ord(","), out, is_safe=is_safe)].tobytes()
 
 

@@ -19,9 +19,9 @@ from jobmajor.model.linear import features, spelling
 from jobmajor.native import build, library
 from jobmajor.native.library import Struct
 from jobmajor.tables import block, packed
-from jobmajor.tables.append import Cells
 from jobmajor.tables.packed import Packed
-from jobmajor.tables.scan import Asked, Found
+from jobmajor.tables.text.append import Cells
+from jobmajor.tables.text.scan import Asked, Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def structs(classifier: Classifier) -> Iterator[dict[str, Struct]]:
             "scan.c Found": Found(numbers.reshape(1, 2), titles.data, numbers, numbers),
             "scan.c Asked": Asked(44, 0, 1),
             "append.c Cells": Cells(
-                titles.data, numbers.reshape(1, 2), np.zeros((1, 1), np.int32), numbers, titles.data, numbers, 2
+                titles.data, numbers.reshape(1, 2), np.zeros((1, 1), np.int32), numbers, titles.data, numbers, 2, 1
             ),
             "memo.c Lookup": memo.lookup,
         }

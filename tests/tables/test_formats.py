@@ -57,13 +57,13 @@ def test_columns_are_read_as_text_from_every_format(ending: str, write: Callable
     assert formats.names(path, "job") == HEAD or ending == ".jsonl"
 
 
-def test_rows_that_can_not_be_read_are_counted(tmp_path: Path) -> None:
+def test_short_row_is_read_and_one_of_over_a_megabyte_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
-    path.write_text("job,code\nnurse,29-1141\none cell\n")
+    path.write_text("job,code\nnurse,29-1141\none cell\n" + "x" * 2**21 + "\n")
 
     (block,) = formats.rows(path, ["job", "code"])
 
-    assert (block.cells, block.bad) == ([("nurse", "29-1141")], 1)
+    assert (block.cells, block.bad) == ([("nurse", "29-1141"), ("one cell", "")], 1)
 
 
 def test_missing_column_or_file_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The side file: every row that can't be used, with its line and the reason, so that none is lost."""
+"""The side file: every row with a fault, with its line and the reason, and whether it is in the output."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from jobmajor.tables import cells
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from jobmajor.tables.block import Bad
+    from jobmajor.tables.block import Block
 
-COLUMNS = ("line", "reason", "row")
+COLUMNS = ("line", "reason", "row", "in_output")
 
 
 class BadRows:
@@ -24,15 +23,17 @@ class BadRows:
         self._file: Any = None
         self._writer: Any = None
 
-    def write(self, rows: Sequence[Bad]) -> None:
-        """Add rows; bytes that are not UTF-8 become escapes."""
+    def write(self, block: Block) -> None:
+        """Add the rows of a block that have a fault; bytes that are not UTF-8 become escapes."""
+        rows = sorted([*block.bad, *block.listed], key=lambda bad: bad.line)
+        left_out = set(map(id, block.bad))
         if rows and self._file is None:
             self._file = self._path.open("w", encoding="utf-8", newline="")
             self._writer = csv.writer(self._file, lineterminator="\n")
             self._writer.writerow(COLUMNS)
         for bad in rows:
             text = bad.row.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-            self._writer.writerow((bad.line, bad.reason, cells.safe(text)))
+            self._writer.writerow((bad.line, bad.reason, cells.safe(text), "no" if id(bad) in left_out else "yes"))
 
     def close(self) -> bool:
         """Close the file, and return whether there is one."""

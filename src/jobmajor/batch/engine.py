@@ -35,7 +35,8 @@ class Tally:
 
     Attributes:
         rows: Rows with answers.
-        bad: Rows left out.
+        bad: Rows with a fault.
+        left_out: Those of them that have no answer.
         scored: Different titles that were scored now.
         stored: Different titles whose answers the journal had from an interrupted run.
         reasons: int64, (levels, reasons): rows by `coder.REASONS`.
@@ -44,15 +45,17 @@ class Tally:
 
     rows: int = 0
     bad: int = 0
+    left_out: int = 0
     scored: int = 0
     stored: int = 0
     reasons: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, len(REASONS)), np.int64))
     sources: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(SOURCES), np.int64))
 
-    def add(self, answers: Answers, bad: int) -> None:
+    def add(self, answers: Answers, block: Block) -> None:
         """Count some rows."""
         self.rows += len(answers)
-        self.bad += bad
+        self.bad += len(block.bad) + len(block.listed)
+        self.left_out += len(block.bad)
         levels = answers["reasons"].shape[1]
         if not len(self.reasons):
             self.reasons = np.zeros((levels, len(REASONS)), np.int64)
@@ -101,7 +104,7 @@ class Engine:
         match = self._memo.match(block.titles)
         fresh = self._unknown(block, match)
         found: Answers = self._memo.settle(match, fresh).view(self._added.record)[:, 0]
-        self.tally.add(found, len(block.bad))
+        self.tally.add(found, block)
         return found
 
     def _unknown(self, block: Block, match: Match) -> Words:

@@ -22,6 +22,7 @@ from jobmajor.batch.added import Added
 from jobmajor.batch.bad_rows import BadRows
 from jobmajor.batch.engine import MEMO_BYTES, Engine
 from jobmajor.batch.journal import Journal
+from jobmajor.batch.notes import Notes
 from jobmajor.batch.progress import Progress, Reporter
 from jobmajor.batch.threads import ReadAhead, WriteBehind
 from jobmajor.errors import InputError
@@ -30,7 +31,7 @@ from jobmajor.model.deepest import deepest
 from jobmajor.registry import loading
 from jobmajor.soc import classifications
 from jobmajor.tables import formats
-from jobmajor.tables.block import check_names
+from jobmajor.tables.block import Reading, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +52,11 @@ class FileOptions:
     """Options for coding files.
 
     Attributes:
-        column: The column of titles.
+        column: The column of titles, by its name or its number from 1; guessed when None.
+        encoding: The encoding of text files; recognised when None.
+        has_header: Whether the first line names the columns; guessed when None.
+        has_quotes: Whether cells of delimited text may stand in quotes.
+        sheet: The sheet of a workbook; the first one when None.
         context: The column of a second text, such as duties; without one when None.
         level: The level of the codes; "all" gives all four, "best" for each title the deepest one that is sure.
         to: The classification of the codes: "soc-2018", "soc-2010" or "isco-08".
@@ -66,7 +71,11 @@ class FileOptions:
         on_progress: Called with the progress, at most five times a second.
     """
 
-    column: str = "title"
+    column: str | None = None
+    encoding: str | None = None
+    has_header: bool | None = None
+    has_quotes: bool = True
+    sheet: str | None = None
     context: str | None = None
     level: str = "major"
     top: int = 1
@@ -79,6 +88,11 @@ class FileOptions:
     threads: int | None = None
     memo_bytes: int = MEMO_BYTES
     on_progress: Callable[[Progress], None] | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """How the files are to be read."""
+        return Reading(self.column, self.encoding, self.has_header, self.has_quotes, self.sheet)
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -106,8 +120,10 @@ class Summary:
     Attributes:
         files: The files that were written.
         rows: Rows with answers.
-        bad: Rows that can't be used.
-        bad_files: The side files with these rows.
+        bad: Rows with a fault: of other than UTF-8, with too few or too many cells, with a stray quote.
+        left_out: Those of them that are not in the output, since they can't be read at all.
+        bad_files: The side files that list all rows with a fault.
+        notes: What was guessed about the files, and what in the output differs from them.
         scored: Different titles that were scored.
         stored: Different titles whose answers an interrupted run had left.
         abstained: By level, the number of rows for each reason to abstain.
@@ -119,6 +135,7 @@ class Summary:
     files: tuple[str, ...]
     rows: int
     bad: int
+    left_out: int
     bad_files: tuple[str, ...]
     scored: int
     stored: int
@@ -126,6 +143,7 @@ class Summary:
     sources: dict[str, int]
     seconds: float
     prior: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def code_file(
@@ -166,17 +184,19 @@ def code_file(
         journal = Journal(staging.answers(folder), _context(classifier, digest, coder, wanted))
         with Engine(coder, added, journal, threads=wanted.threads, memo_bytes=wanted.memo_bytes) as engine:
             reporter = Reporter(wanted.on_progress, len(planned))
-            bad = []
+            bad, notes = list[str](), Notes()
             for number, job in enumerate(planned):
                 reader = opened if number == 0 else _opened(job, wanted, added)
                 with closing(reader):
+                    notes.add(job.source, reader.head().notes)
                     context = second_text.find(reader, job.source, wanted.context)
                     run = _FileRun(job, folder, engine, reporter.of(number), context)
                     if run.write(reader, added, safe_cells=wanted.safe_cells):
                         bad.append(str(job.bad))
             tally = engine.tally
     prior = wanted.prior.digest if wanted.prior else ""
-    return replace(_summary(planned, bad, tally, levels, time.monotonic() - began), prior=prior)
+    found = _summary(planned, bad, tally, levels, time.monotonic() - began)
+    return replace(found, prior=prior, notes=notes.lines)
 
 
 def _model(model: Classifier | str | Path | None, home: str | Path | None) -> tuple[Classifier, str]:
@@ -199,7 +219,7 @@ def _coder(classifier: Classifier, wanted: FileOptions) -> AnyCoder:
 
 
 def _opened(job: Job, wanted: FileOptions, added: Added) -> Reader:
-    reader = formats.reader(job.source, wanted.column, job.made, added.names)
+    reader = formats.reader(job.source, wanted.reading, job.made, added.names)
     try:
         check_names(job.source, reader.head().names, added.names)
         second_text.find(reader, job.source, wanted.context)
@@ -247,7 +267,7 @@ class _FileRun:
     def _fill(self, reader: Reader, writer: Writer, added: Added, bad: BadRows) -> bool:
         def write(done: tuple[Block, Answers]) -> None:
             block, answers = done
-            bad.write(block.bad)
+            bad.write(block)
             writer.write(block, added.values(answers))
 
         behind = WriteBehind(write)
@@ -274,6 +294,7 @@ def _summary(
         tuple(str(job.target) for job in planned),
         tally.rows,
         tally.bad,
+        tally.left_out,
         tuple(bad),
         tally.scored,
         tally.stored,

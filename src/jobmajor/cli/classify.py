@@ -37,7 +37,23 @@ def classify(
         str | None,
         typer.Option("--input", metavar="PATH", help="A table of titles, a folder of tables, or a pattern."),
     ] = None,
-    column: Annotated[str | None, typer.Option(help="The column of titles.", show_default="title")] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The column of titles, by its name or its number from 1.", show_default="guessed"
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The encoding of text files, such as cp1252.", show_default="recognised"),
+    ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option("--header/--no-header", help="Whether the first line names the columns.", show_default="guessed"),
+    ] = None,
+    quotes: Annotated[
+        bool, typer.Option("--quotes/--no-quotes", help="Whether cells of delimited text may stand in quotes.")
+    ] = True,
     context: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="A column with a second text of each row, such as duties or a department."),
@@ -98,7 +114,10 @@ def classify(
         if output is None:
             raise InputError(f"--input {source} was given without --output: name the file or folder to write")
         options = FileOptions(
-            column="title" if column is None else column,
+            column=column,
+            encoding=encoding,
+            has_header=header,
+            has_quotes=quotes,
             prior=classify_files.mix_of(source, column, model, workspace(home)) if adapt else mix,
             context=context,
             level=level,
@@ -114,6 +133,9 @@ def classify(
         return
     of_files = {
         "--column": column,
+        "--encoding": encoding,
+        "--header": header,
+        "--no-quotes": None if quotes else True,
         "--context": context,
         "--output": output,
         "--prefix": prefix,

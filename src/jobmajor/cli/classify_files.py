@@ -87,8 +87,16 @@ def show(found: Summary) -> None:
     typer.echo(f"sources: {', '.join(f'{count:,} {source}' for source, count in found.sources.items())}")
     if found.prior:
         typer.echo(f"moved toward the mix of occupations: {found.prior[:12]}")
-    typer.echo(f"bad rows: {found.bad:,}{f' ({_names(found.bad_files)})' if found.bad else ''}")
+    typer.echo(f"rows with a fault: {found.bad:,}{_side(found) if found.bad else ''}")
+    for note in found.notes:
+        typer.echo(f"note: {one_line(note)}")
     typer.echo(f"output: {_names(found.files)}")
+
+
+def _side(found: Summary) -> str:
+    """Return where rows with a fault are listed, and how many of them are not in the output."""
+    left_out = f"{found.left_out:,} left out" if found.left_out else "all in the output"
+    return f", {left_out} ({_names(found.bad_files)})"
 
 
 def _names(names: tuple[str, ...]) -> str:

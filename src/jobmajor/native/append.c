@@ -1,4 +1,4 @@
-/* Rows of delimited text, copied as they are with the added cells behind each; `tables/append.py` has the same functions
+/* Rows of delimited text, copied as they are with the added cells behind each; `tables/text/append.py` has the same functions
    in Python. */
 #include "kernels.h"
 
@@ -10,8 +10,10 @@ typedef struct {
     ARRAY(uint8_t) texts;
     ARRAY(int64_t) text_starts;
     int64_t row_fields;
+    int64_t width; /* the columns of the rows */
 } Cells;
 
+enum { FIELDS = 4 }; /* of `rows`: how many cells the row has */
 enum { DIGITS = 6, MILLION = 1000000 }; /* tables.block */
 
 static int64_t put_number(int32_t millionths, uint8_t separator, uint8_t *out, int64_t at) {
@@ -80,6 +82,8 @@ EXPORTED int64_t jm_append(const Cells *given, int64_t separator, int64_t is_saf
             at = put_safe(text, where[0], where[1], (uint8_t)separator, out, at);
         else
             at = copied(text, where[0], where[1], out, at);
+        for (int64_t missing = given->width - where[FIELDS]; missing > 0; missing--)
+            out[at++] = (uint8_t)separator;
         at = put_cells(given, row, (uint8_t)separator, out, at);
         at = copied(text, where[1], where[2], out, at);
     }

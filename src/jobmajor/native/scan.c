@@ -1,5 +1,5 @@
 /* The scanner of delimited text: it finds where rows begin and end, and their titles. What it finds, and the rules, are
-   described in `tables/scan.py`, which has the same functions in Python. */
+   described in `tables/text/scan.py`, which has the same functions in Python. */
 #include "kernels.h"
 
 typedef struct {
@@ -12,10 +12,12 @@ typedef struct {
 typedef struct {
     int64_t separator, column, width;
     int64_t longest; /* bytes; a longer row is too long */
+    int64_t has_quotes, is_utf8;
 } Asked;
 
 typedef struct {
-    int64_t begin, end, next, lines, fields, fault, title_end;
+    int64_t begin, end, next, lines, fields, fault, cell_fault, title_end;
+    int64_t count; /* of the rows before it */
     bool is_endless;
 } Row;
 
@@ -25,7 +27,7 @@ typedef struct { /* the text to read: up to `limit` for one row, `end` for all; 
     bool is_last;
 } Source;
 
-enum { FINE, WIDTH, NO_UTF8, A_NUL, TOO_LONG, NOT_CLOSED, BEHIND_QUOTE }; /* faults */
+enum { FINE, WIDTH, NO_UTF8, A_NUL, TOO_LONG, NOT_CLOSED, BEHIND_QUOTE, STRAY }; /* faults */
 enum { BEGIN, END, NEXT, LINE, FIELDS, FAULT, ROW_FIELDS };
 enum { POSITION, LINES, SKIPS };
 enum { INCOMPLETE = -2 };
@@ -64,16 +66,34 @@ static bool is_utf8(const uint8_t *text, int64_t begin, int64_t end) {
     return true;
 }
 
+/* Tell whether a quoted cell of tab-separated text has whole rows in it: then its two quotes belong to no cell. */
+static bool is_stray(Source source, const Row *row, int64_t position, const Asked *asked) {
+    if (asked->separator != '\t' || asked->width < 2)
+        return false;
+    int64_t fields = 1;
+    for (int64_t at = row->begin; at < position; at++) {
+        uint8_t sign = source.text[at];
+        fields += sign == '\t';
+        if (sign == '\n' || (sign == '\r' && source.text[at + 1] != '\n')) {
+            if (fields != asked->width)
+                return false;
+            fields = 1;
+        }
+    }
+    bool is_at_end = position >= source.limit || ends_line(source.text[position]);
+    return is_at_end ? fields == asked->width : fields < asked->width;
+}
+
 /* Read a quoted cell from its opening quote on, and return where it ends. A title's text is copied to the titles. */
-static int64_t quoted_cell(Source source, int64_t begin, uint8_t separator, bool is_title, Found *found, Row *row) {
-    int64_t position = begin + 1, write = row->title_end;
-    row->fault = NOT_CLOSED;
+static int64_t quoted_cell(Source source, int64_t begin, const Asked *asked, bool is_title, Found *found, Row *row) {
+    int64_t position = begin + 1, write = row->title_end, lines = row->lines;
+    row->cell_fault = NOT_CLOSED;
     while (position < source.limit) {
         uint8_t sign = source.text[position++];
         bool is_last = position >= source.limit;
         if (sign == '"') {
             if (is_last || source.text[position] != '"') {
-                row->fault = FINE;
+                row->cell_fault = FINE;
                 break;
             }
             position++;
@@ -84,10 +104,12 @@ static int64_t quoted_cell(Source source, int64_t begin, uint8_t separator, bool
             found->titles.at[write++] = sign;
     }
     row->title_end = write;
-    if (row->fault == FINE && position < source.limit) {
+    if (row->cell_fault == FINE && position < source.limit) {
         uint8_t sign = source.text[position];
-        row->fault = sign == separator || ends_line(sign) ? FINE : BEHIND_QUOTE;
+        row->cell_fault = sign == asked->separator || ends_line(sign) ? FINE : BEHIND_QUOTE;
     }
+    if (row->cell_fault == FINE && row->lines > lines && is_stray(source, row, position, asked))
+        row->cell_fault = STRAY;
     return position;
 }
 
@@ -101,14 +123,29 @@ static int64_t plain_cell(Source source, int64_t begin, uint8_t separator, bool 
     return position;
 }
 
+/* Read one cell and return where it ends. A quote that opens no cell is read as a character like others. */
+static int64_t cell(Source source, int64_t begin, const Asked *asked, Found *found, Row *row) {
+    bool is_title = row->fields == asked->column;
+    if (asked->has_quotes && begin < source.limit && source.text[begin] == '"') {
+        int64_t lines = row->lines, title_end = row->title_end;
+        int64_t position = quoted_cell(source, begin, asked, is_title, found, row);
+        bool is_cut = position >= source.end && !source.is_last; /* what follows decides */
+        if (row->cell_fault == FINE || is_cut)
+            return position;
+        row->fault = row->fault == FINE ? row->cell_fault : row->fault;
+        row->lines = lines;
+        row->title_end = title_end;
+    }
+    return plain_cell(source, begin, (uint8_t)asked->separator, is_title, found, row);
+}
+
 /* Read a row's cells and return where its line ends, or the limit; `row` gets the fault, fields, lines and title. */
 static int64_t cells(Source source, int64_t begin, const Asked *asked, Found *found, Row *row) {
     int64_t position = begin;
     row->fields = row->lines = 0;
     row->fault = FINE;
-    while (row->fault == FINE) {
-        bool is_quoted = position < source.limit && source.text[position] == '"', is_title = row->fields == asked->column;
-        position = (is_quoted ? quoted_cell : plain_cell)(source, position, (uint8_t)asked->separator, is_title, found, row);
+    while (true) {
+        position = cell(source, position, asked, found, row);
         row->fields++;
         if (position >= source.limit || source.text[position] != asked->separator)
             break;
@@ -125,37 +162,39 @@ static bool note_end(Source source, int64_t position, Row *row) {
     return row->next != INCOMPLETE;
 }
 
-/* Note only the first line of a row that is faulty or too long; return false if more text is needed. */
-static bool give_up(Source source, const Asked *asked, Row *row) {
+/* Note the first line of a row that is too long: a row of its own if it is short enough. */
+static bool give_up(Source source, const Asked *asked, Found *found, Row *row) {
     int64_t position = line_end(source.text, row->begin, source.limit);
-    row->lines = 0;
     if (position < source.limit) {
-        row->fault = larger(row->fault, NOT_CLOSED);
+        Asked plain = *asked;
+        plain.has_quotes = 0;
+        row->title_end = found->starts.at[row->count];
+        position = cells(source, row->begin, &plain, found, row);
+        row->fault = NOT_CLOSED;
         return note_end(source, position, row);
     }
+    row->lines = row->fields = 0;
     row->end = row->next = position;
-    if (source.limit - row->begin > asked->longest) {
-        row->fault = TOO_LONG;
-        row->is_endless = true;
-        return true;
-    }
-    return source.is_last;
+    row->fault = TOO_LONG;
+    row->is_endless = true;
+    return true;
 }
 
 /* Read a row and return whether it ends within the text. */
 static bool is_whole(Source source, int64_t begin, const Asked *asked, Found *found, Row *row) {
     row->begin = begin;
     row->is_endless = false;
+    row->title_end = found->starts.at[row->count];
     int64_t position = cells(source, begin, asked, found, row);
-    if (position >= source.end && !source.is_last && row->fault != BEHIND_QUOTE)
+    if (position >= source.limit && source.limit - begin > asked->longest)
+        return give_up(source, asked, found, row);
+    if (position >= source.end && !source.is_last)
         return false;
-    if (row->fault != FINE || (position >= source.limit && source.limit < source.end))
-        return give_up(source, asked, row);
     return note_end(source, position, row);
 }
 
 /* Return the fault of a complete row. */
-static int64_t fault_of(const uint8_t *text, const Row *row, int64_t width) {
+static int64_t fault_of(const uint8_t *text, const Row *row, const Asked *asked) {
     if (row->fault != FINE)
         return row->fault;
     uint8_t most = 0, least = 255;
@@ -165,9 +204,9 @@ static int64_t fault_of(const uint8_t *text, const Row *row, int64_t width) {
     }
     if (least == 0)
         return A_NUL;
-    if (most >= 0x80 && !is_utf8(text, row->begin, row->end))
+    if (asked->is_utf8 && most >= 0x80 && !is_utf8(text, row->begin, row->end))
         return NO_UTF8;
-    return row->fields == width ? FINE : WIDTH;
+    return row->fields == asked->width ? FINE : WIDTH;
 }
 
 /* Skip the rest of an endless line; return false if it does not end in the text. */
@@ -184,9 +223,9 @@ static bool skip_line(Source source, int64_t *state) {
 }
 
 /* Write a row to the table; return how many rows it then has. */
-static int64_t put_row(const uint8_t *text, int64_t width, Found *found, Row *row, int64_t count) {
-    row->fault = fault_of(text, row, width);
-    if (row->fault != FINE)
+static int64_t put_row(const uint8_t *text, const Asked *asked, Found *found, Row *row, int64_t count) {
+    row->fault = fault_of(text, row, asked);
+    if (row->fault == TOO_LONG)
         row->title_end = found->starts.at[count];
     int64_t *into = found->rows.at + count * ROW_FIELDS;
     into[BEGIN] = row->begin;
@@ -202,7 +241,7 @@ static int64_t put_row(const uint8_t *text, int64_t width, Found *found, Row *ro
 /* Find the rows from the position in the state on, and return how many fit into `found` or are complete before `end`. */
 EXPORTED int64_t jm_scan(const uint8_t *text, int64_t end, int64_t is_last, const Asked *asked, Found *found) {
     int64_t *state = found->state.at, count = 0;
-    Row row = {.title_end = 0};
+    Row row = {.count = 0};
     found->starts.at[0] = 0;
     while (state[POSITION] < end && count < found->rows.size) {
         int64_t begin = state[POSITION];
@@ -217,9 +256,7 @@ EXPORTED int64_t jm_scan(const uint8_t *text, int64_t end, int64_t is_last, cons
         state[POSITION] = row.next;
         state[SKIPS] = row.is_endless;
         if (row.end > begin || asked->width == 1 || row.fault != FINE)
-            count = put_row(text, asked->width, found, &row, count);
-        else
-            row.title_end = found->starts.at[count];
+            row.count = count = put_row(text, asked, found, &row, count);
         state[LINES] += row.lines + 1 - row.is_endless;
     }
     return count;

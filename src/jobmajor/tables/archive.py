@@ -29,6 +29,7 @@ HEAD_BYTES = 512  # what `kind` needs to see
 ZIP = "a zip archive or workbook"
 TEXT = "plain text"
 HTML = "an HTML page"
+UTF_16 = "text in UTF-16"
 _MAGIC = (
     (b"PK\x03\x04", ZIP),
     (b"PK\x05\x06", "an empty zip archive"),
@@ -37,8 +38,8 @@ _MAGIC = (
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "a gzip file"),
-    (b"\xff\xfe", "text in UTF-16"),
-    (b"\xfe\xff", "text in UTF-16"),
+    (b"\xff\xfe", UTF_16),
+    (b"\xfe\xff", UTF_16),
 )
 _CHUNK_BYTES = 2**18
 _ENTRY_SIGNATURE = re.compile(rb"PK\x01\x02")

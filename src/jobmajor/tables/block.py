@@ -37,6 +37,25 @@ class Bad:
     row: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a table is to be read, where its own bytes don't decide.
+
+    Attributes:
+        column: The column of titles, by its name or its number from 1; guessed when None.
+        encoding: The encoding of a text file; recognised when None.
+        has_header: Whether the first row names the columns; guessed when None.
+        has_quotes: Whether a cell of delimited text may stand in quotes.
+        sheet: The sheet of a workbook; the first one when None.
+    """
+
+    column: str | None = None
+    encoding: str | None = None
+    has_header: bool | None = None
+    has_quotes: bool = True
+    sheet: str | None = None
+
+
 class Rows(Protocol):
     """The rows of a block in their own format."""
 
@@ -54,12 +73,14 @@ class Block:
         rows: The whole rows.
         bad: The rows among them that can't be used; `titles` and `rows` leave them out.
         share: How much of the table has been read by the end of the block, 0 to 1.
+        listed: The rows with a fault that are among `rows` all the same.
     """
 
     titles: Packed
     rows: Rows
     bad: Sequence[Bad] = ()
     share: float = 0.0
+    listed: Sequence[Bad] = ()
 
     def __len__(self) -> int:
         return len(self.titles)
@@ -67,11 +88,21 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A table's columns in order, and the kind of each; `details` holds what only the format itself understands."""
+    """A table's columns in order.
+
+    Attributes:
+        names: Their names.
+        kinds: The kind of each.
+        details: What only the format itself understands.
+        title: The index of the column of titles.
+        notes: What was guessed, and what will differ from the input: a few words each.
+    """
 
     names: tuple[str, ...]
     kinds: Sequence[Kind]
     details: Any = field(default=None, compare=False)
+    title: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +198,37 @@ def find_column(path: Path | str, names: Sequence[str], wanted: str, option: str
         found = f"the column {wanted!r} {len(close)} times"
         raise DataError(path, found, "it once", "rename the others")
     raise DataError(path, f"the columns {shown(names)}", f"a column {wanted!r}", f"name the column with {option}")
+
+
+def named_column(
+    path: Path | str, names: Sequence[str], reading: Reading, guessed: int, *, has_header: bool
+) -> tuple[int, bool]:
+    """Return the index of the column of titles, and whether the first row, `names`, names the columns.
+
+    A column that is no name counts as a number, from 1. What `reading` leaves open is as guessed.
+
+    Raises:
+        DataError: There is no such column.
+    """
+    is_named = reading.has_header is not False
+    wanted = reading.column
+    if wanted is None:
+        return guessed, has_header if reading.has_header is None else reading.has_header
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(names) and not (is_named and wanted in names):
+        return int(wanted) - 1, has_header if reading.has_header is None else reading.has_header
+    if is_named:
+        return find_column(path, names, wanted), True
+    raise DataError(path, f"{len(names)} columns without names", f"a column {wanted!r}", "name it by its number")
+
+
+def guessed_notes(reading: Reading, name: str, *, has_header: bool) -> tuple[str, ...]:
+    """Return what was guessed of a table, as a person should hear it."""
+    notes = []
+    if not has_header and reading.has_header is None:
+        notes.append("the first line is a row, not names of columns")
+    if reading.column is None and name.strip().lower() != "title":
+        notes.append(f"titles are in column {name[:_SHOWN_CHARACTERS]!r}")
+    return tuple(notes)
 
 
 def _plain(name: str) -> str:

@@ -6,6 +6,7 @@ far more than its size costs time but no memory, since a row is bounded.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zlib
@@ -24,20 +25,20 @@ ENDINGS: Final[dict[str, Packing]] = {".gz": "gzip", ".zst": "zstd"}
 EXTRA: Final = "batch"
 _BUFFER_BYTES = 2**20
 _GZIP_LEVEL = 6
-_TEXT = "text in UTF-8"
+_TEXT = "text"
 
 
 class ByteSource:
     """The decompressed bytes of a file, from the beginning."""
 
-    def __init__(self, path: Path, packing: Packing) -> None:
-        """Open the file.
+    def __init__(self, path: Path, packing: Packing, codec: str = "") -> None:
+        """Open the file; with a `codec`, its text is given as UTF-8.
 
         Raises:
             DataError: It is missing, empty, or holds no text.
             MissingExtra: It is packed with zstd, for which pyarrow is needed.
         """
-        self._path, self._packing, self._given = path, packing, 0
+        self._path, self._packing, self._codec, self._given = path, packing, codec, 0
         try:
             self._file = path.open("rb")
             self._size = path.stat().st_size
@@ -47,6 +48,8 @@ class ByteSource:
         try:
             self._stream = io.BufferedReader(self._unpacked(), _BUFFER_BYTES)
             self._check()
+            if codec:
+                self._stream = io.BufferedReader(_AsUtf8(self._stream, codec), _BUFFER_BYTES)
         except BaseException:
             self._file.close()
             raise
@@ -55,7 +58,7 @@ class ByteSource:
         with self._faults():
             head = self._stream.peek(archive.HEAD_BYTES)[: archive.HEAD_BYTES]
         found = archive.kind(head.replace(b"\0", b" "))  # a row may hold one, and is a bad one then
-        if found != archive.TEXT:
+        if found not in (archive.TEXT, archive.UTF_16):
             raise DataError(self._path, found, _TEXT, "save it as that, or name it as what it is")
 
     def _unpacked(self) -> Any:
@@ -85,6 +88,11 @@ class ByteSource:
         self._given += done
         return done
 
+    def some(self, most: int) -> bytes:
+        """Return the next bytes, `most` of them unless the file ends before."""
+        buffer = bytearray(most)
+        return bytes(buffer[: self.fill(memoryview(buffer))])
+
     def line(self, most: int) -> bytes:
         """Return the next line with its end, at most `most` bytes of it; empty at the end of the file."""
         with self._faults():
@@ -95,13 +103,33 @@ class ByteSource:
     @property
     def share(self) -> float:
         """How much of the file has been read, 0 to 1; of a compressed one, how much has been decompressed."""
-        done = self._file.tell() if self._packing else self._given
+        done = self._file.tell() if self._packing or self._codec else self._given
         return min(1.0, done / max(self._size, 1))
 
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
         self._file.close()
+
+
+class _AsUtf8(io.RawIOBase):
+    """Text of another encoding as UTF-8; what can't be read becomes U+FFFD."""
+
+    def __init__(self, stream: io.BufferedReader, codec: str) -> None:
+        self._stream, self._left, self._is_done = stream, memoryview(b""), False
+        self._decoder = codecs.getincrementaldecoder(codec)("replace")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not len(self._left) and not self._is_done:
+            chunk = self._stream.read(_BUFFER_BYTES)
+            self._is_done = not chunk
+            self._left = memoryview(self._decoder.decode(chunk, final=self._is_done).encode("utf-8", "replace"))
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count
 
 
 def sink(path: Path, packing: Packing) -> IO[bytes]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from jobmajor.errors import InputError
 from jobmajor.tables import cells
-from jobmajor.tables.block import find_column
+from jobmajor.tables.block import Reading, find_column
 from jobmajor.tables.compression import ENDINGS, ByteSource, Packing, sink
-from jobmajor.tables.delimited import DelimitedReader
-from jobmajor.tables.delimited_writer import DelimitedWriter
 from jobmajor.tables.jsonlines import JsonReader, JsonWriter
 from jobmajor.tables.parquet import ParquetReader, ParquetWriter
+from jobmajor.tables.text import encoding
+from jobmajor.tables.text.delimited import DelimitedReader
+from jobmajor.tables.text.delimited_writer import DelimitedWriter
 from jobmajor.tables.xlsx import WorkbookReader, WorkbookWriter
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ Kind = Literal["csv", "tsv", "jsonl", "parquet", "xlsx"]
 _KINDS: Final[dict[str, Kind]] = {
     ".csv": "csv",
     ".tsv": "tsv",
+    ".txt": "csv",
+    ".tab": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
@@ -58,12 +62,12 @@ def format_of(path: Path) -> Format:
     return Format(kind, packing)
 
 
-def reader(path: Path, column: str, target: Format, reserved: Sequence[str] = ()) -> Reader:
+def reader(path: Path, reading: Reading, target: Format, reserved: Sequence[str] = ()) -> Reader:
     """Return the reader of a file.
 
     Args:
         path: The file; its name tells the format.
-        column: The column of titles.
+        reading: How to read it.
         target: The format that will be written.
         reserved: Names of added columns, which a line of JSON can't have.
 
@@ -72,14 +76,17 @@ def reader(path: Path, column: str, target: Format, reserved: Sequence[str] = ()
     """
     found = format_of(path)
     if found.kind == "parquet":
-        return ParquetReader(path, column)
+        return ParquetReader(path, reading)
     if found.kind == "xlsx":
-        return WorkbookReader(path, column)
-    sources = [ByteSource(path, found.packing)]
+        return WorkbookReader(path, reading)
+    with closing(ByteSource(path, found.packing)) as source:
+        known = encoding.named(reading.encoding) if reading.encoding else encoding.recognise(source)
+    is_changed = not known.is_kept or (found.kind == "jsonl" and not known.is_utf8)
+    again = partial(ByteSource, path, found.packing, known.codec if is_changed else "")
     if found.kind == "jsonl":
-        again = [] if target.kind == "jsonl" else [ByteSource(path, found.packing)]
-        return JsonReader(path, [*sources, *again], column, reserved)
-    return DelimitedReader(path, sources[0], column, found.kind)
+        times = 1 if target.kind == "jsonl" else 2
+        return JsonReader(path, [again() for _ in range(times)], reading, reserved)
+    return DelimitedReader(path, again, known, reading, found.kind)
 
 
 def writer(path: Path, made: Format, head: Head, added: Sequence[Column], *, safe_cells: bool) -> Writer:
@@ -122,7 +129,7 @@ def names(path: Path, column: str) -> tuple[str, ...]:
         InputError: As `rows`.
     """
     _expect_file(path)
-    with closing(reader(path, column, _AS_TABLE)) as opened:
+    with closing(reader(path, Reading(column), _AS_TABLE)) as opened:
         return opened.head().names
 
 
@@ -133,7 +140,7 @@ def rows(path: Path, wanted: Sequence[str]) -> Iterator[TextRows]:
         InputError: The file is missing, of no format that is read, damaged, or lacks one of the columns.
     """
     _expect_file(path)
-    with closing(reader(path, wanted[0], _AS_TABLE)) as opened:
+    with closing(reader(path, Reading(wanted[0]), _AS_TABLE)) as opened:
         found = opened.head().names
         indices = [find_column(path, found, name) for name in wanted]
         for block in opened.blocks(_BLOCK_ROWS):

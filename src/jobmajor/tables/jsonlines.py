@@ -17,17 +17,18 @@ from jobmajor.tables.block import (
     Block,
     Head,
     check_names,
-    find_column,
-    shown,
+    guessed_notes,
+    named_column,
 )
 from jobmajor.tables.cells import jsonable
 from jobmajor.tables.packed import Packed
+from jobmajor.tables.text.guess import guess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from jobmajor.tables.block import Column, Values
+    from jobmajor.tables.block import Column, Reading, Values
     from jobmajor.tables.cells import Kind
     from jobmajor.tables.compression import ByteSource
 
@@ -60,6 +61,7 @@ class _Line(NamedTuple):
     raw: bytes
     value: dict[str, Any]
     title: str
+    fault: Bad | None = None
 
 
 class JsonReader:
@@ -68,11 +70,12 @@ class JsonReader:
     If another format is written, its columns are all keys of the file, so the file is read twice.
     """
 
-    def __init__(self, path: Path, sources: Sequence[ByteSource], column: str, reserved: Sequence[str]) -> None:
+    def __init__(self, path: Path, sources: Sequence[ByteSource], reading: Reading, reserved: Sequence[str]) -> None:
         """Take the open `sources`: the file, and the file again if it has to be read twice."""
-        self._path, self._sources, self._column = path, list(sources), column
+        self._path, self._sources, self._reading = path, list(sources), reading
         self._reserved = frozenset(reserved)
-        self._key = column
+        self._key: str | None = None
+        self._notes: tuple[str, ...] = ()
         self._head: Head | None = None
         self._first: list[tuple[int, _Line | Bad]] = []
 
@@ -90,7 +93,7 @@ class JsonReader:
             if isinstance(last, _Line):
                 kinds = dict.fromkeys(last.value, "text")
                 break
-        return Head(tuple(kinds), tuple(kinds.values()))
+        return self._named(kinds, tuple(kinds.values()))
 
     def _surveyed(self) -> Head:
         kinds: dict[str, Kind | None] = {}
@@ -104,7 +107,12 @@ class JsonReader:
                 do = "write JSON lines instead of a table"
                 raise DataError(self._path, f"over {_MOST_KEYS} different keys", "so many at most", do)
         self._sources.pop(0).close()
-        return Head(tuple(kinds), tuple(kind or "text" for kind in kinds.values()))
+        return self._named(kinds, tuple(kind or "text" for kind in kinds.values()))
+
+    def _named(self, keys: Iterable[str], kinds: Sequence[Kind]) -> Head:
+        names = tuple(keys)
+        title = names.index(self._key) if self._key in names else 0
+        return Head(names, kinds, None, title, self._notes)
 
     def blocks(self, most: int) -> Iterator[Block]:
         """Yield all lines but empty ones."""
@@ -135,39 +143,43 @@ class JsonReader:
         bad = [line for line in found if isinstance(line, Bad)]
         titles = Packed.of([line.title for line in fine])
         rows = JsonRows([line.raw for line in fine], [line.value for line in fine], kinds)
-        return Block(titles, rows, bad, self._sources[0].share)
+        return Block(titles, rows, bad, self._sources[0].share, [line.fault for line in fine if line.fault])
 
     def _read(self, number: int, raw: bytes, *, is_first: bool = False) -> _Line | Bad:
         try:
             value = _parsed(raw)
             if is_first:
-                where, keys = f"{self._path}, line {number}", list(value)
-                self._key = keys[find_column(where, keys, self._column)]
-                check_names(where, keys, sorted(self._reserved))
-            return _Line(raw, value, self._title(value))
+                self._choose(f"{self._path}, line {number}", value)
+            self._check_keys(value)
+            title = value.get(self._key or "")
+            fault = "" if isinstance(title, str | None) else "a title that is no text"
+            if not _is_utf8(raw):
+                fault, line = "bytes that are no UTF-8", raw.decode("utf-8", "replace").encode()
+            else:
+                line = raw
+            listed = Bad(number, fault, raw.rstrip(b"\r\n")) if fault else None
+            return _Line(line, value, cells.text(title), listed)
         except _Fault as fault:
             return Bad(number, str(fault), raw[:SHOWN_BYTES] if len(raw) > MAX_LINE_BYTES else raw.rstrip(b"\r\n"))
 
-    def _title(self, value: Mapping[str, Any]) -> str:
-        if self._key not in value:
-            raise _Fault(f"no key {self._key!r}, only {shown(list(value))}" if value else f"no key {self._key!r}")
+    def _check_keys(self, value: Mapping[str, Any]) -> None:
         if taken := self._reserved.intersection(value):
             raise _Fault(f"a key {min(taken)!r}, where an answer would go")
-        title = value[self._key]
-        if title is None:
-            return ""
-        if not isinstance(title, str):
-            raise _Fault("a title that is no text")
-        return title
+
+    def _choose(self, where: str, value: Mapping[str, Any]) -> None:
+        """Choose the key of the titles by the first object."""
+        keys = list(value)
+        guessed = guess([keys, [value[key] if isinstance(value[key], str) else "" for key in keys]])
+        index, _ = named_column(where, keys, self._reading, guessed.column, has_header=True)
+        self._key = keys[index] if keys else None
+        self._notes = guessed_notes(self._reading, self._key or "", has_header=True)
+        check_names(where, keys, sorted(self._reserved))
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_LINE_BYTES:
         raise _Fault(f"over {MAX_LINE_BYTES} bytes")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _Fault("no UTF-8") from None
+    text = raw.decode("utf-8", "replace")
     try:
         value = json.loads(text, parse_constant=_no_number)
     except json.JSONDecodeError as error:
@@ -179,6 +191,14 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     if "\\u" in text and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise _Fault("half of a surrogate pair")
     return value
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _no_number(name: str) -> float:

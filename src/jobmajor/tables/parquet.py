@@ -9,9 +9,10 @@ import numpy as np
 
 from jobmajor.errors import DataError
 from jobmajor.tables import cells
-from jobmajor.tables.block import BLOCK_BYTES, Bad, Block, Column, Head, find_column
+from jobmajor.tables.block import BLOCK_BYTES, Bad, Block, Column, Head, guessed_notes, named_column
 from jobmajor.tables.compression import required
 from jobmajor.tables.packed import Packed
+from jobmajor.tables.text.guess import guess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobmajor.tables.block import Values
+    from jobmajor.tables.block import Reading, Values
 
 _BUFFER_BYTES = 2**20  # of a column that is read at a time, however large its part of the file
 _GROUP_ROWS, _GROUP_BYTES = 2**17, 2**23  # from which on a row group is written
@@ -34,13 +35,23 @@ class ArrowRows:
 
     def columns(self) -> list[list[Any]]:
         """Return all cells."""
-        return [column.to_pylist() for column in self.batch.columns]
+        return [_plain(column) for column in self.batch.columns]
+
+
+def _plain(column: Any) -> list[Any]:
+    """Return a column's cells; bytes of a text that are no UTF-8 become U+FFFD."""
+    try:
+        found: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        raw = column.cast("large_binary").to_pylist()
+        found = [value if value is None else value.decode("utf-8", "replace") for value in raw]
+    return found
 
 
 class ParquetReader:
     """Reads a file of any size; holds one buffer for each column."""
 
-    def __init__(self, path: Path, column: str) -> None:
+    def __init__(self, path: Path, reading: Reading) -> None:
         """Open the file.
 
         Raises:
@@ -49,7 +60,7 @@ class ParquetReader:
         arrow = required("a .parquet file")
         from pyarrow import parquet  # noqa: PLC0415 - an extra
 
-        self._path, self._column, self._arrow = path, column, arrow
+        self._path, self._reading, self._arrow = path, reading, arrow
         self._faults = arrow.ArrowException, OSError
         try:
             self._file = parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
@@ -63,11 +74,20 @@ class ParquetReader:
     def head(self) -> Head:
         """Return the columns; `details` is Arrow's schema."""
         schema = self._file.schema_arrow
-        index = find_column(self._path, schema.names, self._column)
+        index = self._index()
         if not self._is_text(schema.types[index]):
             found = f"a column {schema.names[index]!r} of {schema.types[index]}"
             raise DataError(self._path, found, "titles as text", "name another with --column")
-        return Head(tuple(schema.names), cells.all_text(len(schema.names)), schema)
+        notes = guessed_notes(self._reading, schema.names[index], has_header=True)
+        return Head(tuple(schema.names), cells.all_text(len(schema.names)), schema, index, notes)
+
+    def _index(self) -> int:
+        """Return the index of the column of titles; a guess takes one of text."""
+        schema = self._file.schema_arrow
+        texts = [name for name, kind in zip(schema.names, schema.types, strict=True) if self._is_text(kind)]
+        if self._reading.column is None and texts:
+            return int(schema.names.index(texts[guess([texts]).column]))
+        return named_column(self._path, schema.names, self._reading, 0, has_header=True)[0]
 
     def _is_text(self, kind: Any) -> bool:
         types = self._arrow.types
@@ -78,15 +98,15 @@ class ParquetReader:
 
     def blocks(self, most: int) -> Iterator[Block]:
         """Yield all rows; a title that is not UTF-8 makes its row a bad one."""
-        index = find_column(self._path, self._file.schema_arrow.names, self._column)
+        index = self._index()
         rows, done = max(self._file.metadata.num_rows, 1), 0
         size = sum(self._file.metadata.row_group(group).total_byte_size for group in range(self._file.num_row_groups))
         most = max(1, min(most, BLOCK_BYTES * rows // max(size, 1)))
         try:
             for batch in self._file.iter_batches(most, use_threads=False):
-                fine, bad = self._parted(batch, index, done)
+                titles, listed = self._read(batch, index, done)
                 done += batch.num_rows
-                yield Block(self._titles(fine.column(index)), ArrowRows(fine), bad, done / rows)
+                yield Block(titles, ArrowRows(batch), (), done / rows, listed)
         except self._faults as error:
             raise self._damaged(error) from error
 
@@ -94,21 +114,21 @@ class ParquetReader:
         """Close the file."""
         self._file.close()
 
-    def _parted(self, batch: Any, index: int, before: int) -> tuple[Any, list[Bad]]:
-        """Return the rows whose title is UTF-8, and the others."""
+    def _read(self, batch: Any, index: int, before: int) -> tuple[Packed, list[Bad]]:
+        """Return the titles, and the rows whose title is not UTF-8: U+FFFD stands there for its bytes."""
         text = self._arrow.array(batch.column(index)) if batch.num_rows == 0 else batch.column(index)
         try:
             text.validate(full=True)
         except self._arrow.ArrowInvalid:
-            pass
+            raw = [value or b"" for value in text.cast(self._arrow.large_binary()).to_pylist()]
         else:
-            return batch, []
-        raw = text.cast(self._arrow.large_binary()).to_pylist()
-        wrong = [row for row, value in enumerate(raw) if value is not None and not _is_utf8(value)]
-        bad = [Bad(before + row + 1, "no UTF-8", raw[row]) for row in wrong]
-        keep = np.ones(batch.num_rows, np.bool_)
-        keep[wrong] = False
-        return batch.filter(self._arrow.array(keep)), bad
+            return self._titles(text), []
+        listed = [
+            Bad(before + row + 1, "bytes that are no UTF-8", value)
+            for row, value in enumerate(raw)
+            if not _is_utf8(value)
+        ]
+        return Packed.of([value.decode("utf-8", "replace") for value in raw]), listed
 
     def _titles(self, column: Any) -> Packed:
         arrow = self._arrow

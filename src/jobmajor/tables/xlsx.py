@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.errors import DataError, InputError, MissingExtra
 from jobmajor.tables import cells, workbook
-from jobmajor.tables.block import Bad, Block, Head, find_column
+from jobmajor.tables.block import Bad, Block, Head, guessed_notes, named_column
 from jobmajor.tables.compression import EXTRA
 from jobmajor.tables.packed import Packed
+from jobmajor.tables.text.guess import SAMPLE_ROWS, guess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from jobmajor.tables.block import Column, Values
+    from jobmajor.tables.block import Column, Reading, Values
     from jobmajor.tables.cells import Kind
 
 SHEET_ROWS: Final = 1_048_576  # of any workbook
@@ -44,13 +45,14 @@ class SheetRows:
 class WorkbookReader:
     """Reads the first sheet of a workbook; its first row that isn't blank names the columns."""
 
-    def __init__(self, path: Path, column: str) -> None:
+    def __init__(self, path: Path, reading: Reading) -> None:
         """Read the sheet.
 
         Raises:
             DataError: It is missing, damaged, too large, or no workbook.
         """
-        self._path, self._column = path, column
+        self._path, self._reading = path, reading
+        self._head: Head | None = None
         try:
             self._rows = [(number, list(map(_value, row))) for number, row in workbook.rows(path, None)]
         except DataError as error:
@@ -60,30 +62,38 @@ class WorkbookReader:
 
     def head(self) -> Head:
         """Return the columns, each with the kind that fits all its values."""
-        names = [cells.text(value) for value in self._rows[0][1]]
-        while names and not names[-1] and all(row[len(names) - 1] is None for _, row in self._rows[1:]):
+        if self._head is None:
+            self._head = self._read_head()
+        return self._head
+
+    def _read_head(self) -> Head:
+        shown = [[cells.text(value) for value in row] for _, row in self._rows[: SAMPLE_ROWS + 1]]
+        guessed = guess(shown)
+        index, has_header = named_column(
+            self._path, shown[0], self._reading, guessed.column, has_header=guessed.has_header
+        )
+        names = shown[0] if has_header else [f"column {number + 1}" for number in range(len(shown[0]))]
+        self._rows = self._rows[1:] if has_header else self._rows
+        while names and not names[-1] and all(row[len(names) - 1] is None for _, row in self._rows):
             names.pop()
-        find_column(self._path, names, self._column)
-        kinds: list[Kind] = []
-        for index in range(len(names)):
-            kind = cells.widened(None, (row[index] for _, row in self._rows[1:]))
-            kinds.append(kind or "text")
-        return Head(tuple(names), tuple(kinds))
+        kinds = [cells.widened(None, (row[index] for _, row in self._rows)) or "text" for index in range(len(names))]
+        notes = guessed_notes(self._reading, names[index], has_header=has_header)
+        return Head(tuple(names), tuple(kinds), None, index, notes)
 
     def blocks(self, most: int) -> Iterator[Block]:
         """Yield all rows but blank ones."""
         head = self.head()
-        width, index = len(head.names), find_column(self._path, head.names, self._column)
-        for first in range(1, len(self._rows), most):
+        width, index = len(head.names), head.title
+        for first in range(0, len(self._rows), most):
             part = self._rows[first : first + most]
-            fine = [row[:width] for _, row in part if isinstance(row[index], str | None)]
-            bad = [
+            listed = [
                 Bad(number, "a title that is no text", cells.text(row[index]).encode())
                 for number, row in part
                 if not isinstance(row[index], str | None)
             ]
-            titles = Packed.of([row[index] or "" for row in fine])
-            yield Block(titles, SheetRows(fine, head.kinds), bad, (first + len(part)) / len(self._rows))
+            titles = Packed.of([cells.text(row[index]) for _, row in part])
+            rows = SheetRows([row[:width] for _, row in part], head.kinds)
+            yield Block(titles, rows, (), (first + len(part)) / len(self._rows), listed)
 
     def close(self) -> None:
         """Free the rows."""

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobmajor.tables import scan
 from jobmajor.tables.block import MAX_LINE_BYTES
-from jobmajor.tables.delimited import fields
+from jobmajor.tables.text import scan
+from jobmajor.tables.text.split import fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,11 +37,17 @@ class Row(NamedTuple):
 
 
 def scanned(
-    data: bytes, width: int, column: int = 0, cuts: Sequence[int] = (), scan_with: Scan = scan.scan
+    data: bytes,
+    width: int,
+    column: int = 0,
+    cuts: Sequence[int] = (),
+    scan_with: Scan = scan.scan,
+    *,
+    separator: str = ",",
 ) -> list[Row]:
     """All rows, the text being read up to each cut before it is read whole."""
     text, rows = np.frombuffer(data, np.uint8), []
-    state, asked = np.array([0, 1, 0]), scan.Asked(ord(","), column, width)
+    state, asked = np.array([0, 1, 0]), scan.Asked(ord(separator), column, width)
     ends = [*(cut for cut in cuts if cut < len(data)), len(data)]
     for number, end in enumerate(ends):
         spans, titles, starts = np.empty((2, 6), np.int64), np.empty(len(text), np.uint8), np.empty(3, np.int64)
@@ -51,21 +57,29 @@ def scanned(
                 begin, stop, _, line, _, fault = spans[place].tolist()
                 title = titles[starts[place] : starts[place + 1]].tobytes()
                 cells = fields(data[begin:stop].decode(), ",") if fault <= scan.WIDTH else []
-                rows.append(Row(cells, title.decode(), line, fault, data[begin:stop]))
+                rows.append(Row(cells, title.decode("utf-8", "replace"), line, fault, data[begin:stop]))
     return rows
 
 
 @pytest.mark.slow
 @settings(max_examples=500)
 @given(
-    st.lists(st.sampled_from(["a", ",", '"', "\n", "\r", "\r\n", '""', "é", "\0", ",,", '","']), max_size=30),
+    st.lists(st.sampled_from(["a", ",", '"', "\n", "\r", "\r\n", '""', "é", "\0", ",,", '","', '",\n"']), max_size=30),
     CUTS,
     st.integers(1, 3),
+    st.sampled_from(",\t"),
 )
-def test_python_finds_the_rows_that_compiled_code_finds(parts: list[str], cuts: list[int], width: int) -> None:
-    data = "".join(parts).encode()
+def test_python_finds_the_rows_that_compiled_code_finds(
+    parts: list[str], cuts: list[int], width: int, separator: str
+) -> None:
+    data = "".join(parts).replace(",", separator).encode()
 
-    assert scanned(data, width, width - 1, cuts, scan.scan_in_python) == scanned(data, width, width - 1, cuts)
+    found = [
+        scanned(data, width, width - 1, cuts, scan_with, separator=separator)
+        for scan_with in (scan.scan_in_python, scan.scan)
+    ]
+
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(
@@ -142,9 +156,9 @@ def test_quote_that_is_never_closed_costs_one_line() -> None:
     found = scanned(b'1,"nurse\n2,cook\n3,"ice "cream\n4,welder\n', 2, 1)
 
     assert [(row.line, row.fault, row.title) for row in found] == [
-        (1, scan.BEHIND_QUOTE, ""),
+        (1, scan.BEHIND_QUOTE, '"nurse'),
         (2, scan.FINE, "cook"),
-        (3, scan.BEHIND_QUOTE, ""),
+        (3, scan.BEHIND_QUOTE, '"ice "cream'),
         (4, scan.FINE, "welder"),
     ]
 
@@ -153,7 +167,7 @@ def test_last_quote_that_is_never_closed_costs_its_line() -> None:
     found = scanned(b'1,"nurse\n2,cook\n', 2, 1)
 
     assert [(row.line, row.fault, row.title) for row in found] == [
-        (1, scan.NOT_CLOSED, ""),
+        (1, scan.NOT_CLOSED, '"nurse'),
         (2, scan.FINE, "cook"),
     ]
 
@@ -180,3 +194,31 @@ def test_row_of_the_longest_length_is_fine_and_one_byte_more_is_not() -> None:
 
 def test_nul_makes_a_bad_row() -> None:
     assert [row.fault for row in scanned(b"1,a\0b\n2,c\n", 2, 1)] == [scan.A_NUL, scan.FINE]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_two_quotes_with_whole_rows_between_them_swallow_none_where_tabs_part_the_cells(end: str) -> None:
+    data = end.join(['1\t"Lead" cook', '2\t"nurse', "3\twelder", '4\tfitter"', '5\t"two', 'lines"']).encode()
+
+    found = scanned(data, 2, 1, separator="\t")
+
+    assert [(row.line, row.fault) for row in found] == [
+        (1, scan.BEHIND_QUOTE),
+        (2, scan.STRAY),
+        (3, scan.FINE),
+        (4, scan.FINE),
+        (5, scan.FINE),
+    ]
+    assert [row.title for row in found[1:4]] == ['"nurse', "welder", 'fitter"']
+    assert found[4].title.split() == ["two", "lines"]
+
+
+def test_quotes_are_characters_like_others_where_they_are_switched_off() -> None:
+    text, rows, titles = np.frombuffer(b'"a\n"b","c"\n', np.uint8), np.empty((3, 6), np.int64), np.empty(9, np.uint8)
+    for scan_with in (scan.scan, scan.scan_in_python):
+        found = scan.Found(rows, titles, np.empty(4, np.int64), np.array([0, 1, 0]))
+
+        count = scan_with(text, len(text), scan.Asked(ord(","), 0, 1, has_quotes=0), found, is_last=True)
+
+        assert rows[:count, [scan.FIELDS, scan.FAULT]].tolist() == [[1, scan.FINE], [2, scan.WIDTH]]
+        assert titles[: found.starts[count]].tobytes() == b'"a"b"'

@@ -10,10 +10,13 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from jobmajor.tables import cells
-from jobmajor.tables.append import NUMBER_BYTES, Cells, append
 from jobmajor.tables.block import DIGITS, Block, Column, Head, millionths
-from jobmajor.tables.delimited import BOM, SEPARATORS, DelimitedRows, FirstLine, Kind
-from jobmajor.tables.scan import BEGIN, NEXT
+from jobmajor.tables.text.append import NUMBER_BYTES, Cells, append
+from jobmajor.tables.text.delimited import DelimitedRows, Kind
+from jobmajor.tables.text.encoding import Encoding
+from jobmajor.tables.text.head import FirstLine
+from jobmajor.tables.text.scan import BEGIN, FIELDS, NEXT
+from jobmajor.tables.text.split import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from jobmajor.tables.block import Values
 
+_SEPARATORS = {"csv": ",", "tsv": "\t"}
 _OUT_BYTES = 4 * 2**20  # of added cells that are written at a time
 
 
@@ -56,35 +60,30 @@ class DelimitedWriter:
     """Writes rows of a delimited table as they are, and the cells of any other table as text."""
 
     def __init__(self, file: IO[bytes], head: Head, added: Sequence[Column], kind: Kind, *, safe_cells: bool) -> None:
-        self._file, self._added, self._is_safe = file, added, safe_cells
+        self._file, self._added, self._is_safe, self._kind = file, added, safe_cells, kind
         first = head.details if isinstance(head.details, FirstLine) and head.details.kind == kind else None
-        self._separator = first.separator if first else SEPARATORS[kind][0]
+        self._separator = first.separator if first else _SEPARATORS[kind]
+        self._encoding = first.encoding if first else Encoding()
         self._texts = _Texts.of(added, self._joined)
         self._rows = max(1, _OUT_BYTES // max(1, self._texts.longest))
         names, more = [self._safe(name) for name in head.names], [column.name for column in added]
         if first is None:
             self._write_cells([[name] for name in (*names, *more)])
         else:
-            bom = BOM if first.raw.startswith(BOM) else b""
-            raw = first.raw if names == list(head.names) else bom + self._joined(names)[1:]
-            file.write(raw + self._joined(more) + first.end)
+            file.write(first.line(names, more, is_changed=names != list(head.names)))
 
     def _safe(self, text: str) -> str:
         return cells.safe(text) if self._is_safe else text
 
     def _joined(self, texts: Sequence[str]) -> bytes:
         """Return the cells with a separator before each."""
-        return "".join(self._separator + self._quoted(text) for text in texts).encode()
-
-    def _quoted(self, text: str) -> str:
-        if any(sign in text for sign in (self._separator, '"', "\n", "\r")):
-            return '"' + text.replace('"', '""') + '"'
-        return text
+        joined = "".join(self._separator + quoted(text, self._separator) for text in texts)
+        return joined.encode(self._encoding.codec, "replace")
 
     def write(self, block: Block, values: Values) -> None:
         """Copy the rows, or write their cells."""
         rows = block.rows
-        if isinstance(rows, DelimitedRows) and rows.separator == self._separator:
+        if isinstance(rows, DelimitedRows) and rows.first.kind == self._kind:
             self._write_raw(rows, _as_integers(self._added, values, len(block)))
             return
         given = [[self._safe(cells.text(value)) for value in column] for column in rows.columns()]
@@ -101,9 +100,10 @@ class DelimitedWriter:
         for first in range(0, len(rows.spans), self._rows):
             spans = rows.spans[first : first + self._rows]
             size = int((spans[:, NEXT] - spans[:, BEGIN]).sum()) * (1 + self._is_safe)
+            size += int(np.maximum(rows.width - spans[:, FIELDS], 0).sum())
             out = np.empty(size + len(spans) * texts.longest, np.uint8)
             part = np.ascontiguousarray(added[:, first : first + self._rows])
-            given = Cells(rows.text, spans, part, texts.firsts, texts.data, texts.starts, spans.shape[1])
+            given = Cells(rows.text, spans, part, texts.firsts, texts.data, texts.starts, spans.shape[1], rows.width)
             count = append(given, ord(self._separator), out, is_safe=self._is_safe)
             self._file.write(out.data[:count])
 

@@ -1,8 +1,9 @@
 """The scanner of delimited text: it finds where rows begin and end, and their titles.
 
 It does not split the rows, so they can be written again unchanged. Quotes follow RFC 4180, and a line ends with LF,
-CR LF or CR. Text that Python's `csv` reads in strict mode gives the same rows here. If a quote is never closed, or text
-follows a closing quote, only the line in which that row begins counts as faulty.
+CR LF or CR. Text that Python's `csv` reads in strict mode gives the same rows here. A quote that is never closed, or
+that is closed before other text, is a character like others: it spoils its own row, and no row is lost. In
+tab-separated text, so are two quotes with whole rows between them. The page's reader has the same rules.
 
 `scan.c` scans where there is compiled code, and Python elsewhere; a property test compares the two.
 """
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FINE, WIDTH, NO_UTF8, A_NUL, TOO_LONG, NOT_CLOSED, BEHIND_QUOTE = range(7)
+FINE, WIDTH, NO_UTF8, A_NUL, TOO_LONG, NOT_CLOSED, BEHIND_QUOTE, STRAY = range(8)
 BEGIN, END, NEXT, LINE, FIELDS, FAULT = range(6)  # the columns of `Found.rows`
 FAULTS: Final = {
-    NO_UTF8: "no UTF-8",
+    NO_UTF8: "bytes that are no UTF-8",
     A_NUL: "a NUL in it",
     TOO_LONG: f"over {MAX_LINE_BYTES} bytes",
     NOT_CLOSED: "a quote that is not closed",
     BEHIND_QUOTE: "something behind a closing quote",
+    STRAY: "a quote that is closed only rows later",
 }
 POSITION, LINES, SKIPS = range(3)  # the indices of `Found.state`
 
@@ -41,13 +43,17 @@ class Asked(Struct):
         separator: The byte between cells.
         column: The index of the title's column.
         width: The number of columns.
-        longest: The most bytes of a row; a longer one is faulty.
+        longest: The most bytes of a row; a longer one is left out.
+        has_quotes: Whether a cell may stand in quotes.
+        is_utf8: Whether bytes that are no UTF-8 are a fault.
     """
 
     separator: int
     column: int
     width: int
     longest: int = MAX_LINE_BYTES
+    has_quotes: int = 1
+    is_utf8: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +127,24 @@ class _Scanner:
     def row(self, begin: int) -> _Row | None:
         """Read a row; return None if it does not end within the text."""
         limit = min(len(self._text), begin + self._asked.longest + 1)
-        row = self._cells(begin, limit)
-        if row.end >= len(self._text) and not self._is_last and row.fault != BEHIND_QUOTE:
+        row = self._cells(begin, limit, has_quotes=bool(self._asked.has_quotes))
+        if row.end >= limit and limit - begin > self._asked.longest:
+            return self._first_line(begin, limit)
+        if row.end >= len(self._text) and not self._is_last:
             return None
-        if row.fault != FINE or (row.end >= limit and limit < len(self._text)):
-            return self._first_line(row, limit)
         return self._ended(row)
 
-    def _cells(self, begin: int, limit: int) -> _Row:
+    def _cells(self, begin: int, limit: int, *, has_quotes: bool) -> _Row:
         row = _Row(begin, begin)
-        while row.fault == FINE:
-            cell = self._quoted(row, limit) if self._text[row.end : row.end + 1] == b'"' else self._unquoted(row, limit)
+        while True:
+            is_quoted = has_quotes and self._text[row.end : row.end + 1] == b'"'
+            cell = self._quoted(row, limit) if is_quoted else self._unquoted(row, limit)
             if row.fields == self._asked.column:
                 row.title = cell
             row.fields += 1
             if row.end >= limit or self._text[row.end : row.end + 1] != self._separator:
-                break
+                return row
             row.end += 1
-        return row
 
     def _unquoted(self, row: _Row, limit: int) -> bytes:
         found = self._plain.match(self._text, row.end, limit)
@@ -146,29 +152,45 @@ class _Scanner:
         return found[0] if found else b""
 
     def _quoted(self, row: _Row, limit: int) -> bytes:
+        """Read a cell in quotes; a quote that opens no cell is read as a character like others."""
         found = _QUOTED.match(self._text, row.end, limit)
         if not found:  # beyond the limit
-            row.fault = NOT_CLOSED
-            return b""
-        row.end = found.end()
-        row.lines += len(_LINE_ENDS.findall(found[1]))
-        if not found[2]:
-            row.fault = NOT_CLOSED
-        elif row.end < limit and self._text[row.end : row.end + 1] not in (self._separator, b"\r", b"\n"):
-            row.fault = BEHIND_QUOTE
-        return found[1].replace(b'""', b'"')
+            return self._unquoted(row, limit)
+        fault, end = self._quote_fault(row, found, limit), found.end()
+        is_cut = end >= len(self._text) and not self._is_last  # what follows decides
+        if fault == FINE or is_cut:
+            row.end = end
+            row.lines += len(_LINE_ENDS.findall(found[1]))
+            return found[1].replace(b'""', b'"')
+        row.fault = row.fault or fault
+        return self._unquoted(row, limit)
 
-    def _first_line(self, row: _Row, limit: int) -> _Row | None:
-        """Return only the first line of a row that is faulty or too long."""
-        row.end, row.lines = self.line_end(row.begin, limit), 0
-        if row.end < limit:
-            row.fault = max(row.fault, NOT_CLOSED)
+    def _quote_fault(self, row: _Row, found: re.Match[bytes], limit: int) -> int:
+        if not found[2]:
+            return NOT_CLOSED
+        end = found.end()
+        if end < limit and self._text[end : end + 1] not in (self._separator, b"\r", b"\n"):
+            return BEHIND_QUOTE
+        return STRAY if _LINE_END.search(found[1]) and self._is_stray(row.begin, end, limit) else FINE
+
+    def _is_stray(self, begin: int, end: int, limit: int) -> bool:
+        """Return whether a quoted cell of tab-separated text has whole rows in it."""
+        width = self._asked.width
+        if self._separator != b"\t" or width < 2:
+            return False
+        *lines, last = _LINE_ENDS.split(self._text[begin:end])
+        fields = 1 + last.count(b"\t")
+        is_at_end = end >= limit or self._text[end : end + 1] in (b"\r", b"\n")
+        is_whole = fields == width if is_at_end else fields < width
+        return is_whole and all(1 + line.count(b"\t") == width for line in lines)
+
+    def _first_line(self, begin: int, limit: int) -> _Row | None:
+        """Return the first line of a row that is too long: a row of its own if it is short enough."""
+        if self.line_end(begin, limit) < limit:
+            row = self._cells(begin, limit, has_quotes=False)
+            row.fault = NOT_CLOSED
             return self._ended(row)
-        row.next = row.end
-        if limit - row.begin > self._asked.longest:
-            row.fault = TOO_LONG
-            return row
-        return row if self._is_last else None
+        return _Row(begin, limit, limit, fault=TOO_LONG)
 
     def _ended(self, row: _Row) -> _Row | None:
         following = self.after_line_end(row.end) if row.end < len(self._text) else row.end
@@ -185,7 +207,7 @@ class _Scanner:
         if b"\0" in whole:
             return A_NUL
         try:
-            whole.decode()
+            whole.decode("utf-8" if self._asked.is_utf8 else "latin-1")
         except UnicodeDecodeError:
             return NO_UTF8
         return FINE if row.fields == self._asked.width else WIDTH
@@ -218,7 +240,7 @@ def scan_in_python(text: NDArray[np.uint8], end: int, asked: Asked, found: Found
 
 
 def _put(found: Found, count: int, row: _Row, fault: int) -> None:
-    title = row.title if fault == FINE else b""
+    title = row.title if fault != TOO_LONG else b""
     first = int(found.starts[count])
     found.titles[first : first + len(title)] = memoryview(title)
     found.starts[count + 1] = first + len(title)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from jobmajor.native import library
 from jobmajor.native.library import Struct, address
 from jobmajor.tables.block import DIGITS, MILLION
+from jobmajor.tables.text.scan import FIELDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,12 +29,13 @@ class Cells(Struct):
 
     Attributes:
         text: The bytes that the rows are part of.
-        rows: Shape (rows, `row_fields`): where each begins and ends, and where the next one begins.
+        rows: Shape (rows, `row_fields`), as in `scan.Found`.
         cells: Shape (columns, rows): the index of a text, -1 for none; of a number its millionths, -1 for none.
         firsts: Shape (columns,): where a column's texts begin in `texts`, behind its empty one; -1 for a number.
         texts: All texts as bytes, each with the separator in front.
         text_starts: Where each text begins, and where the last one ends.
-        row_fields: The length of a row of `rows`, 3 or more.
+        row_fields: The length of a row of `rows`.
+        width: How many cells a row has to have; empty ones are added behind a shorter row.
     """
 
     text: NDArray[np.uint8]
@@ -43,6 +45,7 @@ class Cells(Struct):
     texts: NDArray[np.uint8]
     text_starts: NDArray[np.int64]
     row_fields: int
+    width: int
 
 
 def append(given: Cells, separator: int, out: NDArray[np.uint8], *, is_safe: bool) -> int:
@@ -59,9 +62,10 @@ def append(given: Cells, separator: int, out: NDArray[np.uint8], *, is_safe: boo
         count: int = compiled.jm_append(given, separator, is_safe, address(out))
         return count
     text, written = given.text.tobytes(), bytearray()
-    for index, (begin, end, following) in enumerate(given.rows[:, :3].tolist()):
+    for index, (begin, end, following, _, fields) in enumerate(given.rows[:, : FIELDS + 1].tolist()):
         row = text[begin:end]
         written += _safe(row, bytes([separator])) if is_safe else row
+        written += bytes([separator]) * (given.width - fields)
         written += b"".join(_cells(given, index, bytes([separator]))) + text[end:following]
     out[: len(written)] = memoryview(written)
     return len(written)

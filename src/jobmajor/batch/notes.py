@@ -1,0 +1,37 @@
+"""What a run has to say about its files, each thing once, however many files it is true of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class Notes:
+    """Collects notes."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, list[str]] = {}
+
+    def add(self, path: Path, notes: Iterable[str]) -> None:
+        """Take what is to be said of one file."""
+        for note in notes:
+            self._files.setdefault(note, []).append(str(path))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One line for each note, with the first file that it is true of.
+
+        >>> from pathlib import Path
+        >>> notes = Notes()
+        >>> notes.add(Path("a.csv"), ["read as Windows-1252"])
+        >>> notes.add(Path("b.csv"), ["read as Windows-1252"])
+        >>> notes.lines
+        ('a.csv and 1 more: read as Windows-1252',)
+        """
+        return tuple(
+            f"{files[0]}{f' and {len(files) - 1} more' if len(files) > 1 else ''}: {note}"
+            for note, files in self._files.items()
+        )

@@ -1,0 +1,1 @@
+"""Delimited text: encodings, separators, columns of titles, and rows that are found and copied unchanged."""
