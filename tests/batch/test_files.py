@@ -345,9 +345,9 @@ def test_bad_lines_of_json_stand_in_the_side_file(classifier: Classifier, tmp_pa
 
     rows, found = bad(tmp_path, "in.jsonl", b"\n".join(lines), classifier)
 
-    assert rows == 5
+    assert rows == 6
     assert [line for line, *_, is_there in found if is_there == "yes"] == ["5", "8"]
-    assert [int(line) for line, *_ in found] == [2, 3, *range(5, 13)]
+    assert [int(line) for line, *_ in found] == [2, 3, 5, 6, 7, 8, 10, 11, 12]
     assert [reason.partition(" (")[0] for _, reason, *_ in found] == [
         "no JSON",
         "half of a surrogate pair",
@@ -355,7 +355,6 @@ def test_bad_lines_of_json_stand_in_the_side_file(classifier: Classifier, tmp_pa
         "no object",
         "a number or a nesting that can't be read",
         "bytes that are no UTF-8",
-        "a key 'code', where an answer would go",
         "a number or a nesting that can't be read",
         "a number or a nesting that can't be read",
         f"over {2**20} bytes",
@@ -404,7 +403,6 @@ def test_table_without_rows_gives_one_without_rows(name: str, classifier: Classi
     [
         ("in.csv", b"", "found an empty file, expected text"),
         ("in.csv", b"\n\n", "found no line with a word in it"),
-        ("in.csv", b"title,code\n", "found a column 'code', where an answer would go"),
         ("in.csv", b"x" * 2**21, "found no line with a word in it"),
         ("in.csv", b"PK\x03\x04", "found a zip archive or workbook"),
         ("in.csv.gz", b"title\n", "found a damaged or cut-off gzip file"),
@@ -414,7 +412,6 @@ def test_table_without_rows_gives_one_without_rows(name: str, classifier: Classi
             "found a damaged or cut-off gzip file",
         ),
         ("in.csv.zst", b"title\n", "found a damaged or cut-off zstd file"),
-        ("in.jsonl", b'{"title": "x", "source": 1}\n', "found a column 'source'"),
         ("in.parquet", b"PAR1", "found what can't be read"),
         ("in.xlsx", b"title", "found plain text, expected an .xlsx workbook; save it as CSV"),
         ("in.doc", b"title", "found the ending '.doc', expected .csv, .tsv"),
@@ -466,8 +463,46 @@ def test_prefix_makes_room_beside_columns_of_the_same_name(classifier: Classifie
     write(tmp_path / "in.csv", {"code": ["x"], "title": ["nurse"]})
 
     code_file(tmp_path / "in.csv", tmp_path / "out.csv", FileOptions(prefix="soc_"), model=classifier)
+    with pytest.raises(InputError, match="found a column 'code', where an answer would go"):
+        code_file(tmp_path / "in.csv", tmp_path / "out.csv", FileOptions(prefix=""), model=classifier)
 
     assert list(read(tmp_path / "out.csv")[0]) == ["code", "title", *(f"soc_{name}" for name in ADDED)]
+
+
+def test_column_of_one_file_gives_ours_one_prefix_in_all_files(classifier: Classifier, tmp_path: Path) -> None:
+    (source := tmp_path / "in").mkdir()
+    write(source / "a.csv", {"title": ["nurse"]})
+    write(source / "b.csv", {"title": ["nurse"], "level": ["x"]})
+    (source / "c.jsonl").write_text('{"title": "nurse"}\n{"title": "cook", "jobmajor_code": {"name": 1}}\n')
+    told: list[str] = []
+
+    summary = code_file(source, tmp_path / "out", FileOptions(on_note=told.append), model=classifier)
+
+    ours = [f"jobmajor_jobmajor_{name}" for name in ADDED]
+    assert list(read(tmp_path / "out" / "a.csv")[0]) == ["title", *ours]
+    assert list(read(tmp_path / "out" / "b.csv")[0]) == ["title", "level", *ours]
+    assert list(read(tmp_path / "out" / "c.jsonl")[1]) == ["title", "jobmajor_code", *ours]
+    assert (summary.bad, summary.rows) == (0, 4)
+    assert list(summary.notes) == told
+    assert "ours are called jobmajor_jobmajor_… in all files" in told[0]
+
+
+def test_what_a_folder_holds_besides_tables_is_passed_over_and_listed(classifier: Classifier, tmp_path: Path) -> None:
+    (source := tmp_path / "in" / "deep").mkdir(parents=True)
+    write(source / "a.csv", {"title": ["nurse"]})
+    for name in ("~$a.xlsx", ".~lock.a.csv#", "README.txt", "notes.pdf", "Thumbs.db", "a.csv.bad.csv", "no_ending"):
+        (source / name).write_bytes(b"x")
+    told: list[str] = []
+
+    code_file(tmp_path / "in", tmp_path / "out", FileOptions(on_note=told.append), model=classifier)
+
+    assert [path.name for path in (tmp_path / "out").rglob("*.*")] == ["a.csv"]
+    assert told == [
+        (
+            "passed over deep/.~lock.a.csv#, deep/README.txt, deep/Thumbs.db, deep/a.csv.bad.csv, deep/no_ending, "
+            "deep/notes.pdf, deep/~$a.xlsx: no tables"
+        )
+    ]
 
 
 def test_columns_of_json_lines_are_all_keys_with_the_kind_that_fits_all_values(

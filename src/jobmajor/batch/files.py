@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
     from jobmajor.tables.block import Block, Reader, Writer
 
+_PREFIX = "jobmajor_"
+
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
@@ -64,11 +66,13 @@ class FileOptions:
         overrides: A user's own titles with their codes.
         exact: Whether a title that training lists gets the codes that it is listed under.
         prior: The mix of occupations that answers are moved toward.
-        prefix: Stands before the names of the added columns.
+        prefix: Stands before the names of the added columns; None adds one only where a column of the input has a name
+            of theirs.
         safe_cells: Whether cells of the input that a spreadsheet would run as a formula get an apostrophe.
         threads: How many threads score; one for each processor when None.
         memo_bytes: The size of the memo of answers.
         on_progress: Called with the progress, at most five times a second.
+        on_note: Called with each line that a person should read before anything is written.
     """
 
     column: str | None = None
@@ -83,11 +87,12 @@ class FileOptions:
     exact: bool = True
     prior: Prior | None = None
     to: str = classifications.SOC_2018
-    prefix: str = ""
+    prefix: str | None = None
     safe_cells: bool = False
     threads: int | None = None
     memo_bytes: int = MEMO_BYTES
     on_progress: Callable[[Progress], None] | None = None
+    on_note: Callable[[str], None] | None = None
 
     @property
     def reading(self) -> Reading:
@@ -172,23 +177,26 @@ def code_file(
     levels, target = wanted.level_names, Path(output)
     if wanted.top < 1:
         raise InputError(f"top is {wanted.top}: expected at least 1")
-    planned = jobs.jobs(Path(source), target)
+    planned, passed_over = jobs.jobs(Path(source), target)
     classifier, digest = _model(model, home)
     classifier = classifier.adapted(wanted.prior) if wanted.prior else classifier
     coder = _coder(classifier, wanted)
-    added = Added.of(coder, wanted.prefix)
+    added = Added.of(coder, wanted.prefix or "")
+    notes = Notes(passed_over)
     with ExitStack() as stack:
-        opened = _opened(planned[0], wanted, added)  # refused before anything is written
+        added, opened = _checked(planned, wanted, added, notes)  # refused before anything is written
         stack.callback(opened.close)
+        if wanted.on_note:
+            for note in notes.lines:
+                wanted.on_note(note)
         folder = stack.enter_context(staging.staging(planned[0].target if len(planned) == 1 else target))
         journal = Journal(staging.answers(folder), _context(classifier, digest, coder, wanted))
         with Engine(coder, added, journal, threads=wanted.threads, memo_bytes=wanted.memo_bytes) as engine:
             reporter = Reporter(wanted.on_progress, len(planned))
-            bad, notes = list[str](), Notes()
+            bad = list[str]()
             for number, job in enumerate(planned):
                 reader = opened if number == 0 else _opened(job, wanted, added)
                 with closing(reader):
-                    notes.add(job.source, reader.head().notes)
                     context = second_text.find(reader, job.source, wanted.context)
                     run = _FileRun(job, folder, engine, reporter.of(number), context)
                     if run.write(reader, added, safe_cells=wanted.safe_cells):
@@ -218,10 +226,30 @@ def _coder(classifier: Classifier, wanted: FileOptions) -> AnyCoder:
     return model.coder(wanted.levels, top, overrides=wanted.overrides, exact=wanted.exact)
 
 
-def _opened(job: Job, wanted: FileOptions, added: Added) -> Reader:
-    reader = formats.reader(job.source, wanted.reading, job.made, added.names)
+def _checked(planned: Sequence[Job], wanted: FileOptions, added: Added, notes: Notes) -> tuple[Added, Reader]:
+    """Return the columns to add, with a prefix if an input has one of their names, and the first file's reader."""
+    taken = set[str]()
+    for job in planned:
+        with closing(_opened(job, wanted, None)) as reader:
+            head = reader.head()
+            taken.update(head.names)
+            notes.add(job.source, head.notes)
+            if wanted.prefix is not None:
+                check_names(job.source, head.names, added.names)
+        if wanted.prefix is None:
+            taken |= formats.keys_like(job.source, added.names)
+    prefix = ""
+    while wanted.prefix is None and any(prefix + name in taken for name in added.names):
+        prefix += _PREFIX
+    if prefix:
+        added = replace(added, prefix=prefix)
+        notes.say(f"the input has columns of the names of ours: ours are called {prefix}… in all files")
+    return added, _opened(planned[0], wanted, added)
+
+
+def _opened(job: Job, wanted: FileOptions, added: Added | None) -> Reader:
+    reader = formats.reader(job.source, wanted.reading, job.made, added.names if added else ())
     try:
-        check_names(job.source, reader.head().names, added.names)
         second_text.find(reader, job.source, wanted.context)
     except BaseException:
         reader.close()

@@ -10,10 +10,12 @@ from jobmajor.errors import InputError
 from jobmajor.tables import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 _MAGIC: Final = frozenset("*?[")
 BAD_ENDING: Final = ".bad.csv"
+_ABOUT: Final = frozenset({"readme", "license", "licence", "notice", "changelog"})
+_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +32,24 @@ class Job:
         return self.target.with_name(f"{self.target.name}{BAD_ENDING}")
 
 
-def jobs(source: Path, output: Path) -> tuple[Job, ...]:
-    """Return the files of a path, a folder or a pattern, in the order of their names.
+def jobs(source: Path, output: Path) -> tuple[tuple[Job, ...], tuple[str, ...]]:
+    """Return the files of a path, a folder or a pattern, in the order of their names, and what to say of the others.
 
-    The files of a folder or a pattern go into the folder `output` under the same relative names. Names that begin with
-    a dot or an underscore are skipped.
+    The files of a folder or a pattern go into the folder `output` under the same relative names. Passed over are hidden
+    files, lock files of office programs, texts about the folder, and files of no format that is read.
 
     Raises:
-        InputError: There are none, one is of no format that is read, or an output would be an input.
+        InputError: There are none, or an output would be an input.
     """
+    passed_over: list[str] = []
     if source.is_file():
         target = output / source.name if output.is_dir() else output
         formats.format_of(source)
         found: Sequence[Job] = [Job(source, target, formats.format_of(target))]
     else:
-        base, paths = _below(source)
+        base, every = _below(source)
+        paths = [path for path in every if is_table(path.relative_to(base))]
+        passed_over = [str(path.relative_to(base)) for path in every if path not in set(paths)]
         found = [Job(path, output / path.relative_to(base), formats.format_of(path)) for path in paths]
         if output.is_file():
             raise InputError(f"{output} is a file: name a folder for the {len(found)} files of {source}")
@@ -56,23 +61,44 @@ def jobs(source: Path, output: Path) -> tuple[Job, ...]:
     for job in found:
         if inputs & {job.target.resolve(), job.bad.resolve()}:
             raise InputError(f"{job.target} would be written over what is read: name another output")
-    return tuple(found)
+    return tuple(found), _said(passed_over)
 
 
-def _below(source: Path) -> tuple[Path, Iterable[Path]]:
-    """Return a folder, and the data files in it that a path or a pattern names."""
+def _below(source: Path) -> tuple[Path, list[Path]]:
+    """Return a folder, and the files in it that a path or a pattern names."""
     if source.is_dir():
-        return source, _data(source, source.rglob("*"))
+        return source, _files(source.rglob("*"))
     parts = source.parts
     fixed = next((index for index, part in enumerate(parts) if _MAGIC & set(part)), None)
     if fixed is None:
         raise InputError(f"{source} is not there: expected a file, a folder, or a pattern such as 'titles/*.csv'")
     base = Path(*parts[:fixed])
-    return base, _data(base, base.glob(str(Path(*parts[fixed:]))))
+    return base, _files(base.glob(str(Path(*parts[fixed:]))))
 
 
-def _data(base: Path, paths: Iterable[Path]) -> Iterator[Path]:
-    for path in sorted(paths):
-        hidden = any(part.startswith((".", "_")) for part in path.relative_to(base).parts)
-        if path.is_file() and not hidden:
-            yield path
+def _files(paths: Iterable[Path]) -> list[Path]:
+    return [path for path in sorted(paths) if path.is_file()]
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a file of a folder, by its path in it, is one to code.
+
+    >>> [is_table(Path(name)) for name in ("a/b.csv", ".c.csv", "~$d.xlsx", "README.txt", "e.pdf", "_SUCCESS")]
+    [True, False, False, False, False, False]
+    """
+    if any(part.startswith((".", "_", "~$")) for part in path.parts) or path.name.endswith(BAD_ENDING):
+        return False
+    if path.name.partition(".")[0].lower() in _ABOUT:
+        return False
+    try:
+        formats.format_of(path)
+    except InputError:
+        return False
+    return True
+
+
+def _said(passed_over: Sequence[str]) -> tuple[str, ...]:
+    if not passed_over:
+        return ()
+    more = f" and {len(passed_over) - _SHOWN} more" if len(passed_over) > _SHOWN else ""
+    return (f"passed over {', '.join(passed_over[:_SHOWN])}{more}: no tables",)

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
 class Notes:
     """Collects notes."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: Iterable[str] = ()) -> None:
+        """Begin with what is to be said of the run as a whole."""
+        self._said = list(said)
         self._files: dict[str, list[str]] = {}
+
+    def say(self, note: str) -> None:
+        """Add what is to be said of the run as a whole."""
+        self._said.append(note)
 
     def add(self, path: Path, notes: Iterable[str]) -> None:
         """Take what is to be said of one file."""
@@ -31,7 +37,8 @@ class Notes:
         >>> notes.lines
         ('a.csv and 1 more: read as Windows-1252',)
         """
-        return tuple(
+        of_files = (
             f"{files[0]}{f' and {len(files) - 1} more' if len(files) > 1 else ''}: {note}"
             for note, files in self._files.items()
         )
+        return (*self._said, *of_files)

@@ -125,9 +125,10 @@ def classify(
             overrides=mine,
             exact=exact,
             to=to,
-            prefix=prefix or "",
+            prefix=prefix,
             safe_cells=safe_cells,
             on_progress=classify_files.tell if sys.stderr.isatty() else None,
+            on_note=classify_files.note if sys.stderr.isatty() else None,
         )
         classify_files.classify(source, output, options, model, workspace(home), as_json=as_json)
         return
@@ -194,6 +195,8 @@ def classify(
 
 
 def _standard_input() -> list[str]:
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputError("no title was given, and standard input is closed: name some titles")
     if sys.stdin.isatty():
         raise InputError("no title was given: name some, or pipe one a line into standard input")
     found = []

@@ -64,6 +64,11 @@ def tell(progress: Progress) -> None:
     sys.stderr.flush()
 
 
+def note(line: str) -> None:
+    """Say something before anything is written."""
+    sys.stderr.write(f"note: {one_line(line)}\n")
+
+
 def _time(seconds: float) -> str:
     """Return seconds as hours, minutes and seconds.
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from jobmajor.errors import InputError
-from jobmajor.tables import cells
+from jobmajor.tables import cells, jsonlines
 from jobmajor.tables.block import Reading, find_column
 from jobmajor.tables.compression import ENDINGS, ByteSource, Packing, sink
 from jobmajor.tables.jsonlines import JsonReader, JsonWriter
@@ -87,6 +87,15 @@ def reader(path: Path, reading: Reading, target: Format, reserved: Sequence[str]
         times = 1 if target.kind == "jsonl" else 2
         return JsonReader(path, [again() for _ in range(times)], reading, reserved)
     return DelimitedReader(path, again, known, reading, found.kind)
+
+
+def keys_like(path: Path, endings: Sequence[str]) -> set[str]:
+    """Return the keys of a file of JSON lines, of any of its lines, that end with one of some words; else nothing."""
+    made = format_of(path)
+    if made.kind != "jsonl":
+        return set()
+    with closing(ByteSource(path, made.packing)) as source:
+        return jsonlines.keys_like(source, endings)
 
 
 def writer(path: Path, made: Format, head: Head, added: Sequence[Column], *, safe_cells: bool) -> Writer:

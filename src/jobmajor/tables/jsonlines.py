@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,6 @@ from jobmajor.tables.block import (
     Bad,
     Block,
     Head,
-    check_names,
     guessed_notes,
     named_column,
 )
@@ -173,7 +173,6 @@ class JsonReader:
         index, _ = named_column(where, keys, self._reading, guessed.column, has_header=True)
         self._key = keys[index] if keys else None
         self._notes = guessed_notes(self._reading, self._key or "", has_header=True)
-        check_names(where, keys, sorted(self._reserved))
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
@@ -203,6 +202,18 @@ def _is_utf8(raw: bytes) -> bool:
 
 def _no_number(name: str) -> float:
     raise ValueError(name)
+
+
+def keys_like(source: ByteSource, endings: Sequence[str]) -> set[str]:
+    """Return the keys of all lines that end with one of some words."""
+    text = "|".join(map(re.escape, endings))
+    pattern = re.compile(f'(?:{text})"\\s*:'.encode())
+    found = set[str]()
+    for _, raw in _lines(source):
+        if pattern.search(raw):
+            with suppress(_Fault):
+                found |= {key for key in _parsed(raw) if key.endswith(tuple(endings))}
+    return found
 
 
 def _lines(source: ByteSource, before: int = 0) -> Iterator[tuple[int, bytes]]:

@@ -133,7 +133,8 @@ def recognise(source: ByteSource) -> Encoding:
 def _by_zeros(head: bytes) -> str:
     """Return the UTF-16 that has its zeros where these bytes have them, mostly for ASCII; empty if none has."""
     pairs = np.frombuffer(head[: len(head) // 2 * 2], np.uint8).reshape(-1, 2) == 0
-    if not len(pairs):
+    values = np.frombuffer(head, np.uint8)
+    if not len(pairs) or ((values > 0) & (values < 9)).any():  # binary data
         return ""
     first, second = pairs.mean(axis=0)
     if second > 0.3 and first < 0.05:

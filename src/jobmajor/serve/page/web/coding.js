@@ -132,7 +132,9 @@ export class Coder {
 
   #added() {
     const taken = new Set(this.#head());
-    return ADDED.map((name) => (taken.has(name) ? `jobmajor_${name}` : name));
+    let prefix = "";
+    while (ADDED.some((name) => taken.has(prefix + name))) prefix += "jobmajor_";
+    return ADDED.map((name) => prefix + name);
   }
 
   #cells(row) {

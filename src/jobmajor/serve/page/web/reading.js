@@ -1,10 +1,12 @@
 // A file → its rows, piece by piece. What it is, is told from its first bytes: names lie.
 
-import { Parser, guess, sniff } from "./csv.js";
+import { Parser, guess, named, sniff } from "./csv.js";
 
 const HEAD_BYTES = 2 ** 16;
 const MOST_BYTES = 2 ** 28;
 const SHOWN_FAULTS = 200;
+const ENOUGH = 1000; // characters after which the rest of a file is not asked
+const WELL_FORMED_SHARE = 4; // so many stray bytes may UTF-8 have for each character that is well-formed
 
 export class Unreadable extends Error {}
 
@@ -18,7 +20,7 @@ export async function kindOf(blob) {
   if (blob.size > MOST_BYTES) {
     throw new Unreadable("This file has over 268 MB, which a page can't hold: use `jobmajor classify`, which streams.");
   }
-  if (head.includes(0) && !marked(head)) throw new Unreadable("This file is no text: expected CSV, TSV or .xlsx.");
+  if (head.includes(0) && !marked(head) && !byZeros(head)) throw new Unreadable("This file is no text: expected CSV, TSV or .xlsx.");
   return "text";
 }
 
@@ -28,18 +30,34 @@ function marked(head) {
   return head[0] === 0xfe && head[1] === 0xff ? "utf-16be" : null;
 }
 
-/** UTF-8 where all of it is; what isn't comes from a spreadsheet that still writes Windows' own. */
+/** The UTF-16 that has a zero in every second byte where this text has it, else null. */
+function byZeros(head) {
+  const pairs = head.length >> 1;
+  if (head.some((byte) => byte > 0 && byte < 9)) return null; // binary data
+  const zeros = [0, 0];
+  for (let at = 0; at < 2 * pairs; at += 1) if (!head[at]) zeros[at & 1] += 1;
+  const [first, second] = zeros.map((count) => count / pairs);
+  if (second > 0.3 && first < 0.05) return "utf-16le";
+  return first > 0.3 && second < 0.05 ? "utf-16be" : null;
+}
+
+/** What isn't UTF-8 comes from a spreadsheet that still writes Windows' own, unless few bytes of it are astray. */
 async function encodingOf(blob) {
-  const found = marked(new Uint8Array(await blob.slice(0, 2).arrayBuffer()));
+  const head = new Uint8Array(await blob.slice(0, HEAD_BYTES).arrayBuffer());
+  const found = marked(head) ?? byZeros(head);
   if (found) return found;
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  try {
-    for await (const bytes of pieces(blob)) decoder.decode(bytes, { stream: true });
-    decoder.decode();
-    return "utf-8";
-  } catch {
-    return "windows-1252";
+  const decoder = new TextDecoder("utf-8");
+  let good = 0;
+  let stray = 0;
+  const count = (text) => {
+    for (const [letter] of text.matchAll(/[^\0-\x7f]/gu)) letter === "\ufffd" ? (stray += 1) : (good += 1);
+  };
+  for await (const bytes of pieces(blob)) {
+    count(decoder.decode(bytes, { stream: true }));
+    if (Math.max(good, stray) > ENOUGH) break;
   }
+  count(decoder.decode());
+  return !stray || good * WELL_FORMED_SHARE >= stray ? "utf-8" : "windows-1252";
 }
 
 async function* pieces(blob) {
@@ -57,10 +75,13 @@ async function* texts(blob, encoding) {
 export async function read(blob, tell) {
   const encoding = await encodingOf(blob);
   const sample = new TextDecoder(encoding).decode(await blob.slice(0, HEAD_BYTES).arrayBuffer());
-  const table = new Table(sniff(sample), encoding);
+  const first = named(sample);
+  const table = new Table(first?.delimiter ?? sniff(sample), encoding);
   const parser = new Parser(table.delimiter);
+  let skipped = first?.length ?? 0;
   for await (const text of texts(blob, encoding)) {
-    table.add(parser.push(text));
+    table.add(parser.push(text.slice(skipped)));
+    skipped = Math.max(0, skipped - text.length);
     tell(table.records.length);
   }
   table.add(parser.end());
@@ -84,6 +105,9 @@ export class Table {
       const { fields, line } = record;
       const expected = this.records.length ? this.records[0].fields.length : fields.length;
       const has = fields.length === 1 ? "1 field" : `${fields.length} fields`;
+      if (this.encoding === "utf-8" && fields.some((field) => field.includes("\ufffd"))) {
+        record.fault ||= "has bytes that are no UTF-8";
+      }
       if (fields.length !== expected) record.fault ||= `has ${has}, expected ${expected}`;
       this.width = Math.max(this.width, fields.length);
       if (record.fault) this.#note(line, record.fault);
