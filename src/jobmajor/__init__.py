@@ -14,7 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jobmajor.batch.files import FileOptions, Summary, code_file
+    from jobmajor.batch.files import code_file
+    from jobmajor.batch.options import FileOptions, Summary
     from jobmajor.data.labelled import TitleFile
     from jobmajor.model.answers import Answer
     from jobmajor.model.classifier import Classifier

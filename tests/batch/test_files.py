@@ -6,7 +6,9 @@ import csv
 import gzip
 import io
 import json
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import openpyxl
@@ -16,7 +18,8 @@ import pytest
 from pyarrow import parquet
 
 from jobmajor.batch.added import Added
-from jobmajor.batch.files import FileOptions, code_file
+from jobmajor.batch.files import code_file
+from jobmajor.batch.options import FileOptions
 from jobmajor.errors import InputError, MissingExtra
 from jobmajor.model.rules import overrides
 from jobmajor.tables.compression import ByteSource, sink
@@ -544,3 +547,16 @@ def test_quotes_in_cells_that_come_from_json_lines_are_read_back_from_csv(model_
 
     with target.open(newline="") as file:
         assert [row[0] for row in csv.reader(file)] == ["title", title]
+
+
+@pytest.mark.parametrize(
+    ("given", "titles"),
+    [(b"id,title\n1,nurse\n", ["nurse"]), (b'{"title": "nurse"}\n{"other": 1}\n', ["nurse", ""])],
+)
+def test_table_from_a_pipe_is_read(given: bytes, titles: list[str], model_folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as writer:
+        writer.submit(pipe.write_bytes, given)
+        code_file(pipe, tmp_path / "out.csv", model=model_folder)
+
+    assert [row["title"] for row in read(tmp_path / "out.csv")] == titles

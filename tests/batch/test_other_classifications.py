@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from jobmajor import soc
-from jobmajor.batch.files import FileOptions, code_file
+from jobmajor.batch.files import code_file
+from jobmajor.batch.options import FileOptions
 from jobmajor.errors import InputError
 from jobmajor.model.rules.overrides import Overrides
 

@@ -22,7 +22,8 @@ import polars as pl
 import pytest
 
 from jobmajor.batch import staging
-from jobmajor.batch.files import FileOptions, code_file
+from jobmajor.batch.files import code_file
+from jobmajor.batch.options import FileOptions
 from jobmajor.errors import Busy, InputError
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from jobmajor import lineage, soc
 from jobmajor.batch import jobs, second_text, staging
 from jobmajor.batch.added import Added
 from jobmajor.batch.bad_rows import BadRows
-from jobmajor.batch.engine import MEMO_BYTES, Engine
+from jobmajor.batch.engine import Engine
 from jobmajor.batch.journal import Journal
-from jobmajor.batch.notes import Notes
-from jobmajor.batch.progress import Progress, Reporter
+from jobmajor.batch.options import FileOptions, Summary
+from jobmajor.batch.progress import Notes, Reporter
 from jobmajor.batch.threads import ReadAhead, WriteBehind
 from jobmajor.errors import InputError
 from jobmajor.model.coder import REASONS, SOURCES
@@ -31,7 +31,7 @@ from jobmajor.model.deepest import deepest
 from jobmajor.registry import loading
 from jobmajor.soc import classifications
 from jobmajor.tables import formats
-from jobmajor.tables.block import Reading, check_names
+from jobmajor.tables.block import check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,114 +41,9 @@ if TYPE_CHECKING:
     from jobmajor.batch.jobs import Job
     from jobmajor.model.classifier import Classifier
     from jobmajor.model.deepest import AnyCoder
-    from jobmajor.model.rules.overrides import Overrides
-    from jobmajor.model.rules.prior import Prior
-    from jobmajor.soc import Level
     from jobmajor.tables.block import Block, Reader, Writer
 
 _PREFIX = "jobmajor_"
-
-
-@dataclass(frozen=True, slots=True)
-class FileOptions:
-    """Options for coding files.
-
-    Attributes:
-        column: The column of titles, by its name or its number from 1; guessed when None.
-        encoding: The encoding of text files; recognised when None.
-        has_header: Whether the first line names the columns; guessed when None.
-        has_quotes: Whether cells of delimited text may stand in quotes.
-        sheet: The sheet of a workbook; the first one when None.
-        context: The column of a second text, such as duties; without one when None.
-        level: The level of the codes; "all" gives all four, "best" for each title the deepest one that is sure.
-        to: The classification of the codes: "soc-2018", "soc-2010" or "isco-08".
-        top: How many codes each level gets.
-        overrides: A user's own titles with their codes.
-        exact: Whether a title that training lists gets the codes that it is listed under.
-        prior: The mix of occupations that answers are moved toward.
-        prefix: Stands before the names of the added columns; None adds one only where a column of the input has a name
-            of theirs.
-        safe_cells: Whether cells of the input that a spreadsheet would run as a formula get an apostrophe.
-        threads: How many threads score; one for each processor when None.
-        memo_bytes: The size of the memo of answers.
-        on_progress: Called with the progress, at most five times a second.
-        on_note: Called with each line that a person should read before anything is written.
-    """
-
-    column: str | None = None
-    encoding: str | None = None
-    has_header: bool | None = None
-    has_quotes: bool = True
-    sheet: str | None = None
-    context: str | None = None
-    level: str = "major"
-    top: int = 1
-    overrides: Overrides | None = None
-    exact: bool = True
-    prior: Prior | None = None
-    to: str = classifications.SOC_2018
-    prefix: str | None = None
-    safe_cells: bool = False
-    threads: int | None = None
-    memo_bytes: int = MEMO_BYTES
-    on_progress: Callable[[Progress], None] | None = None
-    on_note: Callable[[str], None] | None = None
-
-    @property
-    def reading(self) -> Reading:
-        """How the files are to be read."""
-        return Reading(self.column, self.encoding, self.has_header, self.has_quotes, self.sheet)
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """The levels that `level` names.
-
-        Raises:
-            InputError: There is none of that name, or no classification `to`.
-        """
-        target = classifications.parse(self.to)
-        return target.parse_levels(self.level) if target else soc.parse_levels(self.level)
-
-    @property
-    def level_names(self) -> tuple[str, ...]:
-        """What the classification calls them, and "best" for that."""
-        if self.level == soc.BEST_LEVEL:
-            return (soc.BEST_LEVEL,)
-        target = classifications.parse(self.to)
-        return tuple(map(target.level_name, self.levels)) if target else self.levels
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The result of a run.
-
-    Attributes:
-        files: The files that were written.
-        rows: Rows with answers.
-        bad: Rows with a fault: of other than UTF-8, with too few or too many cells, with a stray quote.
-        left_out: Those of them that are not in the output, since they can't be read at all.
-        bad_files: The side files that list all rows with a fault.
-        notes: What was guessed about the files, and what in the output differs from them.
-        scored: Different titles that were scored.
-        stored: Different titles whose answers an interrupted run had left.
-        abstained: By level, the number of rows for each reason to abstain.
-        sources: The number of rows for each source of an answer.
-        seconds: The duration.
-        prior: The digest of the mix of occupations that answers were moved toward; empty without one.
-    """
-
-    files: tuple[str, ...]
-    rows: int
-    bad: int
-    left_out: int
-    bad_files: tuple[str, ...]
-    scored: int
-    stored: int
-    abstained: dict[str, dict[str, int]]
-    sources: dict[str, int]
-    seconds: float
-    prior: str = ""
-    notes: tuple[str, ...] = ()
 
 
 def code_file(
@@ -162,8 +57,8 @@ def code_file(
     """Write files of titles again, with codes in added columns.
 
     Args:
-        source: A .csv, .tsv, .jsonl, .parquet or .xlsx file, the text ones also packed (.gz, .zst); a folder or a
-            pattern of such.
+        source: A .csv, .tsv, .txt, .jsonl, .parquet or .xlsx file, the text ones also packed (.gz, .zst); a folder or
+            a pattern of such; a pipe, or "-" for standard input.
         output: The file to write, in any of these formats, or the folder. An existing file is replaced at the end.
         options: The options; their defaults when None.
         model: A classifier, a model's folder or `model.tar.gz`; None takes the champion.
@@ -174,11 +69,16 @@ def code_file(
         ArtifactError: The model is not as recorded. Busy: another run writes the same output.
     """
     began, wanted = time.monotonic(), options or FileOptions()
-    levels, target = wanted.level_names, Path(output)
     if wanted.top < 1:
         raise InputError(f"top is {wanted.top}: expected at least 1")
-    planned, passed_over = jobs.jobs(Path(source), target)
-    classifier, digest = _model(model, home)
+    with jobs.on_disk(source) as path:
+        found = _coded(path, Path(output), wanted, _model(model, home))
+    return replace(found, seconds=time.monotonic() - began)
+
+
+def _coded(source: Path, target: Path, wanted: FileOptions, model: tuple[Classifier, str]) -> Summary:
+    planned, passed_over = jobs.jobs(source, target)
+    classifier, digest = model
     classifier = classifier.adapted(wanted.prior) if wanted.prior else classifier
     coder = _coder(classifier, wanted)
     added = Added.of(coder, wanted.prefix or "")
@@ -203,7 +103,7 @@ def code_file(
                         bad.append(str(job.bad))
             tally = engine.tally
     prior = wanted.prior.digest if wanted.prior else ""
-    found = _summary(planned, bad, tally, levels, time.monotonic() - began)
+    found = _summary(planned, bad, tally, wanted.level_names)
     return replace(found, prior=prior, notes=notes.lines)
 
 
@@ -311,9 +211,7 @@ class _FileRun:
         return has_bad
 
 
-def _summary(
-    planned: Sequence[Job], bad: Sequence[str], tally: Tally, levels: Sequence[str], seconds: float
-) -> Summary:
+def _summary(planned: Sequence[Job], bad: Sequence[str], tally: Tally, levels: Sequence[str]) -> Summary:
     counts: dict[str, Any] = {
         level: {reason: int(count) for reason, count in zip(REASONS, row, strict=True) if reason}
         for level, row in zip(levels, tally.reasons if len(tally.reasons) else [[0] * len(REASONS)] * 4, strict=False)
@@ -328,5 +226,5 @@ def _summary(
         tally.stored,
         counts,
         {source: int(count) for source, count in zip(SOURCES, tally.sources, strict=True)},
-        seconds,
+        0.0,
     )

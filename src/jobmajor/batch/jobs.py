@@ -1,7 +1,11 @@
-"""The files to read, and the output of each."""
+"""The files to read, and the output of each; what can be read only once is copied, since a table is surveyed first."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,8 +14,11 @@ from jobmajor.errors import InputError
 from jobmajor.tables import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+_STANDARD_INPUT: Final = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+_KINDS: Final = ((b"PK\x03\x04", ".xlsx"), (b"PAR1", ".parquet"), (b"\x1f\x8b", ".csv.gz"), (b"{", ".jsonl"))
+_HEAD_BYTES = 512
 _MAGIC: Final = frozenset("*?[")
 BAD_ENDING: Final = ".bad.csv"
 _ABOUT: Final = frozenset({"readme", "license", "licence", "notice", "changelog"})
@@ -102,3 +109,36 @@ def _said(passed_over: Sequence[str]) -> tuple[str, ...]:
         return ()
     more = f" and {len(passed_over) - _SHOWN} more" if len(passed_over) > _SHOWN else ""
     return (f"passed over {', '.join(passed_over[:_SHOWN])}{more}: no tables",)
+
+
+@contextmanager
+def on_disk(source: str | Path) -> Iterator[Path]:
+    """Give the path of an input; of standard input, or of a pipe, that of a copy, which is removed at the end.
+
+    Raises:
+        InputError: Standard input is closed or empty.
+    """
+    path = Path(source)
+    is_standard = str(source) in _STANDARD_INPUT
+    if not is_standard and not path.is_fifo():
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield _copied(None if is_standard else path, Path(folder))
+
+
+def _copied(path: Path | None, folder: Path) -> Path:
+    """Copy a pipe, or standard input for None, to a file whose ending says what it holds."""
+    name = "standard input" if path is None else path.name
+    copy = folder / name
+    try:
+        with os.fdopen(os.dup(0), "rb") if path is None else path.open("rb") as given, copy.open("wb") as into:
+            shutil.copyfileobj(given, into)
+    except OSError as error:
+        raise InputError(f"{name} can't be read ({error.strerror}): expected a table of titles") from error
+    with copy.open("rb") as file:
+        head = file.read(_HEAD_BYTES).lstrip()
+    if not head:
+        raise InputError(f"{name} is empty: expected a table of titles")
+    ending = next((ending for magic, ending in _KINDS if head.startswith(magic)), ".csv")
+    return copy.rename(folder / f"{name}{ending}")

@@ -1,4 +1,4 @@
-"""The progress of a run over files, reported from time to time."""
+"""What a run over files tells: its progress from time to time, and each note about its files once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 _INTERVAL_S = 0.2  # between two reports of progress
 
@@ -41,3 +42,38 @@ class Reporter:
                 self._tell(Progress(rows, whole, rows / spent, left))
 
         return told
+
+
+class Notes:
+    """Collects notes."""
+
+    def __init__(self, said: Iterable[str] = ()) -> None:
+        """Begin with what is to be said of the run as a whole."""
+        self._said = list(said)
+        self._files: dict[str, list[str]] = {}
+
+    def say(self, note: str) -> None:
+        """Add what is to be said of the run as a whole."""
+        self._said.append(note)
+
+    def add(self, path: Path, notes: Iterable[str]) -> None:
+        """Take what is to be said of one file."""
+        for note in notes:
+            self._files.setdefault(note, []).append(str(path))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One line for each note, with the first file that it is true of.
+
+        >>> from pathlib import Path
+        >>> notes = Notes()
+        >>> notes.add(Path("a.csv"), ["read as Windows-1252"])
+        >>> notes.add(Path("b.csv"), ["read as Windows-1252"])
+        >>> notes.lines
+        ('a.csv and 1 more: read as Windows-1252',)
+        """
+        of_files = (
+            f"{files[0]}{f' and {len(files) - 1} more' if len(files) > 1 else ''}: {note}"
+            for note, files in self._files.items()
+        )
+        return (*self._said, *of_files)

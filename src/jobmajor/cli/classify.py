@@ -106,7 +106,7 @@ def classify(
         raise InputError("--adapt and --prior were given: give either, as both name a mix of occupations")
     mix = prior.read(prior_file) if prior_file else None
     if source is not None:
-        from jobmajor.batch.files import FileOptions
+        from jobmajor.batch.options import FileOptions
         from jobmajor.cli import classify_files
 
         if titles:

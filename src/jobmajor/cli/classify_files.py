@@ -14,7 +14,7 @@ from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump, one_line
 
 if TYPE_CHECKING:
-    from jobmajor.batch.files import FileOptions, Summary
+    from jobmajor.batch.options import FileOptions, Summary
     from jobmajor.batch.progress import Progress
     from jobmajor.model.rules.prior import Prior
 
