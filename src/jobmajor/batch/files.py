@@ -32,6 +32,7 @@ from jobmajor.registry import loading
 from jobmajor.soc import classifications
 from jobmajor.tables import formats
 from jobmajor.tables.block import check_names
+from jobmajor.tables.jsonlines import JsonWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,7 +99,7 @@ def _coded(source: Path, target: Path, wanted: FileOptions, model: tuple[Classif
                 reader = opened if number == 0 else _opened(job, wanted, added)
                 with closing(reader):
                     context = second_text.find(reader, job.source, wanted.context)
-                    run = _FileRun(job, folder, engine, reporter.of(number), context)
+                    run = _FileRun(job, folder, engine, reporter.of(number), context, notes)
                     if run.write(reader, added, safe_cells=wanted.safe_cells):
                         bad.append(str(job.bad))
             tally = engine.tally
@@ -176,6 +177,7 @@ class _FileRun:
     engine: Engine
     told: Callable[[int, float], None]
     context: int | None
+    notes: Notes
 
     def write(self, reader: Reader, added: Added, *, safe_cells: bool) -> bool:
         """Write the output and publish it; return whether there are bad rows."""
@@ -185,6 +187,10 @@ class _FileRun:
         writer = formats.writer(made, self.job.made, reader.head(), added.columns, safe_cells=safe_cells)
         with closing(writer):
             bad = self._fill(reader, writer, added, BadRows(side))
+        if isinstance(writer, JsonWriter) and writer.lost:
+            self.notes.add(
+                self.job.source, [f"{writer.lost:,} numbers that are not finite became null, as JSON has none"]
+            )
         if bad:
             staging.publish_file(side, self.job.bad)
         else:

@@ -16,10 +16,33 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Kind = Literal["text", "integer", "number", "truth"]
+Kind = Literal["text", "integer", "long", "number", "truth"]  # a long integer is no float
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _MOST_INTEGER = 2**63
+_MOST_EXACT = 2**53  # a float has all integers up to it
+
+
+class Written(float):
+    """A number that knows how it was written, so that 1.10, 1E5 and many digits stay as they are in a text.
+
+    >>> Written("1.10") + 1, text(Written("1.10")), text(Written("1E5")), text(float("nan"))
+    (2.1, '1.10', '1E5', 'NaN')
+    """
+
+    __slots__ = ("written",)
+    written: str
+
+    def __new__(cls, written: str) -> Written:
+        """Read a number."""
+        found = super().__new__(cls, written)
+        found.written = written
+        return found
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether a float holds all of its digits."""
+        return math.isfinite(self) and Decimal(self.written) == Decimal(repr(float(self)))
 
 
 def safe(text: str) -> str:
@@ -43,6 +66,10 @@ def text(value: Any) -> str:
         return value
     if value is None:
         return ""
+    if isinstance(value, Written):
+        return value.written
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
     plain = jsonable(value)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
@@ -80,25 +107,29 @@ def widened(kind: Kind | None, values: Iterable[Any]) -> Kind | None:
     for value in values:
         if value is not None:
             other = _kind(value)
-            if kind is None or kind == other:
-                kind = other
-            else:
-                kind = "number" if {kind, other} == {"integer", "number"} else "text"
+            kind = other if kind is None or kind == other else _JOINED.get(frozenset((kind, other)), "text")
     return kind
+
+
+_JOINED: Final[dict[frozenset[Kind], Kind]] = {
+    frozenset({"integer", "number"}): "number",
+    frozenset({"integer", "long"}): "long",
+}
 
 
 def _kind(value: Any) -> Kind:
     if isinstance(value, bool):
         return "truth"
     if isinstance(value, int):
-        return "integer" if -_MOST_INTEGER <= value < _MOST_INTEGER else "text"
+        fitting: Kind = "long" if -_MOST_INTEGER <= value < _MOST_INTEGER else "text"
+        return "integer" if abs(value) <= _MOST_EXACT else fitting
+    if isinstance(value, Written) and math.isfinite(value) and not value.is_exact:
+        return "text"
     return "number" if isinstance(value, float) else "text"
 
 
 def of_kind(value: Any, kind: Kind | None) -> Any:
-    """Return a value converted to the kind of its column."""
+    """Return a value of a column of that kind: as it is, or as text."""
     if value is None:
         return None
-    if kind == "number":
-        return float(value)
-    return value if kind in ("integer", "truth") else text(value)
+    return text(value) if kind in ("text", None) else value

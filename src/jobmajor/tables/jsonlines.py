@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
 _MOST_KEYS = 2000  # of a file that becomes a table
+_LONGEST_INTEGER = 1000  # digits
 _BLANKS = b" \t\r\n"
 
 
@@ -180,7 +182,7 @@ def _parsed(raw: bytes) -> dict[str, Any]:
         raise _Fault(f"over {MAX_LINE_BYTES} bytes")
     text = raw.decode("utf-8", "replace")
     try:
-        value = json.loads(text, parse_constant=_no_number)
+        value = json.loads(text, parse_float=cells.Written, parse_int=_integer, parse_constant=cells.Written)
     except json.JSONDecodeError as error:
         raise _Fault(f"no JSON ({error.msg.lower()} at character {error.pos})") from None
     except (ValueError, RecursionError):
@@ -200,8 +202,9 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(name)
+def _integer(written: str) -> float:
+    """Return an integer, or a number that knows its text where Python would refuse to read it, or lose its sign."""
+    return cells.Written(written) if len(written) > _LONGEST_INTEGER or written == "-0" else int(written)
 
 
 def keys_like(source: ByteSource, endings: Sequence[str]) -> set[str]:
@@ -235,6 +238,7 @@ class JsonWriter:
 
     def __init__(self, file: IO[bytes], head: Head, added: Sequence[Column]) -> None:
         self._file, self._names, self._added = file, head.names, added
+        self.lost = 0  # numbers that are not finite, which JSON does not have
 
     def write(self, block: Block, values: Values) -> None:
         """Write the lines."""
@@ -246,7 +250,9 @@ class JsonWriter:
             pairs = zip(rows.lines, objects, strict=True)
             self._file.write(b"".join(_joined(line, more) for line, more in pairs))
             return
-        given = zip(*rows.columns(), strict=True)
+        columns = rows.columns()
+        self.lost += sum(isinstance(cell, float) and not math.isfinite(cell) for column in columns for cell in column)
+        given = zip(*columns, strict=True)
         pairs = zip(
             (_dumped(dict(zip(self._names, map(jsonable, row), strict=True))) for row in given), objects, strict=True
         )

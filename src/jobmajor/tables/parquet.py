@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _BUFFER_BYTES = 2**20  # of a column that is read at a time, however large its part of the file
 _GROUP_ROWS, _GROUP_BYTES = 2**17, 2**23  # from which on a row group is written
-_TYPES = {"text": "string", "integer": "int64", "number": "float64", "truth": "bool"}
+_TYPES = {"text": "string", "integer": "int64", "long": "int64", "number": "float64", "truth": "bool"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,17 @@ class ArrowRows:
 
 
 def _plain(column: Any) -> list[Any]:
-    """Return a column's cells; bytes of a text that are no UTF-8 become U+FFFD."""
+    """Return a column's cells; bytes of a text that are no UTF-8 become U+FFFD, times with nanoseconds text."""
+    if str(column.type) in ("float", "halffloat"):  # as a float of 64 bits it would have more digits
+        return [
+            cells.Written(str(np.float32(value))) if value is not None and np.isfinite(value) else value
+            for value in column.to_pylist()
+        ]
     try:
         found: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:
+    except ValueError as error:
+        if not isinstance(error, UnicodeDecodeError):  # nanoseconds, which no Python value has
+            return list(column.cast("string").to_pylist())
         raw = column.cast("large_binary").to_pylist()
         found = [value if value is None else value.decode("utf-8", "replace") for value in raw]
     return found
