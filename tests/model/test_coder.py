@@ -17,6 +17,8 @@ from jobmajor.data import prepare
 from jobmajor.errors import InputError
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.coder import REASONS, SOURCES, Coder
+from jobmajor.model.kernels import rank
+from jobmajor.model.kernels.rank import Links
 from jobmajor.model.rules import abstain
 from jobmajor.model.rules.abstain import NO_CODE
 from jobmajor.model.rules.listed import learn
@@ -220,3 +222,43 @@ def test_fewer_than_one_code_is_refused(classifier: Classifier) -> None:
 
 def test_keys_hit_at_random_are_runs_of_four() -> None:
     assert all(re.fullmatch("[a-z]{4}", run) for run in abstain.KEYS.pattern.split("|"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(TITLE, max_size=6), st.booleans(), st.booleans())
+def test_spread_gives_every_share_that_the_codes_have(
+    classifier: Classifier, titles: list[str], is_compiled: bool, with_own: bool
+) -> None:
+    own = Overrides({"nurse": {"55-1011": 0.5, "29-0000": 0.5}}, is_spread=True) if with_own else None
+    coder = classifier.coder(("broad", "detailed"), 1, overrides=own)
+    if not is_compiled:
+        coder._compiled = None
+    given_titles = Packed.of(["nurse", *titles])
+
+    found, shares = coder.spread(given_titles)
+
+    codes = coder.code(given_titles)
+    every = classifier.coder(("detailed",), len(coder.classes[1]), overrides=own).code(given_titles)
+    expected = np.zeros((len(shares), len(coder.classes[1]) + 1), np.float32)  # the last column takes what has no code
+    np.put_along_axis(expected, every.labels[:, 0], every.scores[:, 0], axis=1)
+    assert np.abs(shares - expected[:, :-1]).max() < NEAR
+    assert np.array_equal(found.reasons, codes.reasons)
+    assert np.array_equal(found.sources, codes.sources)
+    assert np.array_equal(found.scores > 0, codes.scores > 0)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9))
+def test_mapped_shares_are_those_of_a_product_of_matrices(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    shares, codes = rng.random((4, 7), np.float32), 5
+    dense = rng.random((7, codes)).astype(np.float32) * (rng.random((7, codes)) < 0.4)
+    columns, reached = np.nonzero(dense)
+    order = np.argsort(reached, kind="stable")
+    starts = np.searchsorted(reached[order], np.arange(codes + 1))
+
+    labels, scores = rank.mapped(shares, Links(starts, columns[order], dense[columns, reached][order]), k)
+
+    expected = -np.sort(-(shares @ dense), axis=1)
+    assert scores[:, :codes] == pytest.approx(expected[:, :k], abs=1e-6)
+    assert (scores[:, codes:] == 0).all()
+    assert np.array_equal((labels >= 0)[:, 1:], scores[:, 1:] > 0)

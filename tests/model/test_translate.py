@@ -13,7 +13,7 @@ from jobmajor import soc
 from jobmajor.errors import InputError
 from jobmajor.model import translate
 from jobmajor.model.answers import NO_ANSWER
-from jobmajor.model.coder import REASONS, SOURCES, Codes
+from jobmajor.model.coder import REASONS, SOURCES, Codes, Spread
 from jobmajor.model.rules import overrides
 from jobmajor.model.rules.abstain import NO_CODE
 from jobmajor.model.rules.knowledge import Knowledge
@@ -43,24 +43,23 @@ class Fixed:
         self.codes, self.shares = tuple(sorted(shares)), shares
         self.reasons, self.source = reasons, source
         self.knowledge = Knowledge(THRESHOLDS)
-        self._asked: tuple[Sequence[Level], int] = ((), 1)
+        self._levels: Sequence[Level] = ()
 
     def coder(
         self, levels: Sequence[Level], k: int, *, overrides: Overrides | None = None, exact: bool = True
     ) -> Fixed:
         made = Fixed(self.shares, self.reasons, self.source)
-        made._asked = levels, k
+        made._levels = levels
         return made
 
-    def code(self, titles: Packed) -> Codes:
-        levels, k = self._asked
-        found = Codes.empty(len(titles), len(levels), k)
-        best = sorted(self.codes, key=lambda code: -self.shares[code])[:k]
-        found.labels[:] = [self.codes.index(code) for code in best]
-        found.scores[:] = [self.shares[code] for code in best]
-        found.reasons[:] = [REASONS.index(self.reasons[level]) for level in levels]
+    def spread(self, titles: Packed) -> Spread:
+        found = Codes.empty(len(titles), len(self._levels), 1)
+        shares = np.array([[self.shares[code] for code in self.codes]] * len(titles), np.float32)
+        found.labels[:, -1, 0] = shares.argmax(axis=1)
+        found.scores[:, -1, 0] = shares.max(axis=1)
+        found.reasons[:] = [REASONS.index(self.reasons[level]) for level in self._levels]
         found.sources[:] = SOURCES.index(self.source)
-        return found
+        return Spread(found, shares)
 
 
 def fixed(shares: Mapping[str, float], unsure: Sequence[Level] = (), source: str = "model") -> Fixed:

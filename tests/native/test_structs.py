@@ -13,7 +13,7 @@ from jobmajor.batch.memo import Memo
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.kernels import buffers, judge
 from jobmajor.model.kernels.clean import _forms
-from jobmajor.model.kernels.rank import Listed, Ranked
+from jobmajor.model.kernels.rank import Links, Listed, Ranked
 from jobmajor.model.kernels.text import _Marks, batch
 from jobmajor.model.linear import features, spelling
 from jobmajor.native import build, library
@@ -68,7 +68,8 @@ def structs(classifier: Classifier) -> Iterator[dict[str, Struct]]:
     titles = batch(Packed.of(["Nurse"]))
     memo = Memo(2, 1000).match(Packed.of(["Nurse"]))
     signs = judge.signs(3)
-    ranked = Ranked(np.zeros((1, 1, 1), np.int16), np.zeros((1, 1, 1), np.float32), np.zeros((1, 1), np.uint8), 1)
+    one = np.zeros((1, 1), np.float32)
+    ranked = Ranked(np.zeros((1, 1, 1), np.int16), one[None], np.zeros((1, 1), np.uint8), one, 1)
     numbers = np.zeros(2, np.int64)
     with kernel.buffers() as scoring:
         blender = scoring.blender
@@ -94,6 +95,7 @@ def structs(classifier: Classifier) -> Iterator[dict[str, Struct]]:
             "rank.c Levels": plan.levels,
             "rank.c Listings": plan.listings,
             "rank.c Ranked": ranked,
+            "rank.c Links": Links(numbers, numbers, np.zeros(2, np.float32)),
             "rank.c Listed": Listed(numbers, signs.marks),
             "scan.c Found": Found(numbers.reshape(1, 2), titles.data, numbers, numbers),
             "scan.c Asked": Asked(44, 0, 1),

@@ -233,9 +233,13 @@ class Classifier:
         """Return a coder, which answers many titles as arrays: as `answer` does, but never with more than k codes."""
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
-        ask = partial(self._answered, k=k, overrides=overrides, exact=exact)
+        ask = partial(self._answered, overrides=overrides, exact=exact)
         wanted = Wanted(self.codes, tuple(levels), k, overrides, exact)
-        return Coder(wanted, self._compiled, lambda texts: [ask(texts, level) for level in wanted.levels])
+        return Coder(
+            wanted,
+            self._compiled,
+            lambda texts, counts: [ask(texts, *each) for each in zip(wanted.levels, counts, strict=True)],
+        )
 
     @property
     def contextual(self) -> Contextual:

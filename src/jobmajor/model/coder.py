@@ -65,6 +65,17 @@ class Codes(NamedTuple):
         return cls(labels, scores, np.empty((titles, levels), np.uint8), np.empty(titles, np.uint8))
 
 
+class Spread(NamedTuple):
+    """Answers to titles with one code at each level, and the shares of all detailed codes.
+
+    `shares`, float32, (titles, codes), has the columns of the detailed level's `Coder.classes`; a title that gets no
+    code has none.
+    """
+
+    codes: Codes
+    shares: NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is asked about each title.
@@ -95,9 +106,9 @@ class Coder:
     """
 
     def __init__(
-        self, wanted: Wanted, compiled: Compiled | None, ask: Callable[[list[str]], list[list[Coded]]]
+        self, wanted: Wanted, compiled: Compiled | None, ask: Callable[[list[str], list[int]], list[list[Coded]]]
     ) -> None:
-        """Take `compiled` for what it can answer; `ask` answers other titles, for each level."""
+        """Take `compiled` for what it can answer; `ask` answers other titles, with so many codes at each level."""
         self.levels, self.k = wanted.levels, wanted.k
         self._wanted, self._compiled, self._ask = wanted, compiled, ask
         if compiled:
@@ -124,12 +135,35 @@ class Coder:
             self._fill(titles, np.arange(len(titles)), found)
             return found
         excluded = self._compiled.fill(titles, self._plan, found)
+        self._complete(titles, excluded, found)
+        return found
+
+    def spread(self, titles: Packed) -> Spread:
+        """Return the best code of each level, and the shares of all detailed codes, which must be asked for."""
+        levels, detailed = len(self.levels), self.levels.index("detailed")
+        columns = self.classes[detailed]
+        found = Spread(Codes.empty(len(titles), levels, 1), np.zeros((len(titles), len(columns)), np.float32))
+        if self._compiled is None:
+            self._fill(titles, np.arange(len(titles)), *found)
+            return found
+        is_wide = len(columns) > len(self._wanted.codes)
+        shares = np.empty((len(titles), len(self._wanted.codes)), np.float32) if is_wide else found.shares
+        excluded = self._compiled.fill(titles, self._plan, found.codes, shares)
+        shares[np.isin(found.codes.reasons[:, detailed], _NO_TITLES)] = 0
+        if is_wide:
+            found.shares[:, [self._label_of[detailed][code] for code in self._wanted.codes]] = shares
+        self._complete(titles, excluded, *found)
+        return found
+
+    def _complete(
+        self, titles: Packed, excluded: NDArray[np.intp], found: Codes, shares: NDArray[np.float32] | None = None
+    ) -> None:
+        """Add to what compiled code answered: what is no title has no code, and the user's answers stand."""
         is_none = np.isin(found.reasons, _NO_TITLES)
         found.labels[is_none], found.scores[is_none] = NO_CODE, 0
         if self._wanted.overrides:
             self._widen(found)
-            self._fill(titles, excluded, found)
-        return found
+            self._fill(titles, excluded, found, shares)
 
     def _widen(self, found: Codes) -> None:
         """Turn labels among the model's codes into labels among all codes."""
@@ -137,22 +171,35 @@ class Coder:
             labels = [self._label_of[index][code] for code in _ancestors(self._wanted.codes, level)]
             found.labels[:, index] = np.array([*labels, NO_CODE], np.int16)[found.labels[:, index]]
 
-    def _fill(self, titles: Packed, rows: NDArray[np.intp], into: Codes) -> None:
+    def _fill(
+        self, titles: Packed, rows: NDArray[np.intp], into: Codes, shares: NDArray[np.float32] | None = None
+    ) -> None:
+        """Fill in the answers of some titles by Python, and their shares if they are wanted."""
+        is_spread = [shares is not None and level == "detailed" for level in self.levels]
+        counts = [len(self.classes[index]) if spread else self.k for index, spread in enumerate(is_spread)]
         for first in range(0, len(rows), _SLICE):
             chosen: list[int] = rows[first : first + _SLICE].tolist()
             texts = [titles.title(row, self._wanted.longest) for row in chosen]
-            for index, answered in enumerate(self._ask(texts)):
+            for index, answered in enumerate(self._ask(texts, counts)):
                 for row, coded in zip(chosen, answered, strict=True):
                     self._put(coded, (row, index), into)
+                    if shares is not None and is_spread[index]:
+                        self._put_shares(coded, index, shares[row])
 
     def _put(self, coded: Coded, at: tuple[int, int], into: Codes) -> None:
         row, index = at
-        kept, label_of = [each for each in coded.answers[: self.k] if each.label], self._label_of[index]
+        kept = [each for each in coded.answers[: into.labels.shape[2]] if each.label]
+        label_of = self._label_of[index]
         into.labels[row, index], into.scores[row, index] = NO_CODE, 0
         into.labels[row, index, : len(kept)] = [label_of[answer.label] for answer in kept]
         into.scores[row, index, : len(kept)] = [answer.score for answer in kept]
         into.reasons[row, index] = REASONS.index(coded.reason)
         into.sources[row] = SOURCES.index(coded.source)
+
+    def _put_shares(self, coded: Coded, index: int, into: NDArray[np.float32]) -> None:
+        found = {self._label_of[index][each.label]: each.score for each in coded.answers if each.label}
+        into[:] = 0
+        into[list(found)] = list(found.values())
 
 
 def coded(codes: Codes, at: tuple[int, Level], classes: Sequence[str], k: int) -> tuple[list[Coded], list[int]]:

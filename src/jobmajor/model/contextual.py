@@ -110,13 +110,13 @@ class Contextual:
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
         wanted = Wanted(self.codes, tuple(levels), k, overrides, exact, _LONGEST)
-        return self._answered([text or "" for text in columns.as_list(titles)], wanted)
+        return self._answered([text or "" for text in columns.as_list(titles)], [k] * len(wanted.levels), wanted)
 
     def to(self, name: str) -> Translator:
         """Return what `Classifier.to` returns, for joined texts."""
         return translate.to(self, name)
 
-    def _answered(self, given: Sequence[str], wanted: Wanted) -> list[list[Coded]]:
+    def _answered(self, given: Sequence[str], counts: Sequence[int], wanted: Wanted) -> list[list[Coded]]:
         known = self.knowledge if wanted.exact else replace(self.knowledge, listed=Listed.none())
         found: list[list[Coded]] = [[] for _ in wanted.levels]
         for start in range(0, len(given), _BATCH):
@@ -124,8 +124,8 @@ class Contextual:
             texts = [normalise(title[:LONGEST])[:LONGEST] for title in titles]
             shares, read = self.scorer.scored(texts)
             sourced = self._pooled(answers.sourced(texts, self.codes, shares, known, wanted.overrides), contexts)
-            for index, level in enumerate(wanted.levels):
-                asked = Asked(titles, texts, read, level, wanted.k)
+            for index, (level, k) in enumerate(zip(wanted.levels, counts, strict=True)):
+                asked = Asked(titles, texts, read, level, k)
                 found[index] += answers.coded(asked, sourced, self.knowledge)
         return found
 

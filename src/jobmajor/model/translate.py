@@ -17,9 +17,12 @@ from jobmajor.errors import InputError
 from jobmajor.model import columns, frames
 from jobmajor.model.answers import NO_ANSWER, Answer, Coded
 from jobmajor.model.coder import REASONS, SOURCES
+from jobmajor.model.kernels import rank
+from jobmajor.model.kernels.rank import Links
 from jobmajor.model.rules import abstain, confidence
 from jobmajor.model.rules.abstain import ANSWERED, NO_CODE, UNSURE
 from jobmajor.model.rules.overrides import MOST, OVERRIDE
+from jobmajor.native import library
 from jobmajor.soc import classifications
 from jobmajor.tables.packed import Packed
 
@@ -28,14 +31,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.coder import Codes
+    from jobmajor.model.coder import Codes, Spread
     from jobmajor.model.rules.knowledge import Knowledge
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.soc import Level
     from jobmajor.soc.classifications import Classification
 
-_BETWEEN: tuple[Level, ...] = ("minor", "broad")  # with "detailed", the levels below the major groups
-_SLICE = 1024  # titles at a time: some 10 MB of shares
+_BELOW: tuple[Level, ...] = ("minor", "broad", "detailed")  # the levels below the major groups
+_SLICE = 1024  # titles at a time: some 4 MB of shares
 _ANSWERED, _UNSURE = REASONS.index(ANSWERED), REASONS.index(UNSURE)
 _NO_TITLES = [REASONS.index(reason) for reason in abstain.NO_TITLES]
 _OVERRIDE = SOURCES.index(OVERRIDE)
@@ -57,8 +60,8 @@ class Translated(NamedTuple):
 class Answers(Protocol):
     """A coder of SOC 2018: `coder.Coder`."""
 
-    def code(self, titles: Packed) -> Codes:
-        """Return the answers to packed titles."""
+    def spread(self, titles: Packed) -> Spread:
+        """Return the best code of each level, and the shares of all detailed codes."""
         ...
 
 
@@ -80,26 +83,22 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Links:
-    """How detailed codes of SOC 2018 reach the codes of a level: links in the order of the latter.
+class _Level:
+    """A level of the other classification.
 
     Attributes:
-        classes: The codes of the level, ascending.
-        starts: Where the links of each begin.
-        columns: The column of each link's detailed code.
-        weights: Its share of that code.
-        several: For each detailed code, whether it reaches several codes of the level.
+        classes: Its codes, ascending.
+        links: How detailed codes of SOC 2018 reach them.
+        several: For each detailed code, whether it reaches several of them.
     """
 
     classes: tuple[str, ...]
-    starts: NDArray[np.intp]
-    columns: NDArray[np.intp]
-    weights: NDArray[np.float32]
+    links: Links
     several: NDArray[np.bool_]
 
 
 @lru_cache(maxsize=16)
-def _links(target: str, codes: tuple[str, ...], level: Level) -> _Links:
+def _level(target: str, codes: tuple[str, ...], level: Level) -> _Level:
     other, found = classifications.of(target), dict[tuple[str, int], float]()
     for column, code in enumerate(codes):
         for counterpart, share in other.counterparts(code).items():
@@ -109,7 +108,20 @@ def _links(target: str, codes: tuple[str, ...], level: Level) -> _Links:
     classes, starts = np.unique([code for code, _ in links], return_index=True)
     reached = np.array([column for _, column in links])
     weights = np.array([found[link] for link in links], np.float32)
-    return _Links(tuple(classes.tolist()), starts, reached, weights, np.bincount(reached, minlength=len(codes)) > 1)
+    made = Links(np.append(starts, len(links)), reached, weights)
+    return _Level(tuple(classes.tolist()), made, np.bincount(reached, minlength=len(codes)) > 1)
+
+
+def _mapped(shares: NDArray[np.float32], links: Links, k: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    """Return labels and scores of the k best codes; equal ones are in the classification's order."""
+    if library.load() is not None:
+        return rank.mapped(shares, links, k)
+    parts = np.add.reduceat(shares[:, links.columns] * links.weights, links.starts[:-1], axis=1)  # (titles, codes)
+    labels, scores = np.full((len(shares), k), NO_CODE, np.int16), np.zeros((len(shares), k), np.float32)
+    order = np.argsort(-parts, axis=1, kind="stable")[:, :k]
+    labels[:, : order.shape[1]], scores[:, : order.shape[1]] = order, np.take_along_axis(parts, order, axis=1)
+    labels[:, 1:][scores[:, 1:] == 0] = NO_CODE
+    return labels, scores
 
 
 class TranslatingCoder:
@@ -129,52 +141,50 @@ class TranslatingCoder:
         overrides, exact = asked
         overrides = replace(overrides, is_spread=True) if overrides else None
         self._thresholds = [np.float32(model.knowledge.thresholds[level]) for level in self.levels]
-        self._between = model.coder(_BETWEEN, 1, overrides=overrides, exact=exact)
         self._codes = overrides.columns(model.codes) if overrides else model.codes
-        self._detailed = model.coder(("detailed",), len(self._codes), overrides=overrides, exact=exact)
+        self._coder = model.coder(_BELOW, 1, overrides=overrides, exact=exact)
 
     @cached_property
     def classes(self) -> tuple[tuple[str, ...], ...]:
         """Return for each level the codes that may be answered; labels are indices in them."""
-        return tuple(links.classes for links in self._all_links)
+        return tuple(each.classes for each in self._all_levels)
 
     @cached_property
-    def _all_links(self) -> list[_Links]:
-        return [_links(self.target.name, self._codes, level) for level in self.levels]
+    def _all_levels(self) -> list[_Level]:
+        return [_level(self.target.name, self._codes, level) for level in self.levels]
 
     def code(self, titles: Packed) -> Translated:
         """Return the answers to packed titles."""
-        detailed = self._detailed.code(titles)
+        starts = titles.starts
+        slices = range(0, max(len(titles), 1), _SLICE)
+        found = [self._coded(Packed(titles.data, starts[start : start + _SLICE + 1])) for start in slices]
+        return Translated(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+    def _coded(self, titles: Packed) -> Translated:
+        codes, shares = self._coder.spread(titles)
+        is_override = codes.sources == _OVERRIDE
         # (titles, levels): whether SOC 2018 is answered at each; major groups always count as answered
         answered = np.ones((len(titles), len(soc.LEVELS)), np.bool_)
-        answered[:, 1:] = np.hstack([self._between.code(titles).reasons, detailed.reasons]) == _ANSWERED
+        answered[:, 1:] = codes.reasons == _ANSWERED
         is_sure = answered[:, 1:].any(axis=1)
-        has_code = (detailed.scores[:, 0, 0] > 0) & (is_sure | self.target.is_kin)
-        has_code &= ~np.isin(detailed.reasons[:, 0], _NO_TITLES)
-        shares = np.zeros((len(titles), len(self._codes) + 1), np.float32)  # the last column takes what has no code
-        np.put_along_axis(shares, detailed.labels[:, 0], detailed.scores[:, 0], axis=1)
-        found = [self._of_level(index, shares, detailed) for index in range(len(self.levels))]
+        has_code = (codes.scores[:, -1, 0] > 0) & (is_sure | self.target.is_kin)
+        has_code &= ~np.isin(codes.reasons[:, -1], _NO_TITLES)
+        found = [self._of_level(index, shares, codes) for index in range(len(self.levels))]
         labels, scores, reasons, ambiguous = (np.stack(part, axis=1) for part in zip(*found, strict=True))
         asked = [soc.LEVELS.index(level) for level in self.levels]
-        is_left_open = (detailed.sources == _OVERRIDE)[:, None] & ~answered[:, asked]
-        has_none = ~has_code[:, None] | is_left_open  # (titles, levels)
+        has_none = ~has_code[:, None] | (is_override[:, None] & ~answered[:, asked])  # (titles, levels)
         labels[has_none], scores[has_none], ambiguous[has_none] = NO_CODE, 0, False
         reasons[has_none] = np.where(reasons[has_none] == _ANSWERED, np.uint8(_UNSURE), reasons[has_none])
-        return Translated(labels, scores, reasons, detailed.sources, ambiguous)
+        return Translated(labels, scores, reasons, codes.sources, ambiguous)
 
-    def _of_level(self, index: int, shares: NDArray[np.float32], detailed: Codes) -> tuple[NDArray[Any], ...]:
+    def _of_level(self, index: int, shares: NDArray[np.float32], codes: Codes) -> tuple[NDArray[Any], ...]:
         """Return labels, scores, reasons, and whether each is ambiguous."""
-        links = self._all_links[index]
-        parts = np.add.reduceat(shares[:, links.columns] * links.weights, links.starts, axis=1)  # (titles, codes)
-        labels = np.full((len(shares), self.k), NO_CODE, np.int16)
-        scores = np.zeros((len(shares), self.k), np.float32)
-        order = np.argsort(-parts, axis=1, kind="stable")[:, : self.k]
-        labels[:, : order.shape[1]], scores[:, : order.shape[1]] = order, np.take_along_axis(parts, order, axis=1)
-        labels[:, 1:][scores[:, 1:] == 0] = NO_CODE
-        taken = np.where(detailed.sources == _OVERRIDE, scores[:, 0] > MOST, scores[:, 0] >= self._thresholds[index])
-        usual, given = np.where(taken, np.uint8(_ANSWERED), np.uint8(_UNSURE)), detailed.reasons[:, 0]
+        level = self._all_levels[index]
+        labels, scores = _mapped(shares, level.links, self.k)
+        taken = np.where(codes.sources == _OVERRIDE, scores[:, 0] > MOST, scores[:, 0] >= self._thresholds[index])
+        usual, given = np.where(taken, np.uint8(_ANSWERED), np.uint8(_UNSURE)), codes.reasons[:, -1]
         reasons = np.where((given == _ANSWERED) | (given == _UNSURE), usual, given)
-        return labels, scores, reasons, links.several[detailed.labels[:, 0, 0]]
+        return labels, scores, reasons, level.several[codes.labels[:, -1, 0]]
 
 
 @dataclass(frozen=True)

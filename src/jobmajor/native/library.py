@@ -30,6 +30,7 @@ _FUNCTIONS = {
     "jm_judge": "ipppp",
     "jm_look": "piippp",
     "jm_mark_foreign": "p",
+    "jm_map": "ipippp",
     "jm_mend": "ipp",
     "jm_pick": "pppipp",
     "jm_rank": "ipipppp",

@@ -21,8 +21,15 @@ typedef struct {
     ARRAY(int16_t) labels; /* (titles, levels, k) */
     ARRAY(float) scores;   /* likewise */
     ARRAY(uint8_t) reasons; /* (titles, levels) */
+    ARRAY(float) shares;    /* (titles, columns), of the finest level; empty if they aren't wanted */
     int64_t k;
 } Ranked;
+
+typedef struct { /* how detailed codes reach the codes of a level of another classification: `translate.Links` */
+    ARRAY(int64_t) starts; /* where the links of each code begin, and where the last one's end */
+    ARRAY(int64_t) columns;
+    ARRAY(float) weights;
+} Links;
 
 typedef struct { /* which of the listed titles each title is, or -1; and its mark of `judge.c` */
     ARRAY(int64_t) rows;
@@ -78,6 +85,8 @@ EXPORTED void jm_rank(int64_t count, float *shares, int64_t columns, const Liste
         int64_t row = listed->rows.at[title];
         if (row >= 0)
             put(shares, columns, listings, row);
+        if (into->shares.size)
+            memcpy(into->shares.at + title * columns, shares, (size_t)columns * sizeof(float));
         for (int64_t level = 0; level < asked; level++) {
             int64_t begin = levels->bounds.at[level], codes = levels->bounds.at[level + 1] - begin;
             if (codes < levels->sizes.at[level])
@@ -89,5 +98,21 @@ EXPORTED void jm_rank(int64_t count, float *shares, int64_t columns, const Liste
                 reason = UNSURE;
             into->reasons.at[at] = reason;
         }
+    }
+}
+
+/* Map shares, shape (titles, columns), to another classification, and fill in the k best codes of each title; `parts`
+   is memory for a title's codes. */
+EXPORTED void jm_map(int64_t count, const float *shares, int64_t columns, const Links *links, float *parts,
+                     Ranked *into) {
+    int64_t codes = links->starts.size - 1, k = into->k;
+    for (int64_t title = 0; title < count; title++, shares += columns) {
+        for (int64_t code = 0; code < codes; code++) {
+            float total = 0;
+            for (int64_t link = links->starts.at[code]; link < links->starts.at[code + 1]; link++)
+                total += links->weights.at[link] * shares[links->columns.at[link]];
+            parts[code] = total;
+        }
+        find_best(parts, codes, k, into->labels.at + title * k, into->scores.at + title * k);
     }
 }

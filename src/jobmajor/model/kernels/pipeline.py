@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Hashes = NDArray[np.uint64]
     Indices = NDArray[np.int64]
     Bits = NDArray[np.uint8]
+    Floats = NDArray[np.float32]
     Arrays = tuple[NDArray[np.int16], NDArray[np.float32], Bits, Bits]
 
 _EXACT, _MODEL, _NAMED = 1, 2, 3  # indices in `coder.SOURCES`
@@ -116,8 +117,11 @@ class Compiled:
             np.zeros(0, np.uint64),
         )
 
-    def fill(self, titles: Packed, plan: Plan, into: Arrays) -> NDArray[np.intp]:
-        """Fill `into`, a `coder.Codes`, with the answers; return the indices of the plan's excluded titles."""
+    def fill(self, titles: Packed, plan: Plan, into: Arrays, spread: Floats | None = None) -> NDArray[np.intp]:
+        """Fill `into`, a `coder.Codes`, with the answers; return the indices of the plan's excluded titles.
+
+        If `spread` is given, its rows are filled with the shares of the codes that the plan computes.
+        """
         batch, first = text.batch(titles), 0
         labels, scores, reasons, sources = into
         left, columns = np.zeros(len(sources), np.bool_), len(plan.ends) - 1
@@ -131,7 +135,8 @@ class Compiled:
                 shares = answering.shares[: count * columns].reshape(count, columns)
                 self._kernel.score(count, scoring, plan.ends, shares)
                 listed = _find(signs.hashes[:count], plan.titles)
-                ranked = Ranked(labels[block], scores[block], reasons[block], labels.shape[2])
+                kept = shares[:0] if spread is None else spread[block]
+                ranked = Ranked(labels[block], scores[block], reasons[block], kept, labels.shape[2])
                 rank(shares, Listed(listed, signs.marks), plan.listings, plan.levels, ranked)
                 sources[block] = plan.sources[listed]  # -1, of a title that is not listed, is the last
                 doubted = reasons[block][plan.contradicted[listed]]

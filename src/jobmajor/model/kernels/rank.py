@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from jobmajor.native import library
 from jobmajor.native.library import Struct, address
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
@@ -50,12 +51,36 @@ class Listings(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Ranked(Struct):
-    """Arrays of `coder.Codes`, without the sources; `k` is the number of codes of a title at a level."""
+    """Arrays of `coder.Codes`, without the sources.
+
+    Attributes:
+        labels: See there.
+        scores: See there.
+        reasons: See there.
+        shares: What `coder.Spread` has, among the columns of the finest level; of no title if it isn't wanted.
+        k: The number of codes of a title at a level.
+    """
 
     labels: NDArray[np.int16]
     scores: Floats
     reasons: NDArray[np.uint8]
+    shares: Floats
     k: int
+
+
+@dataclass(frozen=True, slots=True)
+class Links(Struct):
+    """How detailed codes reach the codes of a level of another classification.
+
+    Attributes:
+        starts: Where the links of each code begin, and where the last one's end.
+        columns: The column of each link's detailed code.
+        weights: Its share of that code.
+    """
+
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    weights: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +95,13 @@ def rank(shares: Floats, listed: Listed, listings: Listings, levels: Levels, int
     """Fill in the answers of some titles; `shares`, shape (titles, columns), is overwritten."""
     count, columns = shares.shape
     library.load().jm_rank(count, address(shares), columns, listed, listings, levels, into)
+
+
+def mapped(shares: Floats, links: Links, k: int) -> tuple[NDArray[np.int16], Floats]:
+    """Return the labels and scores of the k best codes of each title in another classification."""
+    (count, columns), codes = shares.shape, len(links.starts) - 1
+    labels, scores = np.empty((count, k), np.int16), np.empty((count, k), np.float32)
+    into = Ranked(labels, scores, np.empty(0, np.uint8), np.empty((0, columns), np.float32), k)
+    parts = np.empty(codes, np.float32)
+    library.load().jm_map(count, address(shares), columns, links, address(parts), into)
+    return labels, scores
