@@ -38,7 +38,8 @@ REASONS = (
     abstain.NOT_ENGLISH,
 )
 SOURCES = (overrides.OVERRIDE, answers.EXACT, overrides.MODEL, answers.NAMED)
-_NO_TITLES = [REASONS.index(reason) for reason in abstain.NO_TITLES]
+_IS_NO_TITLE = np.array([reason in abstain.NO_TITLES for reason in REASONS])
+_IS_LISTED = np.array([source in (answers.EXACT, answers.NAMED) for source in SOURCES])
 _SLICE = 4096  # titles that Python answers at a time
 
 
@@ -149,7 +150,7 @@ class Coder:
         is_wide = len(columns) > len(self._wanted.codes)
         shares = np.empty((len(titles), len(self._wanted.codes)), np.float32) if is_wide else found.shares
         excluded = self._compiled.fill(titles, self._plan, found.codes, shares)
-        shares[np.isin(found.codes.reasons[:, detailed], _NO_TITLES)] = 0
+        shares[_IS_NO_TITLE[found.codes.reasons[:, detailed]]] = 0
         if is_wide:
             found.shares[:, [self._label_of[detailed][code] for code in self._wanted.codes]] = shares
         self._complete(titles, excluded, *found)
@@ -159,7 +160,7 @@ class Coder:
         self, titles: Packed, excluded: NDArray[np.intp], found: Codes, shares: NDArray[np.float32] | None = None
     ) -> None:
         """Add to what compiled code answered: what is no title has no code, and the user's answers stand."""
-        is_none = np.isin(found.reasons, _NO_TITLES)
+        is_none = _IS_NO_TITLE[found.reasons]
         found.labels[is_none], found.scores[is_none] = NO_CODE, 0
         if self._wanted.overrides:
             self._widen(found)
@@ -229,9 +230,8 @@ def coded(codes: Codes, at: tuple[int, Level], classes: Sequence[str], k: int) -
         )
         for labels, scores, reason, source, sure in zip(*columns, strict=True)
     ]
-    is_listed = np.isin(codes.sources, [SOURCES.index(source) for source in (answers.EXACT, answers.NAMED)])
     best = codes.scores[:, index]
-    tied = is_listed & (codes.labels[:, index, k] != NO_CODE) & (best[:, k] >= best[:, k - 1])
+    tied = _IS_LISTED[codes.sources] & (codes.labels[:, index, k] != NO_CODE) & (best[:, k] >= best[:, k - 1])
     return found, np.flatnonzero(tied).tolist()
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _BELOW: tuple[Level, ...] = ("minor", "broad", "detailed")  # the levels below the major groups
 _SLICE = 1024  # titles at a time: some 4 MB of shares
 _ANSWERED, _UNSURE = REASONS.index(ANSWERED), REASONS.index(UNSURE)
-_NO_TITLES = [REASONS.index(reason) for reason in abstain.NO_TITLES]
+_IS_NO_TITLE = np.array([reason in abstain.NO_TITLES for reason in REASONS])
 _OVERRIDE = SOURCES.index(OVERRIDE)
 
 
@@ -168,7 +168,7 @@ class TranslatingCoder:
         answered[:, 1:] = codes.reasons == _ANSWERED
         is_sure = answered[:, 1:].any(axis=1)
         has_code = (codes.scores[:, -1, 0] > 0) & (is_sure | self.target.is_kin)
-        has_code &= ~np.isin(codes.reasons[:, -1], _NO_TITLES)
+        has_code &= ~_IS_NO_TITLE[codes.reasons[:, -1]]
         found = [self._of_level(index, shares, codes) for index in range(len(self.levels))]
         labels, scores, reasons, ambiguous = (np.stack(part, axis=1) for part in zip(*found, strict=True))
         asked = [soc.LEVELS.index(level) for level in self.levels]

@@ -14,6 +14,7 @@ typedef struct { /* which words of a title have a meaning */
 } Meanings;
 
 enum { EACH, LAST, FIRST }; /* the roles of a word */
+enum { SPREAD = 64 };        /* columns at a time */
 
 static inline void add_parts(const Model *model, int32_t word, int64_t size, float *restrict hidden) {
     const int8_t *restrict parts = model->word_parts.at + (int64_t)word * (FIRST + 1) * size;
@@ -114,17 +115,28 @@ EXPORTED void jm_fill(int64_t count, const Words *words, const Model *model, con
     }
 }
 
-/* Compute the network's second layer for a few titles. Half of the hidden layer is 0: this loop skips the zeros, which a
-   product of matrices would read. */
+/* Compute some columns of the network's second layer. Half of the hidden layer is 0: this loop skips the zeros, which a
+   product of matrices would read. Where `columns` is a constant, the sums stay in registers. */
+static inline void spread(const float *hidden, int64_t units, const float *outputs, int64_t codes, int64_t columns,
+                          float *restrict scores) {
+    float sums[SPREAD] = {0};
+    for (int64_t unit = 0; unit < units; unit++) {
+        float activation = hidden[unit];
+        const float *restrict row = outputs + unit * codes;
+        if (activation > 0)
+            for (int64_t code = 0; code < columns; code++)
+                sums[code] += activation * row[code];
+    }
+    memcpy(scores, sums, (size_t)columns * sizeof(float));
+}
+
+/* Compute the network's second layer for a few titles. */
 EXPORTED void jm_spread(int64_t count, const float *hidden, int64_t units, const float *outputs, int64_t codes,
-                        float *restrict scores) {
-    memset(scores, 0, (size_t)(count * codes) * sizeof(float));
+                        float *scores) {
     for (int64_t title = 0; title < count; title++, hidden += units, scores += codes) {
-        for (int64_t unit = 0; unit < units; unit++) {
-            float activation = hidden[unit];
-            const float *restrict row = outputs + unit * codes;
-            for (int64_t code = 0; activation > 0 && code < codes; code++)
-                scores[code] += activation * row[code];
-        }
+        int64_t code = 0;
+        for (; code + SPREAD <= codes; code += SPREAD)
+            spread(hidden, units, outputs + code, codes, SPREAD, scores + code);
+        spread(hidden, units, outputs + code, codes, codes - code, scores + code);
     }
 }

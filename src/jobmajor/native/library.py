@@ -45,30 +45,32 @@ class Struct:
     """A value that C functions read as a struct; its subclasses are frozen dataclasses.
 
     A field is an array in C order, an int (int64), a float (32 bits) or another struct. C gets the address of each
-    array and the length of its first dimension. Pass the value itself to a function: `ctypes` takes its address, and
-    keeps the value alive meanwhile.
+    array and the length of its first dimension. Pass the value itself to a function: `ctypes` takes the address of its
+    bytes, and keeps the value alive meanwhile.
     """
 
-    __slots__ = ("_as_parameter_", "_memory")
+    __slots__ = ("_as_parameter_",)
 
     def __post_init__(self) -> None:
-        memory = ctypes.create_string_buffer(self.packed())
-        object.__setattr__(self, "_memory", memory)
-        object.__setattr__(self, "_as_parameter_", ctypes.addressof(memory))
+        object.__setattr__(self, "_as_parameter_", self.packed())
 
     def packed(self) -> bytes:
         """Return the bytes of the C struct."""
         values = list[Any]()
+        kinds = list[Any]()  # for a nested struct its size, for everything else its type
         kind: Any = type(self)
         for name in _names(kind):
             value = getattr(self, name)
             if isinstance(value, np.ndarray):
                 values += address(value), len(value)
+                kinds += int, int
+            elif isinstance(value, Struct):
+                values.append(value.packed())
+                kinds.append(len(values[-1]))
             else:
-                values.append(value.packed() if isinstance(value, Struct) else value)
-        return _layout(tuple(map(type, values)), tuple(len(each) for each in values if type(each) is bytes)).pack(
-            *values
-        )
+                values.append(value)
+                kinds.append(type(value))
+        return _layout(tuple(kinds)).pack(*values)
 
 
 @cache
@@ -77,10 +79,9 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 
 @cache
-def _layout(kinds: tuple[type, ...], sizes: tuple[int, ...]) -> struct.Struct:
-    """Return how values of these types lie in memory; `sizes` are those of the nested structs."""
-    left = iter(sizes)
-    letters = [f"0P{next(left)}s" if kind is bytes else "f" if kind is float else "q" for kind in kinds]
+def _layout(kinds: tuple[Any, ...]) -> struct.Struct:
+    """Return how values of these types, or nested structs of these sizes, lie in memory."""
+    letters = ["f" if kind is float else "q" if isinstance(kind, type) else f"0P{kind}s" for kind in kinds]
     return struct.Struct(f"@{''.join(letters)}0P")
 
 

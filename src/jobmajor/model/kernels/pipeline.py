@@ -97,8 +97,8 @@ class Compiled:
         """
         if (levels, exact) not in self._plans:
             self._plans[levels, exact] = self._planned(levels, exact=exact)
-        found, leave = self._plans[levels, exact], Packed.of(list(excluded)).hashes()
-        return replace(found, excluded=np.sort(leave)) if len(leave) else found
+        found, leave = self._plans[levels, exact], list(excluded)
+        return replace(found, excluded=np.sort(Packed.of(leave).hashes())) if leave else found
 
     def _planned(self, levels: tuple[Level, ...], *, exact: bool) -> Plan:
         """Return a plan without excluded titles; if only major groups are asked for, the kernel does not split them."""
@@ -139,9 +139,10 @@ class Compiled:
                 ranked = Ranked(labels[block], scores[block], reasons[block], kept, labels.shape[2])
                 rank(shares, Listed(listed, signs.marks), plan.listings, plan.levels, ranked)
                 sources[block] = plan.sources[listed]  # -1, of a title that is not listed, is the last
-                doubted = reasons[block][plan.contradicted[listed]]
-                reasons[block][plan.contradicted[listed]] = np.where(doubted == _UNSURE, _CONTRADICTED, doubted)
-                left[block] = _find(signs.hashes[:count], plan.excluded) >= 0
+                doubted = plan.contradicted[listed][:, None] & (reasons[block] == _UNSURE)
+                reasons[block][doubted] = _CONTRADICTED
+                if len(plan.excluded):
+                    left[block] = _find(signs.hashes[:count], plan.excluded) >= 0
                 first += count
         self._idle.append(answering)
         return np.flatnonzero(left)
