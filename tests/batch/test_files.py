@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import gzip
 import io
 import json
@@ -621,3 +622,39 @@ def test_numbers_of_parquet_keep_their_digits_and_what_json_can_not_hold_is_coun
     ]
     assert rows[0]["when"].endswith("00.000000001")
     assert summary.notes == (f"{tmp_path / 'in.parquet'}: 2 numbers that are not finite became null, as JSON has none",)
+
+
+def test_what_a_workbook_shows_is_kept_or_reported(classifier: Classifier, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    page = book.active
+    page.append(["title", "zip", "id", "span", "error", "sum", "long"])
+    page.append(["nurse", 1234, 123456789, datetime.timedelta(hours=30), "#N/A", "=1+1", "x"])
+    page["B2"].number_format, page["C2"].number_format = "00000", "000-00-0000"
+    page["D2"].number_format = "[h]:mm:ss"
+    book.create_sheet("Staff").append(["title"])
+    book["Staff"].append(["cook"])
+    page.sheet_state = "hidden"
+    book.active = 1
+    book.save(tmp_path / "in.xlsx")
+
+    told = code_file(tmp_path / "in.xlsx", tmp_path / "out.csv", model=classifier)
+    code_file(tmp_path / "in.xlsx", tmp_path / "out.xlsx", model=classifier)
+    code_file(tmp_path / "in.xlsx", tmp_path / "staff.csv", FileOptions(sheet="Staff"), model=classifier)
+    with pytest.raises(InputError, match="name one of them with --sheet"):
+        code_file(tmp_path / "in.xlsx", tmp_path / "no.csv", FileOptions(sheet="None"), model=classifier)
+
+    (row,) = read(tmp_path / "out.csv")
+    assert [row[name] for name in ("zip", "id", "span", "error", "sum")] == [
+        "01234",
+        "123-45-6789",
+        "30:00:00",
+        "#N/A",
+        "",
+    ]
+    (same,) = openpyxl.load_workbook(tmp_path / "out.xlsx").active.iter_rows(min_row=2, max_col=5, values_only=True)
+    assert same == ("nurse", "01234", "123-45-6789", datetime.timedelta(hours=30), "#N/A")
+    assert [row["title"] for row in read(tmp_path / "staff.csv")] == ["cook"]
+    assert [note.partition(": ")[2].partition(":")[0] for note in told.notes] == [
+        "read the sheet 'Sheet', which is hidden",
+        "1 formulas without a stored value are empty",
+    ]

@@ -54,6 +54,10 @@ def classify(
     quotes: Annotated[
         bool, typer.Option("--quotes/--no-quotes", help="Whether cells of delimited text may stand in quotes.")
     ] = True,
+    sheet: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The sheet of a workbook.", show_default="the first one"),
+    ] = None,
     context: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="A column with a second text of each row, such as duties or a department."),
@@ -118,6 +122,7 @@ def classify(
             encoding=encoding,
             has_header=header,
             has_quotes=quotes,
+            sheet=sheet,
             prior=classify_files.mix_of(source, column, model, workspace(home)) if adapt else mix,
             context=context,
             level=level,
@@ -136,6 +141,7 @@ def classify(
         "--column": column,
         "--encoding": encoding,
         "--header": header,
+        "--sheet": sheet,
         "--no-quotes": None if quotes else True,
         "--context": context,
         "--output": output,

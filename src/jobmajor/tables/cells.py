@@ -86,10 +86,24 @@ def jsonable(value: Any) -> Any:
         return [jsonable(each) for each in value]
     if isinstance(value, dict):
         return {str(key): jsonable(each) for key, each in value.items()}
-    return str(value) if isinstance(value, Decimal | datetime.timedelta) else _plain(value)
+    return _plain(value)
+
+
+def _span(value: datetime.timedelta) -> str:
+    """Return a duration as spreadsheets show it.
+
+    >>> _span(datetime.timedelta(hours=30, seconds=1)), _span(datetime.timedelta(minutes=-90))
+    ('30:00:01', '-1:30:00')
+    """
+    seconds, rest = divmod(abs(value), datetime.timedelta(seconds=1))
+    part = f".{rest.microseconds:06d}".rstrip("0") if rest else ""
+    sign = "-" if value < datetime.timedelta() else ""
+    return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{part}"
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, datetime.timedelta):
+        return _span(value)
     return value if value is None or isinstance(value, str | int) else str(value)
 
 

@@ -16,10 +16,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from jobmajor.errors import DataError
-from jobmajor.tables import archive
+from jobmajor.tables import archive, odd_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -258,11 +258,12 @@ def parser_faults(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The rows of a sheet from row 1 on, blank ones included, and the names of all sheets with rows."""
+    """The rows of a sheet from row 1 on, blank ones included, the names of all sheets with rows, and notes on it."""
 
     name: str
     names: tuple[str, ...]
     rows: Sequence[Sequence[object]]
+    notes: tuple[str, ...] = ()
 
 
 def sheet(path: Path, name: str | None = None) -> Sheet:
@@ -277,7 +278,12 @@ def sheet(path: Path, name: str | None = None) -> Sheet:
         names = tuple(each.name for each in book.sheets_metadata if each.typ == SheetTypeEnum.WorkSheet)
         chosen = names[0] if name is None and names else name
         if chosen in names:
-            return Sheet(chosen, names, list(book.get_sheet_by_name(chosen).iter_rows()))
+            visible = {each.name: each.visible == SheetVisibleEnum.Visible for each in book.sheets_metadata}
+            read: list[list[object]] = [list(row) for row in book.get_sheet_by_name(chosen).iter_rows()]
+            notes = () if visible[chosen] or name else (f"read the sheet {chosen!r}, which is hidden",)
+            copied.seek(0)
+            with zipfile.ZipFile(copied) as parts:
+                return Sheet(chosen, names, read, (*notes, *odd_cells.mend(parts, chosen, read)))
     found = f"the sheets {', '.join(repr(each[:40]) for each in names[:5])}"
     raise DataError(path, found, f"a sheet {name!r}" if name else "one that holds rows", _AS_PUBLISHED)
 

@@ -54,9 +54,13 @@ class WorkbookReader:
         self._path, self._reading = path, reading
         self._head: Head | None = None
         try:
-            self._rows = [(number, list(map(_value, row))) for number, row in workbook.rows(path, None)]
+            found = workbook.sheet(path, reading.sheet)
         except DataError as error:
-            raise DataError(error.where, error.found, error.expected, _DO) from error
+            do = "name one of them with --sheet" if error.found.startswith("the sheets") else _DO
+            raise DataError(error.where, error.found, error.expected, do) from error
+        values = [(number, list(map(_value, row))) for number, row in enumerate(found.rows, 1)]
+        self._rows = [(number, row) for number, row in values if any(value is not None for value in row)]
+        self._notes = found.notes
         if not self._rows:
             raise DataError(path, "an empty sheet", "the columns' names in its first row", "give it one")
 
@@ -78,7 +82,7 @@ class WorkbookReader:
             names.pop()
         kinds = [cells.widened(None, (row[index] for _, row in self._rows)) or "text" for index in range(len(names))]
         notes = guessed_notes(self._reading, names[index], has_header=has_header)
-        return Head(tuple(names), tuple(kinds), None, index, notes)
+        return Head(tuple(names), tuple(kinds), None, index, (*self._notes, *notes))
 
     def blocks(self, most: int) -> Iterator[Block]:
         """Yield all rows but blank ones."""
@@ -124,6 +128,7 @@ class WorkbookWriter:
         self._sheet = self._book.add_worksheet()
         self._day = self._book.add_format({"num_format": "yyyy-mm-dd"})
         self._moment = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        self._span = self._book.add_format({"num_format": "[h]:mm:ss"})
         self._time = self._book.add_format({"num_format": "hh:mm:ss"})
         self._added, self._is_safe, self._count = added, safe_cells, 0
         self._put_row([*(self._safe(name) for name in head.names), *(column.name for column in added)])
@@ -156,6 +161,8 @@ class WorkbookWriter:
             sheet.write_boolean(row, column, value)
         elif isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _WHOLE:
             sheet.write_number(row, column, value)
+        elif isinstance(value, datetime.timedelta):
+            sheet.write_datetime(row, column, value, self._span)
         elif isinstance(value, datetime.datetime | datetime.date | datetime.time):
             sheet.write_datetime(row, column, *self._dated(value))
         else:

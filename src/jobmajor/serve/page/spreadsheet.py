@@ -14,12 +14,13 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobmajor.errors import DataError
 from jobmajor.serve.messages.refusal import Refusal
+from jobmajor.tables.cells import text as cells_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,6 +110,8 @@ def _shown(cells: Sequence[object]) -> Iterator[str]:
             yield str(int(cell))
         elif isinstance(cell, datetime):
             yield cell.isoformat(" ")
+        elif isinstance(cell, timedelta):
+            yield cells_as_text(cell)
         else:
             yield str(cell)
 
