@@ -14,7 +14,7 @@ from jobmajor.native import build
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = (
-    *("tests/model/kernels", "tests/model/test_coder.py", "tests/tables/test_scan.py"),
+    *("tests/model/kernels", "tests/model/test_coder.py", "tests/tables/text/test_scan.py"),
     *("tests/native/test_build.py", "tests/native/test_structs.py"),
 )
 FLAGS = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
