@@ -74,3 +74,14 @@ def test_missing_column_or_file_is_refused_by_name(tmp_path: Path) -> None:
         next(formats.rows(path, ["job", "soc"]))
     with pytest.raises(InputError, match=r"other\.csv is not there"):
         next(formats.rows(tmp_path / "other.csv", ["job"]))
+
+
+@pytest.mark.parametrize(("text", "column"), [("id,JOB_TITLE\n1,nurse\n", "JOB_TITLE"), ("17,nurse\n18,cook\n", "2")])
+def test_guessed_column_of_titles_is_one_that_rows_can_be_read_by(text: str, column: str, tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text(text)
+
+    found = formats.title_column(path)
+
+    assert found == column
+    assert next(formats.rows(path, [found])).cells[0] == ("nurse",)

@@ -18,7 +18,7 @@ def add(app: typer.Typer) -> None:
 
 def adapt(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A table of titles, in any format of classify --input.")],
-    column: Annotated[str, typer.Option(help="The column of titles.")] = "title",
+    column: Annotated[str | None, typer.Option(help="The column of titles.", show_default="guessed")] = None,
     code: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="A column of known codes: count those, in place of the model's answers."),
@@ -41,7 +41,9 @@ def adapt(
     """
     from jobmajor.data.labelled import TitleFile
     from jobmajor.pipeline import adapt as library
+    from jobmajor.tables import formats
 
+    column = column or formats.title_column(file)
     given = TitleFile(file, column, code, revision=soc) if code else file
     found = library.adapt(given, column, model=model, home=workspace(home))
     found.write(output)

@@ -47,13 +47,14 @@ def mix_of(source: str, column: str | None, model: Path | None, home: Path) -> P
         InputError: It is no file that can be read twice. NotAdapted: its titles don't tell the mix.
     """
     from jobmajor.pipeline import adapt
+    from jobmajor.tables import formats
 
     if not Path(source).is_file():
         raise InputError(
             f"--adapt reads the input twice, and {source} is no single file on a disk: save it as one, or make a prior "
             "of one file with `jobmajor adapt` and name it with --prior"
         )
-    return adapt.adapt(source, column or "title", model=model, home=home)
+    return adapt.adapt(source, column or formats.title_column(Path(source)), model=model, home=home)
 
 
 def tell(progress: Progress) -> None:

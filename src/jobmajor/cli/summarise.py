@@ -23,7 +23,9 @@ def summarise(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="A table of titles, coded or not, in any format of classify --input.")
     ],
-    column: Annotated[str, typer.Option(help="The column of titles, also in the labelled table.")] = "title",
+    column: Annotated[
+        str | None, typer.Option(help="The column of titles, also in the labelled table.", show_default="guessed")
+    ] = None,
     weight: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="The column that says how often a row occurs.", show_default="1"),
@@ -57,9 +59,12 @@ def summarise(
     from jobmajor import soc as classification
     from jobmajor.data.labelled import TitleFile
     from jobmajor.pipeline import summarise as library
+    from jobmajor.tables import formats
 
+    depth = classification.parse_level(level, "--level")
+    column = column or formats.title_column(file)
     known = TitleFile(labelled, column, code, revision=soc) if labelled else None
-    wish = library.Wish(column, weight, classification.parse_level(level, "--level"), known, exact)
+    wish = library.Wish(column, weight, depth, known, exact)
     found = library.summarise(file, wish, model=model, home=workspace(home))
     if as_json:
         dump(found)

@@ -142,6 +142,19 @@ def names(path: Path, column: str) -> tuple[str, ...]:
         return opened.head().names
 
 
+def title_column(path: Path) -> str:
+    """Return the column of titles as it is guessed: its name, or its number from 1 where no line names the columns.
+
+    Raises:
+        InputError: As `rows`.
+    """
+    _expect_file(path)
+    with closing(reader(path, Reading(), _AS_TABLE)) as opened:
+        head = opened.head()
+    number = str(head.title + 1)
+    return number if head.names[head.title] == f"column {number}" else head.names[head.title]
+
+
 def rows(path: Path, wanted: Sequence[str]) -> Iterator[TextRows]:
     """Yield the cells of the wanted columns, block by block; the first column has to be one of text.
 
@@ -151,7 +164,7 @@ def rows(path: Path, wanted: Sequence[str]) -> Iterator[TextRows]:
     _expect_file(path)
     with closing(reader(path, Reading(wanted[0]), _AS_TABLE)) as opened:
         found = opened.head().names
-        indices = [find_column(path, found, name) for name in wanted]
+        indices = [opened.head().title, *(find_column(path, found, name) for name in wanted[1:])]
         for block in opened.blocks(_BLOCK_ROWS):
             columns = block.rows.columns()
             texts = [[cells.text(value) for value in columns[index]] for index in indices]
