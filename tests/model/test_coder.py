@@ -23,6 +23,7 @@ from jobmajor.model.rules import abstain
 from jobmajor.model.rules.abstain import NO_CODE
 from jobmajor.model.rules.listed import learn
 from jobmajor.model.rules.overrides import Overrides
+from jobmajor.model.rules.prior import Prior
 from jobmajor.tables.packed import LONGEST, Packed
 
 if TYPE_CHECKING:
@@ -262,3 +263,34 @@ def test_mapped_shares_are_those_of_a_product_of_matrices(seed: int, k: int) -> 
     assert scores[:, :codes] == pytest.approx(expected[:, :k], abs=1e-6)
     assert (scores[:, codes:] == 0).all()
     assert np.array_equal((labels >= 0)[:, 1:], scores[:, 1:] > 0)
+
+
+MIX = Prior({"11-0000": 0.1, "29-0000": 0.2, "53-0000": 0.7}, {"11-0000": 0.5, "29-0000": 0.4, "53-0000": 0.1}, 300, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(TITLE, max_size=6), LEVELS, st.integers(1, 3), st.booleans())
+def test_arrays_of_a_classifier_with_a_prior_say_what_plain_answers_say(
+    classifier: Classifier, titles: list[str], levels: tuple[Level, ...], k: int, exact: bool
+) -> None:
+    adapted = classifier.adapted(MIX)
+    coder = adapted.coder(levels, k, exact=exact)
+
+    check(coder, titles, lambda level: plainly(adapted, titles, coder, level, exact=exact))
+
+
+@pytest.mark.parametrize("prior", [None, MIX])
+def test_listed_titles_are_moved_by_a_prior_unless_the_soc_names_them(
+    classifier: Classifier, splits: Mapping[str, pl.DataFrame], prior: Prior | None
+) -> None:
+    adapted, titles = classifier.adapted(prior), splits["train"]["title"].to_list()[:400]
+    coder = adapted.coder(soc.LEVELS, 2)
+    named = SOURCES.index("official")
+
+    found = coder.code(Packed.of(titles))
+
+    check(coder, titles, lambda level: plainly(adapted, titles, coder, level))
+    before = classifier.coder(soc.LEVELS, 2).code(Packed.of(titles)).scores
+    stays = (found.scores == before).all(axis=(1, 2))
+    assert stays[found.sources == named].all()
+    assert stays.all() == (prior is None)

@@ -258,7 +258,7 @@ class Classifier:
     @cached_property
     def _compiled(self) -> Compiled | None:
         """Return the compiled code that answers, None if the recipe has none."""
-        if self._kernel is None or self.knowledge.listed.hashed != POLYNOMIAL or self.knowledge.prior:
+        if self._kernel is None or self.knowledge.listed.hashed != POLYNOMIAL:
             return None
         from jobmajor.model.kernels.pipeline import Compiled  # noqa: PLC0415 - only where there is compiled code
 

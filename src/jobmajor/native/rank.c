@@ -15,6 +15,8 @@ typedef struct {
     ARRAY(int16_t) codes;
     ARRAY(float) shares;
     ARRAY(float) kept;
+    ARRAY(uint8_t) named;  /* whether the SOC itself names the title */
+    ARRAY(float) weights; /* (columns,), of a mix of occupations; empty without one */
 } Listings;
 
 typedef struct {
@@ -36,6 +38,7 @@ typedef struct { /* which of the listed titles each title is, or -1; and its mar
     ARRAY(uint8_t) marks;
 } Listed;
 
+enum { CHUNK = 32 }; /* codes */
 enum { UNSURE = 1, STRANGE = 1 }; /* a reason, and the mark that turns into it; higher marks are reasons as they are */
 
 /* Weigh the model's shares with what training lists for a title. */
@@ -50,29 +53,58 @@ static void put(float *shares, int64_t columns, const Listings *listings, int64_
 static void sum_up(float *shares, const int64_t *starts, int64_t count, int64_t size) {
     for (int64_t code = 0; code < count; code++) {
         int64_t end = code + 1 < count ? starts[code + 1] : size;
-        float total = 0;
-        for (int64_t column = starts[code]; column < end; column++)
+        float total = shares[starts[code]];
+        for (int64_t column = starts[code] + 1; column < end; column++) {
             total += shares[column];
+            __asm__ volatile(""); /* most codes have one or two below them: vectors would take longer */
+        }
         shares[code] = total;
     }
 }
 
-/* Find the k best codes, equal ones in the classification's order; only the first may have a share of 0. */
+/* Multiply shares by the weights of their codes, and scale them to sum to 1 again: `prior.moved`. */
+static void move(float *restrict shares, int64_t columns, const float *restrict weights) {
+    float total = 0;
+    for (int64_t column = 0; column < columns; column++) {
+        shares[column] *= weights[column];
+        total += shares[column];
+    }
+    for (int64_t column = 0; column < columns; column++)
+        shares[column] /= total;
+}
+
+static inline float largest_of(const float *values, int64_t size) {
+    float most = values[0];
+    for (int64_t index = 1; index < size; index++)
+        most = values[index] > most ? values[index] : most;
+    return most;
+}
+
+/* Put a code among the k best, behind those with the same share. */
+static void insert(float share, int64_t code, int64_t k, int16_t *labels, float *scores) {
+    int64_t rank = k - 1;
+    for (; rank > 0 && scores[rank - 1] < share; rank--) {
+        labels[rank] = labels[rank - 1];
+        scores[rank] = scores[rank - 1];
+    }
+    labels[rank] = (int16_t)code;
+    scores[rank] = share;
+}
+
+/* Find the k best codes, equal ones in the classification's order; only the first may have a share of 0. Of most codes,
+   it is enough to know the largest share in their chunk. */
 static void find_best(const float *shares, int64_t count, int64_t k, int16_t *labels, float *scores) {
     for (int64_t rank = 0; rank < k; rank++) {
         labels[rank] = NO_CODE;
         scores[rank] = 0;
     }
-    for (int64_t code = 0; code < count; code++) {
-        if (!(shares[code] > scores[k - 1]))
+    for (int64_t first = 0; first < count; first += CHUNK) {
+        int64_t end = smaller(first + CHUNK, count);
+        if (!(largest_of(shares + first, end - first) > scores[k - 1]))
             continue;
-        int64_t rank = k - 1;
-        for (; rank > 0 && scores[rank - 1] < shares[code]; rank--) {
-            labels[rank] = labels[rank - 1];
-            scores[rank] = scores[rank - 1];
-        }
-        labels[rank] = (int16_t)code;
-        scores[rank] = shares[code];
+        for (int64_t code = first; code < end; code++)
+            if (shares[code] > scores[k - 1])
+                insert(shares[code], code, k, labels, scores);
     }
     labels[0] = labels[0] < 0 ? 0 : labels[0];
 }
@@ -85,6 +117,8 @@ EXPORTED void jm_rank(int64_t count, float *shares, int64_t columns, const Liste
         int64_t row = listed->rows.at[title];
         if (row >= 0)
             put(shares, columns, listings, row);
+        if (listings->weights.size && (row < 0 || !listings->named.at[row]))
+            move(shares, columns, listings->weights.at);
         if (into->shares.size)
             memcpy(into->shares.at + title * columns, shares, (size_t)columns * sizeof(float));
         for (int64_t level = 0; level < asked; level++) {

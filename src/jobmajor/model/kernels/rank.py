@@ -41,12 +41,18 @@ class Levels(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Listings(Struct):
-    """Arrays of `listed.Listed`; `codes` are columns of the shares."""
+    """Arrays of `listed.Listed`, and a mix of occupations; `codes` are columns of the shares.
+
+    `named` tells which titles the SOC itself names. All others are moved by `weights`, of shape (columns,): what
+    `Prior.weights` returns, empty if there is no prior.
+    """
 
     starts: NDArray[np.int32]
     codes: NDArray[np.int16]
     shares: Floats
     kept: Floats
+    named: NDArray[np.bool_]
+    weights: Floats
 
 
 @dataclass(frozen=True, slots=True)
