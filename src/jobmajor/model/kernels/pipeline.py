@@ -109,11 +109,11 @@ class Compiled:
         listed, mix = self._knowledge.listed, self._knowledge.prior
         codes, is_named = columns.tolist(), (listed.kinds & OFFICIAL) > 0
         weights = mix.weights(codes) if mix else np.zeros(0, np.float32)
-        column_of = column_of[listed.codes].astype(np.int16)
+        listed_columns = column_of[listed.codes].astype(np.int16)
         return Plan(
             self._kernel.ends(firsts),
             listed.titles if exact else listed.titles[:0],
-            Listings(listed.starts, column_of, listed.shares, listed.kept, is_named, weights),
+            Listings(listed.starts, listed_columns, listed.shares, listed.kept, is_named, weights),
             np.append(np.where(is_named, _NAMED, _EXACT), _MODEL).astype(np.uint8),
             np.append((listed.kinds & CONTRADICTED) > 0, False),
             _levels(codes, levels, self._knowledge.thresholds),
