@@ -73,13 +73,14 @@ def code_file(
     if wanted.top < 1:
         raise InputError(f"top is {wanted.top}: expected at least 1")
     with jobs.on_disk(source) as path:
-        found = _coded(path, Path(output), wanted, _model(model, home))
+        found = _coded(path, Path(output), wanted, lambda: _model(model, home))
     return replace(found, seconds=time.monotonic() - began)
 
 
-def _coded(source: Path, target: Path, wanted: FileOptions, model: tuple[Classifier, str]) -> Summary:
+def _coded(source: Path, target: Path, wanted: FileOptions, load: Callable[[], tuple[Classifier, str]]) -> Summary:
+    levels = wanted.level_names  # refused before anything is loaded
     planned, passed_over = jobs.jobs(source, target)
-    classifier, digest = model
+    classifier, digest = load()
     classifier = classifier.adapted(wanted.prior) if wanted.prior else classifier
     coder = _coder(classifier, wanted)
     added = Added.of(coder, wanted.prefix or "")
@@ -104,7 +105,7 @@ def _coded(source: Path, target: Path, wanted: FileOptions, model: tuple[Classif
                         bad.append(str(job.bad))
             tally = engine.tally
     prior = wanted.prior.digest if wanted.prior else ""
-    found = _summary(planned, bad, tally, wanted.level_names)
+    found = _summary(planned, bad, tally, levels)
     return replace(found, prior=prior, notes=notes.lines)
 
 
