@@ -101,7 +101,7 @@ class Model:
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault, self.go = fault, threading.Event()
 
-    def answer_at(self, levels: Sequence[Level], titles: list[str], k: int, *, exact: bool) -> list[list[Coded]]:
+    def answer_at(self, levels: Sequence[Level], titles: list[str], k: int, **_: object) -> list[list[Coded]]:
         assert self.go.wait(LIMIT_S)
         if self.fault:
             raise self.fault

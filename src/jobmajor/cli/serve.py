@@ -25,6 +25,9 @@ def serve(
     ] = None,
     level: Annotated[str, typer.Option(help="Default level: major, minor, broad, detailed or all.")] = "major",
     top: Annotated[int, typer.Option(min=1, max=100, help="Default number of codes for each title.")] = 5,
+    overrides: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Your titles with their codes, as CSV: title,code.")
+    ] = None,
     prior: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Move answers toward a mix of occupations, from jobmajor adapt."),
@@ -53,6 +56,7 @@ def serve(
 
     from jobmajor import serve as package
     from jobmajor import settings
+    from jobmajor.model.rules import overrides as overrides_file
     from jobmajor.model.rules import prior as prior_file
     from jobmajor.serve.service import champion, logs
     from jobmajor.serve.service import keys as key_file
@@ -63,7 +67,8 @@ def serve(
     package.require()
     options = replace(_options(level, top, keys), poll_s=poll)
     mix = prior_file.read(prior) if prior else None
-    source = champion.ModelSource(settings.home(home), model, mix)
+    mine = overrides_file.read(overrides) if overrides else None
+    source = champion.ModelSource(settings.home(home), model, mix, mine)
     from jobmajor.serve import server
     from jobmajor.serve.service import service
 

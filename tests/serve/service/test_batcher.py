@@ -31,7 +31,9 @@ class Echo:
         self.calls: list[list[str]] = []
         self.go, self.is_asked = threading.Event(), threading.Event()
 
-    def answer_at(self, levels: Sequence[Level], titles: list[str], k: int, *, exact: bool) -> list[list[Coded]]:
+    def answer_at(
+        self, levels: Sequence[Level], titles: list[str], k: int, *, exact: bool, **_: object
+    ) -> list[list[Coded]]:
         self.calls.append(titles)
         self.is_asked.set()
         assert self.go.wait(60)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmajor.errors import ArtifactError, ChecksumMismatch, InputError, NoChampion
+from jobmajor.model.rules.overrides import Overrides
 from jobmajor.model.rules.prior import Prior
 from jobmajor.registry.loading import open_registry
 from jobmajor.registry.versions import Candidate
@@ -15,7 +16,7 @@ from jobmajor.serve.http.middleware import of_model
 from jobmajor.serve.service.champion import Champion, ModelSource
 from sagelocal.storage import archive, manifest
 
-from ..conftest import saved
+from ..conftest import running, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,3 +138,14 @@ def test_prior_moves_every_model_that_is_loaded(model_folder: Path) -> None:
     assert served.prior == mix.digest
     assert served.classifier.knowledge.prior == mix
     assert of_model(served) == {"x-jobmajor-model": served.digest, "x-jobmajor-prior": mix.digest}
+
+
+def test_titles_of_the_user_have_their_codes_in_the_service(model_folder: Path) -> None:
+    mine = Overrides({"boss": {"11-1011": 1.0}, "registered nurse": {}})
+
+    with running(Champion(ModelSource(model_folder, model_folder, overrides=mine))) as service:
+        body = {"instances": ["Boss", "Registered Nurse"], "parameters": {"level": "detailed", "top_k": 1}}
+        found = service.post(json=body).json()["predictions"]
+
+    shown = [[(each["label"], each["source"], each["reason"]) for each in items] for items in found]
+    assert shown == [[("11-1011", "override", "")], [("", "override", "not a title")]]

@@ -172,10 +172,11 @@ class RequestBatcher:
         parameters, classifier = first.parameters, first.served.classifier
         asked = classifier.contextual if first.is_contextual else classifier
         model = asked.to(parameters.to) if parameters.target else asked
+        mine, k, exact = first.served.overrides, parameters.top_k, parameters.exact
         if parameters.is_best:
-            answers = [deepest(model).answer(titles, parameters.top_k, exact=parameters.exact)]
+            answers = [deepest(model).answer(titles, k, overrides=mine, exact=exact)]
         else:
-            answers = model.answer_at(parameters.levels, titles, parameters.top_k, exact=parameters.exact)
+            answers = model.answer_at(parameters.levels, titles, k, overrides=mine, exact=exact)
         start = 0
         for job, count in batch:
             part = [each[start : start + count] for each in answers]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobmajor.model.classifier import Classifier
+    from jobmajor.model.rules.overrides import Overrides
     from jobmajor.model.rules.prior import Prior
 
 _log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class LoadedModel:
         lineage: What the manifest says of its origin.
         is_quick: Whether it answers a title in less than a millisecond.
         prior: The digest of the mix of occupations that answers are moved toward; empty without one.
+        overrides: The user's titles with their codes, None without any.
     """
 
     classifier: Classifier
@@ -43,18 +45,20 @@ class LoadedModel:
     lineage: dict[str, Any] = field(default_factory=dict)
     is_quick: bool = False
     prior: str = ""
+    overrides: Overrides | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
     """Where the model comes from: the champion of the workspace `home`, or the folder or archive `model`.
 
-    Answers are moved toward the mix of occupations `prior`, if there is one.
+    Answers are moved toward the mix of occupations `prior`, if there is one, and `overrides` are the user's own.
     """
 
     home: Path
     model: Path | None = None
     prior: Prior | None = None
+    overrides: Overrides | None = None
 
     def path(self) -> Path:
         """Return the model's current folder or archive.
@@ -88,7 +92,8 @@ class ModelSource:
         model.compile()
         lineage = {"source": dict(made.source), "settings": dict(made.settings), "code_version": made.code_version}
         prior = self.prior.digest if self.prior else ""
-        return LoadedModel(model, made.digest, mark, lineage, model.is_compiled, prior)
+        is_quick = model.is_compiled and not self.overrides  # whose titles Python answers
+        return LoadedModel(model, made.digest, mark, lineage, is_quick, prior, self.overrides)
 
 
 class Champion:
