@@ -38,6 +38,10 @@ def serve(
     new_key: Annotated[
         str | None, typer.Option(metavar="NAME", help="Add a key to --keys, print it, and exit.")
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="On loopback, answer to this name in Host, too; * is any. May be repeated."),
+    ] = None,
     drain: Annotated[
         float, typer.Option(min=0, max=300, help="Seconds after SIGTERM in which new requests are still answered.")
     ] = 1.0,
@@ -58,6 +62,7 @@ def serve(
     from jobmajor import settings
     from jobmajor.model.rules import overrides as overrides_file
     from jobmajor.model.rules import prior as prior_file
+    from jobmajor.serve.http import hosts
     from jobmajor.serve.service import champion, logs
     from jobmajor.serve.service import keys as key_file
 
@@ -65,7 +70,8 @@ def serve(
         typer.echo(key_file.add(_named(keys), new_key))
         return
     package.require()
-    options = replace(_options(level, top, keys), poll_s=poll)
+    names = hosts.allowed(host, allow_host or ())
+    options = replace(_options(level, top, keys), poll_s=poll, hosts=names)
     mix = prior_file.read(prior) if prior else None
     mine = overrides_file.read(overrides) if overrides else None
     source = champion.ModelSource(settings.home(home), model, mix, mine)

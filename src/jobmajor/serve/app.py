@@ -155,7 +155,7 @@ async def _execution_parameters(request: Request) -> JSONResponse:
     limits, defaults = options.limits, options.defaults
     each = _USUAL_TITLES_IN_MB * len(defaults.levels) * defaults.top_k
     size = min(max(limits.answers // each, 1), _MOST_MB)
-    most = min(max(limits.all_answers // (each * size), 1), _MOST_AT_ONCE)
+    most = min(max(limits.all_answers // (each * size), 1), limits.share_bytes // (size * 2**20), _MOST_AT_ONCE)
     return JSONResponse({"MaxConcurrentTransforms": most, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": size})
 
 

@@ -220,7 +220,7 @@ def test_bytes_that_are_no_http_close_the_connection_and_nothing_else(service: R
 
 def test_client_that_leaves_amid_its_body_leaves_nothing_behind(service: Running) -> None:
     with socket.create_connection(("127.0.0.1", service.port), LIMIT_S) as connection:
-        connection.sendall(HEAD + b"content-length: 100\r\n\r\n{")
+        connection.sendall(HEAD + b"content-length: 100000\r\n\r\n{")
         until(lambda: service.service.admission.requests == 1, "the request")
 
     until(lambda: service.service.admission.requests == 0, "its end")

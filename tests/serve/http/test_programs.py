@@ -111,11 +111,18 @@ def ask_until_the_end(url: str, begun: threading.Barrier) -> list[int]:
 def test_request_that_was_begun_before_sigterm_is_answered_after_it_and_ping_says_so_meanwhile(
     model_folder: Path,
 ) -> None:
-    body = b'{"instances": ["nurse"]}'
-    head = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    small = b'{"instances": ["nurse"]}'
+    body = small + b" " * 70_000  # too large to be read before the request is admitted
+    head = (
+        b"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    )
     with program([*SERVE, "--model", model_folder, "--port", "0", "--drain", "300"]) as found:
         port = int(found.url.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port), LIMIT_S) as connection:
+        with (
+            socket.create_connection(("127.0.0.1", port), LIMIT_S) as other,
+            socket.create_connection(("127.0.0.1", port), LIMIT_S) as connection,
+        ):
+            other.sendall(head % len(small) + small[:10])
             connection.sendall(head % len(body) + body[:10])
             until(lambda: "in_work 1" in httpx.get(f"{found.url}/metrics").text, "the request in work")
             found.process.send_signal(signal.SIGTERM)
@@ -123,13 +130,16 @@ def test_request_that_was_begun_before_sigterm_is_answered_after_it_and_ping_say
             late = post(found.url)
             found.process.send_signal(signal.SIGTERM)  # once more: now
             until(lambda: is_refused(port), "the end's second part")
+            other.sendall(small[10:])
+            held = b"".join(iter(lambda: other.recv(65_536), b""))
             connection.sendall(body[10:])
             raw = b"".join(iter(lambda: connection.recv(65_536), b""))
         assert found.process.wait(LIMIT_S) == 0
 
     assert (late.status_code, late.headers["connection"]) == (200, "close")
-    assert raw.startswith(b"HTTP/1.1 200")
-    assert b'"predictions"' in raw
+    for each in (held, raw):
+        assert each.startswith(b"HTTP/1.1 200")
+        assert b'"predictions"' in each
 
 
 def is_refused(port: int) -> bool:

@@ -24,14 +24,21 @@ async def read(receive: Receive, headers: Mapping[str, str], permit: Permit, lim
     announced = _announced(headers, limits)
     permit.take_bytes(announced)
     found = bytearray()
+    began = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(limits.body_s):
-            while await _more(receive, found, limits):
+        with permit.reading():
+            while await _more(receive, found, limits, began + limits.upload_s(len(found))):
                 permit.take_bytes(max(len(found) - permit.size_bytes, 0))
     except TimeoutError as error:
-        sentence = f"the body did not come within {limits.body_s:g} s, or stopped for {limits.stall_s:g} s"
-        raise Refusal(408, f"{sentence}: send it again", field="body", headers={"Connection": "close"}) from error
+        raise too_slow(limits) from error
     return bytes(found)
+
+
+def too_slow(limits: Limits) -> Refusal:
+    """Return the refusal of a body that comes too slowly."""
+    sentence = f"the body did not come within {limits.body_s:g} s, or stopped for {limits.stall_s:g} s"
+    sentence += f", or came at less than {limits.upload_bytes_s:,} bytes a second"
+    return Refusal(408, f"{sentence}: send it again", field="body", headers={"Connection": "close"})
 
 
 def _announced(headers: Mapping[str, str], limits: Limits) -> int:
@@ -47,9 +54,10 @@ def _too_large(limits: Limits, field: str) -> Refusal:
     return Refusal(413, f"the body is larger than {limits.body_bytes:,} bytes: split it", field=field)
 
 
-async def _more(receive: Receive, found: bytearray, limits: Limits) -> bool:
+async def _more(receive: Receive, found: bytearray, limits: Limits, ends_at: float) -> bool:
     """Read the next part; return whether there is another one."""
-    async with asyncio.timeout(limits.stall_s):
+    now = asyncio.get_running_loop().time()
+    async with asyncio.timeout_at(min(now + limits.stall_s, ends_at)):
         message = await receive()
     if message["type"] == "http.disconnect":
         raise Refusal(400, "the body ended before its announced end: send it again", field="body")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 EXEMPT = frozenset({"/ping", "/metrics"})  # need no permit: a monitor must still see a busy service
 PERMIT, LOG_FIELDS = "jobmajor.permit", "jobmajor.log_fields"  # keys of a request's scope
+IS_WHOLE = "jobmajor.is_whole"  # whether the body was read before the app began
 _CLIENT = "jobmajor.client"
 MODEL_HEADER, PRIOR_HEADER = "x-jobmajor-model", "x-jobmajor-prior"
 _LINGER_S, _LINGER_BYTES = 2.0, 512 * 2**20
@@ -70,6 +71,7 @@ class Exchange:
         self.status, self.began, self.size_bytes = 0, time.perf_counter(), 0
         has_body = b"transfer-encoding" in self.headers or self.headers.get(b"content-length", b"0") != b"0"
         self.is_read = not has_body
+        self._sending_since, self._sent_bytes = 0.0, 0
         self.field: str | None = None  # what a refusal was about; its sentence may quote the client
 
     async def receive(self) -> Message:
@@ -92,8 +94,12 @@ class Exchange:
             if self.service.is_draining:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
-        async with asyncio.timeout(self.service.admission.limits.send_s):
+        limits, now = self.service.admission.limits, time.perf_counter()
+        self._sending_since = self._sending_since or now
+        left_s = limits.send_s + self._sent_bytes / limits.download_bytes_s - (now - self._sending_since)
+        async with asyncio.timeout(min(limits.send_s, left_s)):
             await self._send(message)
+        self._sent_bytes += len(message.get("body", b""))
 
     async def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         """Send a whole response in JSON, and discard what is left of the request's body for a while.
@@ -169,7 +175,9 @@ class RequestMiddleware:
         scope, path = exchange.scope, exchange.scope["path"]
         client = "" if path in self._paths.public else self._service.keys.name(exchange.headers)
         scope[_CLIENT] = client
-        admitted: Any = nullcontext() if path in EXEMPT else self._service.admission.entered(client)
+        address, is_whole = (scope.get("client") or ("",))[0], scope.get(IS_WHOLE, False)
+        entered = self._service.admission.entered
+        admitted: Any = nullcontext() if path in EXEMPT else entered(client, address, is_whole=is_whole)
         with admitted as permit:
             scope[PERMIT] = permit
             await self._app(scope, exchange.receive, exchange.send)

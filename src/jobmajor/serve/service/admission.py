@@ -6,7 +6,8 @@ then kill a container that is only busy.
 
 from __future__ import annotations
 
-from collections import Counter
+import ipaddress
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from jobmajor.serve.messages.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_ADDRESS = "address "  # before an address; a key's name has no space
 _RETRY = {"Retry-After": "1"}  # seconds; admitted requests are answered sooner
 BUSY = Refusal(503, "the service is busy: try again in a second", headers=_RETRY)
 
@@ -33,8 +35,10 @@ class Limits:
         all_answers: Titles times levels times top_k of all requests in progress.
         stall_s: Seconds without a byte of a body, after which it is given up.
         body_s: Seconds for a whole body.
+        upload_bytes_s: Bytes of a body for each second, on average, after the first `stall_s` seconds.
         answer_s: Seconds for scoring. SageMaker gives up after 60, a batch transform after 600.
         send_s: Seconds for a client to take each part of its response.
+        download_bytes_s: Bytes of a response taken for each second, on average, after the first `send_s` seconds.
     """
 
     body_bytes: int = 6_291_456
@@ -45,8 +49,19 @@ class Limits:
     all_answers: int = 2_000_000
     stall_s: float = 10.0
     body_s: float = 60.0
+    upload_bytes_s: int = 8192
     answer_s: float = 55.0
     send_s: float = 60.0
+    download_bytes_s: int = 65_536
+
+    def upload_s(self, size_bytes: int) -> float:
+        """Return the seconds after which this much of a body must have come."""
+        return min(self.stall_s + size_bytes / self.upload_bytes_s, self.body_s)
+
+    @property
+    def share_bytes(self) -> int:
+        """Bytes of all bodies of one key or address: half of all, but at least one body."""
+        return min(max(self.all_bytes // 2, self.body_bytes), self.all_bytes)
 
 
 def _busy() -> Refusal:
@@ -54,18 +69,57 @@ def _busy() -> Refusal:
     return Refusal(BUSY.status, BUSY.sentence, headers=BUSY.headers)
 
 
-class Permit:
-    """What one admitted request takes of the limits of all."""
+def _too_much(holder: str, what: str) -> Refusal:
+    kind = "address" if holder.startswith(_ADDRESS) else "key"
+    return Refusal(429, f"this {kind} has too many {what} open: wait for their answers", headers=_RETRY)
 
-    def __init__(self, admission: Admission) -> None:
-        self._admission, self.size_bytes, self.answers = admission, 0, 0
+
+class Permit:
+    """What one admitted request takes of the limits of all, and of those of its key and its address."""
+
+    def __init__(self, admission: Admission, holders: tuple[str, ...], *, is_whole: bool) -> None:
+        self._admission, self._holders, self._is_whole = admission, holders, is_whole
+        self.size_bytes, self.answers = 0, 0
 
     def take_bytes(self, count: int) -> None:
-        """Count bytes of the body; raise Refusal 503 if all bodies together are too large now."""
-        if self._admission.size_bytes + count > self._admission.limits.all_bytes:
+        """Count bytes of the body; raise Refusal 503 if all bodies together are too large, 429 if a client's are."""
+        limits, held = self._admission.limits, self._admission.held
+        if self._admission.size_bytes + count > limits.all_bytes:
             raise _busy()
+        for each in self._holders:
+            if held[each].size_bytes + count > limits.share_bytes:
+                raise _too_much(each, "bytes of bodies")
         self.size_bytes += count
         self._admission.size_bytes += count
+        for each in self._holders:
+            held[each].size_bytes += count
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold one of the places for bodies that still come; a body that was there before admission needs none.
+
+        Raises:
+            Refusal: 503 if half of all requests are being read, 429 if a quarter are, by this key or address.
+        """
+        if self._is_whole:
+            yield
+            return
+        admission, most = self._admission, self._admission.limits.requests
+        if admission.bodies >= max(most // 2, 1):
+            raise _busy()
+        for each in self._holders:
+            if admission.held[each].bodies >= max(most // 4, 1):
+                raise _too_much(each, "bodies")
+        self._count_bodies(1)
+        try:
+            yield
+        finally:
+            self._count_bodies(-1)
+
+    def _count_bodies(self, change: int) -> None:
+        self._admission.bodies += change
+        for each in self._holders:
+            self._admission.held[each].bodies += change
 
     def take_answers(self, titles: int, each: int) -> None:
         """Count answers; raise Refusal 413 above the limit of one request, 503 above that of all together."""
@@ -78,8 +132,24 @@ class Permit:
             raise Refusal(413, f"{found} are answered at once, split the body or lower top_k", field="top_k")
         if self._admission.answers + count > limits.all_answers:
             raise _busy()
+        held = self._admission.held
+        for holder in self._holders:
+            if held[holder].answers + count > limits.answers:
+                raise _too_much(holder, "codes")
         self.answers += count
         self._admission.answers += count
+        for holder in self._holders:
+            held[holder].answers += count
+
+
+@dataclass(slots=True)
+class _Held:
+    """What the requests in progress of one key or address hold."""
+
+    requests: int = 0
+    bodies: int = 0
+    size_bytes: int = 0
+    answers: int = 0
 
 
 class Admission:
@@ -88,8 +158,8 @@ class Admission:
     def __init__(self, limits: Limits, share: int | None = None) -> None:
         """`share` is how many requests of one client may be in progress; None sets no limit below that of all."""
         self.limits, self._share = limits, share or limits.requests
-        self.requests, self.size_bytes, self.answers = 0, 0, 0
-        self._of: Counter[str] = Counter()
+        self.requests, self.bodies, self.size_bytes, self.answers = 0, 0, 0, 0
+        self.held: defaultdict[str, _Held] = defaultdict(_Held)
 
     @property
     def is_full(self) -> bool:
@@ -97,25 +167,48 @@ class Admission:
         return self.requests >= self.limits.requests
 
     @contextmanager
-    def entered(self, client: str) -> Iterator[Permit]:
-        """Hold a permit for one request of a client, until it is answered.
+    def entered(self, client: str, address: str = "", *, is_whole: bool = False) -> Iterator[Permit]:
+        """Hold a permit for one request, until it is answered.
+
+        Args:
+            client: The name of its key, empty without keys.
+            address: Where it comes from, empty where that is unknown.
+            is_whole: Whether its body has been read already.
 
         Raises:
             Refusal: 503 if no permit is free, 429 if the client holds its share of them.
         """
         if self.is_full:
             raise _busy()
-        if self._of[client] >= self._share:
-            raise Refusal(429, "this key has too many requests open: wait for their answers", headers=_RETRY)
-        permit = Permit(self)
-        self.requests += 1
-        self._of[client] += 1
+        if client and self.held[client].requests >= self._share:
+            raise _too_much(client, "requests")
+        holders = tuple(filter(None, (client, _network(address))))
+        permit = Permit(self, holders, is_whole=is_whole)
+        self._count(holders, 1)
         try:
             yield permit
         finally:
-            self.requests -= 1
+            self._count(holders, -1)
             self.size_bytes -= permit.size_bytes
             self.answers -= permit.answers
-            self._of[client] -= 1
-            if not self._of[client]:
-                del self._of[client]
+            for each in holders:
+                held = self.held[each]
+                held.size_bytes -= permit.size_bytes
+                held.answers -= permit.answers
+                if not held.requests:
+                    del self.held[each]
+
+    def _count(self, holders: tuple[str, ...], change: int) -> None:
+        self.requests += change
+        for each in holders:
+            self.held[each].requests += change
+
+
+def _network(address: str) -> str:
+    """Return the holder for an address: of IPv6 the first 64 bits, since one client has all addresses below them."""
+    if ":" not in address:
+        return _ADDRESS + address if address else ""
+    try:
+        return f"{_ADDRESS}{int(ipaddress.IPv6Address(address.partition('%')[0])) >> 64:x}"
+    except ValueError:
+        return _ADDRESS + address

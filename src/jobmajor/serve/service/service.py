@@ -32,12 +32,14 @@ class ServiceOptions:
         limits: How much work is admitted.
         keys: The API keys; without any, no request needs one.
         poll_s: Seconds between two checks for a new champion.
+        hosts: The names that the service answers to beside those of loopback; None for any name.
     """
 
     defaults: RequestParameters = field(default_factory=RequestParameters)
     limits: Limits = field(default_factory=Limits)
     keys: Keys = field(default_factory=lambda: Keys({}))
     poll_s: float = 2.0
+    hosts: frozenset[str] | None = None
 
 
 class Service:
