@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import tracemalloc
 import zlib
 from typing import TYPE_CHECKING
 
@@ -264,3 +265,30 @@ def test_bit_that_flips_on_the_way_is_refused_or_has_no_effect(
 
     assert len(headers) == len(NAMES)
     assert refused > len(places) // 4
+
+
+def test_small_archive_that_would_fill_a_disk_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "model.tar.gz"
+    with tarfile.open(path, "w:gz", compresslevel=9) as opened:
+        for info, data in (member("tokenizer.json", bytes(2**26)), member("context.safetensors", bytes(2**26))):
+            opened.addfile(info, io.BytesIO(data))
+    tracemalloc.start()
+    why = refusal(path)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert "100-fold" in why
+    assert [*(tmp_path / "unpacked").iterdir()] == []
+    assert peak_bytes < 2**23
+
+
+def test_large_file_of_an_archive_is_copied_in_pieces(tmp_path: Path) -> None:
+    size = 2**25
+    path = packed(tmp_path, member("model.safetensors", bytes(size)))
+    tracemalloc.start()
+    refusal(path)  # it has no manifest
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (tmp_path / "unpacked" / "model.safetensors").stat().st_size == size
+    assert peak_bytes < 2**23
