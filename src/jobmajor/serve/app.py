@@ -21,7 +21,7 @@ from jobmajor import soc
 from jobmajor.model.contextual import joined
 from jobmajor.serve.http import body
 from jobmajor.serve.http.middleware import LOG_FIELDS, PERMIT, Paths, RequestMiddleware, of_model
-from jobmajor.serve.messages import media, parsing, rendering
+from jobmajor.serve.messages import media, parsing, rendering, shapes
 from jobmajor.serve.messages.parameters import of_request
 from jobmajor.serve.messages.refusal import Refusal
 from jobmajor.serve.page import docs, openapi, routes
@@ -105,7 +105,7 @@ async def _job(request: Request, service: Service, permit: Permit, kind: str) ->
         return Job(given.titles, parameters, kind, served)
     if served.classifier.context is None:
         sentence = "'context' was given, but the model has learned none: leave it out"
-        raise Refusal(422, sentence, field=parsing.CONTEXT)
+        raise Refusal(422, sentence, field=shapes.CONTEXT)
     return Job(joined(given.titles, given.contexts), parameters, kind, served, is_contextual=True)
 
 

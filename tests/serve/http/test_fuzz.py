@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 
 from jobmajor.serve import app
 from jobmajor.serve.messages.media import KINDS, WORKBOOK
+from jobmajor.serve.service.champion import Champion, ModelSource
 from jobmajor.serve.service.service import Service
 
 from ..conftest import talk
@@ -25,7 +26,7 @@ from ..conftest import talk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobmajor.serve.service.champion import Champion
+    from jobmajor.model.classifier import Classifier
 
     from ..conftest import Running
 
@@ -50,6 +51,14 @@ WORDS = (
     b"instances",
     b"title",
 )
+
+
+@pytest.fixture(scope="module")
+def contextual(with_context: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Champion:
+    """A model that has learned a second text: every body that the OpenAPI describes is one for it."""
+    folder = tmp_path_factory.mktemp("with-context")
+    with_context.save(folder, code_version="test", source={"release": "starter"})
+    return Champion(ModelSource(folder, folder))
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +129,11 @@ CHECKS = [
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # schemathesis's own
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_schemathesis_finds_no_answer_that_the_openapi_does_not_describe(
-    champion: Champion, mode: GenerationMode
+    contextual: Champion, mode: GenerationMode
 ) -> None:
     """What is right by the schema must be answered, too, where a schema can say what is right: that of JSON."""
     schemathesis.serializer.alias(WORKBOOK, "application/octet-stream")
-    schema = schemathesis.openapi.from_asgi("/openapi.json", app.create(Service(champion)))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app.create(Service(contextual)))
     checked = []
 
     for found in schema.get_all_operations():

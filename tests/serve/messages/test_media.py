@@ -64,3 +64,10 @@ def test_client_that_accepts_none_of_ours_is_told_406(accept: str) -> None:
         of_answer(accept, JSON)
 
     assert (refused.value.status, refused.value.field) == (406, "Accept")
+
+
+def test_column_of_a_headless_csv_is_a_number() -> None:
+    assert of_request({"content-type": "text/csv; header=absent; column=2"}) == Media(CSV, False, 2)
+    for text in ("0", "-1", "x", "", "12345", "٢"):
+        with pytest.raises(Refusal, match="column"):
+            of_request({"content-type": f"text/csv; header=absent; column={text}"})

@@ -73,8 +73,63 @@ def test_byte_order_mark_is_no_part_of_the_header() -> None:
     assert titles("\ufefftitle\r\nnurse\r\n".encode(), Media(CSV))[0] == ["nurse"]
 
 
-def test_csv_without_a_header_has_a_title_in_its_first_column() -> None:
-    assert titles(b'"nurse, rn",7\nwelder,8\n', Media(CSV, has_header=False))[0] == ["nurse, rn", "welder"]
+def test_csv_without_a_header_has_one_field_or_says_which_one_is_the_title() -> None:
+    assert titles(b'"nurse, rn"\n\nwelder\n', Media(CSV, has_header=False))[0] == ["nurse, rn", "", "welder"]
+    assert titles(b'"nurse, rn",7\nwelder,8\n', Media(CSV, False, 1))[0] == ["nurse, rn", "welder"]
+    assert titles(b'7,"nurse, rn"\n8,welder\n', Media(CSV, False, 2))[0] == ["nurse, rn", "welder"]
+
+
+@pytest.mark.parametrize(
+    ("body", "column", "line"),
+    [
+        (b"Cook, Line\n", None, "line 1"),
+        (b"nurse\nCook, Line\n", None, "line 2"),
+        (b"nurse,7\n8\n", 1, "line 2"),
+        (b"7,nurse\n8,Cook, Line\n", 2, "line 2"),
+        (b"nurse\n", 2, "line 1"),
+    ],
+)
+def test_csv_without_a_header_never_takes_a_part_of_a_title(body: bytes, column: int | None, line: str) -> None:
+    with pytest.raises(Refusal, match="fields") as found:
+        titles(body, Media(CSV, False, column))
+
+    assert found.value.field == line
+    assert "Line" not in found.value.sentence
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"instances": ["nurse", {"title": "welder"}, None]},
+        {"inputs": ["nurse", "welder", ""]},
+        {"dataframe_split": {"columns": ["title"], "data": [["nurse"], ["welder"], [None]]}},
+        {"dataframe_split": {"index": [0, 1, 2], "columns": ["job"], "data": [["nurse"], ["welder"], [""]]}},
+        {"dataframe_split": {"columns": ["id", "title"], "data": [[1, "nurse"], [2, "welder"], [3, None]]}},
+        {"dataframe_records": [{"title": "nurse", "id": 1}, {"title": "welder", "id": 2}, {"title": None, "id": 3}]},
+        {"dataframe_records": [{"job": "nurse"}, {"job": "welder"}, {"job": None}]},
+        ["nurse", {"title": "welder"}, None],
+    ],
+)
+def test_bodies_of_other_model_servers_hold_the_same_titles(body: Any) -> None:
+    assert titles(json.dumps(body).encode(), Media(JSON)) == (["nurse", "welder", ""], {})
+    if isinstance(body, dict):
+        sent = {**body, "parameters": {"top_k": 1}}
+        assert titles(json.dumps(sent).encode(), Media(JSON)) == (["nurse", "welder", ""], {"top_k": 1})
+
+
+@pytest.mark.parametrize(
+    "body", [{"title": "nurse", "id": 7}, {"inputs": "nurse"}, {"inputs": {"title": "nurse"}}, ["nurse"]]
+)
+def test_one_title_is_a_list_of_one(body: Any) -> None:
+    assert titles(json.dumps(body).encode(), Media(JSON)) == (["nurse"], {})
+
+
+def test_data_frames_have_contexts() -> None:
+    split = {"columns": ["context", "title"], "data": [["food", "inspector"], [None, "nurse"]]}
+    records = [{"title": "inspector", "context": "food"}, {"title": "nurse", "context": None}]
+
+    assert instances(json.dumps({"dataframe_split": split}).encode(), Media(JSON)).contexts == ["food", ""]
+    assert instances(json.dumps({"dataframe_records": records}).encode(), Media(JSON)).contexts == ["food", ""]
 
 
 def test_parameters_of_a_json_body_are_handed_on() -> None:
@@ -90,7 +145,22 @@ def test_parameters_of_a_json_body_are_handed_on() -> None:
         (b'{"instances": [NaN]}', "body"),
         (b'{"instances": [' + b"1" * 5000 + b"]}", "body"),
         (b"\xff", "body"),
-        (b"[]", "instances"),
+        (b'"nurse"', "instances"),
+        (b"[7]", "body[0]"),
+        (b'[["nurse"]]', "body[0]"),
+        (b'{"inputs": 7}', "inputs"),
+        (b'{"inputs": [7]}', "inputs[0]"),
+        (b'{"inputs": [], "instances": []}', "body"),
+        (b'{"title": "nurse", "instances": []}', "body"),
+        (b'{"title": 7}', "the body.title"),
+        (b'{"dataframe_split": []}', "dataframe_split"),
+        (b'{"dataframe_split": {"columns": ["title"]}}', "dataframe_split"),
+        (b'{"dataframe_split": {"columns": ["id", "job"], "data": []}}', "dataframe_split.columns"),
+        (b'{"dataframe_split": {"columns": ["title"], "data": ["nurse"]}}', "dataframe_split.data[0]"),
+        (b'{"dataframe_split": {"columns": ["title"], "data": [["a", "b"]]}}', "dataframe_split.data[0]"),
+        (b'{"dataframe_split": {"columns": ["title"], "data": [[7]]}}', "dataframe_split.data[0].title"),
+        (b'{"dataframe_records": ["nurse"]}', "dataframe_records[0]"),
+        (b'{"dataframe_records": [{"title": "a"}, {"job": "b"}]}', "dataframe_records[1]"),
         (b"{}", "instances"),
         (b'{"instances": "nurse"}', "instances"),
         (b'{"instances": ["nurse", 7]}', "instances[1]"),
@@ -150,7 +220,7 @@ def test_body_without_any_context_has_none() -> None:
     assert instances(b'{"instances": ["nurse", {"title": "cook", "context": ""}]}', Media(JSON)).contexts is None
     assert instances(b'{"title": "nurse"}\n', Media(LINES)).contexts is None
     assert instances(b"title,context\nnurse,\n", Media(CSV)).contexts is None
-    assert instances(b"nurse,context\n", Media(CSV, has_header=False)).contexts is None
+    assert instances(b"nurse,context\n", Media(CSV, False, 1)).contexts is None
 
 
 @pytest.mark.parametrize("value", ["7", "[]", '"\\ud800"'])

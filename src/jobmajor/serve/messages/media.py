@@ -1,7 +1,7 @@
 """The format of a request's body and of its response, from Content-Type and Accept.
 
 `header=absent` of text/csv says that the body has no header line. A batch transform that splits a file into lines needs
-it, since only the first part has the header.
+it, since only the first part has the header. If its lines have several fields, `column` is the number of the title's.
 
 Source: RFC 9110, sections 8.3 and 12.5.1; RFC 4180, section 3.
 """
@@ -33,10 +33,17 @@ _EXPECTED = f"expected {JSON}, {LINES} or {CSV}"
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A body's format; `has_header` is whether the first line of CSV names the columns."""
+    """A body's format.
+
+    Attributes:
+        kind: One of `KINDS`.
+        has_header: Whether the first line of CSV names the columns.
+        column: Without a header, which field of a line is the title, from 1; None where each line has only that one.
+    """
 
     kind: str
     has_header: bool = True
+    column: int | None = None
 
 
 def of_request(headers: Mapping[str, str]) -> Media:
@@ -57,7 +64,15 @@ def of_request(headers: Mapping[str, str]) -> Media:
     charset = parameters.get("charset", "utf-8")
     if charset not in _CHARSETS:
         raise Refusal(415, f"Content-Type has the charset {shown(charset)}: expected utf-8", field="Content-Type")
-    return Media(_NAMES[name], parameters.get("header") != "absent")
+    return Media(_NAMES[name], parameters.get("header") != "absent", _number(parameters.get("column")))
+
+
+def _number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and int(text)):
+        raise Refusal(415, f"Content-Type has the column {shown(text)}: expected 1 to 9999", field="Content-Type")
+    return int(text)
 
 
 def of_answer(accept: str | None, given: str) -> str:

@@ -12,14 +12,15 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jobmajor.serve.messages import shapes
 from jobmajor.serve.messages.media import CSV, JSON, Media
 from jobmajor.serve.messages.parameters import kind
 from jobmajor.serve.messages.refusal import Refusal, shown
+from jobmajor.serve.messages.shapes import CONTEXT, PARAMETERS, TITLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-TITLE, CONTEXT, INSTANCES, PARAMETERS = "title", "context", "instances", "parameters"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -43,7 +44,7 @@ def instances(body: bytes, media: Media) -> Instances:
     text = _decoded(body)
     if media.kind == JSON:
         return _json(text)
-    return _csv(text, has_header=media.has_header) if media.kind == CSV else _lines(text)
+    return _csv(text, media) if media.kind == CSV else _lines(text)
 
 
 def title(body: bytes) -> tuple[str, Mapping[str, Any]]:
@@ -77,16 +78,7 @@ def _parameters(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _json(text: str) -> Instances:
     body = _loaded(text, "the body")
-    if not isinstance(body, dict) or INSTANCES not in body:
-        found = f"an object without {INSTANCES!r}" if isinstance(body, dict) else f"a {kind(body)}"
-        raise Refusal(422, f'the body is {found}: expected {{"instances": ["a title", ...]}}', field=INSTANCES)
-    unknown = [name for name in body if name not in (INSTANCES, PARAMETERS)]
-    if unknown:
-        raise Refusal(422, f"the body has {shown(unknown[0])}: expected {INSTANCES!r} and {PARAMETERS!r}", field="body")
-    given = body[INSTANCES]
-    if not isinstance(given, list):
-        raise Refusal(422, f"{INSTANCES!r} is a {kind(given)}: expected a list of titles", field=INSTANCES)
-    return _read([(f"instances[{index}]", value) for index, value in enumerate(given)], _parameters(body))
+    return _read(shapes.values(body), _parameters(body) if isinstance(body, dict) else {})
 
 
 def _read(values: Sequence[tuple[str, Any]], parameters: Mapping[str, Any]) -> Instances:
@@ -143,14 +135,14 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
-def _csv(text: str, *, has_header: bool) -> Instances:
+def _csv(text: str, media: Media) -> Instances:
     if "\0" in text:
         raise Refusal(422, f"the body holds a NUL at character {text.index(chr(0))}: expected CSV text", field="body")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        head = next(reader, []) if has_header else [TITLE]
+        head = next(reader, []) if media.has_header else [TITLE]
         column, second = _column(head), head.index(CONTEXT) if CONTEXT in head else None
-        rows = [_cells(row, head if has_header else row, reader.line_num) for row in reader]
+        rows = [_cells(row, head, reader.line_num) for row in reader] if media.has_header else _bare(reader, media)
     except csv.Error as error:
         where = f"line {reader.line_num}"
         raise Refusal(
@@ -158,6 +150,33 @@ def _csv(text: str, *, has_header: bool) -> Instances:
         ) from error
     contexts = [] if second is None else [row[second] if row else "" for row in rows]
     return Instances([row[column] if row else "" for row in rows], contexts if any(contexts) else None, {})
+
+
+def _bare(reader: Any, media: Media) -> list[list[str]]:
+    """Return the titles of a body without a header. Each line must have as many fields as the first one.
+
+    Which of several fields is the title can't be guessed: `Cook, Line` without quotes is two fields as well.
+    """
+    found: list[list[str]] = []
+    count = 0
+    for row in reader:
+        if row:
+            count = count or len(row)
+            _check_bare(row, count, media.column, f"line {reader.line_num}")
+        found.append([row[(media.column or 1) - 1]] if row else [])
+    return found
+
+
+def _check_bare(row: list[str], count: int, column: int | None, where: str) -> None:
+    if column is None and len(row) > 1:
+        sentence = f"{where} has {len(row)} fields, and no header says which one is the title"
+        do = "quote a title that holds a comma, or send Content-Type: text/csv; header=absent; column=1"
+        raise Refusal(422, f"{sentence}: {do}", field=where)
+    if len(row) != count:
+        raise Refusal(422, f"{where} has {len(row)} fields: expected {count}, as the first line", field=where)
+    if column is not None and column > count:
+        sentence = f"{where} has {count} fields: expected {column} or more, as Content-Type's 'column' says"
+        raise Refusal(422, sentence, field=where)
 
 
 def _column(head: list[str]) -> int:

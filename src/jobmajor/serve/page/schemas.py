@@ -87,19 +87,51 @@ _ANSWER_PARAMETERS_SCHEMA = {
     **_PARAMETERS_SCHEMA,
     "properties": {**_PARAMETERS_SCHEMA["properties"], "to": _TO_SCHEMA},
 }
+_TITLES_SCHEMA = {"type": "array", "items": _TITLE_SCHEMA}
+
+
+def _object(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": [name],
+        "additionalProperties": False,
+        "properties": {name: schema, "parameters": _ANSWER_PARAMETERS_SCHEMA},
+    }
+
+
+_TITLE_OBJECT_SCHEMA: Any = _TITLE_SCHEMA["anyOf"][1]
+_SPLIT_SCHEMA = {
+    "type": "object",
+    "required": ["columns", "data"],
+    "additionalProperties": False,
+    "description": "MLflow's. Other columns may stand beside `title` and `context`.",
+    "properties": {
+        "columns": {"type": "array", "items": {"const": "title"}, "minItems": 1, "maxItems": 1},
+        "data": {
+            "type": "array",
+            "items": {"type": "array", "items": {"type": ["string", "null"]}, "minItems": 1, "maxItems": 1},
+        },
+        "index": {"type": "array"},
+    },
+}
+_BODY_SCHEMA = {
+    "anyOf": [
+        _object("instances", _TITLES_SCHEMA),
+        _object("inputs", {"anyOf": [{"type": "string"}, _TITLE_OBJECT_SCHEMA, _TITLES_SCHEMA]}),
+        _object("dataframe_split", _SPLIT_SCHEMA),
+        _object("dataframe_records", {"type": "array", "items": _TITLE_OBJECT_SCHEMA}),
+        _TITLES_SCHEMA,
+        {
+            **_TITLE_OBJECT_SCHEMA,
+            "properties": {**_TITLE_OBJECT_SCHEMA["properties"], "parameters": _ANSWER_PARAMETERS_SCHEMA},
+        },
+    ],
+}
 TITLES_BODY = {
     "required": True,
     "content": {
         JSON: {
-            "schema": {
-                "type": "object",
-                "required": ["instances"],
-                "additionalProperties": False,
-                "properties": {
-                    "instances": {"type": "array", "items": _TITLE_SCHEMA},
-                    "parameters": _ANSWER_PARAMETERS_SCHEMA,
-                },
-            },
+            "schema": _BODY_SCHEMA,
             "example": {"instances": ["licensed practical nurse", "sw eng"], "parameters": {"top_k": 1}},
         },
         LINES: {
