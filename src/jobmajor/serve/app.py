@@ -175,6 +175,7 @@ async def _version(request: Request) -> JSONResponse:
         "lineage": served.lineage,
         "context": has_context,
         "prior": served.prior,
+        "schema": rendering.SCHEMA,
     }
     return JSONResponse(found)
 

@@ -85,6 +85,14 @@ def test_two_thousand_requests_in_one_write_are_answered_in_bounded_memory(servi
     assert found.count(b"HTTP/1.1 200 OK") == 2001
 
 
+def test_requests_before_the_client_closes_its_side_are_answered(service: Running) -> None:
+    raw = talk(service.port, ASK * 500, is_last=True)
+
+    assert raw.count(b"HTTP/1.1 200 OK") == 500
+    assert talk(service.port, ASK, is_last=True).startswith(b"HTTP/1.1 200")
+    assert talk(service.port, ASK[:-1], is_last=True) == b""
+
+
 def test_requests_that_wait_on_one_connection_are_not_parsed_before_their_turn(champion: Champion) -> None:
     model = Model()
     with (

@@ -35,6 +35,7 @@ def expected(champion: Champion, level: soc.Level = "major", k: int = 5) -> list
         [
             {
                 "label": item.label,
+                "code": item.label,
                 "name": item.name,
                 "score": round(item.score, 6),
                 "confidence": round(each.confidence, 6),
@@ -57,7 +58,8 @@ def test_json_gets_the_classifier_s_own_answers_and_the_model_that_gave_them(
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-jobmajor-model"] == champion.served.digest
-    assert answer.json() == {"predictions": expected(champion), "model": champion.served.digest}
+    assert answer.headers["x-jobmajor-schema"] == "1"
+    assert answer.json() == {"predictions": expected(champion), "model": champion.served.digest, "schema": 1}
 
 
 def test_json_lines_get_one_line_each(service: Running, champion: Champion) -> None:
@@ -79,10 +81,10 @@ def test_csv_gets_one_row_each_with_the_best_code_and_its_rivals(service: Runnin
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     for row, items in zip(rows, expected(champion, "minor", 2), strict=True):
-        assert (row["label"], row["name"], row["level"]) == (items[0]["label"], items[0]["name"], "minor")
+        assert (row["code"], row["name"], row["level"]) == (items[0]["label"], items[0]["name"], "minor")
         assert float(row["score"]) == items[0]["score"]
         assert (row["abstain"], row["reason"]) == (str(items[0]["abstain"]).lower(), items[0]["reason"])
-        assert row["label_2"] == (items[1]["label"] if len(items) > 1 else "")
+        assert row["code_2"] == (items[1]["label"] if len(items) > 1 else "")
 
 
 def test_csv_without_a_header_gets_none_either(service: Running) -> None:
@@ -91,7 +93,7 @@ def test_csv_without_a_header_gets_none_either(service: Running) -> None:
     answer = service.post(content="nurse\nwelder\n", headers=headers, params={"top_k": "1"})
 
     assert len(answer.text.splitlines()) == 2
-    assert not answer.text.startswith("label")
+    assert not answer.text.startswith("code")
 
 
 def test_all_levels_stand_in_one_answer_from_coarse_to_fine(service: Running, champion: Champion) -> None:
@@ -108,7 +110,7 @@ def test_all_levels_have_columns_of_their_own_in_csv(service: Running) -> None:
 
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert [row[f"{level}_level"] for level in soc.LEVELS] == list(soc.LEVELS)
-    assert row["detailed_label"]
+    assert row["detailed_code"]
 
 
 @pytest.mark.parametrize("level", ["4", "1", "detailed"])
@@ -132,7 +134,7 @@ def test_codes_of_soc_2010_have_columns_of_their_own_in_csv(service: Running) ->
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert [row[f"{level}_level"] for level in soc.LEVELS] == list(soc.LEVELS)
     assert row["detailed_ambiguous"] in {"true", "false"}
-    assert row["detailed_label"]
+    assert row["detailed_code"]
 
 
 @pytest.mark.parametrize("to", ["soc-2018", "isco-08"])
@@ -154,8 +156,8 @@ def test_best_level_has_one_set_of_columns_in_csv(service: Running) -> None:
     answer = service.post(content="title\nasdfgh\n", headers=AS_CSV, params={"level": "best", "top_k": "1"})
 
     (row,) = csv.DictReader(io.StringIO(answer.text))
-    assert list(row) == ["label", "name", "score", "confidence", "level", "abstain", "reason", "source"]
-    assert (row["label"], row["level"], row["abstain"], row["reason"]) == ("", "", "true", "not a title")
+    assert list(row) == ["code", "name", "score", "confidence", "level", "abstain", "reason", "source"]
+    assert (row["code"], row["level"], row["abstain"], row["reason"]) == ("", "", "true", "not a title")
 
 
 def test_accept_says_the_format_of_the_answer(service: Running) -> None:
@@ -175,7 +177,11 @@ def test_options_through_sagemaker_s_header_count_less_than_the_body_s(service: 
 
 
 def test_no_titles_get_no_answers(service: Running, champion: Champion) -> None:
-    assert service.post(json={"instances": []}).json() == {"predictions": [], "model": champion.served.digest}
+    assert service.post(json={"instances": []}).json() == {
+        "predictions": [],
+        "model": champion.served.digest,
+        "schema": 1,
+    }
     assert service.post(content="", headers=AS_LINES).content == b""
     assert len(service.post(content="title\n", headers=AS_CSV).text.splitlines()) == 1
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobmajor.serve.messages.refusal import Refusal
+from jobmajor.serve.messages.rendering import SCHEMA
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,7 +29,7 @@ EXEMPT = frozenset({"/ping", "/metrics"})  # need no permit: a monitor must stil
 PERMIT, LOG_FIELDS = "jobmajor.permit", "jobmajor.log_fields"  # keys of a request's scope
 IS_WHOLE = "jobmajor.is_whole"  # whether the body was read before the app began
 _CLIENT = "jobmajor.client"
-MODEL_HEADER, PRIOR_HEADER = "x-jobmajor-model", "x-jobmajor-prior"
+MODEL_HEADER, PRIOR_HEADER, SCHEMA_HEADER = "x-jobmajor-model", "x-jobmajor-prior", "x-jobmajor-schema"
 _LINGER_S, _LINGER_BYTES = 2.0, 512 * 2**20
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -38,9 +39,9 @@ _log = logging.getLogger(__name__)
 
 
 def of_model(served: LoadedModel) -> dict[str, str]:
-    """Return the headers that say what answered: the model's digest, and that of the mix of occupations if any."""
+    """Return the headers that say what answered: the model's digest, that of a mix of occupations, and the schema."""
     prior = {PRIOR_HEADER: served.prior} if served.prior else {}
-    return {MODEL_HEADER: served.digest, **prior}
+    return {MODEL_HEADER: served.digest, SCHEMA_HEADER: str(SCHEMA), **prior}
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._is_in_head, self._is_in_message, self._is_over = False, False, False
         self._had_body, self._idle_bytes = False, 0
-        self._unread = b""
+        self._unread, self._is_half_closed = b"", False
         self._fault: Refusal | None = None
         self._held: tuple[Any, Any] | None = None  # a request whose small body still comes, and the app
         self._hold_timer: asyncio.TimerHandle | None = None
@@ -189,11 +189,26 @@ class Protocol(HttpToolsProtocol):
         self._had_body = True
         super().on_body(body)
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own type
+        """Answer what came before the client closed its side; return whether the connection stays open for that.
+
+        A long request is given up: most clients that close their side have left.
+        """
+        self._is_half_closed = True
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        return bool(self.pipeline or self._unread or cycle.scope.get(IS_WHOLE, False))
+
     def on_response_complete(self) -> None:
         """Go on with the requests that came behind the answered one."""
         super().on_response_complete()
-        if self._unread and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._unread:
             self._read_on(self._unread)
+        if self._is_half_closed and self.cycle.response_complete:
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         """End a request. After a refusal the connection waits for the next one, as after uvicorn's own responses."""

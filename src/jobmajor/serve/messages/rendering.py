@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from jobmajor.model.answers import Coded
     from jobmajor.serve.messages.parameters import RequestParameters
 
+SCHEMA = 1  # of the answers; it changes when a field is renamed or removed
 CHUNK_BYTES = 2**18  # sent at a time, so that a response that nobody reads doesn't fill memory
 _DIGITS = 6  # of a score: more than are significant, fewer than a 32-bit float prints
 # json.dumps would create one for each call.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_ONCE, _RANKED = ("confidence", "level", "abstain", "reason", "source"), ("label", "name", "score")
+_ONCE, _RANKED = ("confidence", "level", "abstain", "reason", "source"), ("code", "name", "score")
 
 
 def rows(answers: Sequence[Sequence[Coded]], parameters: RequestParameters, kind: str, model: str) -> bytes:
@@ -30,13 +31,13 @@ def rows(answers: Sequence[Sequence[Coded]], parameters: RequestParameters, kind
     items = [_items(each, parameters) for each in by_title]
     if kind == JSON:
         return _dumped(items)[1:-1]
-    return b"".join(_dumped({"predictions": each, "model": model}) + b"\n" for each in items)
+    return b"".join(_dumped({"predictions": each, "model": model, "schema": SCHEMA}) + b"\n" for each in items)
 
 
 def framed(parts: Sequence[bytes], parameters: RequestParameters, kind: str, *, model: str, has_header: bool) -> bytes:
     """Return the whole body of a response."""
     if kind == JSON:
-        return b'{"predictions":[' + b",".join(parts) + b'],"model":' + _dumped(model) + b"}"
+        return b'{"predictions":[' + b",".join(parts) + b'],"model":%s,"schema":%d}' % (_dumped(model), SCHEMA)
     head = [_written([columns(parameters)])] if kind == CSV and has_header else []
     return b"".join([*head, *parts])
 
@@ -45,7 +46,7 @@ def columns(parameters: RequestParameters) -> list[str]:
     """Return the columns of a CSV response. The second code and later ones have a rank, several levels a prefix each.
 
     >>> columns(RequestParameters(top_k=2))
-    ['label', 'name', 'score', 'confidence', 'level', 'abstain', 'reason', 'source', 'label_2', 'name_2', 'score_2']
+    ['code', 'name', 'score', 'confidence', 'level', 'abstain', 'reason', 'source', 'code_2', 'name_2', 'score_2']
     """
     found = [*_RANKED, *_ONCE, *(["ambiguous"] if parameters.target else [])]
     found += [f"{name}_{rank}" for rank in range(2, parameters.top_k + 1) for name in _RANKED]
@@ -58,6 +59,7 @@ def _items(coded: Sequence[Coded], parameters: RequestParameters) -> list[dict[s
     return [
         {
             "label": item.label,
+            "code": item.label,
             "name": item.name,
             "score": round(item.score, _DIGITS),
             "confidence": round(each.confidence, _DIGITS),

@@ -93,6 +93,7 @@ def _explanation(served: LoadedModel, title: str, parameters: RequestParameters)
             {
                 "level": level,
                 "label": each.label,
+                "code": each.label,
                 "name": each.name,
                 "score": round(each.score, _DIGITS),
                 "source": each.source,
@@ -115,6 +116,7 @@ def _explanation(served: LoadedModel, title: str, parameters: RequestParameters)
             for each in similar.starter().find(title, _SIMILAR_TITLES)
         ],
         "model": served.digest,
+        "schema": rendering.SCHEMA,
     }
 
 

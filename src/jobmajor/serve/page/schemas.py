@@ -8,11 +8,13 @@ from jobmajor import soc
 from jobmajor.model.coder import REASONS
 from jobmajor.serve.messages.media import CSV, JSON, LINES
 from jobmajor.serve.messages.parameters import ATTRIBUTES_HEADER, MAX_TOP_K
+from jobmajor.serve.messages.rendering import SCHEMA
 from jobmajor.soc import classifications
 
 DIGEST = "9f2c" * 16
 _ITEM = {
     "label": "29-0000",
+    "code": "29-0000",
     "name": "Healthcare Practitioners and Technical Occupations",
     "score": 0.993,
     "confidence": 0.979,
@@ -26,6 +28,7 @@ _ITEM_SCHEMA = {
     "required": list(_ITEM),
     "properties": {
         "label": {"type": "string", "description": "A code of SOC 2018, or of `to`; empty if the title gets none."},
+        "code": {"type": "string", "description": "The same as `label`."},
         "name": {"type": "string", "description": "Its official title."},
         "score": {"type": "number", "minimum": 0, "maximum": 1},
         "confidence": {
@@ -65,12 +68,17 @@ _TITLE_SCHEMA = {
         },
     ]
 }
+_SCHEMA_SCHEMA = {
+    "const": SCHEMA,
+    "description": "The version of the fields, which changes when one is renamed or removed.",
+}
 _ANSWER_SCHEMA = {
     "type": "object",
-    "required": ["predictions", "model"],
+    "required": ["predictions", "model", "schema"],
     "properties": {
         "predictions": {"type": "array", "items": _ITEMS_SCHEMA, "description": "One list for each title, in order."},
         "model": {"type": "string", "description": "The digest of the model. One model answers the whole request."},
+        "schema": _SCHEMA_SCHEMA,
     },
 }
 _TO_SCHEMA = {"type": "string", "enum": list(classifications.NAMES)}
@@ -214,12 +222,12 @@ ANSWER_OPTIONS = [
 ANSWER = {
     "description": "The answers, in the format that Accept asks for; by default in the body's format",
     "content": {
-        JSON: {"schema": _ANSWER_SCHEMA, "example": {"predictions": [[_ITEM]], "model": DIGEST}},
+        JSON: {"schema": _ANSWER_SCHEMA, "example": {"predictions": [[_ITEM]], "model": DIGEST, "schema": SCHEMA}},
         LINES: {
             "schema": {"type": "string"},
-            "example": '{"predictions":[{"label":"29-0000","name":"…"}],"model":"…"}',
+            "example": '{"predictions":[{"label":"29-0000","code":"29-0000","name":"…"}],"model":"…","schema":1}',
         },
-        CSV: {"schema": {"type": "string"}, "example": "label,name,score,confidence,level,abstain,reason,source\n"},
+        CSV: {"schema": {"type": "string"}, "example": "code,name,score,confidence,level,abstain,reason,source\n"},
     },
 }
 EXPLAIN_BODY = {
@@ -242,6 +250,7 @@ EXPLANATION = {
         {
             "level": "detailed",
             "label": "29-2061",
+            "code": "29-2061",
             "name": "Licensed Practical and Licensed Vocational Nurses",
             "score": 0.97,
             "source": "exact",
@@ -251,6 +260,7 @@ EXPLANATION = {
     "listed": [{"code": "29-2061", "sources": 4, "official": False, "model": 0.95, "share": 0.97}],
     "similar": [{"title": "Licensed Practical Nurse (LPN)", "codes": ["29-2061"], "alike": 0.8}],
     "model": DIGEST,
+    "schema": SCHEMA,
 }
 EXPLANATION_SCHEMA = {
     "type": "object",
