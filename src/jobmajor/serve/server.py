@@ -19,7 +19,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import uvicorn
 from threadpoolctl import threadpool_limits
@@ -91,6 +91,7 @@ class Server(uvicorn.Server):
         if sockets and self.started:
             event = {"url": _shown(sockets[0]), "model": self._service.champion.served.digest, "drain_s": self._drain_s}
             _log.info("listening", extra={"event": event})
+            invite(sockets[0], sys.stdout)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting connections, answer the accepted ones, then close."""
@@ -160,6 +161,15 @@ def listen(address: Address) -> socket.socket:
 def _shown(bound: socket.socket) -> str:
     host, port = bound.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def invite(bound: socket.socket, stream: TextIO) -> None:
+    """Write the address to open in a browser to a terminal; write nothing to a file or a pipe."""
+    if stream.isatty():
+        host, port = bound.getsockname()[:2]
+        name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+        stream.write(f"open http://{name}:{port}\n")
+        stream.flush()
 
 
 def run(service: Service, address: Address) -> None:
