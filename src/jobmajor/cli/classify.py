@@ -161,7 +161,8 @@ def classify(
     target = classifications.parse(to, "--to")
     is_best, shown_level = level == soc.BEST_LEVEL, ""
     if not is_best:
-        depth = target.parse_level(level, "--level") if target else soc.parse_level(level, "--level")
+        also = (soc.BEST_LEVEL,)
+        depth = target.parse_level(level, "--level") if target else soc.parse_level(level, "--level", also=also)
         shown_level = target.level_name(depth) if target else depth
     classifier = load(model, home=workspace(home)).adapted(mix)
     asked = classifier.to(to) if target else classifier

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import jobmajor
-from jobmajor.cli import adapt, aws, classify, data, evaluate, models, review, run, serve, summarise
+from jobmajor.cli import adapt, aws, classify, data, evaluate, explain, models, review, run, serve, summarise
 from jobmajor.cli.options import LOOK
 from sagelocal.show.terminal import edge
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     help="Job titles to SOC codes, with the model's whole life: data, training, gate, registry, answers.",
     **{**LOOK, "add_completion": True},
 )
-for _group in (run, classify, review, adapt, summarise, evaluate, serve, data, models):
+for _group in (run, classify, explain, review, adapt, summarise, evaluate, serve, data, models):
     _group.add(app)
 app.add_typer(aws.app, name="aws")
 
@@ -43,10 +43,13 @@ def _show_version(*, is_asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _program(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback prints it
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that stand before a command; without one, print the help."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

@@ -62,8 +62,8 @@ def parse(text: str) -> SocCode:
         raise InputError(f"{text!r} is no code of SOC 2018: expected one such as '29-1141' or '29-0000'") from None
 
 
-def parse_level(text: str, option: str = "level") -> Level:
-    """Return the level of that name; errors name the `option`.
+def parse_level(text: str, option: str = "level", *, also: tuple[str, ...] = ()) -> Level:
+    """Return the level of that name; errors name the `option`, and what it may be `also`.
 
     Raises:
         InputError: There is none.
@@ -71,7 +71,7 @@ def parse_level(text: str, option: str = "level") -> Level:
     for level in LEVELS:
         if level == text:
             return level
-    raise InputError(f"{option} {text!r}: expected one of {', '.join(LEVELS)}")
+    raise InputError(f"{option} {text!r}: expected one of {', '.join((*LEVELS, *also))}")
 
 
 def parse_levels(text: str) -> tuple[Level, ...]:

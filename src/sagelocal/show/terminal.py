@@ -44,7 +44,9 @@ def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
         # A wrong option. Releases of typer differ in the class of this error.
         if not hasattr(error, "format_message"):
             raise
-        return complain(f"{error.format_message().rstrip('.')}: see {name} --help", 2)
+        context = getattr(error, "ctx", None)
+        asked = context.command_path if context else name
+        return complain(f"{error.format_message().rstrip('.')}: see {asked} --help", 2)
     if status == _INTERRUPTED:  # typer turns a KeyboardInterrupt into this status silently
         return complain("interrupted: run again to go on from what is finished", _INTERRUPTED)
     return status if isinstance(status, int) else 0

@@ -1,0 +1,66 @@
+"""`jobmajor explain`: why a title gets its code."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobmajor.cli.options import Home, Json, workspace
+from sagelocal.show.terminal import dump, one_line, table
+
+if TYPE_CHECKING:
+    from jobmajor.model.explain import Explanation
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(explain)
+
+
+def explain(
+    title: Annotated[str, typer.Argument(help="A job title.")],
+    level: Annotated[str, typer.Option(help="major, minor, broad or detailed.")] = "major",
+    exact: Annotated[
+        bool, typer.Option("--exact/--no-exact", help="Weigh what training lists for a title with the model.")
+    ] = True,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Show what each word of a title adds to the share of its best code, and what training lists for the title.
+
+    A word's worth is how much of the share is lost without it, by the model alone.
+
+    Example: jobmajor explain "licensed practical nurse" --level detailed
+    """
+    from jobmajor import soc
+    from jobmajor.registry.loading import load
+
+    depth = soc.parse_level(level, "--level")
+    found = load(model, home=workspace(home)).explain(title, depth, exact=exact)
+    if as_json:
+        dump({"title": title, "level": depth, "code": found.label, **asdict(found)})
+    else:
+        _show(title, found)
+
+
+def _show(title: str, found: Explanation) -> None:
+    if not found.label:
+        typer.echo(f"{one_line(title)}: no code, because this does not read like a job title in English")
+        return
+    typer.echo(f"{one_line(title)}: {found.label} {found.name} ({found.source})")
+    typer.echo(f"read as: {found.read}; share by the model alone: {found.score:.3f}")
+    table(("word", "worth"), [(word.text, f"{word.worth:+.3f}") for word in found.words])
+    if found.listed:
+        typer.echo()
+        rows = [
+            (each.code, f"{each.sources}", "yes" if each.official else "", f"{each.model:.3f}", f"{each.share:.3f}")
+            for each in found.listed
+        ]
+        table(("listed under", "sources", "official", "by the model", "in the answer"), rows)
