@@ -113,6 +113,21 @@ def _value(cell: object) -> Any:
     return cell
 
 
+class _Number(float):
+    """A number that keeps all its digits: xlsxwriter prints 16, and some floats need 17."""
+
+    def __format__(self, style: str) -> str:
+        shown = format(float(self), style)
+        return shown if float(shown) == self else repr(float(self))
+
+
+def _is_held(value: object) -> bool:
+    """Return whether a cell can be this number: a float that is finite, or a whole number that a float holds."""
+    if isinstance(value, int):
+        return abs(value) <= _WHOLE
+    return isinstance(value, float) and math.isfinite(value)
+
+
 class WorkbookWriter:
     """Writes a sheet row by row; the same rows always give the same bytes."""
 
@@ -159,8 +174,8 @@ class WorkbookWriter:
         sheet = self._sheet
         if isinstance(value, bool):
             sheet.write_boolean(row, column, value)
-        elif isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _WHOLE:
-            sheet.write_number(row, column, value)
+        elif _is_held(value):
+            sheet.write_number(row, column, _Number(value))
         elif isinstance(value, datetime.timedelta):
             sheet.write_datetime(row, column, value, self._span)
         elif isinstance(value, datetime.datetime | datetime.date | datetime.time):
