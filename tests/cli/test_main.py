@@ -146,7 +146,7 @@ def test_commands_are_those_of_the_design() -> None:
         *("run", "tune", "classify", "data pull", "data list", "data check", "pipeline show", "pipeline validate"),
         *("models list", "models show", "models promote", "models rollback", "models verify"),
         "models export",
-        *("serve", "evaluate", "summarise"),
+        *("serve", "evaluate", "summarise", "explain", "review", "adapt"),
         *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch", "aws policy"),
         *(f"aws pipeline {verb}" for verb in ("upsert", "start", "status", "logs", "stop", "list", "schedule")),
         *("aws project create", "aws project seed"),
@@ -179,6 +179,9 @@ CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("classify",): ("nurse", "sw eng", "--top", "2", "--home", "HOME"),
     ("evaluate",): ("--titles", "LABELLED", "--home", "HOME"),
     ("summarise",): ("LABELLED", "--home", "HOME"),
+    ("explain",): ("nurse", "--home", "HOME"),
+    ("review",): ("DOUBTFUL", "--home", "HOME"),
+    ("adapt",): ("NURSES", "--code", "code", "--output", "PRIOR", "--home", "HOME"),
     ("data", "list"): ("--home", "HOME"),
     ("data", "check"): ("RELEASE",),
     ("pipeline", "validate"): (),
@@ -202,6 +205,11 @@ def test_json_is_all_that_stands_on_standard_output(
 ) -> None:
     places = {"HOME": str(workspace), "RELEASE": str(release(tmp_path / "release", NURSE))}
     places["LABELLED"] = str(labelled(tmp_path / "labelled.csv"))
+    places |= {"PRIOR": str(tmp_path / "prior.json"), "NURSES": str(tmp_path / "nurses.csv")}
+    places["DOUBTFUL"] = str(tmp_path / "doubtful.csv")
+    (tmp_path / "doubtful.csv").write_text("title\nasdfgh\n", "utf-8")
+    nurses = [f"nurse of ward {number},29-1141" for number in range(40)]
+    (tmp_path / "nurses.csv").write_text("\n".join(["title,code", *nurses, ""]), "utf-8")
     if "TITLES" in CALLS[words]:
         pytest.importorskip("optuna", reason="needs the extra 'tune'")
         places["TITLES"] = str(few_titles(tmp_path / "titles"))
