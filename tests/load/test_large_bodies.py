@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LIMIT_S = 60.0
 SIZE, PIECE = 300_000_000, b" " * 1_000_000
-HEAD = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+HEAD = b"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 ANNOUNCED = HEAD + b"content-length: %d\r\n\r\n" % SIZE
 

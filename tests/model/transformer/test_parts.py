@@ -51,8 +51,9 @@ def test_only_counted_rows_judge_and_what_training_never_saw_stands_past_the_las
     found = targets.trial(table, CODES)
 
     assert found.texts == ("a", "b", "c")
-    assert found.row_text.tolist() == [1, 0, 0, 2]
-    assert found.truth.tolist() == [4, 2, 3, 4]
+    order = sorted([(BUS, 3), (TRUCK, 2)])  # rows come by text, then by code
+    assert found.row_text.tolist() == [0, 0, 1, 2]
+    assert found.truth.tolist() == [*(column for _, column in order), 4, 4]
     assert found.major.tolist() == [1, 1, 1, 2]
 
 

@@ -30,7 +30,9 @@ pytestmark = pytest.mark.slow  # all together take a minute or two
 
 ADDED = ["code", "name", "score", "confidence", "level", "abstain", "reason", "source"]
 TITLES = ["registered nurse", "asdfgh", "truck driver", 'cook, "head"', "", "護士", "teacher\nof maths"]
-HEAD = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
+HEAD = (
+    b"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99999\r\n\r\n"
+)
 
 
 def csv_of(rows: Sequence[Sequence[str]], **how: Any) -> str:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from jobmajor.serve.service.champion import Champion
 
 TITLE = "licensed practical nurse"
-HEAD = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
+HEAD = (
+    b"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99999\r\n\r\n"
+)
 
 
 def test_typing_shows_the_model_s_codes_at_four_levels(page: Page, champion: Champion) -> None:

@@ -137,7 +137,7 @@ def test_prior_moves_every_model_that_is_loaded(model_folder: Path) -> None:
 
     assert served.prior == mix.digest
     assert served.classifier.knowledge.prior == mix
-    assert of_model(served) == {"x-jobmajor-model": served.digest, "x-jobmajor-prior": mix.digest}
+    assert of_model(served).items() >= {"x-jobmajor-model": served.digest, "x-jobmajor-prior": mix.digest}.items()
 
 
 def test_titles_of_the_user_have_their_codes_in_the_service(model_folder: Path) -> None:

@@ -33,6 +33,7 @@ _LINGER_S = 2.0
 _LARGE_HEAD = Refusal(431, f"the head is larger than {_HEAD_BYTES:,} bytes: send shorter headers", field="headers")
 _NO_HTTP = Refusal(400, "the request is no HTTP/1.1: its line, a header or its length can't be read", field="head")
 _CONNECT = Refusal(405, "the service is no proxy: see /docs", field="head", headers={"Allow": "GET, POST"})
+_SHORT_BYTES = 2**13  # of a body that is answered though the client has closed its side: some 400 titles
 _SMALL_BYTES = 2**16  # of a body that is read before the app sees its request; uvicorn pauses reading above it
 _log = logging.getLogger(__name__)
 
@@ -198,7 +199,9 @@ class Protocol(HttpToolsProtocol):
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
             return False
-        return bool(self.pipeline or self._unread or cycle.scope.get(IS_WHOLE, False))
+        size = dict(cycle.scope["headers"]).get(b"content-length", b"0")
+        is_short = cycle.scope.get(IS_WHOLE, False) and int(size) <= _SHORT_BYTES
+        return bool(self.pipeline or self._unread or is_short)
 
     def on_response_complete(self) -> None:
         """Go on with the requests that came behind the answered one."""
