@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _TICK_S = 0.002
-_HEAD = "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {size}\r\n\r\n"
+_HEAD = "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {size}\r\n\r\n"
 
 
 def request(body: bytes, path: str = "/invocations") -> bytes:
@@ -26,7 +26,7 @@ def request(body: bytes, path: str = "/invocations") -> bytes:
     return _HEAD.format(path=path, size=len(body)).encode() + body
 
 
-PING = b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n"
+PING = b"GET /ping HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)

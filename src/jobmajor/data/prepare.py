@@ -165,7 +165,11 @@ def with_direct_match(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -
 
 
 def with_current(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Add `current.read`'s titles as `with_direct_match` does; what the SOC itself says stays its own word."""
+    """Add `current.read`'s titles as `with_direct_match` does; what the SOC itself says stays its own word.
+
+    Titles of codes that training has not are left out: they would add occupations to a release of a few.
+    """
+    titles = titles.filter(pl.col("code").is_in(parts["train"]["code"].unique().implode()))
     texts = titles["title"].map_elements(normalise, return_dtype=pl.String)
     found, source = _examples(CURRENT, titles.with_columns(texts.alias("text"))), pl.col("source")
     for part in parts.values():

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # Each test is a run of the pipeline that trains a transformer, or needs the model of one.
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.xdist_group("transformer")]
 GROUPS = ("23", "29", "45", "53")  # as the checkpoint's words
-ROWS_EACH = 60
+ROWS_EACH = 90
 JOBS = ["preprocess-data", "train", "evaluate-model"]
 
 
