@@ -78,7 +78,7 @@ def run(root: Path, command: Command, data: Path, *words: str) -> Any:
 def test_run_ends_in_a_champion_that_answers(life: tuple[Path, Any], command: Command) -> None:
     root, said = life
 
-    done = command("classify", "registered nurse", "truck driver", "--json", "--home", root / "home")
+    done = command("classify", "registered nurse", "truck driver", "--json", "--no-exact", "--home", root / "home")
 
     assert (said["status"], said["version"], said["champion"]) == ("Succeeded", 1, 1)
     answers = [found["answers"][0]["label"] for found in json.loads(done.stdout)]
