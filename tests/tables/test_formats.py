@@ -8,7 +8,7 @@ import openpyxl
 import polars as pl
 import pytest
 
-from jobmajor.errors import InputError
+from jobmajor.errors import DataError, InputError
 from jobmajor.tables import formats
 
 if TYPE_CHECKING:
@@ -85,3 +85,13 @@ def test_guessed_column_of_titles_is_one_that_rows_can_be_read_by(text: str, col
 
     assert found == column
     assert next(formats.rows(path, [found])).cells[0] == ("nurse",)
+
+
+@pytest.mark.parametrize("line", ['{"title":"nurse \\ud800"}', "no JSON", "[1]"])
+def test_json_lines_without_any_row_that_can_be_read_are_refused_in_one_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(line + "\n", "utf-8")
+
+    for read in (formats.title_column, lambda path: list(formats.rows(path, ["title"]))):
+        with pytest.raises(DataError, match=r"in\.jsonl: found no row that can be read"):
+            read(path)

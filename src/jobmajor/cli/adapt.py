@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobmajor.cli.options import Home, Json, workspace
+from jobmajor.cli.options import Home, Json, Model, workspace
 from sagelocal.show.terminal import dump, one_line, table
 
 
@@ -25,10 +25,7 @@ def adapt(
     ] = None,
     soc: Annotated[str, typer.Option(help="The revision of the known codes: 2018 or 2010.")] = "2018",
     output: Annotated[Path, typer.Option(metavar="PATH", help="The file to write.")] = Path("prior.json"),
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
-    ] = None,
+    model: Model = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:

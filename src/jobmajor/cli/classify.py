@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobmajor.cli.options import Home, Json, workspace
+from jobmajor.cli.options import Exact, Home, Json, Model, workspace
 from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump, one_line, table
 
@@ -74,17 +74,12 @@ def classify(
             "--safe-cells", help="Put an apostrophe before input cells that a spreadsheet would run as formulas."
         ),
     ] = False,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
-    ] = None,
+    model: Model = None,
     overrides_file: Annotated[
         Path | None,
         typer.Option("--overrides", metavar="FILE", help="Your titles with their codes, as CSV: title,code."),
     ] = None,
-    exact: Annotated[
-        bool, typer.Option("--exact/--no-exact", help="Weigh what training lists for a title with the model.")
-    ] = True,
+    exact: Exact = True,
     prior_file: Annotated[
         Path | None,
         typer.Option("--prior", metavar="FILE", help="Move answers toward a mix of occupations, from jobmajor adapt."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import Home, Json, workspace
+from jobmajor.cli.options import Exact, Home, Json, Model, Weight, workspace
 from sagelocal.show.terminal import dump, one_line, table
 
 if TYPE_CHECKING:
@@ -32,20 +32,12 @@ def evaluate(
     code: Annotated[
         str, typer.Option(help="The column of codes; a cell may name several, with ; or | between them.")
     ] = "code",
-    weight: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="The column that says how often a row occurs.", show_default="1"),
-    ] = None,
+    weight: Weight = None,
     soc: Annotated[
         str, typer.Option(help="The revision of the codes: 2018, or 2010 by the official crosswalk.")
     ] = "2018",
-    exact: Annotated[
-        bool, typer.Option("--exact/--no-exact", help="Weigh what training lists for a title with the model.")
-    ] = True,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
-    ] = None,
+    exact: Exact = True,
+    model: Model = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:

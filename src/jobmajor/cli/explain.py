@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.options import Home, Json, workspace
+from jobmajor.cli.options import Exact, Home, Json, Model, workspace
 from sagelocal.show.terminal import dump, one_line, table
 
 if TYPE_CHECKING:
@@ -23,13 +22,8 @@ def add(app: typer.Typer) -> None:
 def explain(
     title: Annotated[str, typer.Argument(help="A job title.")],
     level: Annotated[str, typer.Option(help="major, minor, broad or detailed.")] = "major",
-    exact: Annotated[
-        bool, typer.Option("--exact/--no-exact", help="Weigh what training lists for a title with the model.")
-    ] = True,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
-    ] = None,
+    exact: Exact = True,
+    model: Model = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:

@@ -12,6 +12,16 @@ LOOK: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pret
 
 Home = Annotated[Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Model = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz.")
+]
+Exact = Annotated[
+    bool, typer.Option("--exact/--no-exact", help="Weigh what training lists for a title with the model.")
+]
+Weight = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="The column that says how often a row occurs.", show_default="1"),
+]
 Release = Annotated[str, typer.Option(help="auto, starter, or an O*NET release such as 28.1.")]
 Data = Annotated[
     list[Path] | None,

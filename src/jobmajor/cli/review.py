@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import Home, Json, workspace
+from jobmajor.cli.options import Home, Json, Model, Weight, workspace
 from sagelocal.show.terminal import dump, near, one_line, table
 
 _HAS_TERMIOS = False
@@ -36,10 +36,7 @@ def review(
         Path | None, typer.Argument(metavar="FILE", help="A table of titles, in any format of classify --input.")
     ] = None,
     column: Annotated[str, typer.Option(help="The column of titles.")] = "title",
-    weight: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="The column that says how often a row occurs.", show_default="1"),
-    ] = None,
+    weight: Weight = None,
     overrides: Annotated[
         Path, typer.Option(metavar="FILE", help="Where the choices are kept, for classify --overrides.")
     ] = Path("overrides.csv"),
@@ -51,10 +48,7 @@ def review(
     sheet: Annotated[
         Path | None, typer.Option("--import", metavar="SHEET", help="Take the choices from a filled-in sheet.")
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
-    ] = None,
+    model: Model = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import Home, Json, workspace
+from jobmajor.cli.options import Exact, Home, Json, Model, Weight, workspace
 from sagelocal.show.terminal import dump, table
 
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ def summarise(
     column: Annotated[
         str | None, typer.Option(help="The column of titles, also in the labelled table.", show_default="guessed")
     ] = None,
-    weight: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="The column that says how often a row occurs.", show_default="1"),
-    ] = None,
+    weight: Weight = None,
     level: Annotated[str, typer.Option(help="major, minor, broad or detailed.")] = "major",
     labelled: Annotated[
         Path | None,
@@ -39,13 +36,8 @@ def summarise(
     ] = None,
     code: Annotated[str, typer.Option(help="The labelled table's column of codes.")] = "code",
     soc: Annotated[str, typer.Option(help="The revision of the labelled table's codes: 2018 or 2010.")] = "2018",
-    exact: Annotated[
-        bool, typer.Option("--exact/--no-exact", help="Weigh what training lists for a title with the model.")
-    ] = True,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="A model instead of the champion: its folder or model.tar.gz."),
-    ] = None,
+    exact: Exact = True,
+    model: Model = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:

@@ -142,6 +142,16 @@ class Classifier:
         summed: NDArray[np.float32] = np.add.reduceat(detailed, self._starts[level], axis=1)
         return summed
 
+    def training_mix(self, level: Level) -> NDArray[np.float64]:
+        """Return how many titles of training each code has, shape (codes of the level,); none of a bare scorer.
+
+        A title that is listed under several codes is divided among them.
+        """
+        summed: NDArray[np.float64] = np.add.reduceat(
+            self.knowledge.listed.titles_of(len(self.codes)), self._starts[level]
+        )
+        return summed
+
     def predict(self, titles: Iterable[str | None], level: Level = "major") -> Any:
         """Return the best code of each title by the model alone, however sure it is.
 

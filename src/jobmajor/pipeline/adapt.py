@@ -73,18 +73,10 @@ def of_titles(titles: Sequence[str], classifier: Classifier, *, where: str = "th
 
 
 def _prior(where: str, classifier: Classifier, shares: Floats, least: tuple[float, int]) -> Prior:
-    classes, source = classifier.classes("major"), training_mix(classifier)
+    classes, counts = classifier.classes("major"), classifier.training_mix("major") + 1
+    source: Floats = counts / counts.sum()  # each above 0
     _check(where, shares, source, least)
     return Prior(_by_code(classes, _mix(shares, source, least[0])), _by_code(classes, source), len(shares), 0)
-
-
-def training_mix(classifier: Classifier) -> Floats:
-    """Return the share of each major group among the listings of training, shape (majors,); each above 0."""
-    column = {code: index for index, code in enumerate(classifier.classes("major"))}
-    majors = np.array([column[soc.ancestor(code, "major")] for code in classifier.codes])
-    counts = np.bincount(majors[classifier.knowledge.listed.codes], minlength=len(column)) + 1.0
-    mix: Floats = counts / counts.sum()
-    return mix
 
 
 def _titles(path: Path, column: str) -> list[str]:

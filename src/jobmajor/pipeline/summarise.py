@@ -97,7 +97,8 @@ def summarise(
         raise DataError(file, "no title that can be read", "titles", "name their column with --column")
     shares = Shares.of(answers.labels[kept, 0], answers.scores[kept, 0], len(classes))
     truth = _truth(given, np.flatnonzero(kept).tolist(), classes, wanted.level)
-    found = counts.estimate(shares, weights, _mix(classifier, wanted.level), truth, seed=wanted.seed)
+    mix = classifier.training_mix(wanted.level)
+    found = counts.estimate(shares, weights, mix, truth, seed=wanted.seed)
     return {
         "file": str(path),
         "level": wanted.level,
@@ -182,15 +183,6 @@ def _truth(given: _Titles, kept: Sequence[int], classes: Sequence[str], level: L
     table = np.array(facts, np.float64).reshape(-1, 4)
     titles, labels = table[:, :2].astype(np.int64).T
     return Truth(titles, labels, table[:, 2], table[:, 3] > 0)
-
-
-def _mix(classifier: Classifier, level: Level) -> np.ndarray[Any, Any]:
-    """Return how many titles of training have each code."""
-    listed, classes = classifier.knowledge.listed, classifier.classes(level)
-    detailed = np.bincount(listed.codes, listed.shares, len(classifier.codes))
-    column = {code: number for number, code in enumerate(classes)}
-    groups = np.array([column[soc.ancestor(code, level)] for code in classifier.codes])
-    return np.bincount(groups, detailed, len(classes))
 
 
 def _records(classes: Sequence[str], found: counts.Counts) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from jobmajor.errors import InputError
+from jobmajor.errors import DataError, InputError
 from jobmajor.tables import cells, jsonlines
 from jobmajor.tables.block import Reading, find_column
 from jobmajor.tables.compression import ENDINGS, ByteSource, Packing, sink
@@ -150,7 +150,7 @@ def title_column(path: Path) -> str:
     """
     _expect_file(path)
     with closing(reader(path, Reading(), _AS_TABLE)) as opened:
-        head = opened.head()
+        head = _head(path, opened)
     number = str(head.title + 1)
     return number if head.names[head.title] == f"column {number}" else head.names[head.title]
 
@@ -163,12 +163,21 @@ def rows(path: Path, wanted: Sequence[str]) -> Iterator[TextRows]:
     """
     _expect_file(path)
     with closing(reader(path, Reading(wanted[0]), _AS_TABLE)) as opened:
-        found = opened.head().names
-        indices = [opened.head().title, *(find_column(path, found, name) for name in wanted[1:])]
+        head = _head(path, opened)
+        others = (find_column(path, head.names, name, "its own option") for name in wanted[1:])
+        indices = [head.title, *others]
         for block in opened.blocks(_BLOCK_ROWS):
             columns = block.rows.columns()
             texts = [[cells.text(value) for value in columns[index]] for index in indices]
             yield TextRows(list(zip(*texts, strict=True)), len(block.bad))
+
+
+def _head(path: Path, opened: Reader) -> Head:
+    """Return what a table begins with; of a file of JSON lines without any row that can be read, there is nothing."""
+    head = opened.head()
+    if not head.names:
+        raise DataError(path, "no row that can be read", "rows of titles", "correct its lines, or name another file")
+    return head
 
 
 def _expect_file(path: Path) -> None:

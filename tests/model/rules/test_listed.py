@@ -36,6 +36,14 @@ def test_share_of_the_model_is_kept_as_far_as_the_title_says_and_the_rest_is_add
     assert Listed.from_mapping(half.to_mapping(), codes=3).kept.tolist() == [0.5] * 3
 
 
+def test_titles_of_a_code_are_counted_and_those_of_several_are_divided() -> None:
+    found = learn(["nurse", "nurse", "cook", "boss"], np.array([1, 2, 2, 3]))
+
+    assert found.titles_of(5).tolist() == [0, 0.5, 1.5, 1, 0]
+    assert replace(found, shares=np.zeros_like(found.shares)).titles_of(5).sum() == 3  # whatever is added to the shares
+    assert Listed.none().titles_of(2).tolist() == [0, 0]
+
+
 def test_order_of_rows_changes_nothing() -> None:
     again = learn([text for text, _ in reversed(ROWS)], np.array([place for _, place in reversed(ROWS)]))
 

@@ -65,6 +65,12 @@ class Listed:
     marks: NDArray[np.uint8]
     hashed: str = POLYNOMIAL
 
+    def titles_of(self, codes: int) -> NDArray[np.float64]:
+        """Return how many titles each of so many detailed codes has; one of several codes is divided among them."""
+        listings = np.diff(self.starts)
+        parts: NDArray[np.float64] = np.repeat(1 / np.maximum(listings, 1), listings)
+        return np.bincount(self.codes, weights=parts, minlength=codes).astype(np.float64)
+
     @classmethod
     def none(cls) -> Listed:
         """Return a value for an unknown training: it lists no title, and no text is strange to it."""
