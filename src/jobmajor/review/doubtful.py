@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobmajor.data.labelled import weight
-from jobmajor.model.rules.overrides import OVERRIDE
 from jobmajor.tables import formats
 from jobmajor.titles import normalise
 
@@ -63,23 +62,22 @@ def find(
         source: The file.
         classifier: What answers.
         level: The level at which an answer has to be sure.
-        overrides: Titles that have a code already.
+        overrides: Titles that have a code already; they are left out.
 
     Raises:
         InputError: The file can't be used.
     """
     written, rows = _distinct(source)
-    titles = list(written.values())
+    titles = [title for text, title in written.items() if overrides is None or overrides.find(text) is None]
     found: list[DoubtfulTitle] = []
     for first in range(0, len(titles), _BATCH):
         batch = titles[first : first + _BATCH]
-        sure = classifier.answer(batch, level, overrides=overrides)
-        open_ = [title for title, each in zip(batch, sure, strict=True) if each.abstain and each.source != OVERRIDE]
-        answers = classifier.answer(open_, "detailed", CANDIDATES, overrides=overrides)
-        reasons = [each.reason for each in sure if each.abstain and each.source != OVERRIDE]
+        reasons = {title: each.reason for title, each in zip(batch, classifier.answer(batch, level), strict=True)}
+        unsure = [title for title in batch if reasons[title]]
+        answers = classifier.answer(unsure, "detailed", CANDIDATES)
         found += [
-            DoubtfulTitle(title, rows[normalise(title)], reason, _candidates(each))
-            for title, reason, each in zip(open_, reasons, answers, strict=True)
+            DoubtfulTitle(title, rows[normalise(title)], reasons[title], _candidates(each))
+            for title, each in zip(unsure, answers, strict=True)
         ]
     return sorted(found, key=lambda each: -each.rows)
 
