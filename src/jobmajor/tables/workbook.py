@@ -33,9 +33,7 @@ MAX_AREA = 1_000_000  # rows × columns: the parser allocates memory for each ce
 MAX_STRINGS = 200_000
 MAX_TEXT_BYTES = 2**28  # of all cells of a sheet: a text that stands there once may be named by each of them
 # What the counting parser itself keeps is bounded too; real parts nest 9 deep and have 60 names.
-_MAX_DEPTH = 200
-_MAX_NAMES = 2_000
-_MAX_TOKEN_BYTES = 2**18
+_MAX_DEPTH, _MAX_NAMES, _MAX_TOKEN_BYTES = 200, 2_000, 2**18
 
 _EXPECTED = "an .xlsx workbook"
 _AS_PUBLISHED = "give the workbook as O*NET publishes it"
