@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import jobmajor
-from jobmajor.cli import adapt, aws, classify, data, evaluate, explain, models, review, run, serve, summarise
+from jobmajor.cli import adapt, aws, classify, data, evaluate, explain, models, monitor, review, run, serve, summarise
 from jobmajor.cli.options import LOOK
 from sagelocal.show.terminal import edge
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     help="Job titles to SOC codes, with the model's whole life: data, training, gate, registry, answers.",
     **{**LOOK, "add_completion": True},
 )
-for _group in (run, classify, explain, review, adapt, summarise, evaluate, serve, data, models):
+for _group in (run, classify, explain, review, adapt, summarise, evaluate, monitor, serve, data, models):
     _group.add(app)
 app.add_typer(aws.app, name="aws")
 

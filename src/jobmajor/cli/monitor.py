@@ -1,0 +1,197 @@
+"""`jobmajor monitor`: compare the titles and answers of a period with a reference."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobmajor.cli.options import LOOK, Home, Json, Model, Weight, workspace
+from sagelocal.show.terminal import dump, near, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jobmajor.monitor.check import Finding
+    from jobmajor.monitor.observe import Capture, File, Observer
+
+monitor = typer.Typer(help="Compare titles and answers with those of an accepted period.", **LOOK)
+
+Rows = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="A table of titles, in any format of classify --input; or a folder of captured traffic."
+    ),
+]
+Column = Annotated[str | None, typer.Option(help="The column of titles.", show_default="guessed")]
+Unit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="The column of what rows belong together by: client, day. Captures: each request."
+    ),
+]
+Since = Annotated[str | None, typer.Option(metavar="DATE", help="Of captures: the first day, such as 2026-11-01.")]
+Until = Annotated[str | None, typer.Option(metavar="DATE", help="Of captures: the last day.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the group to the program."""
+    app.add_typer(monitor, name="monitor")
+
+
+@monitor.command()
+def baseline(
+    file: Rows,
+    output: Annotated[Path, typer.Option("--output", metavar="FILE", help="Write the reference here.")] = Path(
+        "reference.json"
+    ),
+    column: Column = None,
+    weight: Weight = None,
+    unit: Unit = None,
+    since: Since = None,
+    until: Until = None,
+    model: Model = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Make a reference of titles whose answers you have accepted, for later checks.
+
+    Beside it, statistics.json and constraints.json have the layout of SageMaker's Model Monitor. The reference holds
+    titles.
+
+    Example: jobmajor monitor baseline payroll.csv --unit department --output reference.json
+    """
+    from jobmajor.monitor import check as library
+
+    observer, source = _observer(model, home), _source(file, (column, weight, unit), (since, until))
+    found = observer.observe(source, tell=_tell())
+    paths = library.save(found, output)
+    body = {**library.about(found), "files": [str(path) for path in paths]}
+    if as_json:
+        dump(body)
+        return
+    typer.echo(
+        f"{found.total:,} rows in {found.units.sum():,} units; the {len(found.titles):,} commonest titles are kept"
+    )
+    typer.echo(f"reference: {near(output)}")
+
+
+@monitor.command()
+def check(
+    file: Rows,
+    against: Annotated[
+        Path, typer.Option("--against", metavar="FILE", help="The reference, which `monitor baseline` wrote.")
+    ],
+    column: Column = None,
+    weight: Weight = None,
+    unit: Unit = None,
+    since: Since = None,
+    until: Until = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A table of titles with the codes that people gave them.")
+    ] = None,
+    code: Annotated[str, typer.Option(help="The labelled table's column of codes.")] = "code",
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="Write violations.json, drift.html and metrics.prom here.")
+    ] = Path("monitor"),
+    false_alarms: Annotated[
+        float,
+        typer.Option("--false-alarms", help="The chance of a violation where nothing differs.", show_default="1/365"),
+    ] = 1 / 365,
+    least: Annotated[float, typer.Option("--least", help="The smallest difference of a share that counts.")] = 0.01,
+    model: Model = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Say what differs from a reference by more than chance; the status is 1 on a violation.
+
+    Example: jobmajor monitor check november.csv --against reference.json --unit department
+    """
+    from jobmajor.data.labelled import TitleFile
+    from jobmajor.monitor import check as library
+    from jobmajor.monitor import page
+
+    limits = library.Limits(false_alarms, least)
+    observer, source = _observer(model, home), _source(file, (column, weight, unit), (since, until))
+    reference = library.load(against)
+    found = observer.observe(source, tell=_tell())
+    known = TitleFile(labels, code=code) if labels else None
+    quality = library.quality(known, observer.classifier, limits) if known else None
+    finding = library.check(reference, found, observer.flags.all, limits, quality=quality)
+    paths = library.write(finding, output, page.render(finding))
+    if as_json:
+        dump(library.violations(finding))
+    else:
+        _show(finding, paths["drift.html"])
+    if finding.is_violated:
+        raise typer.Exit(1)
+
+
+def _observer(model: Path | None, home: Path | None) -> Observer:
+    from jobmajor.monitor.observe import Observer
+
+    return Observer.load(model, workspace(home))
+
+
+def _source(file: Path, names: Sequence[str | None], days: tuple[str | None, str | None]) -> File | Capture:
+    from jobmajor.errors import InputError
+    from jobmajor.monitor.capture import Period
+    from jobmajor.monitor.observe import Capture, File
+    from jobmajor.serve.messages.captured import titles
+
+    if file.is_dir():
+        if any(names):
+            raise InputError(f"{file} is a folder of captures: leave out --column, --weight and --unit")
+        return Capture(file, titles, Period(_day(days[0], "--since"), _day(days[1], "--until")))
+    if any(days):
+        raise InputError(f"{file} is a file: --since and --until choose days of a folder of captures")
+    return File(file, *names)
+
+
+def _day(text: str | None, option: str) -> date | None:
+    from jobmajor.errors import InputError
+
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{option} is {text!r}: expected a day such as 2026-11-01") from error
+
+
+def _tell() -> Callable[[int], None] | None:
+    if not sys.stderr.isatty():
+        return None
+
+    def tell(rows: int) -> None:
+        sys.stderr.write(f"\r{rows:,} rows\x1b[K")
+        sys.stderr.flush()
+
+    return tell
+
+
+def _show(finding: Finding, page: Path) -> None:
+    from jobmajor import soc
+    from jobmajor.monitor.compare import is_group
+
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    typer.echo(finding.verdict)
+    rows = [
+        (
+            change.flag.name,
+            soc.name(change.flag.name) if is_group(change.flag.name) else change.flag.meaning,
+            f"{100 * change.reference:.1f} %",
+            f"{100 * change.found:.1f} %",
+            f"{100 * change.difference:+.1f}",
+            f"{change.p:.4f}",
+        )
+        for change in finding.alarms
+    ]
+    if rows:
+        table(("what", "meaning", "reference", "now", "points", "by chance"), rows)
+    if (known := finding.quality) is not None:
+        shown = "none" if known.precision is None else f"{100 * known.precision:.1f} %"
+        typer.echo(f"labelled titles: {known.titles:,}; right: {100 * known.right:.1f} %; sure answers right: {shown}")
+    typer.echo(f"report: {near(page)}")

@@ -1,0 +1,202 @@
+"""Read a file of titles, or captured traffic, into a profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from jobmajor.errors import DataError, InputError
+from jobmajor.model.rules import confidence
+from jobmajor.monitor import capture
+from jobmajor.monitor.flags import Flags
+from jobmajor.monitor.profile import TRAFFIC, Builder, Marked, Profile
+from jobmajor.registry import loading
+from jobmajor.tables import formats
+from jobmajor.tables.packed import LONGEST, Packed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from jobmajor.model.classifier import Classifier
+    from jobmajor.monitor.capture import Period
+
+_ROWS: Final = 100_000  # rows at a time
+_NO_UNIT: Final = "request"
+
+
+class Titles(Protocol):
+    """Returns the titles of a request's body."""
+
+    def __call__(self, body: bytes, kind: str, /) -> Sequence[str]:
+        """Return the titles of a body of a content type; raise ValueError where there are none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A table of titles, in any format that `code_file` reads.
+
+    Attributes:
+        path: The file.
+        title: The column of titles; None guesses it.
+        weight: The column that says how often a row occurs; None counts every row once.
+        unit: The column of what rows belong together by, such as a client or a day; None takes rows as independent.
+    """
+
+    path: Path
+    title: str | None = None
+    weight: str | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A folder of captured traffic.
+
+    Attributes:
+        folder: The folder.
+        titles: What reads the titles from a request's body.
+        period: The days that count; None takes all.
+    """
+
+    folder: Path
+    titles: Titles
+    period: Period | None = None
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Answers titles, and counts what is true of titles and answers.
+
+    Attributes:
+        classifier: What answers.
+        model: The digest of its manifest.
+    """
+
+    classifier: Classifier
+    model: str
+
+    @classmethod
+    def load(cls, model: str | Path | None = None, home: str | Path | None = None) -> Observer:
+        """Return an observer with a model; arguments and errors are those of `registry.loading.load_with_digest`."""
+        return cls(*loading.load_with_digest(model, home=home))
+
+    @cached_property
+    def flags(self) -> Flags:
+        """Return the statements that are counted."""
+        return Flags.of(self.classifier)
+
+    def mark(self, titles: Sequence[str]) -> Marked:
+        """Return titles with their flags and answers."""
+        packed, classes = Packed.of(titles), self.flags.classes
+        codes = self._coder.code(packed)
+        labels = codes.labels[:, 0, 0].tolist()
+        return Marked(
+            titles,
+            self.flags.mark(packed, codes),
+            [classes[label] if label >= 0 else "" for label in labels],
+            confidence.of(codes.scores[:, 0, 0], "major"),
+        )
+
+    @cached_property
+    def _coder(self) -> Any:
+        return self.classifier.coder(("major",))
+
+    def observe(
+        self, source: File | Capture, kind: str = TRAFFIC, *, tell: Callable[[int], None] | None = None
+    ) -> Profile:
+        """Return the profile of all rows of a file or of captured traffic.
+
+        Args:
+            source: The rows.
+            kind: What they are: "traffic", or "training".
+            tell: Called with the rows so far, from time to time.
+
+        Raises:
+            InputError: They can't be read, or hold no row.
+        """
+        builder, total = Builder(self.flags), 0
+        with threadpool_limits(1):  # threads of the matrix product cost more than they save on a busy machine
+            for batch in _of_file(source) if isinstance(source, File) else _of_capture(source):
+                self._add(builder, batch)
+                total += int(batch.weights.sum())
+                if tell:
+                    tell(total)
+        if not total:
+            raise DataError(_name(source), "no row", "rows with titles", "name another file or period")
+        unit = source.unit if isinstance(source, File) else _NO_UNIT
+        return builder.profile({"kind": kind, "source": _name(source), "model": self.model, "unit": unit})
+
+    def _add(self, builder: Builder, batch: _Batch) -> None:
+        """Count a batch; titles that it repeats are answered once."""
+        row_of: dict[str, int] = {}
+        rows = np.fromiter((row_of.setdefault(title[:LONGEST], len(row_of)) for title in batch.titles), np.int64)
+        marked = self.mark(list(row_of))
+        if batch.units is None:
+            builder.add(marked, np.bincount(rows, batch.weights, len(row_of)).astype(np.int64))
+            return
+        spread = Marked(
+            [marked.titles[row] for row in rows.tolist()],
+            marked.marks[rows],
+            [marked.codes[row] for row in rows.tolist()],
+            marked.confidence[rows],
+        )
+        builder.add(spread, batch.weights, batch.units)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    titles: Sequence[str]
+    weights: NDArray[np.int64]
+    units: Sequence[str] | None
+
+
+def _name(source: File | Capture) -> str:
+    return source.path.name if isinstance(source, File) else source.folder.name
+
+
+def _of_file(source: File) -> Iterator[_Batch]:
+    title = source.title or formats.title_column(source.path)
+    others = [name for name in (source.weight, source.unit) if name]
+    for block in formats.rows(source.path, [title, *others]):
+        columns = list(zip(*block.cells, strict=True)) or [()] * (1 + len(others))
+        titles = columns.pop(0)
+        weights = _weights(source, columns.pop(0)) if source.weight else np.ones(len(titles), np.int64)
+        used = np.flatnonzero(weights).tolist()
+        units = [columns[0][index] for index in used] if source.unit else None
+        yield _Batch([titles[index] for index in used], weights[weights > 0], units)
+
+
+def _weights(source: File, cells: Sequence[str]) -> NDArray[np.int64]:
+    try:
+        found = np.array([float(cell or 0) for cell in cells])
+    except ValueError as error:
+        raise InputError(f"{source.path}, column {source.weight!r}: {error}; expected whole numbers") from error
+    if not np.isfinite(found).all() or (found < 0).any() or (found != np.rint(found)).any():
+        raise InputError(f"{source.path}, column {source.weight!r}: expected whole numbers from 0 on")
+    return found.astype(np.int64)
+
+
+def _of_capture(source: Capture) -> Iterator[_Batch]:
+    titles: list[str] = []
+    units: list[str] = []
+    for record in capture.read(source.folder, source.period):
+        try:
+            found = source.titles(record.body, record.kind)
+        except ValueError:
+            continue  # a request that was refused
+        if any(title.startswith(capture.HASHED) for title in found):
+            raise DataError(source.folder, "hashed titles", "titles", "capture without --capture-hashed")
+        titles += found
+        units += [record.event] * len(found)
+        if len(titles) >= _ROWS:
+            yield _Batch(titles, np.ones(len(titles), np.int64), units)
+            titles, units = [], []
+    yield _Batch(titles, np.ones(len(titles), np.int64), units)

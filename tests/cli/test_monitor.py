@@ -1,0 +1,130 @@
+"""`jobmajor monitor` as a user sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobmajor.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def reference(tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """Return a reference of 400 rows, half of them nurses."""
+    path, output = tmp_path / "october.csv", tmp_path / "reference.json"
+    path.write_text("title,n\nregistered nurse,200\nline cook,200\n", "utf-8")
+    status = main.main(
+        ["monitor", "baseline", str(path), "--weight", "n", "--output", str(output), "--model", str(model_folder)]
+    )
+    out, err = capsys.readouterr()
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0] == "400 rows in 400 units; the 2 commonest titles are kept"
+    return output
+
+
+def check(tmp_path: Path, reference: Path, model: Path, rows: str, *more: str) -> int:
+    path = tmp_path / "november.csv"
+    path.write_text(f"title,n\n{rows}", "utf-8")
+    words = [str(path), "--weight", "n", "--against", str(reference), "--output", str(tmp_path / "out")]
+    return main.main(["monitor", "check", *words, "--model", str(model), *more])
+
+
+def test_shifted_titles_are_a_violation_and_status_1(
+    tmp_path: Path, reference: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = check(tmp_path, reference, model_folder, "registered nurse,40\nline cook,160\n")
+
+    out, err = capsys.readouterr()
+    assert (status, err) == (1, "")
+    assert out.splitlines()[0].startswith("this has drifted from the reference: ")
+    assert re.search(r"^29-0000 .* 50.0 % +20.0 % +-30.0 +0.0", out, re.MULTILINE)
+
+
+def test_equal_titles_are_none_and_status_0(
+    tmp_path: Path, reference: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = check(tmp_path, reference, model_folder, "registered nurse,100\nline cook,100\n", "--json")
+
+    found = json.loads(capsys.readouterr().out)
+    assert status == 0
+    assert found["violations"] == []
+    assert found["verdict"] == "nothing differs from the reference by more than chance"
+
+
+def test_files_name_the_violations_and_the_titles_that_moved(
+    tmp_path: Path, reference: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check(tmp_path, reference, model_folder, "registered nurse,40\nline cook <b>,160\n")
+
+    capsys.readouterr()
+    found = json.loads((tmp_path / "out" / "violations.json").read_text("utf-8"))
+    page = (tmp_path / "out" / "drift.html").read_text("utf-8")
+    gauges = (tmp_path / "out" / "metrics.prom").read_text("utf-8")
+    assert {each["constraint_check_type"] for each in found["violations"]} == {"baseline_drift_check"}
+    assert {each["title"] for each in found["titles"]} == {"registered nurse", "line cook", "line cook <b>"}
+    assert "line cook &lt;b&gt;" in page
+    assert "<b>,160" not in page
+    assert "http:" not in page
+    assert "https:" not in page
+    assert 'jobmajor_monitor_difference{flag="29-0000"} -0.300000' in gauges
+    assert f"jobmajor_monitor_violations {len(found['violations'])}" in gauges
+
+
+def test_labelled_titles_with_wrong_sure_answers_are_a_violation(
+    tmp_path: Path, reference: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "labels.csv"
+    sure = ["registered nurse", "line cook", "cashier", "carpenter", "electrician", "plumber", "lawyer", "dentist"]
+    labels.write_text("title,code\n" + "".join(f"{title},55-0000\n" for title in sure), "utf-8")
+
+    status = check(
+        tmp_path, reference, model_folder, "registered nurse,100\nline cook,100\n", "--labels", str(labels), "--json"
+    )
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["quality"]["right"] == 0
+    assert status == int(found["quality"]["accepted"] > 0)
+    assert [each["feature_name"] for each in found["violations"]] == ["precision"] * status
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--against", "absent.json"], "absent.json can't be read"),
+        (["--against", "x", "--since", "2026-11-01"], "--since and --until choose days of a folder of captures"),
+        (["--against", "x", "--false-alarms", "0"], "the chance of a false alarm is 0"),
+        (["--against", "x", "--least", "2"], "the smallest change is 2"),
+    ],
+)
+def test_wrong_words_are_one_line_and_status_2(
+    tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], expected: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("title\nnurse\n", "utf-8")
+
+    status = main.main(["monitor", "check", str(path), *words, "--model", str(model_folder)])
+
+    out, err = capsys.readouterr()
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert expected in err
+    assert err.count("\n") == 1
+
+
+def test_reference_of_another_model_is_refused(
+    tmp_path: Path, reference: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = json.loads(reference.read_text("utf-8"))
+    body["about"]["model"] = "f" * 64
+    reference.write_text(json.dumps(body), "utf-8")
+
+    status = check(tmp_path, reference, model_folder, "registered nurse,1\n")
+
+    assert status == 2
+    assert "was made with the model ffffffffffff" in capsys.readouterr().err
