@@ -23,9 +23,10 @@ RUN ["python3", "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-iso
 RUN ["python3", "-m", "pip", "--python", "/opt/jobmajor", "install", "--no-deps", "--no-index", "--find-links", "wheels", "jobmajor"]
 
 FROM ${PYTHON} AS run
-# The image runs as a user other than root. AWS's guide describes images that run as root: if SageMaker refuses writes
-# below /opt/ml, build with --build-arg RUN_AS=0.
-ARG RUN_AS=10001
+# SageMaker expects root: its agent makes the folders below /opt/ml for root only, and a job of another user can't write
+# its results. For other platforms, --build-arg RUN_AS=10001 builds an image that doesn't run as root.
+# Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+ARG RUN_AS=0
 COPY --from=build /opt/jobmajor /opt/jobmajor
 COPY --chmod=0755 image/train image/serve image/step /usr/local/bin/
 RUN ["install", "--directory", "--mode=0777", "/opt/ml"]

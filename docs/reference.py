@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from jobmajor import errors, settings, steps
+from jobmajor import errors, settings
 from jobmajor.aws import policy
 from jobmajor.cli import main
 from jobmajor.data import source
@@ -27,6 +27,7 @@ from jobmajor.evaluation import gate
 from jobmajor.evaluation.judged import slice_rules
 from jobmajor.pipeline import definition
 from jobmajor.registry import artifact
+from jobmajor.steps import commands as steps
 from sagelocal import cli as sagelocal_cli
 from sagelocal import errors as sagelocal_errors
 from sagelocal.jobs import sandbox

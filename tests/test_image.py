@@ -80,12 +80,12 @@ def test_base_is_named_with_a_version_and_can_be_pinned(lines: list[Line]) -> No
     assert all("${PYTHON}" in line.rest for line in of(lines, "FROM"))
 
 
-def test_last_user_is_not_root_and_no_health_check_runs(lines: list[Line]) -> None:
+def test_user_is_root_as_sagemaker_expects_and_a_build_argument_names_another(lines: list[Line]) -> None:
     user = next(line.rest.partition("=")[2] for line in of(lines, "ARG") if line.rest.startswith("RUN_AS="))
+    run = max(place for place, line in enumerate(lines) if line.name == "FROM")
 
-    assert [line.rest for line in of(lines, "USER")] == ["${RUN_AS}"]
-    assert user.isdigit()
-    assert int(user) >= 1000
+    assert user == "0"
+    assert [line.rest for line in of(lines[run:], "USER")] == ["${RUN_AS}"]
     assert [line.rest for line in of(lines, "HEALTHCHECK")] == ["NONE"]
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import polars as pl
 import pytest
 
-from jobmajor import steps
 from jobmajor.data.source import STARTER_FOLDER
 from jobmajor.model import classifier
 from jobmajor.pipeline import definition
 from jobmajor.registry import artifact
 from jobmajor.settings import Linear, Settings
+from jobmajor.steps import __main__ as steps
 from sagelocal.storage import archive, manifest
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 # Where each step begins: a module, and the function of it whose imports count.
-PREPARE = "jobmajor.steps:run_prepare"
-TRAIN = "jobmajor.steps:run_train"
-EVALUATE = "jobmajor.steps:run_evaluate"
-REFIT = "jobmajor.steps:run_refit"
-SCORE = "jobmajor.steps:run_score"
+PREPARE = "jobmajor.steps.commands:run_prepare"
+TRAIN = "jobmajor.steps.commands:run_train"
+EVALUATE = "jobmajor.steps.commands:run_evaluate"
+REFIT = "jobmajor.steps.commands:run_refit"
+SCORE = "jobmajor.steps.commands:run_score"
 STEPS = {"prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE, "refit": REFIT, "score": SCORE}
 
 # The libraries that decide what a model learns and answers, and those that only one recipe uses.

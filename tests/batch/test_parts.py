@@ -13,11 +13,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from jobmajor import steps
 from jobmajor.batch import parts, spark
 from jobmajor.batch.parts import Work
 from jobmajor.errors import InputError
 from jobmajor.model.classifier import Classifier
+from jobmajor.steps import __main__ as steps
 from sagelocal.jobs import container, contracts
 from sagelocal.jobs.environment import current
 from sagelocal.storage import archive, manifest, publish

@@ -1,60 +1,36 @@
-"""The container's `serve`: serve `/opt/ml/model` on port 8080 of all interfaces, under SageMaker's inference contract.
+"""Run the container's `serve`, and say in the last line of the log what ended it.
 
-Environment variables set the rest:
-
-- SAGEMAKER_BIND_TO_PORT: another port.
-- SAGEMAKER_BATCH: "true" in a batch transform, which allows more time for an answer.
-- JOBMAJOR_LEVEL, JOBMAJOR_TOP_K, JOBMAJOR_EXACT: the defaults of a request's parameters.
-- SAGELOCAL_ML_ROOT: the folder to use for `/opt/ml`, outside a container.
+Everything that can fail is imported within `main`: a library that can't be loaded is a reason, too.
 """
 
 from __future__ import annotations
 
-import logging
-import os
+import json
 import sys
+import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 
-from jobmajor import serve
-from jobmajor.errors import Error, InputError
-from jobmajor.serve.messages.refusal import Refusal
-from jobmajor.serve.service import champion, logs
-from sagelocal.jobs.sandbox import ML_ROOT
-
-_HOST, _PORT = "0.0.0.0", 8080  # noqa: S104 - the contract: requests come from outside the container
-_DRAIN_S = 5.0
-_log = logging.getLogger("jobmajor.serve")
+from jobmajor import failure
 
 
 def main() -> int:
-    """Return the exit status: 0 after SIGTERM, 2 for invalid input, 1 for a model that is damaged."""
-    logs.configure()
+    """Return the exit status: that of `container.main`, or 1 after any other error."""
     try:
-        serve.require()
-        _serve()
-    except (Error, Refusal) as error:
-        _log.error("%s", error)
-        return 2 if isinstance(error, (InputError, Refusal)) else 1
-    return 0
+        from jobmajor.serve import container  # noqa: PLC0415 - what can't be imported is reported
 
-
-def _serve() -> None:
-    from jobmajor.serve import server  # noqa: PLC0415 - Starlette and uvicorn may not be installed
-    from jobmajor.serve.service import service  # noqa: PLC0415 - Starlette and uvicorn may not be installed
-
-    root = Path(os.environ.get(ML_ROOT) or "/opt/ml")
-    address = server.Address(_HOST, _port(os.environ.get("SAGEMAKER_BIND_TO_PORT")), _DRAIN_S)
-    options = service.from_environment()
-    held = champion.Champion(champion.ModelSource(root, root / "model"))
-    server.run(service.Service(held, options), address)
-
-
-def _port(text: str | None) -> int:
-    if not text:
-        return _PORT
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise InputError(f"SAGEMAKER_BIND_TO_PORT is {text!r}: expected a port, 0 to 65535")
-    return int(text)
+        return container.main()
+    except Exception as error:  # the edge of the container
+        frames = traceback.extract_tb(error.__traceback__)
+        event = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": "error",
+            "message": failure.reason(error, Path("/opt/ml")),
+            "places": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames][-12:],
+        }
+        sys.stderr.write(f"{json.dumps(event)}\n")
+        sys.stderr.flush()
+        return 1
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ pytest.importorskip("torch", reason="needs the extra 'transformer'")
 pytest.importorskip("transformers", reason="needs the extra 'transformer'")
 
 import jobmajor
-from jobmajor import steps
 from jobmajor.data.source import STARTER_FOLDER
 from jobmajor.model.transformer import launch
 from jobmajor.model.transformer.model import TransformerModel
 from jobmajor.pipeline import run as local
 from jobmajor.registry.loading import open_registry
 from jobmajor.settings import Settings, Train
+from jobmajor.steps import __main__ as steps
 from sagelocal.run import records
 from sagelocal.storage import manifest
 from sagelocal.storage.store import FolderStore

@@ -1,4 +1,4 @@
-"""The container commands: each step as folders in, folders out, under SageMaker's container contract.
+"""What each step does: folders in, folders out.
 
 A step does not know who runs it. It finds its inputs below `/opt/ml`; outside of a container or mount namespace, below
 the folder that SAGELOCAL_ML_ROOT names. It writes a manifest into every folder of outputs.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import shutil
 import sys
 import tempfile
@@ -20,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from jobmajor import settings, soc
+from jobmajor import failure, settings, soc
 from jobmajor.batch import parts
 from jobmajor.data import duties, examples, onet, prepare
-from jobmajor.errors import Error, Unfinished
+from jobmajor.errors import PipelineError
 from jobmajor.evaluation import agreement, behaviour, document, evaluate, report
 from jobmajor.lineage import EVALUATE, PREPARE, REFIT, TRAIN, code_version
 from jobmajor.model import classifier, refit, thresholds, transformer
@@ -40,11 +39,9 @@ if TYPE_CHECKING:
     from jobmajor.evaluation.judged import Answers
     from jobmajor.model.classifier import Classifier
 
-ROOT_VARIABLE = "SAGELOCAL_ML_ROOT"
 _DATA = "data.parquet"
 _DUTIES = "duties.parquet"  # beside the titles of training, where the release has task statements
 _OBJECTIVE = "_tuning_objective_metric"  # a Tuning step adds it to the hyperparameters; it is no setting
-_REASON_CHARACTERS = 1024  # what the service keeps of a failure's reason
 _log = logging.getLogger(__name__)
 
 
@@ -81,6 +78,8 @@ def run_train(root: Path) -> int:
     if isinstance(recipe_settings, Transformer):
         transformer.require('recipe = "transformer"')
         status = launch.run(root, ["-m", "jobmajor.steps", "train"])
+        if status not in (None, 0, launch.UNFINISHED):
+            raise PipelineError(failure.left(root, "train") or f"a training process ended with status {status}")
         if status is not None:
             return status
     origin, train_rows = _read(root / "input" / "data" / "train")
@@ -260,7 +259,7 @@ def _write_json(path: Path, body: Any) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m jobmajor.steps", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m jobmajor.steps", description="Run one step of the pipeline.")
     commands = parser.add_subparsers(dest="step", required=True)
     preparing = commands.add_parser("prepare", help="a release's folder into train, validation and test")
     for item in fields(settings.Split):
@@ -276,7 +275,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(arguments: argparse.Namespace, root: Path) -> int:
+def run(words: Sequence[str], root: Path) -> int:
+    """Run the step that a command line names and return the exit status; see `__main__` for failures."""
+    arguments = _parser().parse_args(words)
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s: %(message)s")
+    failure.require_writable(root, arguments.step)
     if arguments.step == "train":
         return run_train(root)
     if arguments.step == "prepare":
@@ -289,29 +292,3 @@ def _run(arguments: argparse.Namespace, root: Path) -> int:
     else:
         run_evaluate(root, arguments.seed, is_refitted=arguments.refit)
     return 0
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run one step and return its exit status: 0, 75 for a training to be started again, 1 for any other fault.
-
-    After a fault, the reason is in the file where the service looks for it.
-    """
-    arguments = _parser().parse_args(words)
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s: %(message)s")
-    root = Path(os.environ.get(ROOT_VARIABLE) or "/opt/ml")
-    try:
-        return _run(arguments, root)
-    except Error as error:
-        _log.error("%s", error)
-        _leave_reason(root, arguments.step, str(error))
-        return launch.UNFINISHED if isinstance(error, Unfinished) else 1
-
-
-def _leave_reason(root: Path, step: str, reason: str) -> None:
-    output = _new(root / "output")
-    name = "failure" if step == "train" else "message"
-    (output / name).write_text(reason[:_REASON_CHARACTERS], "utf-8", errors="replace")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
