@@ -154,7 +154,7 @@ def test_keys_pick_search_skip_undo_and_quit(tmp_path: Path, choices: Choices) -
 
     rows = session.review([*TITLES, TITLES[0]], choices, terminal)
 
-    assert kept(tmp_path) == [["charge rn", "29-1141"], ["=cmd|x", "29-1171"], ["asdf", "not a job"]]
+    assert kept(tmp_path) == [["charge rn", "29-1141"], ["'=cmd|x", "29-1171"], ["asdf", "not a job"]]
     assert rows == 12
     assert "1 of 4: charge rn (7 rows, unsure)" in terminal.shown[0]
 
@@ -163,7 +163,7 @@ def test_review_ends_after_the_last_title_and_skipped_ones_have_no_choice(tmp_pa
     rows = session.review(TITLES, choices, Keys("s1s"))
 
     assert rows == 3
-    assert kept(tmp_path) == [["=cmd|x", "35-2014"]]
+    assert kept(tmp_path) == [["'=cmd|x", "35-2014"]]
 
 
 def test_search_finds_every_code_by_its_own_name_and_its_digits() -> None:
@@ -172,3 +172,11 @@ def test_search_finds_every_code_by_its_own_name_and_its_digits() -> None:
     assert all(name in map(soc.name, taxonomy.search(name)) for name in names)
     assert taxonomy.search("29-1141") == ["29-1141"]
     assert taxonomy.search("") == taxonomy.search("zorblax") == []
+
+
+def test_file_of_choices_can_be_read_again_after_its_only_choice_was_taken_back(
+    tmp_path: Path, choices: Choices
+) -> None:
+    session.review(TITLES, choices, Keys("1uq"))
+
+    assert len(Choices(tmp_path / "ours.csv")) == 0

@@ -28,6 +28,10 @@ def serve(
     overrides: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Your titles with their codes, as CSV: title,code.")
     ] = None,
+    reviews: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep the choices that reviewers make on the page in this file."),
+    ] = None,
     prior: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Move answers toward a mix of occupations, from jobmajor adapt."),
@@ -38,6 +42,9 @@ def serve(
     new_key: Annotated[
         str | None, typer.Option(metavar="NAME", help="Add a key to --keys, print it, and exit.")
     ] = None,
+    may_review: Annotated[
+        bool, typer.Option("--may-review", help="Let the new key keep choices in --reviews.")
+    ] = False,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="On loopback, answer to this name in Host, too; * is any. May be repeated."),
@@ -67,7 +74,7 @@ def serve(
     from jobmajor.serve.service import keys as key_file
 
     if new_key is not None:
-        typer.echo(key_file.add(_named(keys), new_key))
+        typer.echo(key_file.add(_named(keys), new_key, may_review=may_review))
         return
     package.require()
     names = hosts.allowed(host, allow_host or ())
@@ -76,10 +83,12 @@ def serve(
     mine = overrides_file.read(overrides) if overrides else None
     source = champion.ModelSource(settings.home(home), model, mix, mine)
     from jobmajor.serve import server
+    from jobmajor.serve.service import reviews as kept
     from jobmajor.serve.service import service
 
     logs.configure()
-    started = service.Service(champion.Champion(source), options)
+    choices = kept.Reviews(reviews) if reviews else None
+    started = service.Service(champion.Champion(source, choices), options)
     server.run(started, server.Address(host, port, drain))
 
 

@@ -214,10 +214,17 @@ class Classifier:
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
         given = columns.held(titles)
-        if overrides is None and len(given) >= self._compiled_from and self._compiled:
+        is_compiled = len(given) >= self._compiled_from and self._compiled is not None
+        if is_compiled and overrides is None:
             return self._coded(columns.packed(given), levels, k, exact=exact)
         texts = [(title or "")[:LONGEST] for title in columns.as_list(given)]
-        return [self._answered(texts, level, k, overrides=overrides, exact=exact) for level in levels]
+        ask = partial(self._answered, k=k, overrides=overrides, exact=exact)
+        if not is_compiled or overrides is None:
+            return [ask(texts, level) for level in levels]
+        is_own = [_text(title) in overrides.codes for title in texts]
+        own, others = ([title for title, mine in zip(texts, is_own, strict=True) if mine is of] for of in (True, False))
+        rest = self._coded(columns.packed(others), levels, k, exact=exact)
+        return [_woven(is_own, ask(own, level), plain) for level, plain in zip(levels, rest, strict=True)]
 
     def answer_frame(
         self,
@@ -297,7 +304,7 @@ class Classifier:
         return found
 
     def _answered(
-        self, given: Sequence[str], level: Level, k: int, *, overrides: Overrides | None = None, exact: bool
+        self, given: Sequence[str], level: Level, k: int = 1, *, overrides: Overrides | None = None, exact: bool
     ) -> list[Coded]:
         """Answer without compiled code; tests hold compiled code to this."""
         known = self.knowledge if exact else replace(self.knowledge, listed=Listed.none())
@@ -359,6 +366,12 @@ def load(folder: Path) -> Classifier:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise ArtifactError(f"{folder} is no model ({error}): train it again") from error
     return Classifier(scorer, about, knowledge, learned)
+
+
+def _woven(is_first: Sequence[bool], first: list[Coded], second: list[Coded]) -> list[Coded]:
+    """Return answers from two lists, each next one from the first where `is_first` says so."""
+    sources = iter(second), iter(first)
+    return [next(sources[is_mine]) for is_mine in is_first]
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[slice]:

@@ -28,7 +28,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell th
 class Choices:
     """Titles with the codes that a person gave them, kept in a file with the columns `title` and `code`.
 
-    The file may exist; its other titles stay as they are. Two choices for one title leave the last one.
+    The file may exist; its other titles stay as they are. Two choices for one title leave the last one. Without any
+    choice there is no file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +49,11 @@ class Choices:
 
     def __len__(self) -> int:
         return len(self._codes)
+
+    def code(self, title: str) -> str | None:
+        """Return the code of a title, or `NOT_A_JOB`; None if it has no choice."""
+        found = self._codes.get(normalise(title))
+        return found[1] if found else None
 
     @property
     def overrides(self) -> Overrides:
@@ -74,6 +80,11 @@ class Choices:
             self._write()
         return len(given)
 
+    def remove(self, title: str) -> None:
+        """Take the choice of a title back, if it has one, and write the file."""
+        if self._codes.pop(normalise(title), None):
+            self._write()
+
     def undo(self) -> str | None:
         """Take the last choice back, and return its title; None if there is none of this session."""
         if not self._before:
@@ -95,7 +106,11 @@ class Choices:
         self._codes[text] = title, code
 
     def _write(self) -> None:
-        publish.write_file(self._path, _table((TITLE, CODE), self._codes.values()))
+        if not self._codes:  # a file without rows is refused where it is read
+            self._path.unlink(missing_ok=True)
+            return
+        rows = [(_safe(title), code) for title, code in self._codes.values()]
+        publish.write_file(self._path, _table((TITLE, CODE), rows))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
@@ -106,17 +121,20 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     return buffer.getvalue().encode("utf-8", "replace")
 
 
+def _safe(title: str) -> str:
+    """Put an apostrophe, which the normaliser leaves out, before a title that a spreadsheet would run as a formula."""
+    return f"'{title}" if title.startswith(_FORMULA) else title
+
+
 def write_sheet(path: Path, titles: Sequence[DoubtfulTitle]) -> None:
     """Write titles as CSV for a spreadsheet, with an empty column `code` to fill in; `read_sheet` reads it again.
 
-    A byte order mark lets spreadsheets read UTF-8. A title that they would run as a formula gets an apostrophe, which
-    the normaliser leaves out.
+    A byte order mark lets spreadsheets read UTF-8.
     """
     rows = []
     for each in titles:
         shown = [f"{answer.label} {answer.name}" for answer in each.candidates[:3]]
-        title = f"'{each.title}" if each.title.startswith(_FORMULA) else each.title
-        rows.append((title, f"{each.rows:g}", each.reason, "", *shown, *[""] * (3 - len(shown))))
+        rows.append((_safe(each.title), f"{each.rows:g}", each.reason, "", *shown, *[""] * (3 - len(shown))))
     publish.write_file(path, b"\xef\xbb\xbf" + _table(_SHEET, rows))
 
 

@@ -24,7 +24,7 @@ from jobmajor.serve.http.middleware import LOG_FIELDS, PERMIT, Paths, RequestMid
 from jobmajor.serve.messages import media, parsing, rendering, shapes
 from jobmajor.serve.messages.parameters import of_request
 from jobmajor.serve.messages.refusal import Refusal
-from jobmajor.serve.page import docs, openapi, routes
+from jobmajor.serve.page import docs, openapi, reviewing, routes
 from jobmajor.serve.service import metrics
 from jobmajor.serve.service.batcher import SLICE, Job
 
@@ -100,7 +100,7 @@ async def _job(request: Request, service: Service, permit: Permit, kind: str) ->
     given = await _parsed(content, media.of_request(request.headers))
     parameters = parameters.updated(given.parameters, "'parameters'")
     permit.take_answers(len(given.titles), len(parameters.levels) * parameters.top_k)
-    served = service.champion.served
+    served = service.champion.served.with_overrides(given.overrides)
     if given.contexts is None:
         return Job(given.titles, parameters, kind, served)
     if served.classifier.context is None:
@@ -175,6 +175,7 @@ async def _version(request: Request) -> JSONResponse:
         "lineage": served.lineage,
         "context": has_context,
         "prior": served.prior,
+        "reviews": reviewing.may_keep(request),
         "schema": rendering.SCHEMA,
     }
     return JSONResponse(found)
@@ -203,6 +204,7 @@ ROUTES = (
     Route("/version", _version),
     Route("/metrics", _metrics),
     *routes.API,
+    *reviewing.API,
     *routes.FILES,
 )
 PATHS = Paths(

@@ -5,6 +5,8 @@ A fault in its console, or a request to anybody but the service, fails the test.
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import shutil
 from dataclasses import dataclass, field, replace
@@ -117,3 +119,23 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
 def page(visit: Callable[..., Page], site: Running) -> Page:
     """The page, just opened."""
     return visit(site.url)
+
+
+def upload(page: Page, content: str | bytes, name: str = "staff.csv") -> None:
+    body = content.encode() if isinstance(content, str) else content
+    page.set_input_files("#file", {"name": name, "mimeType": "application/octet-stream", "buffer": body})
+
+
+def code(page: Page) -> None:
+    page.locator("#code").click()
+    expect(page.locator("#save")).to_be_visible()
+
+
+def saved(page: Page, folder: Path, delimiter: str = ",") -> list[list[str]]:
+    """The rows of the file that the page gives, read as Python reads CSV."""
+    with page.expect_download() as download:
+        page.locator("#save").click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    return list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), delimiter=delimiter))

@@ -87,7 +87,8 @@ def test_routes_of_the_contract_are_all_described(service: Running) -> None:
     schema = service.get("/openapi.json").json()
 
     titles, health = {"/invocations", "/explain", "/tables", "/execution-parameters"}, {"/ping", "/version", "/metrics"}
-    assert set(schema["paths"]) == titles | health
+    review = {"/normalise", "/codes", "/reviews"}
+    assert set(schema["paths"]) == titles | health | review
     assert set(schema["paths"]["/invocations"]["post"]["responses"]) == {
         *("200", "400", "401", "406", "408", "413", "415", "422", "429", "503")
     }

@@ -21,6 +21,7 @@ from jobmajor.serve.service.keys import add, read
 from jobmajor.serve.service.service import ServiceOptions
 
 from ..conftest import LIMIT_S, Running, running, until
+from .conftest import code, saved, upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,26 +40,6 @@ def csv_of(rows: Sequence[Sequence[str]], **how: Any) -> str:
     target = io.StringIO()
     csv.writer(target, **how).writerows(rows)
     return target.getvalue()
-
-
-def upload(page: Page, content: str | bytes, name: str = "staff.csv") -> None:
-    body = content.encode() if isinstance(content, str) else content
-    page.set_input_files("#file", {"name": name, "mimeType": "application/octet-stream", "buffer": body})
-
-
-def code(page: Page) -> None:
-    page.locator("#code").click()
-    expect(page.locator("#save")).to_be_visible()
-
-
-def saved(page: Page, folder: Path, delimiter: str = ",") -> list[list[str]]:
-    """The rows of the file that the page gives, read as Python reads CSV."""
-    with page.expect_download() as download:
-        page.locator("#save").click()
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
-    return list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), delimiter=delimiter))
 
 
 def assert_coded(champion: Champion, titles: Sequence[str], found: Sequence[Sequence[str]], level: Any) -> None:

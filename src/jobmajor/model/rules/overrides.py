@@ -55,6 +55,10 @@ class Overrides:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def merged(self, other: Overrides) -> Overrides:
+        """Return these with another's titles, which count where both have one."""
+        return Overrides({**self.codes, **other.codes}, self.is_spread)
+
     def find(self, text: str) -> Mapping[str, float] | None:
         """Return the codes of a normalised title with their shares; None where the model has to answer."""
         return self.codes.get(text)

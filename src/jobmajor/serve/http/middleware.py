@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 EXEMPT = frozenset({"/ping", "/metrics"})  # need no permit: a monitor must still see a busy service
 PERMIT, LOG_FIELDS = "jobmajor.permit", "jobmajor.log_fields"  # keys of a request's scope
 IS_WHOLE = "jobmajor.is_whole"  # whether the body was read before the app began
-_CLIENT = "jobmajor.client"
+CLIENT = "jobmajor.client"  # key of a request's scope: the name of its API key
 MODEL_HEADER, PRIOR_HEADER, SCHEMA_HEADER = "x-jobmajor-model", "x-jobmajor-prior", "x-jobmajor-schema"
 _LINGER_S, _LINGER_BYTES = 2.0, 512 * 2**20
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -139,7 +139,7 @@ class Exchange:
             "status": self.status,
             "ms": round(1000 * seconds, 3),
             "bytes": self.size_bytes,
-            "client": self.scope.get(_CLIENT, ""),
+            "client": self.scope.get(CLIENT, ""),
             **self.scope.get(LOG_FIELDS, {}),
         }
         if self.field is not None:
@@ -175,7 +175,7 @@ class RequestMiddleware:
     async def _pass_on(self, exchange: Exchange) -> None:
         scope, path = exchange.scope, exchange.scope["path"]
         client = "" if path in self._paths.public else self._service.keys.name(exchange.headers)
-        scope[_CLIENT] = client
+        scope[CLIENT] = client
         address, is_whole = (scope.get("client") or ("",))[0], scope.get(IS_WHOLE, False)
         entered = self._service.admission.entered
         admitted: Any = nullcontext() if path in EXEMPT else entered(client, address, is_whole=is_whole)

@@ -12,7 +12,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jobmajor.serve.messages import shapes
+from jobmajor.serve.messages import overrides, shapes
 from jobmajor.serve.messages.media import CSV, JSON, Media
 from jobmajor.serve.messages.parameters import kind
 from jobmajor.serve.messages.refusal import Refusal, shown
@@ -21,18 +21,23 @@ from jobmajor.serve.messages.shapes import CONTEXT, PARAMETERS, TITLE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jobmajor.model.rules.overrides import Overrides
+
+TITLES, CODE = "titles", "code"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Instances(NamedTuple):
     """The titles of a body in order, with an empty text for null, and the `parameters` of a JSON body.
 
-    `contexts` has a second text for each title, empty where there is none; None if no title has one.
+    `contexts` has a second text for each title, empty where there is none; None if no title has one. `overrides` are
+    titles with the client's codes, None without any.
     """
 
     titles: list[str]
     contexts: list[str] | None
     parameters: Mapping[str, Any]
+    overrides: Overrides | None = None
 
 
 def instances(body: bytes, media: Media) -> Instances:
@@ -45,6 +50,32 @@ def instances(body: bytes, media: Media) -> Instances:
     if media.kind == JSON:
         return _json(text)
     return _csv(text, media) if media.kind == CSV else _lines(text)
+
+
+def titles(body: bytes) -> list[str]:
+    """Return the titles of `{"titles": [...]}`.
+
+    Raises:
+        Refusal: 422 for another body.
+    """
+    found = _loaded(_decoded(body), "the body")
+    if not isinstance(found, dict) or list(found) != [TITLES] or not isinstance(found[TITLES], list):
+        raise Refusal(422, 'the body has another shape: expected {"titles": ["a title", ...]}', field="body")
+    return [_text(value, f"{TITLES}[{index}]") for index, value in enumerate(found[TITLES])]
+
+
+def choice(body: bytes) -> tuple[str, str | None]:
+    """Return the title and the code of `{"title": …, "code": …}`; the code is None where a choice is taken back.
+
+    Raises:
+        Refusal: 422 for another body, a title that can't have a code, or an unknown code.
+    """
+    found = _loaded(_decoded(body), "the body")
+    if not isinstance(found, dict) or {*found} != {TITLE, CODE}:
+        raise Refusal(422, 'the body has another shape: expected {"title": "a title", "code": "29-1141"}', field="body")
+    title, code = _text(found[TITLE], TITLE), found[CODE]
+    overrides.text(title, "the title", TITLE)
+    return title, None if code is None else overrides.checked(code, "the body", CODE)
 
 
 def title(body: bytes) -> tuple[str, Mapping[str, Any]]:
@@ -78,7 +109,10 @@ def _parameters(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _json(text: str) -> Instances:
     body = _loaded(text, "the body")
-    return _read(shapes.values(body), _parameters(body) if isinstance(body, dict) else {})
+    values = shapes.values(body)
+    if not isinstance(body, dict):
+        return _read(values, {})
+    return _read(values, _parameters(body))._replace(overrides=overrides.of_body(body))
 
 
 def _read(values: Sequence[tuple[str, Any]], parameters: Mapping[str, Any]) -> Instances:

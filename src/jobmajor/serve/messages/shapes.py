@@ -5,7 +5,7 @@
 - `{"dataframe_split": {"columns": [...], "data": [...]}}` and `{"dataframe_records": [...]}`: MLflow.
 - a list of titles, or one object with a title.
 
-`parameters` may stand in each object. Of a data frame, the column `title` counts, or its only column.
+`parameters` and `overrides` may stand in each object. Of a data frame, the column `title` counts, or its only column.
 
 Source: https://mlflow.org/docs/latest/genai/serving (formats of the scoring server);
 https://huggingface.co/docs/inference-providers/tasks/text-classification
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jobmajor.serve.messages import overrides
 from jobmajor.serve.messages.parameters import kind
 from jobmajor.serve.messages.refusal import Refusal, shown
 
@@ -48,11 +49,11 @@ def values(body: Any) -> list[tuple[str, Any]]:
     named = [name for name in (*_LISTS, TITLE) if name in body]
     if not named:
         raise Refusal(422, f"the body is an object without {INSTANCES!r}: {_EXPECTED}", field=INSTANCES)
-    unknown = [name for name in body if name not in (*named[:1], PARAMETERS)]
+    unknown = [name for name in body if name not in (*named[:1], PARAMETERS, overrides.NAME)]
     if named == [TITLE]:
         return [("the body", {name: body[name] for name in (TITLE, CONTEXT) if name in body})]
     if unknown:
-        expected = f"expected {named[0]!r} and {PARAMETERS!r}"
+        expected = f"expected {named[0]!r}, {PARAMETERS!r} and {overrides.NAME!r}"
         raise Refusal(422, f"the body has {shown(unknown[0])}: {expected}", field="body")
     return _listed(named[0], body[named[0]])
 

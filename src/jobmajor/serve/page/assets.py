@@ -25,11 +25,14 @@ _TYPES = {
     "csv.js": _SCRIPT,
     "dom.js": _SCRIPT,
     "file.js": _SCRIPT,
+    "queue.js": _SCRIPT,
     "reading.js": _SCRIPT,
+    "review.js": _SCRIPT,
     "rows.js": _SCRIPT,
     "service.js": _SCRIPT,
     "title.js": _SCRIPT,
     "why.js": _SCRIPT,
+    "words.js": _SCRIPT,
     "worker.js": _SCRIPT,
 }
 PATHS = MappingProxyType({"/" if name == _INDEX else f"/{_FOLDER}/{name}": name for name in _TYPES})

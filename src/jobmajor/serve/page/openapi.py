@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobmajor.serve.messages.media import CSV, JSON, WORKBOOK
-from jobmajor.serve.page import schemas
+from jobmajor.serve.page import review_schemas, schemas
 from jobmajor.serve.page.schemas import ALWAYS, REFUSALS, option, refusal
 
 _DESCRIPTION = """Job titles in, Standard Occupational Classification (SOC) 2018 codes out.
@@ -31,10 +31,14 @@ def document(version: str) -> dict[str, Any]:
             "/execution-parameters": {"get": _EXECUTION_PARAMETERS},
             "/explain": {"post": _EXPLAIN},
             "/tables": {"post": _TABLES},
+            "/normalise": {"post": review_schemas.NORMALISE},
+            "/codes": {"get": review_schemas.CODES},
+            "/reviews": {"post": review_schemas.REVIEWS},
             "/ping": {"get": _PING},
             "/version": {"get": _VERSION},
             "/metrics": {"get": _METRICS},
         },
+        "components": review_schemas.COMPONENTS,
     }
 
 
@@ -110,7 +114,7 @@ _PING = {
 _VERSION = {
     "tags": ["health"],
     "summary": "Version",
-    "description": "Return the package's version, and the model that answers.",
+    "description": "Return the package's version, the model that answers, and whether you may keep choices.",
     "operationId": "version_version_get",
     "responses": {
         "200": _success(
@@ -120,6 +124,7 @@ _VERSION = {
                 "codes": {"major": 22, "minor": 95, "broad": 440, "detailed": 820},
                 "lineage": {"source": {"release": "28.1"}},
                 "context": True,
+                "reviews": False,
             }
         ),
         **ALWAYS,

@@ -43,7 +43,7 @@ _ITEM_SCHEMA = {
         },
         "abstain": {"type": "boolean", "description": "Whether a person should review this level's answer."},
         "reason": {"type": "string", "enum": list(REASONS)},
-        "source": {"type": "string", "enum": ["exact", "official", "model"]},
+        "source": {"type": "string", "enum": ["override", "exact", "official", "model"]},
         "ambiguous": {
             "type": "boolean",
             "description": "Only with `to`: whether the title's best occupation of SOC 2018 has several codes there.",
@@ -96,6 +96,12 @@ _ANSWER_PARAMETERS_SCHEMA = {
     "properties": {**_PARAMETERS_SCHEMA["properties"], "to": _TO_SCHEMA},
 }
 _TITLES_SCHEMA = {"type": "array", "items": _TITLE_SCHEMA}
+_OVERRIDES_SCHEMA = {
+    "type": "object",
+    "propertyNames": {"pattern": "^[A-Za-z]{1,100}$"},
+    "additionalProperties": {"$ref": "#/components/schemas/Code"},
+    "description": "Your titles with their codes, which replace the model's answers in this request.",
+}
 
 
 def _object(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def _object(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         "type": "object",
         "required": [name],
         "additionalProperties": False,
-        "properties": {name: schema, "parameters": _ANSWER_PARAMETERS_SCHEMA},
+        "properties": {name: schema, "parameters": _ANSWER_PARAMETERS_SCHEMA, "overrides": _OVERRIDES_SCHEMA},
     }
 
 

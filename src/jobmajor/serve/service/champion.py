@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jobmajor.errors import ArtifactError, Error
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jobmajor.model.classifier import Classifier
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.model.rules.prior import Prior
+    from jobmajor.serve.service.reviews import Reviews
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,12 @@ class LoadedModel:
     is_quick: bool = False
     prior: str = ""
     overrides: Overrides | None = None
+
+    def with_overrides(self, others: Overrides | None) -> LoadedModel:
+        """Return this model with further titles of a user, which count where both lists have one."""
+        if not others:
+            return self
+        return replace(self, overrides=self.overrides.merged(others) if self.overrides else others, is_quick=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +104,35 @@ class ModelSource:
 
 
 class Champion:
-    """Holds the served model; `refresh` replaces it if the source has another."""
+    """Holds the served model; `refresh` replaces it if the source has another, or if the kept choices have changed."""
 
-    def __init__(self, source: ModelSource) -> None:
-        """Load the first model; raise what `ModelSource.load` raises."""
-        self._source = source
+    def __init__(self, source: ModelSource, reviews: Reviews | None = None) -> None:
+        """Load the first model; raise what `ModelSource.load` raises. `reviews` are choices that the service keeps."""
+        self._source, self.reviews = source, reviews
         self._loading = threading.Lock()
         self._told = ""
         self.swaps, self.failures = 0, 0
-        self.served = source.load()
+        self._loaded = source.load()
+        self.served = self._loaded.with_overrides(reviews.overrides if reviews else None)
+
+    def keep(self, title: str, code: str | None) -> str | None:
+        """Keep a choice for a title, or take it back if `code` is None; return the code that it had.
+
+        Raises:
+            InputError: The file of choices can't be used.
+        """
+        if self.reviews is None:
+            raise ValueError("the service keeps no choices")
+        before = self.reviews.change(title, code)
+        with self._loading:
+            self.served = self._loaded.with_overrides(self.reviews.overrides)
+        return before
 
     def refresh(self) -> bool:
         """Load another model if the source has one, and return whether it did; log each fault of the source once."""
         with self._loading:
+            if self.reviews and self.reviews.refresh():
+                self.served = self._loaded.with_overrides(self.reviews.overrides)
             try:
                 if self._source.mark() == self.served.mark:
                     return False
@@ -117,7 +140,8 @@ class Champion:
             except (Error, OSError) as error:
                 self._tell(error)
                 return False
-            before, self.served = self.served.digest, served
+            before, self._loaded = self.served.digest, served
+            self.served = served.with_overrides(self.reviews.overrides if self.reviews else None)
             self._told = ""
             self.swaps += 1
             _log.info("swapped the model", extra={"event": {"model": served.digest, "before": before}})

@@ -16,10 +16,11 @@ from jobmajor.errors import DataError, InputError
 from jobmajor.serve.messages.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
-_LINE = re.compile(r"([A-Za-z0-9._-]{1,64}) ([0-9a-f]{64})")
+REVIEW = "review"  # the mark of a key that may keep choices
+_LINE = re.compile(r"([A-Za-z0-9._-]{1,64}) ([0-9a-f]{64})( review)?")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAX_BYTES = 2**20
 _EXPECTED = "expected 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
@@ -28,11 +29,17 @@ _EXPECTED = "expected 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
 class Keys:
     """The hashes of the known keys, by name. Without any, no request needs a key."""
 
-    def __init__(self, hashes: Mapping[str, str]) -> None:
+    def __init__(self, hashes: Mapping[str, str], reviewers: Collection[str] = ()) -> None:
+        """`reviewers` are the names of keys that may keep choices."""
         self._hashes = {name: bytes.fromhex(text) for name, text in hashes.items()}
+        self._reviewers = frozenset(reviewers)
 
     def __len__(self) -> int:
         return len(self._hashes)
+
+    def may_review(self, name: str) -> bool:
+        """Return whether the key of that name may keep choices; without keys, everyone may."""
+        return not self._hashes or name in self._reviewers
 
     def name(self, headers: Mapping[bytes, bytes]) -> str:
         """Return the name of a request's key; empty if none is needed.
@@ -64,18 +71,24 @@ def _given(headers: Mapping[bytes, bytes]) -> bytes:
 
 
 def read(path: Path) -> Keys:
-    """Read a file of keys: a name and the key's SHA-256 on each line. Empty lines and lines with `#` first are skipped.
+    """Read a file of keys: a name, the key's SHA-256 and perhaps the mark `review` on each line.
+
+    Empty lines and lines with `#` first are skipped.
 
     Raises:
         DataError: It can't be read, has no key, or has another line. The message never quotes its content.
     """
-    expected, do = "lines of a name and a SHA-256", "make one with `jobmajor serve --keys FILE --new-key NAME`"
+    expected, do = (
+        f"lines of a name, a SHA-256 and perhaps {REVIEW!r}",
+        "make one with `jobmajor serve --keys FILE --new-key NAME`",
+    )
     try:
         with path.open("rb") as file:
             lines = file.read(_MAX_BYTES).decode("ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(path, f"no file of keys ({type(error).__name__})", expected, do) from error
     hashes: dict[str, str] = {}
+    reviewers: set[str] = set()
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -83,13 +96,17 @@ def read(path: Path) -> Keys:
         if not fits or fits[1] in hashes:
             raise DataError(f"{path}, line {number}", "another line or a name again", expected, do)
         hashes[fits[1]] = fits[2]
+        if fits[3]:
+            reviewers.add(fits[1])
     if not hashes:  # without keys, every request would be let in
         raise DataError(path, "no key", expected, do)
-    return Keys(hashes)
+    return Keys(hashes, reviewers)
 
 
-def add(path: Path, name: str) -> str:
+def add(path: Path, name: str, *, may_review: bool = False) -> str:
     """Return a new key, and add its hash to the file, which is created if missing. The key itself is stored nowhere.
+
+    With `may_review`, it is marked as one that may keep choices.
 
     Raises:
         InputError: The name has characters other than letters, digits and `._-`, or already has a key.
@@ -101,5 +118,6 @@ def add(path: Path, name: str) -> str:
     key = secrets.token_urlsafe(32)
     path.touch(mode=0o600)
     with path.open("a", encoding="ascii") as file:
-        file.write(f"{name} {hashlib.sha256(key.encode()).hexdigest()}\n")
+        mark = f" {REVIEW}" if may_review else ""
+        file.write(f"{name} {hashlib.sha256(key.encode()).hexdigest()}{mark}\n")
     return key

@@ -21,7 +21,7 @@ function needKey(sentence) {
 /** The model and the package, for the foot of the page. */
 async function about() {
   try {
-    const { version, model, lineage, context } = await (await ask("version")).json();
+    const { version, model, lineage, context, reviews } = await (await ask("version")).json();
     const release = lineage.source?.release ?? "unknown";
     byId("about").replaceChildren(
       fact("Model", el("code", { title: model }, model.slice(0, 12))),
@@ -30,6 +30,7 @@ async function about() {
     byId("release").textContent = /^\d/.test(release) ? release : "";
     show(byId("attribution"), release !== "starter");
     show(byId("context-line"), context);
+    file.review.mayKeep(reviews);
     show(byId("key-panel"), false);
     return true;
   } catch (error) {

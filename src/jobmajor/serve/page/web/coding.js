@@ -11,8 +11,9 @@ const ADDED = ["code", "name", "score", "confidence", "level", "abstain", "reaso
 const BLOB_ROWS = 5000;
 
 export class Coder {
-  constructor(table, { column, hasHeader, level }) {
+  constructor(table, { column, hasHeader, level }, choices) {
     this.table = table;
+    this.choices = choices;
     this.level = level;
     this.hasHeader = hasHeader;
     this.rows = hasHeader ? table.records.slice(1) : table.records;
@@ -27,6 +28,7 @@ export class Coder {
   /** Until every title has its answer; what was answered before stays. */
   async code({ signal, tell }) {
     this.order = null;
+    this.lineOf = null;
     for (let left = this.#left(); left.length; left = this.#left()) {
       const bodies = batches(left);
       const failing = new AbortController();
@@ -49,12 +51,26 @@ export class Coder {
   async #sendAll(bodies, signal, tell) {
     for (let next = bodies.next(); !next.done; next = bodies.next()) {
       const titles = next.value;
-      const body = { instances: titles, parameters: { level: this.level, top_k: 1 } };
+      const body = this.#body(titles);
       const wait = (seconds, why) => tell({ done: this.done, wait: seconds, why });
       const call = async () => (await post("invocations", body, { signal })).json();
       this.#take(titles, await patiently(call, { signal, tell: wait }));
       tell({ done: this.done });
     }
+  }
+
+  #body(titles) {
+    const body = { instances: titles, parameters: { level: this.level, top_k: 1 } };
+    return this.choices.size ? { ...body, overrides: this.choices.overrides() } : body;
+  }
+
+  /** Code some titles once more, since a person has decided on them. */
+  async again(titles, signal) {
+    for (const some of batches(titles)) {
+      this.#take(some, await (await post("invocations", this.#body(some), { signal })).json());
+    }
+    this.order = null;
+    if (this.#left().length) await this.code({ signal, tell: () => {} }); // another model answers now
   }
 
   #take(titles, { predictions, model }) {
@@ -65,8 +81,8 @@ export class Coder {
     }
     titles.forEach((title, place) => {
       const { label, name, score, confidence, abstain, reason, source } = predictions[place][0];
+      if (!this.answers.has(title)) this.done += this.rowsOf.get(title);
       this.answers.set(title, { code: label, name, score, confidence, abstain, reason, source });
-      this.done += this.rowsOf.get(title);
     });
   }
 
@@ -75,34 +91,53 @@ export class Coder {
     const groups = new Map();
     const reasons = new Map();
     let exact = 0;
+    let reviewed = 0;
     for (const [title, rows] of this.rowsOf) {
-      const { code, reason, source } = this.answers.get(title);
+      const answer = this.answers.get(title);
+      const { code, source } = answer;
+      const reason = isOpen(answer) ? answer.reason : "";
       const group = code && `${code.slice(0, 2)}-0000`;
       const found = groups.get(group) ?? { rows: 0, uncertain: 0 };
       found.rows += rows;
       if (reason) found.uncertain += rows;
       groups.set(group, found);
       if (reason) reasons.set(reason, (reasons.get(reason) ?? 0) + rows);
+      if (source === "override") reviewed += rows;
       if (source === "exact" || source === "official") exact += rows;
     }
     const byGroup = [...groups].map(([code, found]) => ({ code, ...found }));
     byGroup.sort((one, other) => other.rows - one.rows);
-    return { rows: this.rows.length, distinct: this.rowsOf.size, exact, groups: byGroup, reasons: [...reasons],
+    return { rows: this.rows.length, distinct: this.rowsOf.size, exact, reviewed, groups: byGroup, reasons: [...reasons],
       model: this.model, level: this.level };
+  }
+
+  /** The titles that a person should look at and has not decided on. */
+  uncertain() {
+    return [...this.rowsOf.keys()].filter((title) => isOpen(this.answers.get(title)));
+  }
+
+  about(title) {
+    this.lineOf ??= this.#firstLines();
+    return { ...this.answers.get(title), line: this.lineOf.get(title) };
+  }
+
+  #firstLines() {
+    const found = new Map();
+    this.titles.forEach((title, row) => found.has(title) || found.set(title, this.rows[row].line));
+    return found;
   }
 
   /** Some titles to look at, with their rows: the uncertain ones first, of them those that most rows have. */
   look(from, most) {
     this.order ??= this.#order();
     return this.order.slice(from, from + most).map((title) => ({
-      title, rows: this.rowsOf.get(title), line: this.lineOf.get(title), ...this.answers.get(title),
+      title, rows: this.rowsOf.get(title), ...this.about(title),
     }));
   }
 
   #order() {
-    this.lineOf = new Map();
-    this.titles.forEach((title, row) => this.lineOf.has(title) || this.lineOf.set(title, this.rows[row].line));
-    const uncertain = (title) => Number(this.answers.get(title).abstain);
+    const open = new Set(this.uncertain());
+    const uncertain = (title) => Number(open.has(title));
     const score = (title) => this.answers.get(title).score;
     const order = (one, other) => uncertain(other) - uncertain(one) || this.rowsOf.get(other) - this.rowsOf.get(one)
       || score(one) - score(other);
@@ -148,6 +183,9 @@ export class Coder {
     return [code, name, ...shares, this.level, String(abstain), reason, source].map(safe);
   }
 }
+
+/** Whether a person should still look at a title: "not a job" has no code, but it was decided. */
+const isOpen = ({ abstain, source }) => abstain && source !== "override";
 
 function* batches(titles) {
   let some = [];

@@ -2,7 +2,8 @@
 // A worker does the coding; this file only shows its state.
 
 import { chart } from "./chart.js";
-import { byId, count, duration, el, percent, show } from "./dom.js";
+import { byId, count, duration, el, give, percent, show } from "./dom.js";
+import { Review } from "./review.js";
 import { PAGE, pager, rowsTable } from "./rows.js";
 
 const STEPS = ["choose-step", "column-step", "progress-step", "coded-step"];
@@ -17,11 +18,13 @@ export class FileCoding {
   #opened = null;
   #summary = null;
   #retry = null; // what to do again, once a key was given
+  #from = 0; // the first title that is shown
   #turn = 0; // of opening and coding: what the worker still says of an earlier one is stale
 
   constructor({ refused }) {
     this.refused = refused;
-    this.#worker.addEventListener("message", ({ data }) => data.turn === this.#turn && this[`on_${data.kind}`](data));
+    this.review = new Review({ send: (...task) => this.#send(...task), closed: () => this.#closeReview() });
+    this.#worker.addEventListener("message", ({ data }) => data.turn === this.#turn && this.#hear(data));
     this.#worker.addEventListener("error", () => this.#say("The page failed. Reload it.", "wrong"));
     this.#listen();
   }
@@ -36,6 +39,11 @@ export class FileCoding {
     this.#worker.postMessage({ task, turn: this.#turn, ...content });
   }
 
+  #hear(data) {
+    const name = `on_${data.kind}`;
+    (name in this.review ? this.review : this)[name](data);
+  }
+
   #listen() {
     const zone = byId("drop");
     byId("file").addEventListener("change", (event) => this.#choose(event.target.files[0]));
@@ -46,6 +54,7 @@ export class FileCoding {
     byId("sheet").addEventListener("change", (event) => this.#open({ sheet: event.target.value }));
     byId("cancel").addEventListener("click", () => this.#send("stop"));
     byId("resume").addEventListener("click", () => this.#ask({ isAgain: true }));
+    byId("start-review").addEventListener("click", () => this.review.open());
     byId("save").addEventListener("click", () => this.#send("save", { isSafe: byId("safe").checked }));
     for (const button of document.querySelectorAll("[data-anew]")) button.addEventListener("click", () => this.#anew());
     for (const button of document.querySelectorAll("[data-back]")) button.addEventListener("click", () => this.#back());
@@ -87,6 +96,7 @@ export class FileCoding {
 
   /** Whatever is under way is given up, and what is still said of it not heard. */
   #leave() {
+    this.review.close();
     this.#turn += 1;
     this.#retry = null;
     this.#send("stop");
@@ -192,7 +202,8 @@ export class FileCoding {
   }
 
   on_failed({ task, sentence, status }) {
-    this.#say(sentence, "wrong");
+    if (this.review.isOpen) this.review.failed(sentence);
+    else this.#say(sentence, "wrong");
     if (task === "code") this.#halt();
     this.refused({ status, message: sentence });
   }
@@ -205,30 +216,45 @@ export class FileCoding {
 
   on_coded(summary) {
     this.#retry = null;
-    this.#summary = summary;
-    this.#say(told(summary));
-    byId("chart").replaceChildren(chart(summary));
+    this.review.close();
+    this.#draw(summary);
     byId("coded-faults").replaceChildren(...faults(this.#opened));
     this.#step("coded-step");
     this.#look(0);
     byId("save").focus();
   }
 
+  /** Some titles were coded again, since a person has decided on them. */
+  on_recoded(summary) {
+    this.#draw(summary);
+    this.#look(this.#from);
+  }
+
+  #draw(summary) {
+    this.#summary = summary;
+    this.#say(told(summary));
+    byId("chart").replaceChildren(chart(summary));
+    show(byId("start-review"), summary.reasons.length > 0);
+  }
+
+  #closeReview() {
+    this.review.close();
+    byId("start-review").focus();
+  }
+
   #look(from) {
+    this.#from = from;
     this.#send("look", { from, most: PAGE });
   }
 
   on_looked({ from, rows }) {
     const place = { from, all: this.#summary.distinct };
-    byId("rows").replaceChildren(rowsTable(rows, place));
+    byId("rows").replaceChildren(rowsTable(rows, place, (title) => this.review.open(title)));
     byId("pager").replaceChildren(pager(place, (to) => this.#look(to)));
   }
 
   on_saved({ blob }) {
-    const address = URL.createObjectURL(blob);
-    const ending = this.#opened.delimiter === "\t" ? "tsv" : "csv";
-    el("a", { href: address, download: `${this.#name}-coded.${ending}` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 60_000); // the browser reads it after the click
+    give(blob, `${this.#name}-coded.${this.#opened.delimiter === "\t" ? "tsv" : "csv"}`);
   }
 }
 
@@ -238,11 +264,12 @@ function read({ isWorkbook, delimiter, encoding, width }) {
   return encoding === "utf-8" ? how : `${how}, read as ${encoding}`;
 }
 
-function told({ rows, distinct, exact, reasons }) {
+function told({ rows, distinct, exact, reviewed, reasons }) {
   const uncertain = reasons.reduce((sum, [, some]) => sum + some, 0);
   const why = reasons.map(([reason, some]) => `${count(some)} ${reason}`).join(", ");
   return `${count(rows)} rows coded, ${count(distinct)} distinct titles. `
     + (uncertain ? `${count(uncertain)} are uncertain and should be reviewed (${why}). ` : "None is uncertain. ")
+    + (reviewed ? `${count(reviewed)} have a reviewed title. ` : "")
     + `${count(exact)} have a title that is in the training data.`;
 }
 

@@ -6,25 +6,32 @@ export const PAGE = 25;
 const HEADS = ["Title", "Code", "Name", "Score", "Review", "Rows", "First line"];
 const NUMBERS = new Set(["Score", "Rows", "First line"]);
 
-export function rowsTable(rows, { from, all }) {
+/** `review` is called with the title whose mark a person clicks. */
+export function rowsTable(rows, { from, all }, review) {
   const place = `Titles ${count(from + 1)} to ${count(from + rows.length)} of ${count(all)}`;
   const head = (text) => el("th", { scope: "col", class: NUMBERS.has(text) ? "number" : null }, text);
   return el("table", { class: "rows" },
     el("caption", {}, `${place}, the uncertain ones first`),
     el("thead", {}, el("tr", {}, ...HEADS.map(head))),
-    el("tbody", {}, ...rows.map(row)));
+    el("tbody", {}, ...rows.map((each) => row(each, review))));
 }
 
-const badge = (reason) =>
-  el("span", { class: "badge warn" }, reason === "unsure" ? "Uncertain" : `Uncertain: ${reason}`);
+/** What a person should do, or has done. */
+function mark({ title, abstain, reason, source }, review) {
+  if (source === "override") return el("span", { class: "badge" }, "Reviewed");
+  if (!abstain || !title.trim()) return "";
+  const text = reason === "unsure" ? "Uncertain" : `Uncertain: ${reason}`;
+  return el("button", { type: "button", class: "badge warn", onclick: () => review(title) }, text);
+}
 
-function row({ line, rows, title, code, name, score, abstain, reason }) {
+function row(each, review) {
+  const { line, rows, title, code, name, score, abstain } = each;
   return el("tr", { class: abstain ? "uncertain" : null },
-    el("td", { class: "said" }, title || "(empty)"),
+    el("td", { class: title ? "said" : "said soft" }, title || "no title"),
     el("td", { class: "code" }, code),
     el("td", {}, name),
-    el("td", { class: "number" }, percent(score)),
-    el("td", {}, abstain ? badge(reason) : ""),
+    el("td", { class: "number" }, code ? percent(score) : ""),
+    el("td", {}, mark(each, review)),
     el("td", { class: "number" }, count(rows)),
     el("td", { class: "number" }, count(line)));
 }

@@ -2,6 +2,7 @@
 
 import { bar, byId, el, percent, show } from "./dom.js";
 import { similar, words } from "./why.js";
+import { REASONS } from "./words.js";
 import { Refused, patiently, post, wellFormed } from "./service.js";
 
 const QUIET_MS = 150; // without a key, before the service is asked
@@ -12,13 +13,6 @@ const LEVELS = [
   ["broad", "Broad occupation"],
   ["detailed", "Detailed occupation"],
 ];
-const REASONS = {
-  unsure: "of answers with scores as low as this, fewer than 95 in 100 are right",
-  "not a title": "this does not read like a job title",
-  "not English": "the model was trained on English titles only",
-  "unknown language": "the model was not trained on this script",
-  "listed once; the model disagrees": "one source lists this title, and the model finds another group more likely",
-};
 const MARK = "Uncertain: review";
 const LISTED = { exact: "Listed: in the training data", official: "Named so by the SOC itself" };
 

@@ -2,6 +2,7 @@
 // touch however large the file is. One message in is one thing to do; each is answered by one or more messages out.
 
 import { Coder } from "./coding.js";
+import { Choices, Queue, search } from "./queue.js";
 import { Unreadable, kindOf, read } from "./reading.js";
 import { Refused, ask, patiently, pause, setKey } from "./service.js";
 
@@ -10,6 +11,8 @@ const WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sh
 
 let table = null;
 let coder = null;
+let queue = null;
+const choices = new Choices();
 let giving = null; // gives up what is under way
 
 /** Tells at most every so often, so that telling costs nothing. */
@@ -66,7 +69,7 @@ async function unpacked(blob, sheet, signal) {
 }
 
 async function code({ column, hasHeader, level, isAgain }, say) {
-  if (!isAgain || !coder) coder = new Coder(table, { column, hasHeader, level });
+  if (!isAgain || !coder) coder = new Coder(table, { column, hasHeader, level }, choices);
   const own = coder;
   const began = performance.now();
   const before = own.done;
@@ -84,12 +87,42 @@ async function look({ from, most }, say) {
   say("looked", { from, rows: coder.look(from, most) });
 }
 
+async function review({ title }, say) {
+  queue = new Queue(coder, choices);
+  await queue.fill(giving.signal);
+  await turnTo({ place: title === undefined ? 0 : queue.placeOf(title) }, say);
+}
+
+async function turnTo({ place }, say) {
+  say("turned", await queue.show(place, giving.signal));
+}
+
+async function choose({ place, code, isKept }, say) {
+  await queue.choose(place, code, { isKept, signal: giving.signal });
+  say("recoded", coder.summary());
+  await turnTo({ place: place + 1 }, say);
+}
+
+async function undo(_, say) {
+  const place = await queue.undo(giving.signal);
+  say("recoded", coder.summary());
+  await turnTo({ place }, say);
+}
+
+async function find({ text }, say) {
+  say("found", { text, codes: await search(text, giving.signal) });
+}
+
+async function keep(_, say) {
+  say("kept", { blob: choices.file() });
+}
+
 async function save({ isSafe }, say) {
   const { signal } = giving;
   say("saved", { blob: await coder.file({ isSafe, breathe: () => pause(0, signal) }) });
 }
 
-const TASKS = { open, code, look, save };
+const TASKS = { open, code, look, save, review, turnTo, choose, undo, find, keep };
 
 self.addEventListener("message", async ({ data: { task, turn, ...content } }) => {
   const say = (kind, told = {}) => self.postMessage({ kind, turn, ...told });

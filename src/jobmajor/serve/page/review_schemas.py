@@ -1,0 +1,88 @@
+"""The part of the OpenAPI document that is about a review: own titles in a body, and the routes of `reviewing`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobmajor import soc
+from jobmajor.model.rules.overrides import NOT_A_JOB
+from jobmajor.serve.messages.media import JSON
+from jobmajor.serve.page.schemas import ALWAYS, REFUSALS, refusal
+
+_TITLE = {"type": "string", "pattern": "^[A-Za-z]{1,100}$", "description": "A title with a letter or a digit."}
+_BODY_REFUSALS = {status: each for status, each in REFUSALS.items() if status != "406"}
+_CODE = {"$ref": "#/components/schemas/Code"}
+COMPONENTS: dict[str, Any] = {
+    "schemas": {
+        "Code": {
+            "type": "string",
+            "enum": [*soc.table(), NOT_A_JOB],
+            "description": f"A code of SOC 2018 of any level, or {NOT_A_JOB!r}.",
+        }
+    }
+}
+
+
+def _answer(schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "required": list(example), "properties": schema}
+    return {"description": "Successful Response", "content": {JSON: {"schema": schema, "example": example}}}
+
+
+def _body(properties: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "required": list(properties), "additionalProperties": False, "properties": properties}
+    return {"required": True, "content": {JSON: {"schema": schema, "example": example}}}
+
+
+NORMALISE = {
+    "tags": ["review"],
+    "summary": "Normalise",
+    "description": "Return the titles as the model reads them. Titles with one text always get one answer, so a person "
+    "needs to see only one of them.",
+    "operationId": "normalise_normalise_post",
+    "responses": {
+        "200": _answer({"texts": {"type": "array", "items": {"type": "string"}}}, {"texts": ["senior nurse"]}),
+        **_BODY_REFUSALS,
+    },
+    "requestBody": _body(
+        {"titles": {"type": "array", "items": {"type": ["string", "null"]}}}, {"titles": ["Sr. NURSE (full time)"]}
+    ),
+}
+CODES = {
+    "tags": ["review"],
+    "summary": "Codes",
+    "description": "Search the classification: codes whose name has words that begin so, or that begin with digits.",
+    "operationId": "codes_codes_get",
+    "responses": {
+        "200": _answer(
+            {"codes": {"type": "array", "items": {"type": "object", "required": ["code", "name", "level"]}}},
+            {"codes": [{"code": "29-1141", "name": "Registered Nurses", "level": "detailed"}]},
+        ),
+        "422": refusal("No words to search for", "the query has something else: expected 'search' …", "the query"),
+        **ALWAYS,
+    },
+    "parameters": [
+        {
+            "name": "search",
+            "in": "query",
+            "required": True,
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9 -]*[A-Za-z0-9][A-Za-z0-9 -]*$", "maxLength": 200},
+            "description": "Words of a name, which may be cut short, or the first digits of a code.",
+        }
+    ],
+}
+REVIEWS = {
+    "tags": ["review"],
+    "summary": "Keep a choice",
+    "description": "Give a title a code that replaces the model's answer from now on, for everyone. `code` is null "
+    "where a choice is taken back. Only if the service was started with `--reviews FILE`; where keys are set, only "
+    "with a key that is marked `review`.",
+    "operationId": "reviews_reviews_post",
+    "responses": {
+        "200": _answer({"code": {}, "before": {}}, {"code": "29-1141", "before": None}),
+        **_BODY_REFUSALS,
+        "403": refusal("Not kept here, or not for you", "this service keeps no choices: …", ""),
+    },
+    "requestBody": _body(
+        {"title": _TITLE, "code": {"anyOf": [_CODE, {"type": "null"}]}}, {"title": "charge rn", "code": "29-1141"}
+    ),
+}

@@ -1,0 +1,113 @@
+"""The routes that a review needs beside `/invocations`: `/normalise`, `/codes` and `/reviews`.
+
+`/reviews` is the only one that changes anything. It is there if the service was started with a file for choices,
+answers to the page of this service only, and where keys are set, to keys that are marked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from jobmajor import soc
+from jobmajor.errors import Error
+from jobmajor.review import taxonomy
+from jobmajor.serve.http import body
+from jobmajor.serve.http.middleware import CLIENT, LOG_FIELDS, PERMIT
+from jobmajor.serve.messages import media, parsing
+from jobmajor.serve.messages.refusal import Refusal
+from jobmajor.titles import normalise
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jobmajor.serve.service.service import Service
+
+_LONGEST_SEARCH = 200  # characters
+_SITE, _ORIGIN = "sec-fetch-site", "origin"
+_log = logging.getLogger(__name__)
+
+
+def may_keep(request: Request) -> bool:
+    """Return whether the service keeps choices for the one who asks."""
+    service: Service = request.app.state.service
+    return service.champion.reviews is not None and service.keys.may_review(request.scope[CLIENT])
+
+
+async def _read(request: Request) -> bytes:
+    if media.of_request(request.headers).kind != media.JSON:
+        raise Refusal(415, f"Content-Type is another format: expected {media.JSON}", field="Content-Type")
+    limits = request.app.state.service.options.limits
+    return await body.read(request.receive, request.headers, request.scope[PERMIT], limits)
+
+
+async def _normalise(request: Request) -> Response:
+    titles = parsing.titles(await _read(request))
+    request.scope[PERMIT].take_answers(len(titles), 1)
+    texts = await asyncio.to_thread(lambda: [normalise(title) for title in titles])
+    request.scope[LOG_FIELDS] = {"titles": len(titles)}
+    return _json({"texts": texts})
+
+
+async def _codes(request: Request) -> Response:
+    unknown = [name for name in request.query_params if name != "search"]
+    text = request.query_params.get("search", "")
+    if unknown or not text.strip() or len(text) > _LONGEST_SEARCH:
+        expected = f"expected 'search' with 1 to {_LONGEST_SEARCH} characters: words of a name or digits of a code"
+        raise Refusal(422, f"the query has something else: {expected}", field="the query")
+    found = taxonomy.search(text)
+    return _json({"codes": [{"code": code, "name": soc.name(code), "level": soc.parse(code).level} for code in found]})
+
+
+async def _reviews(request: Request) -> Response:
+    service: Service = request.app.state.service
+    _check(request, service)
+    title, code = parsing.choice(await _read(request))
+    try:
+        before = await asyncio.to_thread(service.champion.keep, title, code)
+    except (Error, OSError) as error:
+        _log.error("a choice was not kept", extra={"event": {"why": type(error).__name__}})
+        raise Refusal(503, "the choice was not kept: the log of the service says why", field="") from error
+    event = {"client": request.scope[CLIENT], "code": code or "", "before": before or ""}  # never the title
+    _log.info("kept a choice", extra={"event": event})
+    return _json({"code": code, "before": before})
+
+
+def _check(request: Request, service: Service) -> None:
+    """Raise unless the service keeps choices, for this key, and its own page asks.
+
+    A browser says with each request to change something where it comes from. Other programs need not.
+    Source: https://owasp.org/www-community/attacks/csrf (verifying the origin); https://www.w3.org/TR/fetch-metadata/
+    """
+    if service.champion.reviews is None:
+        raise Refusal(403, "this service keeps no choices: start it with --reviews FILE", field="")
+    if not service.keys.may_review(request.scope[CLIENT]):
+        sentence = "this key may not keep choices: make one with --new-key NAME --may-review"
+        raise Refusal(403, sentence, field="Authorization")
+    site, origin = request.headers.get(_SITE), request.headers.get(_ORIGIN)
+    is_own = site == "same-origin" if site else origin is None or _host(origin) == request.headers.get("host", "")
+    if not is_own:
+        raise Refusal(
+            403, "the request comes from a page of another site: open this service's own page", field="Origin"
+        )
+
+
+def _host(origin: str) -> str:
+    return origin.partition("://")[2]
+
+
+def _json(found: dict[str, Any]) -> Response:
+    content = json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return Response(content, headers={"content-type": media.JSON, "cache-control": "no-store"})
+
+
+API = (
+    Route("/normalise", _normalise, methods=["POST"]),
+    Route("/codes", _codes),
+    Route("/reviews", _reviews, methods=["POST"]),
+)
