@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +12,8 @@ from jobmajor.cli.options import LOOK, Home, Json, SettingsFile, workspace
 from sagelocal.show.terminal import dump, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobmajor.data.source import FetchOptions, TitleSource
 
 data = typer.Typer(help="O*NET releases: fetch, list, check.", **LOOK)
@@ -103,6 +105,56 @@ def check(
         return
     numbers = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     typer.echo(f"release {found.release}, {found.edition} edition: {numbers}")
+
+
+@data.command()
+def diff(
+    earlier: Annotated[str, typer.Argument(metavar="RELEASE", help="A release in the workspace, or a folder.")],
+    later: Annotated[str, typer.Argument(metavar="RELEASE", help="The one to compare it with.")],
+    most: Annotated[int, typer.Option("--most", min=0, help="How many titles of each kind to show.")] = 10,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Say which titles a release adds, drops and moves to other codes.
+
+    Example: jobmajor data diff 27.0 28.1
+    """
+    from jobmajor.data import onet
+    from jobmajor.monitor import release_changes as library
+
+    found = library.difference(*(onet.read(_release_folder(name, home)) for name in (earlier, later)))
+    if as_json:
+        dump(found.to_json())
+        return
+    before, after = found.titles
+    typer.echo(f"titles: {before:,} in {found.releases[0]}, {after:,} in {found.releases[1]}")
+    for name, codes in (("codes added", found.codes_added), ("codes gone", found.codes_gone)):
+        typer.echo(f"{name}: {len(codes)}{_some(codes, most)}")
+    for name in ("added", "gone", "moved"):
+        titles = getattr(found, name)
+        typer.echo(f"titles {name}: {len(titles):,}")
+        if titles and most:
+            rows = [(each.title, ", ".join(each.before), ", ".join(each.after)) for each in titles[:most]]
+            table(("title", "before", "after"), rows)
+
+
+def _some(codes: Sequence[str], most: int) -> str:
+    shown = ", ".join(codes[:most])
+    return f" ({shown}{', …' if len(codes) > most else ''})" if shown else ""
+
+
+def _release_folder(name: str, home: Path | None) -> Path:
+    """Return the folder of a release, or the folder that is named."""
+    from jobmajor.data import download
+    from jobmajor.errors import InputError
+
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    found = download.cached(name, workspace(home))
+    if found is None:
+        raise InputError(f"{name} is no folder and no release in the workspace: jobmajor data pull --release {name}")
+    return found
 
 
 @pipeline.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import LOOK, Home, Json, workspace
+from jobmajor.cli.options import LOOK, Home, Json, Weight, workspace
 from sagelocal.show.terminal import dump, near, table
 
 if TYPE_CHECKING:
@@ -104,6 +104,52 @@ def rollback(home: Home = None, as_json: Json = False) -> None:
     Example: jobmajor models rollback
     """
     _show_versions([_registry(home).rollback()], as_json=as_json)
+
+
+@models.command("diff")
+def diff_versions(
+    before: Number,
+    after: Annotated[int, typer.Argument(metavar="VERSION", help="The version that would take over.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A table of titles, in any format of classify --input.")],
+    column: Annotated[str | None, typer.Option(help="The column of titles.", show_default="guessed")] = None,
+    weight: Weight = None,
+    level: Annotated[str, typer.Option(help="major, minor, broad or detailed.")] = "major",
+    most: Annotated[int, typer.Option("--most", min=0, help="How many titles to show.")] = 20,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """List the titles of a file whose answers change from one version to another, those with the most rows first.
+
+    A change is another code, of which either version is sure, or an answer that becomes sure or unsure.
+
+    Example: jobmajor models diff 1 2 payroll.csv --weight employees
+    """
+    from jobmajor import soc
+    from jobmajor.model import classifier
+    from jobmajor.monitor import models as library
+    from jobmajor.monitor.observe import File
+
+    depth, registry = soc.parse_level(level, "--level"), _registry(home)
+    for number in (before, after):
+        registry.verify(number)
+    pair = [classifier.load(registry.get(number).folder) for number in (before, after)]
+    found = library.difference(File(file, column, weight), *pair, depth)
+    if as_json:
+        dump(found.to_json())
+        return
+    counts = [(kind, found.rows_of(kind)) for kind in ("another code", "now sure", "no longer sure")]
+    typer.echo(f"{found.rows:,g} rows, {found.titles:,} distinct titles; " + _shares(counts, found.rows))
+    typer.echo(f"sure answers: {100 * found.sure[0]:.1f} % of the rows before, {100 * found.sure[1]:.1f} % after")
+    rows = [
+        (each.title, f"{each.rows:,g}", each.kind, each.before or "none", each.after or "none")
+        for each in found.changed[:most]
+    ]
+    if rows:
+        table(("title", "rows", "change", f"version {before}", f"version {after}"), rows)
+
+
+def _shares(counts: Iterable[tuple[str, float]], total: float) -> str:
+    return ", ".join(f"{name} {100 * rows / total:.1f} %" for name, rows in counts)
 
 
 @models.command()
