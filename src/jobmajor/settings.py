@@ -92,6 +92,7 @@ class Linear:
         rate: The highest rate at which the network learns.
         dropout: The share of hidden units left out at each step of its training.
         phrases: The weight of a phrase of an occupation's description for the planes; a title has weight 1.
+        reviewed: The weight of a reviewed title (`--reviewed`) for the planes and the counts; O*NET's have weight 1.
         codes_loss: The weight of the network's loss of the detailed codes; that of the major groups has weight 1.
         seed: The seed of the order of rows and of all random numbers.
     """
@@ -105,6 +106,7 @@ class Linear:
     rate: float = _number(0.003, 1e-6, 1.0)
     dropout: float = _number(0.3, 0.0, 0.95)
     phrases: float = _number(0.5, 0.0, 100.0)
+    reviewed: float = _number(1.0, 0.01, 100.0)
     codes_loss: float = _number(0.3, 0.0, 100.0)
     seed: int = _number(0, 0, 2**31 - 1)
 

@@ -57,6 +57,7 @@ HYPERPARAMETERS = {
     "rate": "0.003",
     "dropout": "0.3",
     "phrases": "0.5",
+    "reviewed": "1.0",
     "codes_loss": "0.3",
     "seed": "0",
 }
@@ -72,12 +73,13 @@ approval = ParameterString(
 )
 threshold = ParameterFloat("TestScoreThreshold", 0.75)
 input_url = ParameterString("InputDataUrl", "s3://jobmajor-local/job-major-clf/input")
+reviewed_url = ParameterString("ReviewedDataUrl", "s3://jobmajor-local/job-major-clf/review/none")
 champion_url = ParameterString("ChampionModelUrl", "s3://jobmajor-local/job-major-clf/champion/none")
 bucket = ParameterString("Bucket", "jobmajor-local")
 role = ParameterString("RoleArn", "arn:aws:iam::000000000000:role/jobmajor-local")
 image = ParameterString("ImageUri", "000000000000.dkr.ecr.us-east-1.amazonaws.com/jobmajor:local")
 parameters = [
-    *(processing_type, training_type, training_count, approval, threshold, input_url, champion_url),
+    *(processing_type, training_type, training_count, approval, threshold, input_url, reviewed_url, champion_url),
     *(bucket, role, image),
 ]
 
@@ -145,7 +147,7 @@ def output(step, name):
 preprocess = ProcessingStep(
     name="preprocess-data",
     step_args=processor("prepare").run(
-        inputs=[taken("input", input_url)],
+        inputs=[taken("input", input_url), taken("reviewed", reviewed_url)],
         outputs=[left(name) for name in ("train", "validation", "test", "baseline")],
         arguments=["--seed", "2140", "--validation", "0.1", "--test", "0.1"],
     ),

@@ -23,6 +23,10 @@ Weight = Annotated[
     typer.Option(metavar="COLUMN", help="The column that says how often a row occurs.", show_default="1"),
 ]
 Release = Annotated[str, typer.Option(help="auto, starter, or an O*NET release such as 28.1.")]
+Reviewed = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Your titles with their codes, which training learns, too, as a table: title, code."),
+]
 Data = Annotated[
     list[Path] | None,
     typer.Option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.cli.data import fetch_options, tell_source
-from jobmajor.cli.options import Data, Home, Json, Release, SettingsFile, workspace
+from jobmajor.cli.options import Data, Home, Json, Release, Reviewed, SettingsFile, workspace
 from sagelocal.show.terminal import complain, dump, near, pairs, table
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def add(app: typer.Typer) -> None:
 def run(
     release: Release = "auto",
     data: Data = None,
+    reviewed: Reviewed = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="The weighted F1 to exceed.", show_default="0.75 on O*NET, 0.80 on starter titles"),
@@ -55,6 +56,7 @@ def run(
     options = local.Options(
         release=release,
         data=data,
+        reviewed=reviewed,
         threshold=threshold,
         promote=promote,
         parameters=pairs(parameter, "--parameter"),

@@ -23,6 +23,7 @@ COUNTED = "alternate"  # the source whose rows the headline metrics count; all o
 CURRENT = "current"  # the source of `data.current`
 DESCRIPTION = "description"  # the source of phrases: training texts that are no titles
 DIRECT_MATCH = "direct match"  # the source of titles that belong to one code by the word of the SOC
+REVIEWED = "reviewed"  # the source of `data.reviewed`
 OCCUPATION = "occupation"  # the source of the forms of official titles; those in the singular end in "_singular"
 _PARENTHESISED = re.compile(r"^(?P<outer>.*?\S)\s*\((?P<inner>.+)\)\s*$")
 _EXCEPT = re.compile(r",? except\b.*$", re.IGNORECASE)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ROLE = "arn:aws:iam::000000000000:role/jobmajor-local"
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/jobmajor:local"
 NO_CHAMPION = "champion/none"  # the address, below the prefix, that means that there is no champion to compare with
+NO_REVIEWS = "review/none"  # the same for reviewed titles
 EVALUATION, REPORT, AGREEMENT = "evaluation.json", "report.html", "agreement.json"
 
 _KEPT = {"Enabled": True, "ExpireAfter": "P30D"}
@@ -104,6 +105,7 @@ def _parameters(settings: Settings) -> list[dict[str, Any]]:
         {**_parameter("ModelApprovalStatus", "PendingManualApproval"), "EnumValues": _STATUSES},
         _parameter("TestScoreThreshold", settings.thresholds.onet, "Float"),
         _parameter("InputDataUrl", local_uri(settings, "input")),
+        _parameter("ReviewedDataUrl", local_uri(settings, NO_REVIEWS)),
         _parameter("ChampionModelUrl", local_uri(settings, NO_CHAMPION)),
         *([base] if requests.is_transformer(settings) else []),
         _parameter("Bucket", settings.names.bucket),
@@ -125,7 +127,10 @@ def _step(name: str, kind: str, arguments: dict[str, Any], **more: Any) -> dict[
 
 def _preprocess(settings: Settings) -> dict[str, Any]:
     outputs = [processing_output(settings, name) for name in ("train", "validation", "test", "baseline")]
-    inputs = [processing_input("input", get("Parameters.InputDataUrl"))]
+    inputs = [
+        processing_input("input", get("Parameters.InputDataUrl")),
+        processing_input("reviewed", get("Parameters.ReviewedDataUrl")),
+    ]
     words = requests.arguments(asdict(settings.split))
     arguments = requests.processing(settings, "prepare", words, inputs=inputs, outputs=outputs)
     return _step("preprocess-data", "Processing", arguments)

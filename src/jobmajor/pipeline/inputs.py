@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobmajor.data import folder as folders
+from jobmajor.data.labelled import TitleFile
 from jobmajor.errors import RegistryError
 from jobmajor.pipeline import definition, requests
 from jobmajor.registry import artifact
@@ -44,6 +45,28 @@ def data(source: TitleSource, store: FolderStore, settings: Settings) -> str:
 def checkpoint(files: Sequence[Path], store: FolderStore, settings: Settings) -> str:
     """Return the address of a checkpoint's files, as `checkpoint_files.files` finds them; put them there if need be."""
     return _brought(files, definition.local_uri(settings, requests.CHECKPOINT), store, {}, lambda: None)
+
+
+def reviewed(path: Path | None, store: FolderStore, settings: Settings) -> str:
+    """Return the address of a table of reviewed titles, named by its digest; put it there if need be.
+
+    None stands for no reviewed titles.
+
+    Raises:
+        InputError: The table can't be used.
+    """
+    from jobmajor.data import reviewed as titles  # noqa: PLC0415 - brings in polars
+
+    none = definition.local_uri(settings, definition.NO_REVIEWS)
+    with tempfile.TemporaryDirectory() as name:
+        staging = Path(name)
+        if path:
+            titles.write(TitleFile(path), staging)
+            return _brought([staging / titles.FILE], none.rpartition("/")[0], store, {}, lambda: None)
+        if not store.listing(none):
+            titles.write_none(staging)
+            store.publish(none, staging)
+        return none
 
 
 def _brought(

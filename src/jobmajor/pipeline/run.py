@@ -49,6 +49,7 @@ _MAX_EVALUATION_BYTES = 64 * 2**20
 # Parameters that a run computes, and from what. If you could set them, the lineage might name data that was not used.
 _COMPUTED_PARAMETERS = {
     "InputDataUrl": "--release or --data",
+    "ReviewedDataUrl": "--reviewed",
     "ChampionModelUrl": "the workspace's champion",
     "CheckpointUrl": "the setting transformer.checkpoint",
 }
@@ -56,10 +57,11 @@ _COMPUTED_PARAMETERS = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of a run; None for a threshold takes the default for the data."""
+    """The options of a run; None for a threshold takes the default for the data. `reviewed` are titles of your own."""
 
     release: str = sources.AUTO
     data: Path | Sequence[Path] | None = None
+    reviewed: Path | None = None
     threshold: float | None = None
     promote: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -150,6 +152,7 @@ def _run(home: Path, options: Options, found: tuple[TitleSource, list[Path]], lo
     store = FolderStore(Workspace(home.absolute()).buckets)
     parameters = {
         "InputDataUrl": inputs.data(source, store, options.settings),
+        "ReviewedDataUrl": inputs.reviewed(options.reviewed, store, options.settings),
         "TestScoreThreshold": _threshold(options, source),
         **options.parameters,
     }

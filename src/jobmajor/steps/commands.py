@@ -21,7 +21,7 @@ import polars as pl
 
 from jobmajor import failure, settings, soc
 from jobmajor.batch import parts
-from jobmajor.data import duties, examples, onet, prepare
+from jobmajor.data import duties, examples, onet, prepare, reviewed
 from jobmajor.errors import PipelineError
 from jobmajor.evaluation import agreement, behaviour, document, evaluate, report
 from jobmajor.lineage import EVALUATE, PREPARE, REFIT, TRAIN, code_version
@@ -46,18 +46,25 @@ _log = logging.getLogger(__name__)
 
 
 def run_prepare(root: Path, split_settings: settings.Split) -> None:
-    """Split a release's folder, `processing/input`, into `processing/output/{train,validation,test,baseline}`."""
+    """Split a release's folder, `processing/input`, into `processing/output/{train,validation,test,baseline}`.
+
+    Reviewed titles, in `processing/reviewed`, are added to training.
+    """
     folder, output = root / "processing" / "input", root / "processing" / "output"
     found = onet.read(folder)
-    source = {
+    source: dict[str, Any] = {
         "release": found.release,
         "edition": found.edition,
         "digest": manifest.hash_folder(folder),
         "direct_match_titles": len(found.direct_match),
         "tasks": len(found.tasks),
     }
-    lineage = {"settings": asdict(split_settings), "source": source, "code_version": code_version(PREPARE)}
     splits, texts = prepare.prepare(found, split_settings), duties.duties(found)
+    splits, used = reviewed.add(splits, reviewed.read(root / "processing" / "reviewed"))
+    if used != reviewed.Used():
+        source["reviewed"] = asdict(used)
+        _log.info("reviewed titles: %s", asdict(used))
+    lineage = {"settings": asdict(split_settings), "source": source, "code_version": code_version(PREPARE)}
     rows = {name: len(table) for name, table in splits.items()}
     _log.info("prepared %s of release %s", rows, found.release)
     for name, table in splits.items():

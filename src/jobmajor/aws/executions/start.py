@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
 
-_NOTE = b"No champion yet: nothing to compare with.\n"
+_NOTES = {
+    definition.NO_CHAMPION: b"No champion yet: nothing to compare with.\n",
+    definition.NO_REVIEWS: b"No reviewed titles.\n",
+}
+_REVIEWED = "ReviewedDataUrl"
 
 
 def parameters(account: Account, names: Names, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,15 +34,18 @@ def parameters(account: Account, names: Names, given: Mapping[str, Any]) -> dict
     found: dict[str, Any] = {**fixed_parameters(account, names, given), **given}
     if "InputDataUrl" not in found:
         found["InputDataUrl"] = newest(account, names, "input")
+    if _REVIEWED not in given:
+        write_note(account, names, definition.NO_REVIEWS)
     if "ChampionModelUrl" not in found:
         found["ChampionModelUrl"] = champion(account, names)
     return found
 
 
 def fixed_parameters(account: Account, names: Names, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that new data and approvals don't change: bucket, role, image and checkpoint."""
+    """Return the parameters that new data and approvals don't change: bucket, role, image, reviews and checkpoint."""
     image = given.get("ImageUri") or newest_image(account, names)
     found = {"Bucket": names.bucket, "RoleArn": names.roles["job"], "ImageUri": image}
+    found[_REVIEWED] = given.get(_REVIEWED) or f"s3://{names.bucket}/{names.key(definition.NO_REVIEWS)}"
     if requests.is_transformer(names.settings):
         found["CheckpointUrl"] = given.get("CheckpointUrl") or newest(account, names, requests.CHECKPOINT)
     return found
@@ -89,15 +96,15 @@ def champion(account: Account, names: Names) -> str:
     model_url = _approved_model(account, names)
     if model_url is not None:
         return model_url
-    write_note(account, names)
+    write_note(account, names, definition.NO_CHAMPION)
     return f"s3://{names.bucket}/{names.key(definition.NO_CHAMPION)}"
 
 
-def write_note(account: Account, names: Names) -> None:
-    """Write the note that there is no champion, unless it exists."""
-    place = {"Bucket": names.bucket, "Key": names.key(definition.NO_CHAMPION, "none.txt")}
+def write_note(account: Account, names: Names, what: str) -> None:
+    """Write the note that there is no champion (`NO_CHAMPION`) or no review (`NO_REVIEWS`), unless it exists."""
+    place = {"Bucket": names.bucket, "Key": names.key(what, "none.txt")}
     if account.find("s3", "HeadObject", **place) is None:
-        account.change("s3", "PutObject", Body=_NOTE, ContentType="text/plain", **place)
+        account.change("s3", "PutObject", Body=_NOTES[what], ContentType="text/plain", **place)
 
 
 def _approved_model(account: Account, names: Names) -> str | None:

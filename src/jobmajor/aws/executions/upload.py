@@ -6,7 +6,9 @@ so where there is a manifest, all of its files are there.
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobmajor.aws.api.errors import AwsInputError
@@ -17,7 +19,6 @@ from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
@@ -65,6 +66,21 @@ def release(account: Account, names: Names, source: TitleSource, part_bytes: int
 def checkpoint(account: Account, names: Names, files: Sequence[Path], part_bytes: int = objects.PART_BYTES) -> Uploaded:
     """Upload a transformer's checkpoint, as `checkpoint_files.files` finds it, to `checkpoint/<digest>`."""
     return _upload(account, names, requests.CHECKPOINT, _Files(files, {}, lambda: None, part_bytes))
+
+
+def reviewed(account: Account, names: Names, path: Path) -> Uploaded:
+    """Upload a table of reviewed titles to `review/<digest>`, in the form that `data.reviewed` gives it.
+
+    Raises:
+        InputError: The table can't be used.
+    """
+    from jobmajor.data import reviewed as titles  # noqa: PLC0415 - imports polars
+    from jobmajor.data.labelled import TitleFile  # noqa: PLC0415 - only needed here
+
+    with tempfile.TemporaryDirectory() as name:
+        titles.write(TitleFile(path), Path(name))
+        files = _Files([Path(name) / titles.FILE], {}, lambda: None, objects.PART_BYTES)
+        return _upload(account, names, "review", files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from jobmajor.aws.api.errors import AwsError, AwsInputError, CallFailed
 from jobmajor.aws.executions import start
 from jobmajor.aws.executions.pipeline import CREATED, UNCHANGED, UPDATED
 from jobmajor.aws.project import stack
+from jobmajor.pipeline import definition
 from jobmajor.settings import Aws, build
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = T
     if not (schedule or on_data):
         raise AwsInputError("found neither a schedule nor --on-data: give one, or --remove to remove the schedule")
     build(Aws, {"schedule": schedule}, "aws.")  # refuses an invalid schedule
-    start.write_note(account, names)
+    for note in (definition.NO_CHAMPION, definition.NO_REVIEWS):
+        start.write_note(account, names, note)
     values = _values(account, names, schedule, on_data=on_data)
     there = _wait_stable(account, names)
     since = str(there.get("LastUpdatedTime", there["CreationTime"])) if there else ""

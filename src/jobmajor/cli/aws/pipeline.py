@@ -10,7 +10,7 @@ import typer
 
 from jobmajor.cli.aws import execution_view
 from jobmajor.cli.aws.options import CommandContext, DryRun, Profile, Region, session
-from jobmajor.cli.options import LOOK, Json, SettingsFile
+from jobmajor.cli.options import LOOK, Json, Reviewed, SettingsFile
 from sagelocal.show.terminal import complain, dump, one_line, pairs, table
 
 group = typer.Typer(help="The pipeline in the account: upsert, start, status, logs, stop, list, schedule.", **LOOK)
@@ -57,6 +57,7 @@ def upsert(
 @group.command("start")
 def start(
     parameter: Parameter = None,
+    reviewed: Reviewed = None,
     wait: Wait = False,
     hours: Hours = 24.0,
     again: Annotated[
@@ -74,9 +75,13 @@ def start(
     """
     from jobmajor.aws.executions import pipeline as pipelines
     from jobmajor.aws.executions import start as starts
+    from jobmajor.aws.executions import upload as uploads
 
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
-        values = starts.parameters(context.account, context.names, pairs(parameter, "--parameter"))
+        given = pairs(parameter, "--parameter")
+        if reviewed:
+            given["ReviewedDataUrl"] = uploads.reviewed(context.account, context.names, reviewed).uri
+        values = starts.parameters(context.account, context.names, given)
         begun = pipelines.start(context.account, context.names, values, again=again)
         if context.account.dry:
             return

@@ -20,7 +20,7 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 from jobmajor.data import prepare
-from jobmajor.data.examples import COUNTED, DESCRIPTION
+from jobmajor.data.examples import COUNTED, DESCRIPTION, REVIEWED
 from jobmajor.model.linear import network, vectors
 from jobmajor.model.linear.arrays import Arrays
 from jobmajor.model.linear.calibrate import calibrate, majors_of
@@ -70,7 +70,7 @@ def refit(rows: pl.DataFrame, settings: Linear, blend: Blend) -> LinearModel:
 
 
 def _learned(train: pl.DataFrame, settings: Linear) -> tuple[Arrays, tuple[str, ...]]:
-    lessons = _lessons(train)
+    lessons = _lessons(train, settings)
     _log.info("%d examples, %d titles, %d codes", len(train), lessons.titles, len(lessons.codes))
     arrays = _learn(lessons, settings)
     _log.info("learned %d rows, %d entries", len(arrays.gains), len(arrays.entry_codes))
@@ -81,16 +81,18 @@ def _learned(train: pl.DataFrame, settings: Linear) -> tuple[Arrays, tuple[str, 
 class _Lessons:
     """The training texts: distinct titles first, then phrases of descriptions.
 
-    `listed`, shape (texts, codes), counts the rows that list each pair; `titles` is how many texts are titles.
+    `listed`, shape (texts, codes), counts the rows that list each pair, a reviewed one as often as its weight;
+    `titles` is how many texts are titles; `is_reviewed`, shape (texts,), which texts people have coded.
     """
 
     texts: tuple[str, ...]
     titles: int
     codes: tuple[str, ...]
     listed: csr_array
+    is_reviewed: NDArray[np.bool_]
 
 
-def _lessons(train: pl.DataFrame) -> _Lessons:
+def _lessons(train: pl.DataFrame, settings: Linear) -> _Lessons:
     titles = prepare.titles(train)
     codes = pl.Series(titles["code"].unique().sort())
     phrases = train.filter((pl.col("source") == DESCRIPTION) & pl.col("code").is_in(codes.implode()))
@@ -101,8 +103,12 @@ def _lessons(train: pl.DataFrame) -> _Lessons:
     ]
     texts = tuple(pl.concat(distinct))
     columns = codes.search_sorted(pl.concat([titles["code"], phrases["code"]])).to_numpy()
-    listed = csr_array((np.ones(len(columns)), (np.concatenate(rows), columns)), shape=(len(texts), len(codes)))
-    return _Lessons(texts, len(distinct[0]), tuple(codes), listed)
+    marks = (pl.concat([titles["source"], phrases["source"]]) == REVIEWED).to_numpy()
+    times = np.where(marks, settings.reviewed, 1.0)
+    listed = csr_array((times, (np.concatenate(rows), columns)), shape=(len(texts), len(codes)))
+    is_reviewed = np.zeros(len(texts), np.bool_)
+    is_reviewed[np.concatenate(rows)[marks]] = True
+    return _Lessons(texts, len(distinct[0]), tuple(codes), listed, is_reviewed)
 
 
 def _learn(lessons: _Lessons, settings: Linear) -> Arrays:
@@ -174,6 +180,7 @@ def _margins(rated: csr_array, lessons: _Lessons, settings: Linear) -> tuple[NDA
     majors, major_of = majors_of(lessons.codes)
     is_title = np.arange(len(lessons.texts)) < lessons.titles
     weights = np.where(is_title, 1.0, settings.phrases)
+    weights[lessons.is_reviewed] = settings.reviewed
     planes = []
     for column in range(len(majors)):
         belongs = lessons.listed[:, np.flatnonzero(major_of == column)].sum(axis=1) > 0
