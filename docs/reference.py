@@ -59,7 +59,7 @@ _PARAMETERS = {
     "ModelApprovalStatus": "The approval status of a new version. A promotion changes it to Approved.",
     "TestScoreThreshold": "The weighted F1 to exceed. `--threshold` sets it; the default depends on the data.",
     "InputDataUrl": "The folder of the release. `jobmajor run` sets it; it ends with the digest of the data.",
-    "ReviewedDataUrl": "Your titles with their codes, trained on, too. `--reviewed FILE` sets it; it ends with a digest.",
+    "ReviewedDataUrl": "Your own titles with their codes. `--reviewed FILE` sets it; it ends with their digest.",
     "ChampionModelUrl": "The model to compare with. `jobmajor run` sets it; it ends with the digest of the model.",
     "CheckpointUrl": "The checkpoint's folder, for the transformer recipe only. `jobmajor run` sets it.",
     "Bucket": "The bucket for the outputs of the steps.",

@@ -24,8 +24,10 @@ def test_table_has_the_words_and_what_training_lists(
     found = classifier.explain("Registered  Nurse", "detailed")
     assert status == 0
     assert lines[0] == f"Registered Nurse: {found.label} {found.name} ({found.source})"
-    assert [line.split() for line in lines[3:5]] == [[word.text, f"{word.worth:+.3f}"] for word in found.words]
-    assert len(lines) == (7 + len(found.listed) if found.listed else 5)
+    assert [line.split() for line in lines[4:6]] == [[word.text, f"{word.worth:+.3f}"] for word in found.words]
+    parts = [float(line.split()[-1]) for line in lines[3 : lines.index("") if found.listed else None]]
+    assert sum(parts[:-1]) == pytest.approx(parts[-1], abs=0.003)
+    assert parts[-1] == pytest.approx(found.answer, abs=0.0005)
 
 
 def test_json_has_code_and_label_alike(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

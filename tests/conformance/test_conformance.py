@@ -34,7 +34,12 @@ WITHOUT_REFIT = Settings(train=Train(refit=False))  # what the SDK's script desc
 REGISTER = "Steps[check-test-score].Arguments.IfSteps[register].Arguments"
 CONTAINER = f"{REGISTER}.InferenceSpecification.Containers[0]"
 ENTRY = "Steps[train].Arguments.AlgorithmSpecification.ContainerEntrypoint"
-INPUTS = (("preprocess-data", "input"), ("preprocess-data", "reviewed"), ("evaluate-model", "model"), ("evaluate-model", "test"))
+INPUTS = (
+    ("preprocess-data", "input"),
+    ("preprocess-data", "reviewed"),
+    ("evaluate-model", "model"),
+    ("evaluate-model", "test"),
+)
 DIFFERENCES: dict[str, tuple[Any, Any]] = {
     "MlflowConfig": (ABSENT, None),
     f"{CONTAINER}.Environment.SAGEMAKER_PROGRAM": (ABSENT, ""),

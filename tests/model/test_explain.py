@@ -1,4 +1,4 @@
-"""What a word is worth is what the very model says without it."""
+"""What the words are worth adds up to what the very model says."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jobmajor import soc
 from jobmajor.errors import InputError
 from jobmajor.model import explain
+from jobmajor.model.rules.overrides import Overrides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,50 +31,54 @@ def by_table(texts: Sequence[str]) -> NDArray[np.float64]:
     return np.array([0.125 + sum(value for key, value in worth.items() if {*key.split()} <= each) for each in found])
 
 
-def test_each_word_is_worth_what_the_share_falls_without_it() -> None:
-    whole, words = explain.by_word("practical nurse manager", by_table)
+def test_each_word_is_worth_what_it_adds_on_average_over_all_orders() -> None:
+    base, whole, words = explain.by_word("practical nurse manager", by_table)
 
-    assert whole == 0.75  # 0.125 + 0.5 + 0.25 - 0.125
-    assert words == (
-        explain.Word("practical", 0.25),
-        explain.Word("nurse", 0.75),  # without it, "practical" says nothing either: 0 is left
-        explain.Word("manager", -0.125),
-    )
+    assert (base, whole) == (0.125, 0.75)  # 0.125 + 0.5 + 0.25 - 0.125
+    assert [word.text for word in words] == ["practical", "nurse", "manager"]
+    # "practical" and "nurse" share what they add only together: half of the orders have the one first.
+    assert [word.worth for word in words] == pytest.approx([0.125, 0.5 + 0.125, -0.125])
 
 
 def test_one_word_is_worth_what_it_adds_to_nothing() -> None:
-    whole, words = explain.by_word("nurse", by_table)
-
-    assert (whole, words) == (0.625, (explain.Word("nurse", 0.5),))
+    assert explain.by_word("nurse", by_table) == (0.125, 0.625, (explain.Word("nurse", 0.5),))
 
 
-def test_word_that_stands_twice_is_worth_little_each_time() -> None:
-    _, words = explain.by_word("nurse nurse", by_table)
+def test_word_that_stands_twice_is_worth_the_half_each_time() -> None:
+    _, _, words = explain.by_word("nurse nurse", by_table)
 
-    assert [word.worth for word in words] == [0.0, 0.0]
+    assert [word.worth for word in words] == [0.25, 0.25]
 
 
 def test_title_without_a_word_has_a_share_and_no_words() -> None:
-    assert explain.by_word("", by_table) == (0.125, ())
+    assert explain.by_word("", by_table) == (0.125, 0.125, ())
 
 
 def test_of_a_very_long_title_the_first_words_are_explained() -> None:
     text = " ".join(f"word{place}" for place in range(200))
+    asked: list[str] = []
 
-    _, words = explain.by_word(text, by_table)
+    _, _, words = explain.by_word(text, lambda texts: asked.extend(texts) or by_table(texts))  # type: ignore[func-returns-value]
 
     assert [word.text for word in words] == text.split()[: explain.MOST_WORDS]
+    assert len(asked) <= explain.MOST_TEXTS
+    assert len({*asked}) == len(asked)
 
 
-@given(words=st.lists(st.text("abc", min_size=1, max_size=3), max_size=80))
-def test_variants_lack_one_word_each_in_order(words: list[str]) -> None:
-    text = " ".join(words)
+@given(words=st.lists(st.sampled_from(["nurse", "practical", "manager", "x"]), max_size=80))
+def test_parts_add_up_to_the_share_whatever_the_words(words: list[str]) -> None:
+    base, whole, found = explain.by_word(" ".join(words), by_table)
 
-    whole, *without = explain.variants(text)
+    assert base + sum(word.worth for word in found) == pytest.approx(whole)
+    assert whole == by_table([" ".join(words)])[0]
 
-    assert whole == text
-    assert len(without) == min(len(words), explain.MOST_WORDS)
-    assert all(each.split() == words[:place] + words[place + 1 :] for place, each in enumerate(without))
+
+@given(words=st.lists(st.sampled_from(["nurse", "practical", "manager", "x"]), min_size=2, max_size=6, unique=True))
+def test_order_of_the_words_changes_no_worth_where_it_changes_no_share(words: list[str]) -> None:
+    _, _, found = explain.by_word(" ".join(words), by_table)
+    _, _, other = explain.by_word(" ".join(words[::-1]), by_table)
+
+    assert {word.text: pytest.approx(word.worth) for word in found} == {word.text: word.worth for word in other}
 
 
 @pytest.mark.parametrize("level", soc.LEVELS)
@@ -84,13 +89,13 @@ def test_classifier_explains_the_code_that_it_answers_with_its_own_shares(
 
     best = classifier.answer([TITLE], level)[0].answers[0]
     column = classifier.classes(level).index(best.label)
-    whole, *without = classifier.predict_proba(
-        [TITLE, "practical nurse", "licensed nurse", "licensed practical"], level
-    )[:, column].tolist()
+    whole, nothing = classifier.predict_proba([TITLE, ""], level)[:, column].tolist()
     assert (found.label, found.name, found.read) == (best.label, soc.name(best.label), TITLE)
     assert found.score == pytest.approx(whole)
     assert [word.text for word in found.words] == TITLE.split()
-    assert [word.worth for word in found.words] == pytest.approx([whole - rest for rest in without])
+    assert found.base == pytest.approx(nothing)
+    assert found.base + sum(word.worth for word in found.words) == pytest.approx(found.score)
+    assert found.answer == pytest.approx(best.score)
 
 
 def test_listed_title_is_explained_by_what_its_words_alone_say(classifier: Classifier) -> None:
@@ -143,3 +148,14 @@ def test_whatever_the_title_worths_are_shares_and_stay_in_bounds(classifier: Cla
 
     assert len(found.words) <= explain.MOST_WORDS
     assert all(abs(word.worth) <= 1 for word in found.words)
+
+
+def test_code_that_the_user_gave_is_explained_as_the_users(classifier: Classifier) -> None:
+    own = Overrides({"registered nurse": {"11-1011": 1.0}, "data wizard": {"55-1011": 1.0}})
+
+    known = classifier.explain("Registered Nurse", "detailed", overrides=own)
+    strange = classifier.explain("Data Wizard", "detailed", overrides=own)
+
+    assert (known.label, known.source, known.answer) == ("11-1011", "override", 1.0)
+    assert known.base + sum(word.worth for word in known.words) == pytest.approx(known.score)
+    assert (strange.label, strange.answer) == ("55-1011", 1.0)

@@ -29,7 +29,7 @@ def explain(
 ) -> None:
     """Show what each word of a title adds to the share of its best code, and what training lists for the title.
 
-    A word's worth is how much of the share is lost without it, by the model alone.
+    The share of a title without words and the worths of all words add up to the share by the model alone.
 
     Example: jobmajor explain "licensed practical nurse" --level detailed
     """
@@ -50,7 +50,10 @@ def _show(title: str, found: Explanation) -> None:
         return
     typer.echo(f"{one_line(title)}: {found.label} {found.name} ({found.source})")
     typer.echo(f"read as: {found.read}; share by the model alone: {found.score:.3f}")
-    table(("word", "worth"), [(word.text, f"{word.worth:+.3f}") for word in found.words])
+    parts = [("(no words)", f"{found.base:.3f}"), *((word.text, f"{word.worth:+.3f}") for word in found.words)]
+    if round(found.answer - found.score, 3):
+        parts.append(("(beside the words)", f"{found.answer - found.score:+.3f}"))
+    table(("word", "worth"), [*parts, ("(score)", f"{found.answer:.3f}")])
     if found.listed:
         typer.echo()
         rows = [

@@ -25,7 +25,7 @@ Weight = Annotated[
 Release = Annotated[str, typer.Option(help="auto, starter, or an O*NET release such as 28.1.")]
 Reviewed = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Your titles with their codes, which training learns, too, as a table: title, code."),
+    typer.Option(metavar="FILE", help="A table of your own titles with their codes, to learn from: title, code."),
 ]
 Data = Annotated[
     list[Path] | None,

@@ -327,20 +327,22 @@ class Classifier:
         """Return this classifier with answers in "soc-2010" or "isco-08", by the official crosswalks."""
         return translate.to(self, name)
 
-    def explain(self, title: str | None, level: Level = "major", *, exact: bool = True) -> Explanation:
+    def explain(
+        self, title: str | None, level: Level = "major", *, overrides: Overrides | None = None, exact: bool = True
+    ) -> Explanation:
         """Return how much each word of a title adds to the code that `answer` puts first, by the model alone.
 
-        Nothing is explained where there is no code.
+        Nothing is explained where there is no code, or one that the model does not know.
         """
-        (found,) = self.answer([title], level, exact=exact)
+        (found,) = self.answer([title], level, overrides=overrides, exact=exact)
         best, text = found.answers[0], _text(title)
-        if not best.label:
-            return Explanation("", "", 0.0, found.source, text, ())
+        if best.label not in self.classes(level):
+            return Explanation(best.label, best.name, 0.0, found.source, text, (), answer=best.score)
         column = self.classes(level).index(best.label)
-        score, words = explain.by_word(text, lambda texts: self.predict_proba(texts, level)[:, column])
+        base, score, words = explain.by_word(text, lambda texts: self.predict_proba(texts, level)[:, column])
         shares, (read,) = self.scorer.scored([text])
         listed = explain.listings(text, self.codes, shares, self.knowledge.listed) if exact else ()
-        return Explanation(best.label, best.name, score, found.source, read, words, listed)
+        return Explanation(best.label, best.name, score, found.source, read, words, listed, base, best.score)
 
     def save(self, folder: Path, **lineage: Any) -> manifest.Manifest:
         """Write the model into an empty folder, with its manifest; `lineage` as in `manifest.write`."""

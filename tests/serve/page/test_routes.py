@@ -117,7 +117,8 @@ def test_explain_says_what_the_library_says(service: Running, champion: Champion
     for each in body["levels"]:
         found = champion.served.classifier.explain(TITLE, each["level"])
         assert (each["label"], each["name"], each["source"]) == (found.label, found.name, found.source)
-        assert each["score"] == round(found.score, 6)
+        assert (each["score"], each["base"]) == (round(found.score, 6), round(found.base, 6))
+        assert each["answer"] == round(found.answer, 6)
         assert each["words"] == [{"word": word.text, "worth": round(word.worth, 6)} for word in found.words]
     assert body["similar"][0]["codes"] == ["29-2061"]
     listed = champion.served.classifier.explain(TITLE).listed

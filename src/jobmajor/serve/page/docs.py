@@ -42,7 +42,8 @@ def _hash(text: str) -> str:
 _POLICY = "; ".join(
     [
         "default-src 'none'",
-        "style-src 'unsafe-inline'",
+        "style-src 'self'",
+        "img-src 'self'",
         f"script-src {_hash(_SCRIPT)}",
         "connect-src 'self'",
         "base-uri 'none'",

@@ -68,8 +68,7 @@ _EXECUTION_PARAMETERS = {
 _EXPLAIN = {
     "tags": ["titles"],
     "summary": "Explained",
-    "description": "Return how much each word of a title contributes to its code: how far the code's score falls "
-    "without the word.",
+    "description": "Return how much each word of a title adds to the score of its code; the parts add up to the score.",
     "operationId": "explained_explain_post",
     "responses": {
         "200": {

@@ -68,7 +68,7 @@ async def _explain(request: Request) -> Response:
     parameters = parameters.updated(given, "'parameters'")
     if parameters.target:
         raise Refusal(422, f"'to' is {parameters.to}: an explanation is in soc-2018, leave it out", field="to")
-    permit.take_answers(explain.MOST_WORDS + 1, len(parameters.levels))
+    permit.take_answers(explain.MOST_TEXTS, len(parameters.levels))
     served, pool = service.champion.served, request.app.state.workers.explanations
     found = await _in_thread(pool, limits.answer_s, lambda: _explanation(served, title, parameters))
     request.scope[LOG_FIELDS] = {"titles": 1, "model": served.digest[:12]}
@@ -86,7 +86,8 @@ async def _in_thread(pool: ThreadPoolExecutor, limit_s: float, call: Callable[[]
 
 
 def _explanation(served: LoadedModel, title: str, parameters: RequestParameters) -> dict[str, Any]:
-    found = [served.classifier.explain(title, level, exact=parameters.exact) for level in parameters.levels]
+    how = {"overrides": served.overrides, "exact": parameters.exact}
+    found = [served.classifier.explain(title, level, **how) for level in parameters.levels]
     return {
         "read": found[0].read,
         "levels": [
@@ -96,6 +97,8 @@ def _explanation(served: LoadedModel, title: str, parameters: RequestParameters)
                 "code": each.label,
                 "name": each.name,
                 "score": round(each.score, _DIGITS),
+                "base": round(each.base, _DIGITS),
+                "answer": round(each.answer, _DIGITS),
                 "source": each.source,
                 "words": [{"word": word.text, "worth": round(word.worth, _DIGITS)} for word in each.words],
             }

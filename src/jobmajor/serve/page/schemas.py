@@ -258,9 +258,11 @@ EXPLANATION = {
             "label": "29-2061",
             "code": "29-2061",
             "name": "Licensed Practical and Licensed Vocational Nurses",
-            "score": 0.97,
+            "score": 0.95,
+            "base": 0.01,
+            "answer": 0.97,
             "source": "exact",
-            "words": [{"word": "licensed", "worth": 0.58}, {"word": "practical", "worth": 0.09}],
+            "words": [{"word": "licensed", "worth": 0.58}, {"word": "practical", "worth": 0.36}],
         }
     ],
     "listed": [{"code": "29-2061", "sources": 4, "official": False, "model": 0.95, "share": 0.97}],
@@ -275,8 +277,8 @@ EXPLANATION_SCHEMA = {
         "read": {"type": "string", "description": "The title as the model reads it."},
         "levels": {
             "type": "array",
-            "description": "One item for each level asked for: the code that /invocations puts first, the model's "
-            "probability for it, and for each word how far that falls without the word (negative if it rises).",
+            "description": "One item for each level asked for: the code that /invocations puts first, and the model's "
+            "`score` for it, which is `base` (without words) and the worths of all words. `answer` is its score there.",
             "items": {"type": "object"},
         },
         "listed": {

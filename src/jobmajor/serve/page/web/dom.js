@@ -35,6 +35,20 @@ export function duration(seconds) {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
+/** Put a text on the clipboard; a page that came over plain HTTP from another machine must do so in the old way. */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const box = el("textarea", { readonly: true, class: "unseen" });
+    box.value = text;
+    document.body.append(box);
+    box.select();
+    document.execCommand("copy");
+    box.remove();
+  }
+}
+
 /** Let the browser download a file. */
 export function give(blob, name) {
   const address = URL.createObjectURL(blob);

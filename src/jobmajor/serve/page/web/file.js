@@ -119,6 +119,7 @@ export class FileCoding {
 
   #step(shown) {
     for (const id of STEPS) show(byId(id), id === shown);
+    document.body.classList.toggle("has-file", shown !== "choose-step"); // the empty card of one title makes room
   }
 
   #say(text, kind = "") {

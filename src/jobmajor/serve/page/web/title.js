@@ -1,6 +1,6 @@
 // One title: its codes at four levels while it is typed, with their scores and an explanation.
 
-import { bar, byId, el, percent, show } from "./dom.js";
+import { bar, byId, copy, el, percent, show } from "./dom.js";
 import { similar, words } from "./why.js";
 import { REASONS } from "./words.js";
 import { Refused, patiently, post, wellFormed } from "./service.js";
@@ -13,8 +13,8 @@ const LEVELS = [
   ["broad", "Broad occupation"],
   ["detailed", "Detailed occupation"],
 ];
-const MARK = "Uncertain: review";
-const LISTED = { exact: "Listed: in the training data", official: "Named so by the SOC itself" };
+const COPIED_MS = 2000;
+const LISTED = { exact: "Listed: in the training data", official: "Named so by the SOC itself", override: "Reviewed" };
 
 export class Title {
   #timer = 0;
@@ -34,6 +34,11 @@ export class Title {
     for (const button of document.querySelectorAll("[data-example]")) {
       button.addEventListener("click", () => this.ask(button.dataset.example));
     }
+    byId("copy").addEventListener("click", (event) => this.#copy(event.target));
+    byId("others").addEventListener("click", (event) => {
+      const isAll = byId("levels").classList.toggle("all");
+      event.target.setAttribute("aria-expanded", String(isAll));
+    });
     byId("why-level").addEventListener("change", (event) => {
       this.#level = event.target.value;
       this.#explain();
@@ -86,18 +91,34 @@ export class Title {
     return patiently(async () => (await post(path, body, { signal })).json(), { signal, tell });
   }
 
+  async #copy(button) {
+    await copy(button.dataset.code);
+    button.textContent = "Copied";
+    setTimeout(() => this.#offer(button.dataset.code), COPIED_MS);
+  }
+
+  /** Offer a code to be copied. */
+  #offer(code) {
+    const button = byId("copy");
+    button.dataset.code = code;
+    button.textContent = `Copy ${code}`;
+    show(button, code !== "");
+  }
+
   #clear() {
+    this.#offer("");
     show(byId("answer"), false);
     show(byId("first"), true);
     this.#say("");
   }
 
   #say(text, kind = "") {
-    byId("verdict").textContent = text;
+    byId("verdict").replaceChildren(text);
     byId("verdict").className = `verdict ${kind}`.trim();
   }
 
   #fail(error) {
+    this.#offer("");
     show(byId("answer"), false);
     if (!(error instanceof Refused)) throw error;
     this.#say(error.message, "wrong");
@@ -110,7 +131,9 @@ export class Title {
     byId("levels").replaceChildren(...levels.map(levelOf));
     const sure = levels.filter(({ items: [best] }) => !best.abstain);
     this.#sureLevel = sure.at(-1)?.level ?? "major";
-    this.#say(verdict(levels, sure), sure.length ? "" : "warn");
+    byId("verdict").replaceChildren(...verdict(levels, sure));
+    byId("verdict").className = "verdict";
+    this.#offer((sure.at(-1) ?? levels[0]).items[0].label);
     busy("answer", false);
     busy("reasons", true);
     show(byId("answer"), true);
@@ -129,30 +152,31 @@ export class Title {
 
 const busy = (id, is) => byId(id).setAttribute("aria-busy", String(is));
 
-/** One sentence for all of it, which a screen reader speaks. */
+/** The finest sure code, and one mark with one sentence for what is not; a screen reader speaks it. */
 function verdict(levels, sure) {
-  if (!sure.length) {
-    const { reason } = levels[0].items[0];
-    return `${MARK}. No code is certain enough: ${REASONS[reason] ?? reason}.`;
+  const found = [];
+  if (sure.length) {
+    const { name, items: [best] } = sure.at(-1);
+    found.push(`${best.label} ${best.name}, ${percent(best.score)} (${name.toLowerCase()}). `);
   }
-  const { name, items: [best] } = sure.at(-1);
-  const finer = levels.length > sure.length ? ` ${MARK} below that.` : "";
-  return `${best.label} ${best.name}, ${percent(best.score)} (${name.toLowerCase()}).${finer}`;
+  const open = levels.find(({ items: [best] }) => best.abstain);
+  if (open) {
+    const [{ reason }] = open.items;
+    const where = sure.length ? " below that" : "";
+    found.push(el("span", { class: "badge warn" }, "Uncertain"), `${where}: ${REASONS[reason] ?? reason}.`);
+  }
+  return found;
 }
 
 function levelOf({ level, name, items }) {
   const [best] = items;
   return el("li", { class: best.abstain ? "level uncertain" : "level", "data-level": level },
-    el("div", { class: "level-head" }, el("h3", {}, name), marks(best)),
+    el("div", { class: "level-head" }, el("h3", {}, name, best.abstain && el("span", { class: "unseen" }, ", uncertain")),
+      source(best)),
     el("ol", { class: "codes" }, ...items.filter(({ label }) => label).map((item, place) => codeOf(item, place === 0, level))));
 }
 
-function marks({ abstain, reason, source }) {
-  return el("p", { class: "marks" },
-    source in LISTED && el("span", { class: "badge" }, LISTED[source]),
-    abstain && el("span", { class: "badge warn" }, MARK),
-    abstain && el("span", { class: "soft" }, REASONS[reason] ?? reason));
-}
+const source = ({ source: from }) => from in LISTED && el("p", {}, el("span", { class: "badge" }, LISTED[from]));
 
 function codeOf({ label, name, score }, isBest, level) {
   return el("li", { class: isBest ? "best" : "other" },

@@ -1,43 +1,57 @@
-// Why a title gets its code: what its words are worth, and known titles that resemble it.
+// Why a title gets its code: what its words add to the score, and known titles that resemble it.
 
 import { bar, el } from "./dom.js";
 
-const NOTED = 0.005; // shown as zero below this
 const LEAST_SCALE = 0.25; // a full bar is at least this much, so that small contributions look small
-
-const points = (worth) => {
-  if (Math.abs(worth) < NOTED) return "±0";
-  return `${worth > 0 ? "+" : "−"}${Math.round(Math.abs(worth) * 100)}`;
+const BESIDE = {
+  exact: "Lists of titles",
+  official: "The SOC’s own list",
+  override: "A person’s choice",
+  model: "The mix of occupations",
 };
 
-/** What the words of a level's code are worth, as a table. */
-export function words({ label, name, score, words: found, source }, read) {
-  if (!label) return el("p", {}, "It gets no code, so there is nothing to explain.");
-  if (!found.length) return el("p", {}, "There is no word in it that the model could read.");
-  const most = Math.max(...found.map(({ worth }) => Math.abs(worth)), LEAST_SCALE);
-  return el("div", {},
-    el("p", {}, "What each word adds to the score of ", el("strong", {}, `${label} ${name}`),
-      `, ${Math.round(score * 100)} of 100 points by the words alone:`),
-    el("table", { class: "words" },
-      el("thead", {}, el("tr", {},
-        el("th", { scope: "col" }, "Word"), el("td", {}), el("th", { scope: "col", class: "number" }, "Points"))),
-      el("tbody", {}, ...found.map((each) => word(each, most)))),
-    el("p", { class: "soft" }, `The model read “${read}”. The points are what the code loses if the word is left out. `,
-      "Two words that mean the same each get few points.",
-      LISTED[source] ?? ""));
+/** Whole points that add up to the points of all together, each as near to its own part as that allows. */
+export function points(parts, all) {
+  const found = parts.map((part) => Math.floor(100 * part));
+  const order = parts.map((part, place) => [100 * part - found[place], place]).sort(([one], [other]) => other - one);
+  const left = Math.round(100 * all) - found.reduce((sum, each) => sum + each, 0);
+  for (let each = 0; each < Math.abs(left); each += 1) {
+    const [, place] = left > 0 ? order[each % order.length] : order.at(-1 - (each % order.length));
+    found[place] += Math.sign(left);
+  }
+  return found;
 }
 
-const LISTED = {
-  exact: " The answer weighs this with what the training data lists for the title.",
-  official: " The answer itself is the SOC's, which names this title.",
-};
+const signed = (number) => (number === 0 ? "±0" : `${number > 0 ? "+" : "−"}${Math.abs(number)}`);
 
-function word({ word: text, worth }, most) {
-  const kind = Math.abs(worth) < NOTED ? "none" : worth > 0 ? "for" : "against";
-  return el("tr", { class: kind },
+/** What the score of a level's code is made of, as a table whose rows add up to it. */
+export function words({ label, name, score, answer, base, words: found, source }, read) {
+  if (!label) return el("p", {}, "It gets no code, so there is nothing to explain.");
+  const beside = answer - score;
+  const rows = [["A title without words", base], ...found.map(({ word, worth }) => [word, worth])];
+  if (Math.abs(beside) >= 0.005) rows.push([BESIDE[source] ?? BESIDE.model, beside]);
+  const whole = points(rows.map(([, part]) => part), answer);
+  const most = Math.max(...found.map(({ worth }) => Math.abs(worth)), LEAST_SCALE);
+  return el("div", {},
+    el("p", {}, "What the score of ", el("strong", {}, `${label} ${name}`), " is made of:"),
+    el("table", { class: "words" },
+      el("thead", {}, el("tr", {},
+        el("th", { scope: "col" }, "Part"), el("td", {}), el("th", { scope: "col", class: "number" }, "Points"))),
+      el("tbody", {}, ...rows.map(([text, part], place) =>
+        row(text, part / most, whole[place], place > 0 && place <= found.length))),
+      el("tfoot", {}, el("tr", {},
+        el("th", { scope: "row" }, "Score"), el("td", {}),
+        el("td", { class: "number" }, String(Math.round(100 * answer)))))),
+    el("p", { class: "soft" }, `The model read “${read}”. A word has the points that it adds, on average over all orders `,
+      "of the words."));
+}
+
+function row(text, share, whole, isWord) {
+  const kind = whole === 0 ? "none" : whole > 0 ? "for" : "against";
+  return el("tr", { class: isWord ? kind : `${kind} beside` },
     el("th", { scope: "row" }, text),
-    el("td", { class: "draw" }, bar(Math.abs(worth) / most, kind)),
-    el("td", { class: "number" }, points(worth)));
+    el("td", { class: "draw" }, bar(Math.abs(share), kind)),
+    el("td", { class: "number" }, signed(whole)));
 }
 
 /** Titles at hand that resemble what was typed. */
