@@ -92,3 +92,19 @@ def test_direct_match_titles_that_can_not_be_used_are_refused_before_any_step(tm
 
     with pytest.raises(DataError, match="'29-9999'"):
         inputs.data(source, FolderStore(tmp_path / "s3"), Settings())
+
+
+def test_reviewed_titles_have_the_address_of_their_content_and_none_has_its_own(tmp_path: Path) -> None:
+    store, table = FolderStore(tmp_path / "s3"), tmp_path / "ours.csv"
+    table.write_text("title,code\nbike wizard,29-1141\n", "utf-8")
+
+    one, none = (inputs.reviewed(path, store, Settings()) for path in (table, None))
+    table.write_text("code,title\n29-1141,Bike WIZARD\n", "utf-8")
+    same = inputs.reviewed(table, store, Settings())
+    table.write_text("title,code\nbike wizard,29-1171\n", "utf-8")
+    other = inputs.reviewed(table, store, Settings())
+
+    assert none == "s3://jobmajor-local/job-major-clf/review/none"
+    assert one == same != other
+    assert manifest.verify(store.path(one)).digest == one.rpartition("/")[2]
+    assert [path.name for path in store.path(none).iterdir()] == ["none.txt"]

@@ -17,7 +17,7 @@ from jobmajor.errors import Busy, ChecksumMismatch, InputError, RegistryError
 from jobmajor.model import classifier
 from jobmajor.pipeline import definition, run
 from jobmajor.pipeline.run import Options, Outcome
-from jobmajor.registry.loading import open_registry
+from jobmajor.registry.loading import load, open_registry
 from jobmajor.settings import Linear, Settings, Split
 from sagelocal.run import executor
 from sagelocal.storage import manifest
@@ -278,7 +278,7 @@ def test_unknown_parameter_is_refused_before_anything_runs(tmp_path: Path) -> No
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("name", ["InputDataUrl", "ChampionModelUrl"])
+@pytest.mark.parametrize("name", ["InputDataUrl", "ReviewedDataUrl", "ChampionModelUrl"])
 def test_parameter_that_a_run_sets_itself_is_refused_before_anything_runs(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=f"'{name}' can't be given"):
         run.run(tmp_path / "home", replace(STARTER, parameters={name: "s3://bkt/elsewhere"}))
@@ -316,3 +316,21 @@ def test_folder_that_is_none_is_refused_and_nothing_is_made(tmp_path: Path) -> N
 def test_rollback_without_an_earlier_champion_is_refused(workspace: Path) -> None:
     with pytest.raises(RegistryError, match="has no earlier champion"):
         open_registry(workspace).rollback()
+
+
+@pytest.mark.slow
+@pytest.mark.long  # a whole run
+def test_next_run_learns_reviewed_titles_and_its_version_says_which(tmp_path: Path) -> None:
+    (tmp_path / "ours.csv").write_text(
+        "title,code\nzorp wrangler,53-3032\nvacant,not a job\nregistered nurse,29-1141\n", "utf-8"
+    )
+
+    outcome = run.run(tmp_path / "home", replace(STARTER, reviewed=tmp_path / "ours.csv"))
+
+    assert outcome.version, outcome.execution.failure
+    (answer,) = load(home=tmp_path / "home").answer(["Zorp WRANGLER"], "detailed")
+    assert (answer.answers[0].label, answer.source) == ("53-3032", "exact")
+    lineage = outcome.version.lineage
+    assert "/review/" in lineage["parameters"]["ReviewedDataUrl"]
+    used = lineage["data"]["reviewed"]
+    assert used["trained"] + used["withheld"] == 2

@@ -63,7 +63,6 @@ def run_prepare(root: Path, split_settings: settings.Split) -> None:
     splits, used = reviewed.add(splits, reviewed.read(root / "processing" / "reviewed"))
     if used != reviewed.Used():
         source["reviewed"] = asdict(used)
-        _log.info("reviewed titles: %s", asdict(used))
     lineage = {"settings": asdict(split_settings), "source": source, "code_version": code_version(PREPARE)}
     rows = {name: len(table) for name, table in splits.items()}
     _log.info("prepared %s of release %s", rows, found.release)

@@ -18,6 +18,7 @@ from jobmajor.aws.api import session
 from jobmajor.aws.api.account import Account
 from jobmajor.aws.api.errors import AwsInputError, TimedOut
 from jobmajor.aws.executions import execution, logs, pipeline, start
+from jobmajor.aws.executions import upload as uploads
 from jobmajor.cli import main
 from jobmajor.cli.aws import execution_view
 from jobmajor.data import source as sources
@@ -45,7 +46,12 @@ OTHER = definition.to_bytes(Settings(linear=Linear(penalty=0.5)))
 ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}:pipeline/test-job-major-clf-pipeline"
 RUN = f"{ARN}/execution/abc123def456"
 EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
-PLACE = {"ImageUri": "image", "InputDataUrl": "s3://bkt/in", "ChampionModelUrl": "s3://bkt/champion/none"}
+PLACE = {
+    "ImageUri": "image",
+    "InputDataUrl": "s3://bkt/in",
+    "ReviewedDataUrl": "s3://bkt/review/abc",
+    "ChampionModelUrl": "s3://bkt/champion/none",
+}
 
 
 def operations(account: Account) -> list[str]:
@@ -151,6 +157,25 @@ def test_start_is_told_bucket_role_newest_image_newest_data_and_that_there_is_no
     assert found["ChampionModelUrl"] == names.url("champion", "none")
     note = account.read("s3", "GetObject", Bucket=names.bucket, Key=names.key("champion/none/none.txt"))
     assert b"No champion" in note["Body"].read()
+    assert found["ReviewedDataUrl"] == names.url("review", "none")
+    note = account.read("s3", "GetObject", Bucket=names.bucket, Key=names.key("review/none/none.txt"))
+    assert b"No reviewed titles" in note["Body"].read()
+
+
+def test_reviewed_titles_are_uploaded_once_in_the_form_of_a_local_run(
+    account: Account, names: Names, tmp_path: Path
+) -> None:
+    (tmp_path / "ours.csv").write_text("code,title\n35-2014,Line COOK\n", "utf-8")
+    account.change("s3", "CreateBucket", Bucket=names.bucket)
+
+    one, again = (uploads.reviewed(account, names, tmp_path / "ours.csv") for _ in range(2))
+
+    local = inputs.reviewed(tmp_path / "ours.csv", FolderStore(tmp_path / "s3"), Settings())
+    assert one.uri == again.uri == names.url("review", one.digest)
+    assert local.rpartition("/")[2] == one.digest
+    assert (len(one.sent), len(again.sent)) == (2, 0)
+    body = account.read("s3", "GetObject", Bucket=names.bucket, Key=names.key("review", one.digest, "reviewed.csv"))
+    assert body["Body"].read() == b"title,code\nline cook,35-2014\n"
 
 
 def test_champion_is_the_model_of_the_newest_approved_version(account: Account, names: Names) -> None:
