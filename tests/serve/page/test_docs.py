@@ -44,9 +44,15 @@ def test_page_loads_nothing_from_elsewhere_and_may_not(service: Running, path: s
     links = Links()
     links.feed(answer.text)
     assert answer.headers["content-type"].startswith("text/html")
-    assert {link for link in links.found if not link.startswith("#")} == {"openapi.json", "./"}
+    assert {link for link in links.found if not link.startswith("#")} == {
+        "openapi.json",
+        "./",
+        "web/icon.svg",
+        "web/page.css",
+    }
     assert "//" not in re.sub(r"<style>.*?</style>|<script>.*?</script>", "", answer.text, flags=re.DOTALL)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
     assert links.open == []
 
 

@@ -119,6 +119,31 @@ def test_rows_that_do_not_fit_are_named_by_line_kept_and_coded(page: Page, tmp_p
     assert all(row[4] or "not a title" in row for row in found)
 
 
+def test_empty_card_of_one_title_makes_room_for_a_file(page: Page) -> None:
+    before = page.locator("#whole").bounding_box()
+    upload(page, "title\nnurse\n")
+    code(page)
+
+    after = page.locator("#whole").bounding_box()
+    assert before and after  # noqa: PT018 - one of them would be None
+    expect(page.get_by_label("Job title")).to_be_visible()
+    assert after["y"] + page.evaluate("scrollY") <= 250 < before["y"]
+    page.get_by_role("button", name="Another file").locator("visible=true").click()
+    expect(page.locator(".intro")).to_be_visible()
+
+
+def test_file_is_chosen_by_a_button_that_keys_reach(page: Page) -> None:
+    expect(page.locator("label.button")).to_have_text("Choose a file")
+    page.locator("#file").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+
+    assert page.evaluate("document.activeElement.id") == "file"
+    assert page.locator("label.button").evaluate("each => getComputedStyle(each).outlineStyle") == "solid"
+    with page.expect_file_chooser():
+        page.locator("label.button").click()
+
+
 def test_file_can_be_coded_again_at_another_level(page: Page, champion: Champion, tmp_path: Path) -> None:
     upload(page, "title\nnurse\n")
     code(page)

@@ -43,14 +43,16 @@ def test_typing_shows_the_model_s_codes_at_four_levels(page: Page, champion: Cha
             assert width == pytest.approx(100 * answer.score, abs=0.01)
 
 
-def test_level_where_the_model_abstains_is_marked_for_review_with_the_reason(page: Page, champion: Champion) -> None:
+def test_answer_that_is_not_sure_has_one_mark_and_one_sentence(page: Page, champion: Champion) -> None:
     page.get_by_label("Job title").fill("asdfgh")
 
     (coded,) = champion.served.classifier.answer(["asdfgh"])
     assert coded.reason == "not a title"
-    expect(page.locator("[data-level=major]")).to_contain_text("Uncertain: review")
-    expect(page.locator("[data-level=major]")).to_contain_text("does not read like a job title")
-    expect(page.get_by_role("status").first).to_contain_text("Uncertain: review")
+    expect(page.locator("#verdict")).to_have_text("Uncertain: this does not read like a job title.")
+    expect(page.get_by_role("status").filter(has_text="Uncertain")).to_have_count(1)
+    expect(page.locator("#one .badge")).to_have_count(1)
+    expect(page.locator("#levels")).not_to_contain_text("Uncertain")
+    expect(page.get_by_role("heading", name="Major group, uncertain")).to_be_visible()
 
 
 def test_title_that_training_lists_says_so_and_is_sure(page: Page, champion: Champion) -> None:
@@ -71,13 +73,66 @@ def test_why_shows_what_the_library_says_each_word_is_worth(page: Page, champion
     page.get_by_label("at the level").select_option("detailed")
 
     explained = champion.served.classifier.explain(TITLE, "detailed")
-    rows = page.locator("#why-words tbody tr")
-    expect(rows).to_have_count(3)
     expect(page.locator("#why-words")).to_contain_text(explained.label)
-    for place, word in enumerate(explained.words):
-        expect(rows.nth(place).get_by_role("rowheader")).to_have_text(word.text)
-        points = rows.nth(place).locator(".number").inner_text().replace("−", "-").replace("±", "")
-        assert abs(int(points) - 100 * word.worth) <= 0.5 + 1e-9
+    parts = [("A title without words", explained.base), *((word.text, word.worth) for word in explained.words)]
+    for (name, points), (text, worth) in zip(made_of(page)[0], parts, strict=False):
+        assert name == text
+        assert abs(points - 100 * worth) <= 1
+    if abs(explained.answer - explained.score) < 0.005:
+        expect(page.locator("#why-words tbody tr")).to_have_count(len(parts))
+
+
+def made_of(page: Page) -> tuple[list[tuple[str, int]], int]:
+    """The parts of a score, each with its points, and the score."""
+    expect(page.locator("#reasons")).to_have_attribute("aria-busy", "false")
+    rows = page.locator("#why-words tbody tr").all()
+    found = [(row.get_by_role("rowheader").inner_text(), row.locator(".number").inner_text()) for row in rows]
+    parts = [(name, int(points.replace("−", "-").replace("±", ""))) for name, points in found]
+    return parts, int(page.locator("#why-words tfoot .number").inner_text())
+
+
+@pytest.mark.parametrize(
+    "title", [TITLE, "CEO", "Cashier", "architect", "sr project manager ii of regional sales operations"]
+)
+def test_why_adds_up_to_the_score_that_is_shown(page: Page, title: str) -> None:
+    page.get_by_label("Job title").fill(title)
+    expect(page.locator("#why-words tfoot")).to_be_visible()
+    for level in soc.LEVELS:
+        page.get_by_label("at the level").select_option(level)
+
+        parts, score = made_of(page)
+        shown = page.locator(f"[data-level={level}] .best .number").inner_text()
+        assert sum(points for _, points in parts) == score
+        assert shown in (f"{score} %", "< 1 %")
+
+
+def test_code_is_copied_with_one_click(visit: Callable[..., Page], site: Running) -> None:
+    page = visit(site.url, permissions=["clipboard-read", "clipboard-write"])
+    expect(page.locator("#copy")).to_be_hidden()
+    page.get_by_label("Job title").fill(TITLE)
+
+    page.get_by_role("button", name="Copy").click()
+
+    expect(page.locator("#copy")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied in page.locator("#verdict").inner_text()
+    assert re.fullmatch(r"\d\d-\d{4}", copied)
+    expect(page.locator("#copy")).to_have_text(f"Copy {copied}")
+
+
+def test_answer_fits_two_screens_of_a_phone_and_shows_the_others_on_demand(
+    visit: Callable[..., Page], site: Running
+) -> None:
+    page = visit(site.url, viewport={"width": 390, "height": 844})
+    page.get_by_label("Job title").fill(TITLE)
+    expect(page.locator("#similar li").first).to_be_visible()
+
+    box = page.locator("#one").bounding_box()
+    assert box
+    assert box["height"] <= 2 * 844
+    expect(page.locator(".codes .other").first).to_be_hidden()
+    page.get_by_role("button", name="Other codes").click()
+    expect(page.locator(".codes .other").first).to_be_visible()
 
 
 def test_detailed_code_leads_to_onet_and_bls_without_telling_them_from_where(page: Page) -> None:
