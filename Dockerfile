@@ -4,8 +4,9 @@
 #
 #   docker build --platform linux/amd64 --tag jobmajor .
 
-# The Python version that the tests use. To pin the exact image: --build-arg PYTHON=…/python@sha256:…
-ARG PYTHON=public.ecr.aws/docker/library/python:3.11-slim-trixie
+# The Python version that the tests use, for amd64 and arm64. The digest is what counts; renew both together, when Debian
+# or Python has fixed something: docker buildx imagetools inspect public.ecr.aws/docker/library/python:3.11-slim-trixie
+ARG PYTHON=public.ecr.aws/docker/library/python:3.11.16-slim-trixie@sha256:da047cb8f9d1d98e5c070f5300ba9f7274e33b8fc0e5be5ed88740aed1b95ba9
 
 FROM ${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -17,10 +18,12 @@ RUN ["python3", "-m", "pip", "--python", "/opt/jobmajor", "install", "--require-
 RUN ["python3", "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", "requirements-build.lock"]
 # The C compiler, since the base image has none; the compiled code has one library for each level of the processor.
 RUN ["python3", "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", "requirements-zig.lock"]
-COPY pyproject.toml hatch_build.py README.md LICENSE ./
+COPY pyproject.toml hatch_build.py image_sbom.py README.md LICENSE ./
 COPY src ./src
 RUN ["python3", "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", "wheels", "."]
 RUN ["python3", "-m", "pip", "--python", "/opt/jobmajor", "install", "--no-deps", "--no-index", "--find-links", "wheels", "jobmajor"]
+# What is in the image, for scanners: CycloneDX, made from the lock.
+RUN ["python3", "image_sbom.py", "requirements-image.lock", "pyproject.toml", "/opt/jobmajor/share/sbom/jobmajor.cdx.json"]
 
 FROM ${PYTHON} AS run
 # SageMaker expects root: its agent makes the folders below /opt/ml for root only, and a job of another user can't write

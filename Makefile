@@ -81,7 +81,7 @@ lint-stack: $(TESTED) $(LINTERS)/stamp ## Lint the AWS templates and policies
 $(LINTERS)/stamp: tools/checkov.txt tools/parliament.txt
 	for tool in checkov parliament; do \
 		$(PYTHON) -m venv --clear $(LINTERS)/$$tool \
-		&& $(LINTERS)/$$tool/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r tools/$$tool.txt \
+		&& $(LINTERS)/$$tool/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r tools/$$tool.txt \
 		|| exit 1; done
 	touch $@
 
@@ -89,11 +89,11 @@ $(LINTERS)/stamp: tools/checkov.txt tools/parliament.txt
 bench: $(BENCH)/$(if $(SLOW),slow,bench).stamp ## Compare with other systems
 	$(BENCH)/bin/python -m benchmarks $(if $(FINAL),--final) $(if $(SLOW),--slow) $(ARGS)
 
-$(BENCH)/bench.stamp: requirements.lock requirements-image.lock benchmarks/requirements.txt pyproject.toml
+$(BENCH)/bench.stamp: requirements.lock requirements-image.lock benchmarks/requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH_PIP) install --require-hashes --no-deps -r requirements.lock
 	$(BENCH_PIP) install --require-hashes --no-deps -r requirements-image.lock
-	$(BENCH_PIP) install -r benchmarks/requirements.txt
+	$(BENCH_PIP) install --require-hashes --no-deps -r benchmarks/requirements.lock
 	$(BENCH_PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -154,6 +154,9 @@ lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra serve -o requirements-image.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --only-group build -o requirements-build.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra aws --group build -o requirements-ci.lock
+	uv export --quiet --no-header --no-annotate --no-hashes --no-emit-project --all-groups --extra serve -o $(VENV)/have.txt
+	uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal benchmarks/requirements.txt -c $(VENV)/have.txt -o benchmarks/requirements.lock
+	for tool in checkov parliament; do uv pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --universal tools/$$tool.txt -o tools/$$tool.txt || exit 1; done
 	sed -n 's/^ZIG = "\([0-9.]*\)".*/ziglang==\1/p' src/jobmajor/native/build.py | uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal - -o requirements-zig.lock
 
 clean: ## Remove the environments, the workspace and all caches

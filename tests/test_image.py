@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ROOT / "image"
 LOCKS = ("requirements-image.lock", "requirements-build.lock", "requirements-ci.lock", "requirements-zig.lock")
+# What CI and the other tools install.
+OTHER_LOCKS = (
+    *("requirements.lock", "requirements-dev.lock", "benchmarks/requirements.lock"),
+    *("tools/checkov.txt", "tools/parliament.txt"),
+)
 PATH = f"{PROGRAMS}:{Path(sys.executable).parent}:/usr/bin:/bin"
 LIMIT_S = 120.0
 
@@ -72,10 +78,10 @@ def test_image_is_built_in_one_stage_and_runs_in_another_that_has_no_installer(l
     assert "--without-pip" in of(lines, "RUN")[0].words
 
 
-def test_base_is_named_with_a_version_and_can_be_pinned(lines: list[Line]) -> None:
+def test_base_is_named_with_a_version_and_its_digest(lines: list[Line]) -> None:
     (python,) = (line.rest for line in of(lines, "ARG") if line.rest.startswith("PYTHON="))
 
-    assert re.search(r":\d+\.\d+", python)
+    assert re.search(r":\d+\.\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}$", python)
     assert "latest" not in python
     assert all("${PYTHON}" in line.rest for line in of(lines, "FROM"))
 
@@ -117,7 +123,7 @@ def test_home_is_where_every_user_may_write(lines: list[Line]) -> None:
     assert [line.rest for line in of(lines, "WORKDIR")][-1] == said["HOME"]
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, *OTHER_LOCKS])
 def test_lock_has_a_hash_for_every_package_and_no_address(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
     packages = re.split(r"\n(?=\S)", text.strip())
@@ -136,6 +142,81 @@ def test_image_has_the_very_versions_that_the_tests_run_with() -> None:
     assert {name: version for name, version in image.items() if tested.get(name, version) != version} == {}
     assert {"starlette", "uvicorn", "safetensors"} <= image.keys()
     assert not {"boto3", "torch", "hatchling", "pip", "numba", "ziglang"} & image.keys()
+
+
+def test_actions_are_named_by_commit() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        used = re.findall(r"uses: *(\S+)", path.read_text("utf-8"))
+        assert [action for action in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
+
+
+def test_make_installs_packages_with_their_hashes_only() -> None:
+    """torch is the exception: its builds for processors and for CUDA share a version, and the tester picks one."""
+    text = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", " ")
+    commands = [line for line in text.splitlines() if re.search(r"(PIP\)|-m pip\b.*) install ", line)]
+    unhashed = [
+        line.strip()
+        for line in commands
+        if "--require-hashes" not in line and "--no-index" not in line and "--no-build-isolation -e ." not in line
+    ]
+
+    assert len(commands) > 8
+    assert unhashed == [
+        "$(BENCH_PIP) install -e '.[transformer]' -r benchmarks/requirements-slow.txt",
+        "$(PIP) install '$(TORCH)'",
+    ]
+
+
+# Its bill of materials
+
+
+@pytest.fixture(scope="module")
+def bill() -> dict[str, Any]:
+    lock = (ROOT / "requirements-image.lock").read_text("utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    linux = {"sys_platform": "linux", "platform_system": "Linux", "python_version": "3.11"}
+    return image_sbom().document(lock, project, {**linux, "python_full_version": "3.11.16"})  # type: ignore[no-any-return]
+
+
+def image_sbom() -> Any:
+    specification = importlib.util.spec_from_file_location("image_sbom", ROOT / "image_sbom.py")
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_bill_has_what_cyclonedx_asks_for(bill: dict[str, Any]) -> None:
+    refs = [each["bom-ref"] for each in (bill["metadata"]["component"], *bill["components"])]
+
+    assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
+    assert re.fullmatch(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", bill["serialNumber"])
+    assert len(refs) == len(set(refs))
+    assert {ref for each in bill["dependencies"] for ref in (each["ref"], *each["dependsOn"])} == set(refs)
+    for each in bill["components"]:
+        assert each.keys() == {"type", "bom-ref", "name", "version", "purl", "properties"}
+        assert re.fullmatch(r"pkg:pypi/[a-z0-9-]+@[\w.+!]+", each["purl"])
+        assert {item["name"] for item in each["properties"]} == {"jobmajor:locked-file-sha256"}
+
+
+def test_bill_has_each_package_of_the_lock_and_those_of_other_systems_not(bill: dict[str, Any]) -> None:
+    text = (ROOT / "requirements-image.lock").read_text("utf-8")
+    locked = dict(re.findall(r"^([\w.-]+)==([^\s;]+) \\$", text, re.MULTILINE))  # without a marker
+    found = {each["name"]: each["version"] for each in bill["components"]}
+
+    assert {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in locked.items()}.items() <= found.items()
+    assert "colorama" not in found  # of Windows
+    assert {"starlette", "uvloop", "safetensors"} <= found.keys()
+
+
+def test_bill_is_the_same_for_the_same_lock_and_another_for_another(tmp_path: Path) -> None:
+    lock = "a==1 \\\n    --hash=sha256:" + "0" * 64 + "\n"
+    project = {"name": "jobmajor", "version": "1", "license": "MIT"}
+    document = image_sbom().document
+
+    assert document(lock, project) == document(lock, project)
+    assert document(lock, project)["serialNumber"] != document(lock.replace("a==1", "a==2"), project)["serialNumber"]
 
 
 # Its programs

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import logging
+import os
 import socket
+import ssl
 import threading
-from urllib.parse import urlsplit
+from typing import Final
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
@@ -13,6 +17,8 @@ import urllib3
 from jobmajor.errors import DataError
 
 _log = logging.getLogger(__name__)
+# Other programs of Python read the first two, OpenSSL the last one.
+_BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def _proxy(address: str) -> str | None:
@@ -38,10 +44,41 @@ def pool(address: str) -> urllib3.PoolManager:
     """Return the connections to use for an address; `clear` them afterwards.
 
     Raises:
-        DataError: The environment names a proxy that can't be used.
+        DataError: The environment names a proxy or a bundle of certificates that can't be used.
     """
-    proxy = _proxy(address)
-    return urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager()
+    proxy, trusted = _proxy(address), _trusted()
+    if not proxy:
+        return urllib3.PoolManager(ssl_context=trusted)
+    bare, headers = _signed_in(proxy)
+    return urllib3.ProxyManager(bare, proxy_headers=headers, ssl_context=trusted, proxy_ssl_context=trusted)
+
+
+def _signed_in(proxy: str) -> tuple[str, dict[str, str]]:
+    """Return a proxy's address without name and password, and the headers that carry them.
+
+    urllib3 doesn't send what stands in the address, and an address in a message must not hold a password.
+    """
+    parts = urlsplit(proxy)
+    if "@" not in parts.netloc:
+        return proxy, {}
+    secret = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
+    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return bare, {"Proxy-Authorization": f"Basic {base64.b64encode(secret).decode()}"}
+
+
+def _trusted() -> ssl.SSLContext | None:
+    """Return a context that trusts the certificates that the environment names; None means those of the system."""
+    name = next((name for name in _BUNDLES if os.environ.get(name)), None)
+    if name is None:
+        return None
+    path = os.environ[name]
+    try:
+        if os.path.isdir(path):  # noqa: PTH112 - a variable's text, which need not be a path
+            return ssl.create_default_context(capath=path)
+        return ssl.create_default_context(cafile=path)
+    except (OSError, ValueError) as error:
+        found = f"{path} ({getattr(error, 'reason', None) or getattr(error, 'strerror', None) or error})"
+        raise DataError(f"the variable {name}", found, "certificates in PEM", "correct or unset it") from error
 
 
 def reachable(address: str, within_s: float) -> bool:

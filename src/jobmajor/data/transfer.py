@@ -102,6 +102,9 @@ def _check_answer(item: Item, response: BaseHTTPResponse) -> None:
     final = response.geturl() or item.address
     if item.address.startswith("https:") and final.startswith("http:"):
         raise DataError(item.address, f"a redirect to {final[:80]}", "an https address", _BY_HAND)
+    if status == 407:
+        do = "put them into the proxy's address, as in http://NAME:PASSWORD@host:3128"
+        raise DataError(item.address, "a proxy that refused", "its right name and password", do)
     if status not in (200, 206):
         raise DataError(item.address, f"status {status}", "the file", _BY_HAND)
     if response.headers.get("Content-Type", "").lower().startswith("text/html"):
@@ -260,4 +263,9 @@ def fetch(
     finally:
         pool.clear()
     tries = "1 try" if options.tries == 1 else f"{options.tries} tries"
-    raise DataError(item.address, f"no whole file after {tries} ({reason})", "the file", _BY_HAND)
+    do = (
+        f"name your network's certificates in REQUESTS_CA_BUNDLE, or {_BY_HAND}"
+        if "CERTIF" in str(reason)
+        else _BY_HAND
+    )
+    raise DataError(item.address, f"no whole file after {tries} ({reason})", "the file", do)

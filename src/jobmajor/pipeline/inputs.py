@@ -97,7 +97,7 @@ def champion(registry: Registry, key: str, store: FolderStore, settings: Setting
     none = definition.local_uri(settings, definition.NO_CHAMPION)
     uri = definition.local_uri(settings, "champion", current.judged) if current else none
     if current and current.lineage.get("run_key") == key:
-        uri = str(current.lineage["compared_with"])
+        uri = str(current.lineage.get("compared_with", none))
     if not store.listing(uri):
         with tempfile.TemporaryDirectory() as name:
             staging = Path(name)

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobmajor.errors import RegistryError
+from jobmajor.errors import Error, RegistryError
 from jobmajor.registry.versions import CHAMPION, DIGEST, MODEL_NAME
 from sagelocal.storage import publish
 
@@ -30,6 +30,8 @@ _CHAMPIONS_DIGEST = """
         ON tag.name = alias.name AND tag.version = alias.version AND tag.key = ?
     WHERE alias.name = ? AND alias.alias = ?
 """
+_MLFLOWS = ("mlflow.", "sqlalchemy.", "alembic.")
+_PATIENCE_S = 20.0  # with a database that another program is writing to
 _NO_LOADER = "The ``noload`` loader strategy is deprecated"
 
 
@@ -48,10 +50,14 @@ def client(database: Path) -> MlflowClient:
     """
     try:
         address = f"{database.as_uri()}?mode=rw"
-        with closing(sqlite3.connect(address, uri=True, timeout=20)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE_S)) as connection:
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     except sqlite3.Error as error:
-        raise RegistryError(f"{database} can't be read ({error}): restore it, or move it away to begin anew") from error
+        is_held = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        do = "end the program that holds it" if is_held else "restore it, or move it away to begin anew"
+        raise RegistryError(f"{database} can't be read ({error}): {do}") from error
+    if not tables:  # what a disk leaves of a file; MLflow would begin anew and forget every version
+        raise RegistryError(f"{database} is empty, expected MLflow's tables: restore it, or move it away to begin anew")
     return _connect(database)
 
 
@@ -65,21 +71,34 @@ def champions_digest(database: Path) -> tuple[str | None] | None:
         sqlite3.Error: The database can't be read like this: a later MLflow's other tables, or the journal of a killed
             writer, which only a writer may roll back. Ask MLflow itself.
     """
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as connection:
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=_PATIENCE_S)) as connection:
         row: tuple[str | None] | None = connection.execute(_CHAMPIONS_DIGEST, (DIGEST, MODEL_NAME, CHAMPION)).fetchone()
     return row
 
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Turn errors of MLflow or its database within the block into a RegistryError of one line."""
+    """Turn errors of MLflow or its database within the block into a RegistryError of one line.
+
+    A record that is damaged can break MLflow's own code, so an error of any class counts if MLflow raised it.
+    """
     try:
         yield
     except Exception as error:
-        if not type(error).__module__.startswith(("mlflow.", "sqlalchemy.")):
+        if isinstance(error, Error) or not _is_of_mlflow(error):
             raise
-        first = str(error).splitlines()[0]
-        raise RegistryError(f"MLflow's registry refused: {first}") from error
+        first = " ".join(f"{error}".split("\n", 1)[0].split()) or type(error).__name__
+        raise RegistryError(f"MLflow's registry refused: {first[:300]}") from error
+
+
+def _is_of_mlflow(error: Exception) -> bool:
+    names = [type(error).__module__]
+    trace = error.__traceback__
+    while trace:
+        if not trace.tb_next:
+            names.append(str(trace.tb_frame.f_globals.get("__name__")))
+        trace = trace.tb_next
+    return any(name.startswith(_MLFLOWS) for name in names)
 
 
 def _connect(database: Path) -> MlflowClient:
@@ -91,7 +110,8 @@ def _connect(database: Path) -> MlflowClient:
     os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     for name in ("mlflow", "alembic"):
         if logging.getLogger(name).level == logging.NOTSET:
-            logging.getLogger(name).setLevel(logging.WARNING)
+            # MLflow logs an error with its trace and then raises it; `one_line` says it.
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # The tables of MLflow 3.17 use what SQLAlchemy 2.1 deprecates; we can't change that.
         warnings.filterwarnings("ignore", _NO_LOADER, DeprecationWarning)

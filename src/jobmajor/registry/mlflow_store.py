@@ -14,12 +14,11 @@ import shutil
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jobmajor.errors import ArtifactError, ChecksumMismatch, RegistryError, SettingError, UnknownVersion
 from jobmajor.home import Workspace
-from jobmajor.registry import mlflow_database
+from jobmajor.registry import mlflow_database, mlflow_records
 from jobmajor.registry.versions import (
     CHAMPION,
     DIGEST,
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _OURS = f"name = '{MODEL_NAME}'"
-_HISTORY = "champions"  # the registered model's tag that holds the events
 _MAX_EVENTS = 1000  # MLflow holds 100,000 characters in a tag, an event has about 50
 _MOST = 200_000  # versions in one answer, MLflow's own limit
 
@@ -66,7 +64,7 @@ class MlflowRegistry:
         """Write the files first, then the run, then the version in one transaction, then the run's end."""
         digest = manifest.verify(candidate.model_folder).digest
         judged = manifest.verify(candidate.judged_folder).digest if candidate.judged_folder else digest
-        with mlflow_database.one_line(), self._writing():
+        with mlflow_database.one_line(), self.writing():
             self._sweep()
             self._keep(candidate.model_folder, digest)
             self._keep(candidate.judged_folder or candidate.model_folder, judged)
@@ -99,6 +97,14 @@ class MlflowRegistry:
         number = self._champion_number()
         return None if number is None else self.get(number)
 
+    def champions(self) -> list[int]:
+        """Read the history that rollbacks follow."""
+        return succession(settled(self._events(), self._champion_number()))
+
+    def writing(self) -> AbstractContextManager[int]:
+        """Hold the registry as its only writer, until the block ends or the process dies."""
+        return lock.wait_for(self._workspace.registry_lock)
+
     def candidate(self) -> Version | None:
         """Find the version that waits by a rule: a second alias could be left behind by a kill."""
         crowned = {event.number for event in settled(self._events(), self._champion_number())}
@@ -111,14 +117,14 @@ class MlflowRegistry:
 
     def promote(self, number: int) -> Version:
         """Move the alias, as the last step and in one transaction: a kill before it does not change the champion."""
-        with mlflow_database.one_line(), self._writing():
+        with mlflow_database.one_line(), self.writing():
             self._crown(self.get(number), "promote")
             return self.get(number)
 
     def rollback(self) -> Version:
         """Return to the champion before this one; the succession forgets the one that was rolled back."""
-        with mlflow_database.one_line(), self._writing():
-            line = succession(settled(self._events(), self._champion_number()))
+        with mlflow_database.one_line(), self.writing():
+            line = self.champions()
             if len(line) < 2:
                 raise RegistryError(f"{self._home} has no earlier champion: promote a version instead")
             self._crown(self.get(line[-2]), "rollback")
@@ -138,27 +144,23 @@ class MlflowRegistry:
 
     def sweep(self) -> int:
         """Close the runs of killed processes; while the writers' lock is held, no RUNNING run has a living process."""
-        with mlflow_database.one_line(), self._writing():
+        with mlflow_database.one_line(), self.writing():
             return self._sweep()
 
     def _open(self) -> MlflowClient:
         database = self._workspace.database
         if not database.exists():
-            with self._writing():
+            with self.writing():
                 if not database.exists():
                     for folder in (self._home, self._workspace.models):
                         publish.sweep(folder)  # of a process killed while it made the database
                     mlflow_database.create(database, self._workspace.models)
         client = mlflow_database.client(database)
         if not client.search_registered_models(_OURS):
-            with self._writing():
+            with self.writing():
                 if not client.search_registered_models(_OURS):
                     client.create_registered_model(MODEL_NAME)
         return client
-
-    def _writing(self) -> AbstractContextManager[int]:
-        """Hold the registry as its only writer, until the block ends or the process dies."""
-        return lock.wait_for(self._workspace.registry_lock)
 
     def _sweep(self) -> int:
         publish.sweep(self._workspace.models)
@@ -234,13 +236,15 @@ class MlflowRegistry:
 
     def _crown(self, version: Version, verb: str) -> None:
         version.require_passed()
+        if not version.folder.exists():
+            raise ArtifactError(f"version {version.number} has no files any more: run the pipeline on its data again")
         _verified(version.folder, version.digest)
         champion = self._champion_number()
         if version.status != "Approved":
             self._tag(version, "status", "Approved")
         if champion != version.number:
             events = [*settled(self._events(), champion), Event.now(version.number, verb)]
-            self._client.set_registered_model_tag(MODEL_NAME, _HISTORY, _json(events[-_MAX_EVENTS:]))
+            self._client.set_registered_model_tag(MODEL_NAME, mlflow_records.HISTORY, _json(events[-_MAX_EVENTS:]))
             self._client.set_registered_model_alias(MODEL_NAME, CHAMPION, str(version.number))
             _logger.info("%s: version %d is the champion, before it was %s", verb, version.number, champion)
 
@@ -257,26 +261,14 @@ class MlflowRegistry:
 
     def _events(self) -> list[Event]:
         with mlflow_database.one_line():
-            return [Event(*event) for event in json.loads(self._model().tags.get(_HISTORY, "[]"))]
+            return mlflow_records.events(self._model().tags, self._home)
 
     def _search(self, condition: str = "") -> list[ModelVersion]:
         where = f"{_OURS} and {condition}" if condition else _OURS
         return list(self._client.search_model_versions(where, _MOST, ["version_number ASC"]))
 
     def _version(self, record: ModelVersion) -> Version:
-        tags = record.tags
-        created = datetime.fromtimestamp(record.creation_timestamp / 1000, UTC)
-        return Version(
-            number=int(record.version),
-            folder=folder_of(self._home, tags.get(DIGEST)),
-            digest=tags[DIGEST],
-            status=tags["status"],
-            aliases=tuple(sorted(record.aliases)),
-            created=created.isoformat(timespec="milliseconds"),
-            metrics=json.loads(tags["metrics"]),
-            decision=json.loads(tags["decision"]),
-            lineage=json.loads(tags["lineage"]),
-        )
+        return mlflow_records.version(record, self._home)
 
 
 def _verified(folder: Path, digest: str) -> manifest.Manifest:

@@ -16,6 +16,7 @@ from jobmajor.home import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sagelocal.storage.manifest import Manifest
@@ -155,6 +156,12 @@ class Registry(Protocol):
     def champion(self) -> Version | None:
         """Return the version that serves; None before the first promotion."""
 
+    def champions(self) -> list[int]:
+        """Return the champions that a rollback can still reach, oldest first, the present one last."""
+
+    def writing(self) -> AbstractContextManager[object]:
+        """Keep every other writer out during the block, which itself only reads."""
+
     def candidate(self) -> Version | None:
         """Return the newest version that waits: newer than every champion so far, and not rejected."""
 
@@ -190,7 +197,7 @@ def folder_of(home: Path, digest: str | None) -> Path:
     Raises:
         RegistryError: `digest` is not 64 hex digits.
     """
-    if digest is None or not _DIGEST.fullmatch(digest):
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):  # a damaged database can hold bytes
         raise RegistryError(
             f"a version in {home} has the digest {digest!r}, expected 64 hex digits: "
             f"it was not made by jobmajor, delete it or give its alias to another"

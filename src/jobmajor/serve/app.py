@@ -115,7 +115,7 @@ async def _parsed(content: bytes, given: media.Media) -> parsing.Instances:
     return await asyncio.to_thread(parsing.instances, content, given)
 
 
-async def _scored(request: Request, service: Service, job: Job) -> list[bytes]:
+async def _scored(request: Request, service: Service, job: Job) -> list[bytes | rendering.Packed]:
     """Return the answers, slice by slice. A long job is abandoned when its client disconnects."""
     if job.is_short:
         return await service.batcher.score(job)
@@ -134,16 +134,18 @@ async def _scored(request: Request, service: Service, job: Job) -> list[bytes]:
     raise Refusal(503, sentence, field="body", headers={"Retry-After": "1"})
 
 
-def _response(whole: bytes, kind: str, served: LoadedModel) -> Response:
+def _response(parts: list[bytes | rendering.Packed], kind: str, served: LoadedModel) -> Response:
+    size = sum(map(len, parts))
     headers = {
         "content-type": f"{kind}; charset=utf-8" if kind == media.CSV else kind,
-        "content-length": str(len(whole)),
+        "content-length": str(size),
         "cache-control": "no-store",
         **of_model(served),
     }
-    if len(whole) <= rendering.CHUNK_BYTES:
-        return Response(whole, headers=headers)
-    return StreamingResponse(rendering.chunks(whole), headers=headers)
+    plain = [part for part in parts if isinstance(part, bytes)]
+    if len(plain) == len(parts) and size <= rendering.CHUNK_BYTES:
+        return Response(b"".join(plain), headers=headers)
+    return StreamingResponse(rendering.chunks(parts), headers=headers)
 
 
 async def _execution_parameters(request: Request) -> JSONResponse:

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from jobmajor.errors import InputError
 from jobmajor.serve import app as apps
-from jobmajor.serve.http import protocol, shutdown
+from jobmajor.serve.http import idle, protocol, shutdown
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -107,7 +107,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def _sweep(self) -> None:
-        """Close connections that take too long to send a request's head, or to read the last response.
+        """Close connections that take too long to send a head or to read a response, and those beyond an address's.
 
         uvicorn has a timer for connections that wait between two requests, but none for a head that has begun.
         """
@@ -121,6 +121,9 @@ class Server(uvicorn.Server):
                 self._since[each] = since[each] if each in since and since[each][0] is cycle else (cycle, now)
                 if now - self._since[each][1] > _HEAD_S:
                     transport.abort()
+        most = self._service.admission.limits.waiting
+        for each in idle.surplus(connections, most, asyncio.get_running_loop().time()):
+            each.transport.close()
 
 
 def _config(service: Service) -> uvicorn.Config:

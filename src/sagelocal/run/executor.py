@@ -223,6 +223,8 @@ def _sweep(workspace: Path) -> None:
     for folder in workspace.glob("runs/*"):
         if not (folder / records.NAME).exists():
             transfer.remove(folder)  # killed before it wrote its record
+        else:
+            records.settle(folder)
 
 
 def _new_folder(runs: Path) -> Path:

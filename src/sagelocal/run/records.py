@@ -109,6 +109,14 @@ def read(folder: Path) -> Execution:
     return execution
 
 
+def settle(folder: Path) -> None:
+    """Write into the record of a killed run that it was interrupted, for programs that read the file."""
+    with suppress(ArtifactError):
+        execution = read(folder)
+        if execution.status == INTERRUPTED and f'"{INTERRUPTED}"' not in (folder / NAME).read_text("utf-8"):
+            write(execution)
+
+
 def find(home: Path, execution_id: str) -> Execution:
     """Return the run of that id in a workspace.
 

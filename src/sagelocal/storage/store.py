@@ -204,6 +204,22 @@ class FolderStore:
         self._own(uri, records.keys())
         return records
 
+    def published(self, uri: str) -> set[str]:
+        """Return the names below `uri` of all objects that were published there or at a prefix inside it."""
+        found = set()
+        for _, base in self.publications():
+            if base == uri or base.startswith(f"{uri}/"):
+                found |= {join(base, name).removeprefix(f"{uri}/") for name in self._owned(base)}
+        return found
+
+    def publications(self) -> list[tuple[Path, str]]:
+        """Return the record of each publication, and its address; records that can't be read are left out."""
+        found = []
+        for path in sorted((self.root / _OWNED).glob("*.json")):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                found.append((path, str(json.loads(path.read_bytes())["uri"])))
+        return found
+
     def sweep(self) -> int:
         """Undo half-made replacements, remove what killed writers left, and return how many items were removed.
 

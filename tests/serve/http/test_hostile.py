@@ -244,3 +244,13 @@ def test_one_key_holds_a_quarter_of_the_bodies_and_half_of_the_bytes(champion: C
 
     assert second.startswith(b"HTTP/1.1 429")
     assert small.status_code == 200
+
+
+@pytest.mark.parametrize(("count", "status"), [(128, b"200"), (129, b"431"), (5000, b"431")])
+def test_head_may_have_128_headers(service: Running, count: int, status: bytes) -> None:
+    more = b"".join(b"x%d: 1\r\n" % number for number in range(count - 2))  # beside host and connection
+
+    raw = talk(service.port, b"GET /ping HTTP/1.1\r\nhost: localhost\r\n" + more + b"connection: close\r\n\r\n")
+
+    assert raw.startswith(b"HTTP/1.1 " + status)
+    assert (b"more than 128 headers" in raw) == (status == b"431")

@@ -230,3 +230,20 @@ def test_context_that_is_no_text_is_refused_by_its_place(value: str) -> None:
     refusal = refused(body.encode(), JSON)
 
     assert json.loads(refusal.to_bytes())["field"] == "instances[1].context"
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b'{"inputs": ["a"], "instances": ["b"]}', ("instances", "inputs")),
+        (b'{"instances": ["a"], "title": "b"}', ("instances", "title")),
+        (
+            b'{"dataframe_split": {}, "dataframe_records": [], "parameters": {}}',
+            ("dataframe_split", "dataframe_records"),
+        ),
+    ],
+)
+def test_titles_under_two_names_are_refused_with_both(body: bytes, names: tuple[str, str]) -> None:
+    assert refused(body, JSON).sentence == (
+        f"the body has both {names[0]!r} and {names[1]!r}: send the titles under one of the two"
+    )

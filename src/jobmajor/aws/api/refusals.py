@@ -84,6 +84,9 @@ def unsent(error: Exception) -> AwsError | None:
         return NoCredentials(str(error).rstrip("."))
     if isinstance(error, exceptions.InvalidRegionError | exceptions.UnknownServiceError):
         return AwsInputError(f"{error}: check --region")
+    if isinstance(error, exceptions.SSLError):
+        do = "name your network's certificates in AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or SSL_CERT_FILE, or correct it"
+        return AwsError(f"AWS can't be trusted ({error}): {do}")
     if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
         return AwsError(f"AWS can't be reached ({error}): check the network, the proxy and the region")
     return None

@@ -49,11 +49,12 @@ class SessionOptions:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """boto3's session in one region."""
+    """boto3's session in one region; `bundle` is a file of trusted certificates, None for those that botocore finds."""
 
     boto: Any
     region: str
     endpoint_url: str | None
+    bundle: str | None = None
 
     def client(self, service: str) -> Any:
         """Return a client that retries with growing pauses after throttling, server errors and lost replies."""
@@ -68,7 +69,9 @@ class Session:
             user_agent_extra="jobmajor",
             s3=s3,
         )
-        return self.boto.client(service, region_name=self.region, endpoint_url=self.endpoint_url, config=config)
+        return self.boto.client(
+            service, region_name=self.region, endpoint_url=self.endpoint_url, verify=self.bundle, config=config
+        )
 
     def identity(self, expected_account: str | None = None) -> Mapping[str, str]:
         """Return the caller's `Account` and `Arn`.
@@ -108,11 +111,19 @@ def open_session(options: SessionOptions) -> Session:
             boto = _assuming(boto, region, options)
     except BotoCoreError as error:
         raise _not_known(error) from error
-    return Session(boto, region, options.endpoint_url)
+    return Session(boto, region, options.endpoint_url, _bundle(options))
 
 
 def _not_known(error: BotoCoreError | ClientError) -> AwsError:
     return refusals.unsent(error) or NoCredentials(str(error).rstrip("."))
+
+
+def _bundle(options: SessionOptions) -> str | None:
+    """Return the file SSL_CERT_FILE, which OpenSSL reads and botocore does not; None leaves the choice to botocore."""
+    found = os.environ.get("SSL_CERT_FILE")
+    if not found or os.environ.get("REQUESTS_CA_BUNDLE"):
+        return None
+    return None if BotocoreSession(profile=options.profile).get_config_variable("ca_bundle") else found
 
 
 class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
@@ -131,7 +142,7 @@ class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
 
 def _assuming(boto: Any, region: str, options: SessionOptions) -> Any:
     def sts(name: str, **keys: Any) -> Any:
-        return boto.client(name, region_name=region, endpoint_url=options.endpoint_url, **keys)
+        return boto.client(name, region_name=region, endpoint_url=options.endpoint_url, verify=_bundle(options), **keys)
 
     fetcher = AssumeRoleCredentialFetcher(
         sts, boto.get_credentials(), options.role, extra_args={"RoleSessionName": "jobmajor"}

@@ -31,6 +31,8 @@ _HEAD_BYTES = 2**16
 _SLICE = 2**13  # bytes to parse at a time; the requests in them are in memory at once
 _LINGER_S = 2.0
 _LARGE_HEAD = Refusal(431, f"the head is larger than {_HEAD_BYTES:,} bytes: send shorter headers", field="headers")
+_HEADERS = 128  # browsers and proxies send some 30
+_MANY_HEADERS = Refusal(431, f"the head has more than {_HEADERS} headers: send fewer", field="headers")
 _NO_HTTP = Refusal(400, "the request is no HTTP/1.1: its line, a header or its length can't be read", field="head")
 _CONNECT = Refusal(405, "the service is no proxy: see /docs", field="head", headers={"Allow": "GET, POST"})
 _SHORT_BYTES = 2**13  # of a body that is answered though the client has closed its side: some 400 titles
@@ -63,6 +65,7 @@ class Protocol(HttpToolsProtocol):
         self._had_body, self._idle_bytes = False, 0
         self._unread, self._is_half_closed = b"", False
         self._fault: Refusal | None = None
+        self.waits_since = 0.0  # on the loop's clock: when the connection or its last response was made
         self._held: tuple[Any, Any] | None = None  # a request whose small body still comes, and the app
         self._hold_timer: asyncio.TimerHandle | None = None
 
@@ -71,6 +74,7 @@ class Protocol(HttpToolsProtocol):
         connected = cast("asyncio.Transport", transport)
         super().connection_made(connected)
         self.flow = HeldFlow(connected)
+        self.waits_since = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End a connection; a request whose body is still held is dropped."""
@@ -134,6 +138,8 @@ class Protocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header. Trailers are not kept: nothing reads them."""
         if self._is_in_head:
+            if len(self.headers) >= _HEADERS:
+                self._stop(_MANY_HEADERS)
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -203,8 +209,14 @@ class Protocol(HttpToolsProtocol):
         is_short = cycle.scope.get(IS_WHOLE, False) and int(size) <= _SHORT_BYTES
         return bool(self.pipeline or self._unread or is_short)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether no request is in progress; one whose head still comes is not in progress yet."""
+        return (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
+
     def on_response_complete(self) -> None:
         """Go on with the requests that came behind the answered one."""
+        self.waits_since = self.loop.time()
         super().on_response_complete()
         if self.transport.is_closing():
             return
@@ -242,7 +254,7 @@ class Protocol(HttpToolsProtocol):
         return self.url.partition(b"?")[0].decode("ascii", "replace")
 
     def _refuse(self) -> None:
-        self.cycle = _REFUSED
+        self.cycle, self.waits_since = _REFUSED, self.loop.time()
         head = b"".join(b"%s: %s\r\n" % pair for pair in self.server_state.default_headers)
         self.transport.write(STATUS_LINE[BUSY.status] + head + _BUSY_REST)
         route = self.paths.label(self._path())

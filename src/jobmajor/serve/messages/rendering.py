@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobmajor.serve.messages.media import CSV, JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from jobmajor.model.answers import Coded
     from jobmajor.serve.messages.parameters import RequestParameters
 
 SCHEMA = 1  # of the answers; it changes when a field is renamed or removed
 CHUNK_BYTES = 2**18  # sent at a time, so that a response that nobody reads doesn't fill memory
+_SMALL_BYTES = 2**14  # of a part that isn't compressed: that of a usual request
 _DIGITS = 6  # of a score: more than are significant, fewer than a 32-bit float prints
 # json.dumps would create one for each call.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -34,12 +37,38 @@ def rows(answers: Sequence[Sequence[Coded]], parameters: RequestParameters, kind
     return b"".join(_dumped({"predictions": each, "model": model, "schema": SCHEMA}) + b"\n" for each in items)
 
 
-def framed(parts: Sequence[bytes], parameters: RequestParameters, kind: str, *, model: str, has_header: bool) -> bytes:
-    """Return the whole body of a response."""
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A compressed part of a response: answers shrink to a tenth. `size` is its length unpacked, in bytes."""
+
+    data: bytes
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+    def pieces(self) -> Iterator[bytes]:
+        """Unpack piece by piece, so that a slow reader costs no more memory than one."""
+        unpacker, rest = zlib.decompressobj(), self.data
+        while piece := unpacker.decompress(rest, CHUNK_BYTES):
+            rest = unpacker.unconsumed_tail
+            yield piece
+
+
+def packed(part: bytes) -> bytes | Packed:
+    """Return a part as it is to wait for its client: compressed, unless it is small."""
+    return part if len(part) < _SMALL_BYTES else Packed(zlib.compress(part, 1), len(part))
+
+
+def framed(
+    parts: Sequence[bytes | Packed], parameters: RequestParameters, kind: str, *, model: str, has_header: bool
+) -> list[bytes | Packed]:
+    """Return the parts of the whole body of a response."""
     if kind == JSON:
-        return b'{"predictions":[' + b",".join(parts) + b'],"model":%s,"schema":%d}' % (_dumped(model), SCHEMA)
+        rest = [each for part in parts for each in (b",", part)]
+        return [b'{"predictions":[', *rest[1:], b'],"model":%s,"schema":%d}' % (_dumped(model), SCHEMA)]
     head = [_written([columns(parameters)])] if kind == CSV and has_header else []
-    return b"".join([*head, *parts])
+    return [*head, *parts]
 
 
 def columns(parameters: RequestParameters) -> list[str]:
@@ -96,7 +125,14 @@ def _dumped(value: Any) -> bytes:
     return _ENCODER.encode(value).encode()
 
 
-async def chunks(whole: bytes) -> AsyncIterator[bytes]:
-    """Yield a large response in chunks."""
-    for start in range(0, len(whole), CHUNK_BYTES):
-        yield whole[start : start + CHUNK_BYTES]
+async def chunks(parts: Sequence[bytes | Packed]) -> AsyncIterator[bytes]:
+    """Yield a large response in chunks; of one that nobody reads, no more than a chunk is in memory unpacked."""
+    waiting = b""
+    for part in parts:
+        for piece in part.pieces() if isinstance(part, Packed) else (part,):
+            waiting += piece
+            while len(waiting) >= CHUNK_BYTES:
+                yield waiting[:CHUNK_BYTES]
+                waiting = waiting[CHUNK_BYTES:]
+    if waiting:
+        yield waiting

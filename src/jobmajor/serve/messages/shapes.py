@@ -49,6 +49,9 @@ def values(body: Any) -> list[tuple[str, Any]]:
     named = [name for name in (*_LISTS, TITLE) if name in body]
     if not named:
         raise Refusal(422, f"the body is an object without {INSTANCES!r}: {_EXPECTED}", field=INSTANCES)
+    if len(named) > 1:
+        found = f"the body has both {named[0]!r} and {named[1]!r}"
+        raise Refusal(422, f"{found}: send the titles under one of the two", field="body")
     unknown = [name for name in body if name not in (*named[:1], PARAMETERS, overrides.NAME)]
     if named == [TITLE]:
         return [("the body", {name: body[name] for name in (TITLE, CONTEXT) if name in body})]

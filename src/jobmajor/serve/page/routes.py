@@ -146,7 +146,7 @@ async def _table(request: Request) -> Response:
         "cache-control": "no-store",
         _SHEETS_HEADER: json.dumps({"sheet": found.sheet, "sheets": found.sheets}),  # json.dumps writes ASCII only
     }
-    return StreamingResponse(rendering.chunks(found.csv), headers=headers)
+    return StreamingResponse(rendering.chunks([found.csv]), headers=headers)
 
 
 API = (Route("/explain", _explain, methods=["POST"]), Route("/tables", _table, methods=["POST"]))

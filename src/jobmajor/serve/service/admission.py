@@ -39,6 +39,7 @@ class Limits:
         answer_s: Seconds for scoring. SageMaker gives up after 60, a batch transform after 600.
         send_s: Seconds for a client to take each part of its response.
         download_bytes_s: Bytes of a response taken for each second, on average, after the first `send_s` seconds.
+        waiting: Connections of one address that wait for a request. A load balancer keeps some dozens open.
     """
 
     body_bytes: int = 6_291_456
@@ -53,6 +54,7 @@ class Limits:
     answer_s: float = 55.0
     send_s: float = 60.0
     download_bytes_s: int = 65_536
+    waiting: int = 256
 
     def upload_s(self, size_bytes: int) -> float:
         """Return the seconds after which this much of a body must have come."""
@@ -182,7 +184,7 @@ class Admission:
             raise _busy()
         if client and self.held[client].requests >= self._share:
             raise _too_much(client, "requests")
-        holders = tuple(filter(None, (client, _network(address))))
+        holders = tuple(filter(None, (client, network(address))))
         permit = Permit(self, holders, is_whole=is_whole)
         self._count(holders, 1)
         try:
@@ -204,7 +206,7 @@ class Admission:
             self.held[each].requests += change
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """Return the holder for an address: of IPv6 the first 64 bits, since one client has all addresses below them."""
     if ":" not in address:
         return _ADDRESS + address if address else ""

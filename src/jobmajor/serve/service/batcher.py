@@ -47,7 +47,7 @@ class Job:
     parameters: RequestParameters
     kind: str
     served: LoadedModel
-    parts: list[bytes] = field(default_factory=list)
+    parts: list[bytes | rendering.Packed] = field(default_factory=list)
     scored: int = 0
     error: Exception | None = None
     abandoned: bool = False
@@ -97,7 +97,7 @@ class RequestBatcher:
             self._changed.notify()
         self._thread.join()
 
-    async def score(self, job: Job) -> list[bytes]:
+    async def score(self, job: Job) -> list[bytes | rendering.Packed]:
         """Return the job's rendered answers, slice by slice. If the caller is cancelled, the rest is not scored."""
         loop, finished = asyncio.get_running_loop(), asyncio.Event()
         if job.is_short:
@@ -181,7 +181,7 @@ class RequestBatcher:
         for job, count in batch:
             part = [each[start : start + count] for each in answers]
             if count:
-                job.parts.append(rendering.rows(part, parameters, job.kind, job.served.digest))
+                job.parts.append(rendering.packed(rendering.rows(part, parameters, job.kind, job.served.digest)))
             job.scored += count
             start += count
         self._observe(answers)

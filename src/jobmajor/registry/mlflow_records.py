@@ -1,0 +1,90 @@
+"""Versions and events as MLflow's tags hold them; a damaged tag is refused in one line that names the version.
+
+Anyone can change a tag in MLflow's pages, and a disk can lose a part of the database. So each value is checked for its
+kind before the rest of the program relies on it.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from jobmajor.errors import RegistryError
+from jobmajor.registry.versions import DIGEST, STATUSES, Event, Version, folder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mlflow.entities.model_registry import ModelVersion
+
+HISTORY = "champions"  # the registered model's tag that holds the events
+
+
+def version(record: ModelVersion, home: Path) -> Version:
+    """Return the version of a record in the workspace `home`.
+
+    Raises:
+        RegistryError: A tag is missing, or has another kind of value than jobmajor writes.
+    """
+    tags, where = record.tags, f"version {record.version} in {home}"
+    digest = tags.get(DIGEST)
+    decision = _parsed(tags, "decision", where, (dict, type(None)))
+    if decision and not isinstance(decision.get("reasons", []), list):
+        _refuse(where, "a decision without a list of reasons", "the gate's decision")
+    lineage = _parsed(tags, "lineage", where, (dict,))
+    if not isinstance(lineage.get("source", {}), dict):
+        _refuse(where, "a lineage without a source", "an object")
+    metrics = _parsed(tags, "metrics", where, (dict,))
+    if not all(isinstance(value, int | float) for value in metrics.values()):
+        _refuse(where, "metrics that are no numbers", "numbers")
+    if tags.get("status") not in STATUSES:
+        _refuse(where, f"the status {tags.get('status')!r}", f"one of {', '.join(STATUSES)}")
+    try:
+        created = datetime.fromtimestamp(record.creation_timestamp / 1000, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        _refuse(where, f"the time {str(record.creation_timestamp)[:40]!r}", "milliseconds since 1970")
+    return Version(
+        number=int(record.version),
+        folder=folder_of(home, digest),
+        digest=str(digest),
+        status=tags["status"],
+        aliases=tuple(sorted(map(str, record.aliases))),
+        created=created.isoformat(timespec="milliseconds"),
+        metrics=metrics,
+        decision=decision,
+        lineage=lineage,
+    )
+
+
+def events(tags: Mapping[str, str], home: Path) -> list[Event]:
+    """Return the changes of the champion, oldest first.
+
+    Raises:
+        RegistryError: The tag is not what jobmajor writes.
+    """
+    where = f"the history of champions in {home}"
+    found = _parsed({HISTORY: "[]", **tags}, HISTORY, where, (list,))
+    for event in found:
+        kinds = [type(part) for part in event] if isinstance(event, list) else []
+        if kinds != [int, str, str]:
+            _refuse(where, f"{str(event)[:40]}", "a version, a verb and a time")
+    return [Event(*event) for event in found]
+
+
+def _parsed(tags: Mapping[str, str], name: str, where: str, kinds: tuple[type, ...]) -> Any:
+    text = tags.get(name)
+    if text is None:
+        _refuse(where, f"no {name}", "the one that was registered")
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        _refuse(where, f"a {name} that is no JSON", "what was registered")
+    if not isinstance(found, kinds):
+        _refuse(where, f"a {name} that is {json.dumps(found)[:40]}", "an object" if dict in kinds else "a list")
+    return found
+
+
+def _refuse(where: str, found: str, expected: str) -> NoReturn:
+    raise RegistryError(f"{where} is damaged: found {found}, expected {expected}; restore mlflow.db from a backup")
