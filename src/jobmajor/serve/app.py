@@ -142,9 +142,8 @@ def _response(parts: list[bytes | rendering.Packed], kind: str, served: LoadedMo
         "cache-control": "no-store",
         **of_model(served),
     }
-    plain = [part for part in parts if isinstance(part, bytes)]
-    if len(plain) == len(parts) and size <= rendering.CHUNK_BYTES:
-        return Response(b"".join(plain), headers=headers)
+    if size <= rendering.CHUNK_BYTES:
+        return Response(b"".join(piece for part in parts for piece in rendering.unpacked(part)), headers=headers)
     return StreamingResponse(rendering.chunks(parts), headers=headers)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jobmajor.serve.messages.media import CSV, JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
     from jobmajor.model.answers import Coded
     from jobmajor.serve.messages.parameters import RequestParameters
@@ -58,6 +58,11 @@ class Packed:
 def packed(part: bytes) -> bytes | Packed:
     """Return a part as it is to wait for its client: compressed, unless it is small."""
     return part if len(part) < _SMALL_BYTES else Packed(zlib.compress(part, 1), len(part))
+
+
+def unpacked(part: bytes | Packed) -> Iterable[bytes]:
+    """Return the pieces of a part."""
+    return part.pieces() if isinstance(part, Packed) else (part,)
 
 
 def framed(
@@ -129,7 +134,7 @@ async def chunks(parts: Sequence[bytes | Packed]) -> AsyncIterator[bytes]:
     """Yield a large response in chunks; of one that nobody reads, no more than a chunk is in memory unpacked."""
     waiting = b""
     for part in parts:
-        for piece in part.pieces() if isinstance(part, Packed) else (part,):
+        for piece in unpacked(part):
             waiting += piece
             while len(waiting) >= CHUNK_BYTES:
                 yield waiting[:CHUNK_BYTES]
