@@ -33,6 +33,7 @@ from jobmajor.soc import classifications
 from jobmajor.tables import formats
 from jobmajor.tables.block import check_names
 from jobmajor.tables.jsonlines import JsonWriter
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -182,6 +183,10 @@ class _FileRun:
 
     def write(self, reader: Reader, added: Added, *, safe_cells: bool) -> bool:
         """Write the output and publish it; return whether there are bad rows."""
+        with publish.naming(self.job.target):
+            return self._write(reader, added, safe_cells=safe_cells)
+
+    def _write(self, reader: Reader, added: Added, *, safe_cells: bool) -> bool:
         made, side = self.folder / "output", self.folder / "bad"
         for left in (made, side):  # of a run that was killed
             left.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ from jobmajor.model.rules.listed import POLYNOMIAL, Listed
 from jobmajor.native import library
 from jobmajor.tables.packed import LONGEST
 from jobmajor.titles import normalise
-from sagelocal.storage import manifest
+from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -346,10 +346,11 @@ class Classifier:
 
     def save(self, folder: Path, **lineage: Any) -> manifest.Manifest:
         """Write the model into an empty folder, with its manifest; `lineage` as in `manifest.write`."""
-        self.scorer.save(folder)
-        self.knowledge.save(folder, self.about)
-        if self.context:
-            self.context.save(folder)
+        with publish.naming(folder):
+            self.scorer.save(folder)
+            self.knowledge.save(folder, self.about)
+            if self.context:
+                self.context.save(folder)
         return manifest.write(folder, **lineage)
 
 

@@ -88,6 +88,8 @@ def one_line() -> Iterator[None]:
         if isinstance(error, Error) or not _is_of_mlflow(error):
             raise
         first = " ".join(f"{error}".split("\n", 1)[0].split()) or type(error).__name__
+        if "disk is full" in first or "disk I/O error" in first:
+            first += "; make room for mlflow.db, and run again"
         raise RegistryError(f"MLflow's registry refused: {first[:300]}") from error
 
 

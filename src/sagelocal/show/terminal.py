@@ -38,7 +38,7 @@ def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
         # The reader closed the pipe; nothing more can be written to it, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        where = error.filename or "a file"
+        where = error.filename2 or error.filename or "the output"
         return complain(f"{where}: {error.strerror or error}: give access or make room, and run again", 1)
     except Exception as error:
         # A wrong option. Releases of typer differ in the class of this error.

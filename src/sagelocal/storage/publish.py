@@ -6,6 +6,7 @@ would mix two versions if the writer is killed in between.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -16,7 +17,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 STAGING = ".staging-"  # prefix of unpublished files: readers skip them, `sweep` removes them
+
+
+@contextmanager
+def naming(target: Path) -> Iterator[None]:
+    """Let an error of a full disk within the block name `target`, the file or folder that is being made.
+
+    Python names no file when it fails to write, and a temporary one would tell nobody anything.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(target)) from error
 
 
 def flush(path: Path) -> None:
@@ -42,34 +58,36 @@ def new_folder(target: Path) -> Iterator[Path]:
     An existing `target` is kept and the new folder is dropped, so use a name that depends on the content (a digest)
     or a new name.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=target.parent))
-    try:
-        yield staging
-        staging.chmod(0o755)
-        _flush_tree(staging)
-        if not target.exists():
-            staging.rename(target)
-            flush(target.parent)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=target.parent))
+        try:
+            yield staging
+            staging.chmod(0o755)
+            _flush_tree(staging)
+            if not target.exists():
+                staging.rename(target)
+                flush(target.parent)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def write_file(target: Path, data: bytes) -> None:
     """Replace the content of `target` atomically: a reader sees the old bytes or the new ones."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=STAGING, dir=target.parent)
-    staging = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        staging.chmod(0o644)
-        staging.replace(target)
-        flush(target.parent)
-    finally:
-        staging.unlink(missing_ok=True)
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=STAGING, dir=target.parent)
+        staging = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            staging.chmod(0o644)
+            staging.replace(target)
+            flush(target.parent)
+        finally:
+            staging.unlink(missing_ok=True)
 
 
 def sweep(folder: Path) -> int:

@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from sagelocal.storage import publish
 from sagelocal.storage.manifest import FileRecord
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def copy(source: Path, target: Path) -> FileRecord:
     """Copy the content, without mode and times, and return its record; missing parent folders are made."""
     target.parent.mkdir(parents=True, exist_ok=True)
     total, size = hashlib.sha256(), 0
-    with source.open("rb") as reader, target.open("wb") as writer:
+    with publish.naming(target), source.open("rb") as reader, target.open("wb") as writer:
         while chunk := reader.read(_CHUNK_BYTES):
             total.update(chunk)
             size += len(chunk)
