@@ -20,7 +20,7 @@ from starlette.routing import Route
 from jobmajor import soc
 from jobmajor.model.contextual import joined
 from jobmajor.serve.http import body
-from jobmajor.serve.http.middleware import LOG_FIELDS, PERMIT, Paths, RequestMiddleware, of_model
+from jobmajor.serve.http.middleware import LOG_FIELDS, PERMIT, Direct, Paths, RequestMiddleware, of_model
 from jobmajor.serve.messages import media, parsing, rendering, shapes
 from jobmajor.serve.messages.parameters import of_request
 from jobmajor.serve.messages.refusal import Refusal
@@ -29,7 +29,7 @@ from jobmajor.serve.service import metrics
 from jobmajor.serve.service.batcher import SLICE, Job
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from starlette.requests import Request
 
@@ -59,7 +59,10 @@ def create(service: Service) -> Starlette:
 
     app = Starlette(
         routes=ROUTES,
-        middleware=[Middleware(RequestMiddleware, service=service, paths=PATHS)],
+        middleware=[
+            Middleware(RequestMiddleware, service=service, paths=PATHS),
+            Middleware(Direct, path="/invocations", handler=_invocations),
+        ],
         exception_handlers={HTTPException: _refuse},
         lifespan=lifespan,
     )
@@ -82,22 +85,25 @@ async def _refuse(_: Request, error: Exception) -> Response:
 
 
 async def _invocations(request: Request) -> Response:
-    service, permit = _service(request), request.scope[PERMIT]
-    given = media.of_request(request.headers)
-    kind = media.of_answer(request.headers.get("accept"), given.kind)
-    job = await _job(request, service, permit, kind)
-    parts = await _scored(request, service, job)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
+    given = media.of_request(headers)
+    kind = media.of_answer(headers.get("accept"), given.kind)
+    job = await _job(request, headers, given, kind)
+    parts = await _scored(request, _service(request), job)
     request.scope[LOG_FIELDS] = {"titles": len(job.titles), "model": job.served.digest[:12]}
     has_header = given.has_header or given.kind != media.CSV
     whole = rendering.framed(parts, job.parameters, kind, model=job.served.digest, has_header=has_header)
     return _response(whole, kind, job.served)
 
 
-async def _job(request: Request, service: Service, permit: Permit, kind: str) -> Job:
+async def _job(request: Request, headers: Mapping[str, str], sent: media.Media, kind: str) -> Job:
     """Return what the request asks for, after it is counted against the limits."""
-    parameters = of_request(service.options.defaults, request.headers, request.query_params)
-    content = await body.read(request.receive, request.headers, permit, service.options.limits)
-    given = await _parsed(content, media.of_request(request.headers))
+    service = _service(request)
+    permit: Permit = request.scope[PERMIT]
+    query = request.query_params if request.scope["query_string"] else {}
+    parameters = of_request(service.options.defaults, headers, query)
+    content = await body.read(request.receive, headers, permit, service.options.limits)
+    given = await _parsed(content, sent)
     parameters = parameters.updated(given.parameters, "'parameters'")
     permit.take_answers(len(given.titles), len(parameters.levels) * parameters.top_k)
     served = service.champion.served.with_overrides(given.overrides)

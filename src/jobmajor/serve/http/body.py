@@ -25,6 +25,10 @@ async def read(receive: Receive, headers: Mapping[str, str], permit: Permit, lim
     permit.take_bytes(announced)
     found = bytearray()
     began = asyncio.get_running_loop().time()
+    if permit.is_whole:  # nothing to wait for
+        await _receive(receive, found, limits)
+        permit.take_bytes(max(len(found) - permit.size_bytes, 0))
+        return bytes(found)
     try:
         with permit.reading():
             while await _more(receive, found, limits, began + limits.upload_s(len(found))):
@@ -58,7 +62,11 @@ async def _more(receive: Receive, found: bytearray, limits: Limits, ends_at: flo
     """Read the next part; return whether there is another one."""
     now = asyncio.get_running_loop().time()
     async with asyncio.timeout_at(min(now + limits.stall_s, ends_at)):
-        message = await receive()
+        return await _receive(receive, found, limits)
+
+
+async def _receive(receive: Receive, found: bytearray, limits: Limits) -> bool:
+    message = await receive()
     if message["type"] == "http.disconnect":
         raise Refusal(400, "the body ended before its announced end: send it again", field="body")
     found += message.get("body", b"")

@@ -18,7 +18,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from jobmajor.serve.http import body, hosts
-from jobmajor.serve.http.middleware import EXEMPT, IS_WHOLE
+from jobmajor.serve.http.middleware import EXEMPT, FLOW, IS_WHOLE
 from jobmajor.serve.http.transport import CoalescingTransport, HeldFlow
 from jobmajor.serve.messages.refusal import Refusal
 from jobmajor.serve.service.admission import BUSY
@@ -157,6 +157,7 @@ class Protocol(HttpToolsProtocol):
             return
         super().on_headers_complete()
         self.cycle.transport = CoalescingTransport(self.transport, self.loop)
+        self.cycle.scope[FLOW] = self.flow
 
     def _stop(self, refusal: Refusal) -> NoReturn:
         """Make the parser stop; `_feed` refuses then."""

@@ -9,6 +9,7 @@ Source: RFC 9110, sections 8.3 and 12.5.1; RFC 4180, section 3.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from jobmajor.serve.messages.refusal import Refusal, shown
@@ -27,6 +28,7 @@ _NAMES = {
     "application/x-ndjson": LINES,
     "application/csv": CSV,
 }
+_USUAL = 256  # characters of a header whose meaning is kept for the next request; of longer ones it is not
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
 _EXPECTED = f"expected {JSON}, {LINES} or {CSV}"
 
@@ -58,6 +60,10 @@ def of_request(headers: Mapping[str, str]) -> Media:
     given = headers.get("content-type")
     if given is None:
         raise Refusal(415, f"Content-Type is missing: {_EXPECTED}", field="Content-Type")
+    return _known_media(given) if len(given) <= _USUAL else _media(given)
+
+
+def _media(given: str) -> Media:
     name, parameters = _parted(given)
     if name not in _NAMES:
         raise Refusal(415, f"Content-Type is {shown(given)}: {_EXPECTED}", field="Content-Type")
@@ -65,6 +71,9 @@ def of_request(headers: Mapping[str, str]) -> Media:
     if charset not in _CHARSETS:
         raise Refusal(415, f"Content-Type has the charset {shown(charset)}: expected utf-8", field="Content-Type")
     return Media(_NAMES[name], parameters.get("header") != "absent", _number(parameters.get("column")))
+
+
+_known_media = lru_cache(256)(_media)
 
 
 def _number(text: str | None) -> int | None:
@@ -81,11 +90,18 @@ def of_answer(accept: str | None, given: str) -> str:
     Raises:
         Refusal: 406 where it accepts none of the three.
     """
+    return _known_answer(accept, given) if len(accept or "") <= _USUAL else _answer(accept, given)
+
+
+def _answer(accept: str | None, given: str) -> str:
     qualities = {kind: _quality(accept or "*/*", kind) for kind in KINDS}
     best = max(KINDS, key=lambda kind: (qualities[kind], kind == given))
     if qualities[best] <= 0:
         raise Refusal(406, f"Accept is {shown(accept or '')}: {_EXPECTED}", field="Accept")
     return best
+
+
+_known_answer = lru_cache(256)(_answer)
 
 
 def _quality(accept: str, kind: str) -> float:

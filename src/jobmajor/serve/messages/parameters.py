@@ -68,6 +68,8 @@ class RequestParameters:
         Raises:
             Refusal: 422 for an unknown name or a value out of range.
         """
+        if not given:
+            return self
         found: dict[str, Any] = {}
         to = _classification(given["to"], where) if "to" in given else self.to
         for name, value in given.items():
@@ -96,6 +98,8 @@ def of_request(defaults: RequestParameters, headers: Mapping[str, str], query: M
 
 def attributes(header: str) -> dict[str, str]:
     """Return our parameters from the header. It belongs to the client, so any other name in it is ignored."""
+    if not header:
+        return {}
     pairs = (part.partition("=") for part in header.split(","))
     return {name.strip(): value.strip() for name, _, value in pairs if name.strip() in NAMES}
 

@@ -80,7 +80,7 @@ class Permit:
     """What one admitted request takes of the limits of all, and of those of its key and its address."""
 
     def __init__(self, admission: Admission, holders: tuple[str, ...], *, is_whole: bool) -> None:
-        self._admission, self._holders, self._is_whole = admission, holders, is_whole
+        self._admission, self._holders, self.is_whole = admission, holders, is_whole
         self.size_bytes, self.answers = 0, 0
 
     def take_bytes(self, count: int) -> None:
@@ -103,7 +103,7 @@ class Permit:
         Raises:
             Refusal: 503 if half of all requests are being read, 429 if a quarter are, by this key or address.
         """
-        if self._is_whole:
+        if self.is_whole:
             yield
             return
         admission, most = self._admission, self._admission.limits.requests
