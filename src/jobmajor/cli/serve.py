@@ -55,6 +55,9 @@ def serve(
     poll: Annotated[
         float, typer.Option(min=0.01, max=3600, help="Seconds between two checks for a new champion.")
     ] = 2.0,
+    workers: Annotated[
+        str, typer.Option(metavar="N", help="How many processes answer; auto is one for each processor.")
+    ] = "1",
     home: Annotated[
         Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")
     ] = None,
@@ -78,7 +81,9 @@ def serve(
         return
     package.require()
     names = hosts.allowed(host, allow_host or ())
-    options = replace(_options(level, top, keys), poll_s=poll, hosts=names)
+    from jobmajor.serve import launch
+
+    options = replace(_options(level, top, keys), poll_s=poll, hosts=names, workers=launch.workers(workers))
     mix = prior_file.read(prior) if prior else None
     mine = overrides_file.read(overrides) if overrides else None
     source = champion.ModelSource(settings.home(home), model, mix, mine)
@@ -89,7 +94,7 @@ def serve(
     logs.configure()
     choices = kept.Reviews(reviews) if reviews else None
     started = service.Service(champion.Champion(source, choices), options)
-    server.run(started, server.Address(host, port, drain))
+    launch.run(started, server.Address(host, port, drain))
 
 
 def _named(keys: Path | None) -> Path:

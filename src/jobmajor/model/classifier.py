@@ -354,8 +354,10 @@ class Classifier:
         return manifest.write(folder, **lineage)
 
 
-def load(folder: Path) -> Classifier:
+def load(folder: Path, *, is_mapped: bool = False) -> Classifier:
     """Verify the manifest of a model folder, and return the classifier in it.
+
+    With `is_mapped`, large arrays are mapped from their file, so that processes share them; nobody may write to it.
 
     Raises:
         ArtifactError: A file is missing, foreign, damaged or of another format.
@@ -363,7 +365,7 @@ def load(folder: Path) -> Classifier:
     """
     manifest.verify(folder)
     try:
-        scorer = recipes.load(folder)
+        scorer = recipes.load(folder, is_mapped=is_mapped)
         knowledge, about = knowledge_files.load(folder, len(scorer.codes))
         learned = contexts.load(folder, len(scorer.codes))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:

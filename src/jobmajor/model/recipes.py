@@ -18,14 +18,16 @@ _MODEL = "model.json"  # a scorer's description, which names its recipe
 _TRANSFORMER = "transformer"
 
 
-def load(folder: Path) -> Scorer:
-    """Return the scorer in a model's folder.
+def load(folder: Path, *, is_mapped: bool = False) -> Scorer:
+    """Return the scorer in a model's folder; with `is_mapped`, a linear one shares its arrays (`linear.mapped`).
 
     Raises:
         ValueError: The recipe is unknown, or its files don't fit it.
         MissingExtra: The recipe needs packages that aren't installed.
     """
     recipe = json.loads((folder / _MODEL).read_bytes()).get("recipe", model.RECIPE)  # format 1 names none
+    if is_mapped and recipe == model.RECIPE:
+        return model.load(folder, is_mapped=True)
     return _reader(recipe)(folder)
 
 

@@ -87,12 +87,13 @@ def find(model: Path | None, home: Path) -> Path:
     return model
 
 
-def read(path: Path, *, is_champion: bool) -> tuple[Classifier, Manifest]:
+def read(path: Path, *, is_champion: bool, is_mapped: bool = False) -> tuple[Classifier, Manifest]:
     """Load the classifier in a folder or archive, and its manifest, after its files were verified.
 
     Args:
         path: As `find` returns it.
         is_champion: Whether the folder is the champion's; then its name is the digest that the gate passed.
+        is_mapped: As in `classifier.load`.
 
     Raises:
         ArtifactError: A file is not as recorded, or the folder holds another model than the champion.
@@ -100,8 +101,8 @@ def read(path: Path, *, is_champion: bool) -> tuple[Classifier, Manifest]:
     if path.is_file():
         with tempfile.TemporaryDirectory() as name:
             made = artifact.unpack(path, Path(name))
-            return classifier.load(Path(name)), made
+            return classifier.load(Path(name), is_mapped=is_mapped), made
     made = manifest.read(path)
     if is_champion and made.digest != path.name:  # whole, but another model than the one that the gate passed
         raise ChecksumMismatch(path / manifest.NAME, path.name, made.digest)
-    return classifier.load(path), made
+    return classifier.load(path, is_mapped=is_mapped), made

@@ -5,6 +5,7 @@ Environment variables set the rest:
 - SAGEMAKER_BIND_TO_PORT: another port.
 - SAGEMAKER_BATCH: "true" in a batch transform, which allows more time for an answer.
 - JOBMAJOR_LEVEL, JOBMAJOR_TOP_K, JOBMAJOR_EXACT: the defaults of a request's parameters.
+- JOBMAJOR_WORKERS: how many processes answer; "auto", the default, is one for each processor of the container.
 - SAGELOCAL_ML_ROOT: the folder to use for `/opt/ml`, outside a container.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from jobmajor import serve
@@ -38,14 +40,15 @@ def main() -> int:
 
 
 def _serve() -> None:
-    from jobmajor.serve import server  # noqa: PLC0415 - Starlette and uvicorn may not be installed
+    from jobmajor.serve import launch, server  # noqa: PLC0415 - Starlette and uvicorn may not be installed
     from jobmajor.serve.service import service  # noqa: PLC0415 - Starlette and uvicorn may not be installed
 
     root = Path(os.environ.get(ML_ROOT) or "/opt/ml")
     address = server.Address(_HOST, _port(os.environ.get("SAGEMAKER_BIND_TO_PORT")), _DRAIN_S)
-    options = service.from_environment()
+    workers = launch.workers(os.environ.get("JOBMAJOR_WORKERS") or launch.AUTO)
+    options = replace(service.from_environment(), workers=workers)
     held = champion.Champion(champion.ModelSource(root, root / "model"))
-    server.run(service.Service(held, options), address)
+    launch.run(service.Service(held, options), address)
 
 
 def _port(text: str | None) -> int:

@@ -12,7 +12,6 @@ phases:
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -22,7 +21,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 import uvicorn
-from threadpoolctl import threadpool_limits
 
 from jobmajor.errors import InputError
 from jobmajor.serve import app as apps
@@ -34,12 +32,11 @@ if TYPE_CHECKING:
     from jobmajor.serve.service.service import Service
 
 _KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that the balancer closes first
-_FINISH_S = 20  # for requests in progress; SageMaker kills a container 30 s after SIGTERM
+FINISH_S = 20  # for requests in progress; SageMaker kills a container 30 s after SIGTERM
 _HEAD_S = 30.0  # for the head of a request, and for a closing connection to be drained by its client
 _HANDSHAKE_S = 0.25  # for a TCP handshake that has begun: more than a packet needs around the world
 _FIRST_REQUEST_S = 1.0  # for the first request on a new connection
 _LOOK_S = 0.01
-_SWITCH_S = 0.0001  # how long the batcher's thread may hold the interpreter while the event loop waits for it
 _log = logging.getLogger(__name__)
 
 
@@ -89,22 +86,30 @@ class Server(uvicorn.Server):
         """Start to answer, and log the address."""
         await super().startup(sockets)
         if sockets and self.started:
-            event = {"url": _shown(sockets[0]), "model": self._service.champion.served.digest, "drain_s": self._drain_s}
+            event = {"url": shown(sockets[0]), "model": self._service.champion.served.digest, "drain_s": self._drain_s}
             _log.info("listening", extra={"event": event})
             invite(sockets[0], sys.stdout)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting connections, answer the accepted ones, then close."""
         listeners = sockets or []
-        for each in listeners:
-            shutdown.stop_accepting(each)
+        self._close_door(listeners)
         began, calm = time.monotonic(), 0
         least = min(self._drain_s, _HANDSHAKE_S)
         while calm < 2 and not self.force_exit and time.monotonic() - began < _FIRST_REQUEST_S:
             await asyncio.sleep(_LOOK_S)  # meanwhile the loop accepts and reads what is there
             is_coming = shutdown.has_pending(listeners, [*self.server_state.connections])
             calm = 0 if is_coming or time.monotonic() - began < least else calm + 1
+        await self._stop_accepting()
         await super().shutdown(sockets)
+
+    def _close_door(self, listeners: list[socket.socket]) -> None:
+        """Let no new handshake begin."""
+        for each in listeners:
+            shutdown.stop_accepting(each)
+
+    async def _stop_accepting(self) -> None:
+        """Do nothing: uvicorn closes the listeners that it accepts from."""
 
     def _sweep(self) -> None:
         """Close connections that take too long to send a head or to read a response, and those beyond an address's.
@@ -137,7 +142,7 @@ def _config(service: Service) -> uvicorn.Config:
         lifespan="on",
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_FINISH_S,
+        timeout_graceful_shutdown=FINISH_S,
     )
 
 
@@ -161,7 +166,8 @@ def listen(address: Address) -> socket.socket:
     return bound
 
 
-def _shown(bound: socket.socket) -> str:
+def shown(bound: socket.socket) -> str:
+    """Return the address of a bound socket."""
     host, port = bound.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -173,20 +179,3 @@ def invite(bound: socket.socket, stream: TextIO) -> None:
         name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
         stream.write(f"open http://{name}:{port}\n")
         stream.flush()
-
-
-def run(service: Service, address: Address) -> None:
-    """Serve until SIGTERM or SIGINT, and return when the requests in progress are answered.
-
-    Raises:
-        InputError: As `listen`.
-    """
-    bound = listen(address)
-    host = bound.getsockname()[0]
-    if host not in ("127.0.0.1", "::1") and not len(service.keys):
-        _log.warning("anyone who reaches this machine can send requests: --keys FILE limits that to known keys")
-    sys.setswitchinterval(_SWITCH_S)
-    gc.freeze()  # the model stays for good: no collection needs to look at it
-    with threadpool_limits(1):  # for a few titles, threads cost more than they save: they spin while they wait
-        Server(service, address.drain_s).run(sockets=[bound])
-    _log.info("ended")

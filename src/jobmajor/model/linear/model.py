@@ -15,7 +15,7 @@ from safetensors.numpy import save as save_arrays
 
 from jobmajor import soc
 from jobmajor.errors import ArtifactError
-from jobmajor.model.linear import spelling
+from jobmajor.model.linear import mapped, spelling
 from jobmajor.model.linear.arrays import Arrays, Blend, Learned, Tables
 from jobmajor.model.linear.scoring import blended, evidence
 from sagelocal.storage import publish
@@ -91,8 +91,10 @@ class LinearModel:
         publish.write_file(folder / _ARRAYS, save_arrays(self.arrays.to_mapping()))
 
 
-def load(folder: Path) -> LinearModel:
+def load(folder: Path, *, is_mapped: bool = False) -> LinearModel:
     """Read the model that `save` wrote; verify its manifest first to know that it is unchanged.
+
+    With `is_mapped`, the arrays are mapped from their file, which nobody may write to.
 
     Raises:
         ArtifactError: A file is missing, damaged or of another format.
@@ -101,7 +103,8 @@ def load(folder: Path) -> LinearModel:
         body = json.loads((folder / _DESCRIPTION).read_bytes())
         if body["format"] != _FORMAT:
             raise ArtifactError(f"{folder} is a model of format {body['format']!r}, expected {_FORMAT}: train it again")
-        arrays = load_arrays((folder / _ARRAYS).read_bytes())
+        path = folder / _ARRAYS
+        arrays = mapped.load(path) if is_mapped else load_arrays(path.read_bytes())
         codes, blend, _ = _codes(body["codes"]), _blend(body["blend"]), body["recipe"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise ArtifactError(f"{folder} is no model ({error}): train it again") from error

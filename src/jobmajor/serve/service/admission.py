@@ -1,5 +1,8 @@
 """Admission control: refuse at once what can't be answered soon, so that admitted requests stay fast.
 
+With several workers, the limits on bytes and answers, which bound memory, hold for all workers together. Those on
+requests, which bound what waits for one processor, hold for each worker.
+
 The limits are the app's and not uvicorn's: a limit in the server would also refuse `/ping`, and an orchestrator would
 then kill a container that is only busy.
 """
@@ -13,12 +16,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobmajor.serve.messages.refusal import Refusal
+from jobmajor.serve.service.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ADDRESS = "address "  # before an address; a key's name has no space
 _RETRY = {"Retry-After": "1"}  # seconds; admitted requests are answered sooner
+GROUPS = 2  # of numbers in the tally:
+_BYTES, _ANSWERS = 0, 1
+_ALL = ""  # the holder of what all requests hold
 BUSY = Refusal(503, "the service is busy: try again in a second", headers=_RETRY)
 
 
@@ -85,16 +92,36 @@ class Permit:
 
     def take_bytes(self, count: int) -> None:
         """Count bytes of the body; raise Refusal 503 if all bodies together are too large, 429 if a client's are."""
-        limits, held = self._admission.limits, self._admission.held
-        if self._admission.size_bytes + count > limits.all_bytes:
-            raise _busy()
-        for each in self._holders:
-            if held[each].size_bytes + count > limits.share_bytes:
-                raise _too_much(each, "bytes of bodies")
+        limits = self._admission.limits
+        if not count:
+            return
+        self._check(_BYTES, count, limits.all_bytes, limits.share_bytes, "bytes of bodies")
         self.size_bytes += count
         self._admission.size_bytes += count
+        self._hold(_BYTES, count)
+
+    def _check(self, group: int, count: int, most: int, share: int, what: str) -> None:
+        tally = self._admission.tally
+        if tally.held(group, _ALL) + count > most:
+            raise _busy()
         for each in self._holders:
-            held[each].size_bytes += count
+            if tally.held(group, each) + count > share:
+                raise _too_much(each, what)
+
+    def _hold(self, group: int, count: int) -> None:
+        tally = self._admission.tally
+        tally.hold(group, _ALL, count)
+        for each in self._holders:
+            tally.hold(group, each, count)
+
+    def release(self) -> None:
+        """Give back the bytes and answers."""
+        self._admission.size_bytes -= self.size_bytes
+        self._admission.answers -= self.answers
+        if self.size_bytes:
+            self._hold(_BYTES, -self.size_bytes)
+        if self.answers:
+            self._hold(_ANSWERS, -self.answers)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -132,33 +159,29 @@ class Permit:
         if count > limits.answers:
             found = f"{titles:,} titles with {each:,} codes each are asked for: at most {limits.answers:,} codes"
             raise Refusal(413, f"{found} are answered at once, split the body or lower top_k", field="top_k")
-        if self._admission.answers + count > limits.all_answers:
-            raise _busy()
-        held = self._admission.held
-        for holder in self._holders:
-            if held[holder].answers + count > limits.answers:
-                raise _too_much(holder, "codes")
+        self._check(_ANSWERS, count, limits.all_answers, limits.answers, "codes")
         self.answers += count
         self._admission.answers += count
-        for holder in self._holders:
-            held[holder].answers += count
+        self._hold(_ANSWERS, count)
 
 
 @dataclass(slots=True)
 class _Held:
-    """What the requests in progress of one key or address hold."""
+    """How many requests of one key or address are in progress, and how many of them are being read."""
 
     requests: int = 0
     bodies: int = 0
-    size_bytes: int = 0
-    answers: int = 0
 
 
 class Admission:
     """Count the requests in progress. Only the event loop uses it, so it needs no lock."""
 
-    def __init__(self, limits: Limits, share: int | None = None) -> None:
-        """`share` is how many requests of one client may be in progress; None sets no limit below that of all."""
+    def __init__(self, limits: Limits, share: int | None = None, tally: Tally | None = None) -> None:
+        """`share` is how many requests of one client may be in progress; None sets no limit below that of all.
+
+        `tally` is shared with the other workers; it has `GROUPS` groups.
+        """
+        self.tally = tally or Tally(groups=GROUPS)
         self.limits, self._share = limits, share or limits.requests
         self.requests, self.bodies, self.size_bytes, self.answers = 0, 0, 0, 0
         self.held: defaultdict[str, _Held] = defaultdict(_Held)
@@ -191,13 +214,9 @@ class Admission:
             yield permit
         finally:
             self._count(holders, -1)
-            self.size_bytes -= permit.size_bytes
-            self.answers -= permit.answers
+            permit.release()
             for each in holders:
-                held = self.held[each]
-                held.size_bytes -= permit.size_bytes
-                held.answers -= permit.answers
-                if not held.requests:
+                if not self.held[each].requests:
                     del self.held[each]
 
     def _count(self, holders: tuple[str, ...], change: int) -> None:

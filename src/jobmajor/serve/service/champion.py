@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jobmajor.errors import ArtifactError, Error
 from jobmajor.registry import loading
@@ -91,9 +91,16 @@ class ModelSource:
         Raises:
             InputError: There is none; ArtifactError when a file is not as recorded, or was changed meanwhile.
         """
-        path, mark = self.path(), self.mark()
-        model, made = loading.read(path, is_champion=self.model is None)
-        if self.mark() != mark:
+        return self.read(self.path(), self.mark())
+
+    def read(self, path: Path, mark: str, *, is_mapped: bool = False) -> LoadedModel:
+        """Load the model at `path`, the source's own or a copy of it.
+
+        Raises:
+            ArtifactError: A file is not as recorded, or the source's mark is another one afterwards.
+        """
+        model, made = loading.read(path, is_champion=self.model is None, is_mapped=is_mapped)
+        if not is_mapped and self.mark() != mark:
             raise ArtifactError(f"{path} was changed while it was read: it is read again")
         model = model.adapted(self.prior) if self.prior else model
         model.compile()
@@ -103,10 +110,20 @@ class ModelSource:
         return LoadedModel(model, made.digest, mark, lineage, is_quick, prior, self.overrides)
 
 
+class Source(Protocol):
+    """Where models come from: a `ModelSource`, or the copies that workers share."""
+
+    def mark(self) -> str:
+        """As `ModelSource.mark`."""
+
+    def load(self) -> LoadedModel:
+        """As `ModelSource.load`."""
+
+
 class Champion:
     """Holds the served model; `refresh` replaces it if the source has another, or if the kept choices have changed."""
 
-    def __init__(self, source: ModelSource, reviews: Reviews | None = None) -> None:
+    def __init__(self, source: Source, reviews: Reviews | None = None) -> None:
         """Load the first model; raise what `ModelSource.load` raises. `reviews` are choices that the service keeps."""
         self._source, self.reviews = source, reviews
         self._loading = threading.Lock()
@@ -127,6 +144,15 @@ class Champion:
         with self._loading:
             self.served = self._loaded.with_overrides(self.reviews.overrides)
         return before
+
+    @property
+    def source(self) -> Source:
+        """Where the next model comes from."""
+        return self._source
+
+    def follow(self, source: Source) -> None:
+        """Take the next model from another source, whose mark for the served one is the same."""
+        self._source = source
 
     def refresh(self) -> bool:
         """Load another model if the source has one, and return whether it did; log each fault of the source once."""

@@ -17,13 +17,17 @@ _ENCODER = json.JSONEncoder(default=str)
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as a JSON object, with the values of its `event` beside the message."""
+    """Formats a record as a JSON object, with the values of its `event` beside the message, and the worker's number."""
+
+    worker: int | None = None
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         body: dict[str, object] = {"time": time, "level": record.levelname.lower(), "message": record.getMessage()}
         body |= getattr(record, "event", {})
+        if self.worker is not None:
+            body["worker"] = self.worker
         if record.exc_info and record.exc_info[1] is not None:
             body |= fault(record.exc_info[1])
         return _ENCODER.encode(body)
@@ -45,3 +49,10 @@ def configure(level: int = logging.INFO) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no log line shows them
     logging._srcfile = None  # nor where it was logged, which takes longest. Source: logging HOWTO, optimization
     logging.getLogger("uvicorn.access").disabled = True
+
+
+def of_worker(number: int) -> None:
+    """Name this worker in each line from now on."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, JsonFormatter):
+            handler.formatter.worker = number

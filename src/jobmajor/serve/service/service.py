@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jobmajor.serve.messages.parameters import RequestParameters
-from jobmajor.serve.service.admission import Admission, Limits
+from jobmajor.serve.service.admission import GROUPS, Admission, Limits
 from jobmajor.serve.service.batcher import RequestBatcher
 from jobmajor.serve.service.keys import Keys
 from jobmajor.serve.service.metrics import Metrics
+from jobmajor.serve.service.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ class ServiceOptions:
         keys: The API keys; without any, no request needs one.
         poll_s: Seconds between two checks for a new champion.
         hosts: The names that the service answers to beside those of loopback; None for any name.
+        workers: How many processes answer.
     """
 
     defaults: RequestParameters = field(default_factory=RequestParameters)
@@ -40,16 +42,24 @@ class ServiceOptions:
     keys: Keys = field(default_factory=lambda: Keys({}))
     poll_s: float = 2.0
     hosts: frozenset[str] | None = None
+    workers: int = 1
 
 
 class Service:
-    """The service of one model; `is_draining` is set when it begins to shut down."""
+    """The service of one model; `is_draining` is set when it begins to shut down.
+
+    With several `workers`, each process has this object, and `tally` is what they share: a row each, and one for their
+    parent. `poll_s` is the process's own time between two checks for a new model.
+    """
 
     def __init__(self, champion: Champion, options: ServiceOptions | None = None) -> None:
         self.champion, self.options = champion, options or ServiceOptions()
-        self.keys, self.metrics = self.options.keys, Metrics()
+        workers, self.poll_s = self.options.workers, self.options.poll_s
+        self.tally = Tally(workers + 1 if workers > 1 else 1, GROUPS)
+        self.keys, self.metrics = self.options.keys, Metrics(self.tally)
         limits = self.options.limits
-        self.admission = Admission(limits, max(limits.requests // 2, 1) if len(self.keys) > 1 else None)
+        share = max(limits.requests // 2, 1) if len(self.keys) > 1 else None
+        self.admission = Admission(limits, share, self.tally)
         self.batcher = RequestBatcher(self.metrics.batch)
         self.is_draining = False
         self._refusals = 0
@@ -62,7 +72,7 @@ class Service:
     async def watch(self) -> None:
         """Check for a new champion until cancelled. It is loaded in a thread, so that the event loop stays free."""
         while True:
-            await asyncio.sleep(self.options.poll_s)
+            await asyncio.sleep(self.poll_s)
             try:
                 await asyncio.to_thread(self.champion.refresh)
             except Exception as error:  # the next check may succeed; without this there would be none
