@@ -27,7 +27,9 @@ from sagelocal.errors import (
     Error,
     InputError,
     PipelineError,
+    ServiceFault,
     StepFailed,
+    UnresolvedValue,
 )
 
 if TYPE_CHECKING:
@@ -47,11 +49,28 @@ __all__ = [
     "PipelineError",
     "PromotionRefused",
     "RegistryError",
+    "ServiceFault",
     "SettingError",
     "StepFailed",
     "Unfinished",
     "UnknownVersion",
+    "UnresolvedValue",
 ]
+
+# A traceback shows the name that users of jobmajor import. Without jobmajor, sagelocal's own name stays.
+for _shared in (
+    ArtifactError,
+    Busy,
+    ChecksumMismatch,
+    DefinitionError,
+    Error,
+    InputError,
+    PipelineError,
+    ServiceFault,
+    StepFailed,
+    UnresolvedValue,
+):
+    _shared.__module__ = __name__
 
 
 class DataError(InputError):

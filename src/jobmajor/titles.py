@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from jobmajor.arguments import shown
+from jobmajor.errors import InputError
+
 _NOT_TEXT = frozenset({"Mn", "Me", "Cf", "Cs"})  # accents, zero-width characters, lone surrogates
 _APOSTROPHES = re.compile("['’‘ʼ`´′]")
 _SPELLED_OUT = (
@@ -132,7 +135,10 @@ def normalise(title: str) -> str:
     >>> normalise("  Sr. R&D Engineer – C++ ")
     'senior r and d engineer cplusplus'
     """
-    text = _APOSTROPHES.sub("", _folded(title))
+    try:
+        text = _APOSTROPHES.sub("", _folded(title))
+    except TypeError:
+        raise InputError(f"a title is {shown(title)}: expected text") from None
     for pattern, word in _SPELLED_OUT:
         text = pattern.sub(word, text)
     words = _BETWEEN_WORDS.sub(" ", text).split()
@@ -170,5 +176,8 @@ def family_key(title: str) -> str:
     >>> family_key("Nurse, Registered") == family_key("registered NURSE")
     True
     """
-    words = set(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", title).lower()))
+    try:
+        words = set(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", title).lower()))
+    except TypeError:
+        raise InputError(f"a title is {shown(title)}: expected text") from None
     return " ".join(sorted(words)) or title.strip()

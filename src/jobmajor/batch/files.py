@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobmajor import lineage, soc
+from jobmajor import arguments, lineage, soc
 from jobmajor.batch import jobs, second_text, staging
 from jobmajor.batch.added import Added
 from jobmajor.batch.bad_rows import BadRows
@@ -25,7 +25,7 @@ from jobmajor.batch.journal import Journal
 from jobmajor.batch.options import FileOptions, Summary
 from jobmajor.batch.progress import Notes, Reporter
 from jobmajor.batch.threads import ReadAhead, WriteBehind
-from jobmajor.errors import InputError
+from jobmajor.model.classifier import Classifier
 from jobmajor.model.coder import REASONS, SOURCES
 from jobmajor.model.deepest import deepest
 from jobmajor.registry import loading
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from jobmajor.batch.added import Answers
     from jobmajor.batch.engine import Tally
     from jobmajor.batch.jobs import Job
-    from jobmajor.model.classifier import Classifier
     from jobmajor.model.deepest import AnyCoder
     from jobmajor.tables.block import Block, Reader, Writer
 
@@ -70,11 +69,11 @@ def code_file(
         InputError: An option, a file or its column can't be used; MissingExtra: a format's package is not installed.
         ArtifactError: The model is not as recorded. Busy: another run writes the same output.
     """
-    began, wanted = time.monotonic(), options or FileOptions()
-    if wanted.top < 1:
-        raise InputError(f"top is {wanted.top}: expected at least 1")
-    with jobs.on_disk(source) as path:
-        found = _coded(path, Path(output), wanted, lambda: _model(model, home))
+    began, wanted = time.monotonic(), FileOptions() if options is None else options
+    arguments.instance("options", wanted, FileOptions)
+    target = arguments.path("output", output)
+    with jobs.on_disk(arguments.path("source", source)) as path:
+        found = _coded(path, target, wanted, lambda: _model(model, home))
     return replace(found, seconds=time.monotonic() - began)
 
 
@@ -112,7 +111,7 @@ def _coded(source: Path, target: Path, wanted: FileOptions, load: Callable[[], t
 
 def _model(model: Classifier | str | Path | None, home: str | Path | None) -> tuple[Classifier, str]:
     """Return a classifier and its digest; one in memory is saved to a temporary folder for that."""
-    if model is None or isinstance(model, str | Path):
+    if not isinstance(model, Classifier):
         return loading.load_with_digest(model, home=home)
     with tempfile.TemporaryDirectory() as folder:
         return model, model.save(Path(folder)).digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobmajor import soc
+from jobmajor import arguments, soc
 from jobmajor.batch.engine import MEMO_BYTES
 from jobmajor.soc import classifications
 from jobmajor.tables.block import Reading
@@ -45,7 +45,7 @@ class FileOptions:
         on_note: Called with each line that a person should read before anything is written.
     """
 
-    column: str | None = None
+    column: str | int | None = None
     encoding: str | None = None
     has_header: bool | None = None
     has_quotes: bool = True
@@ -64,10 +64,18 @@ class FileOptions:
     on_progress: Callable[[Progress], None] | None = None
     on_note: Callable[[str], None] | None = None
 
+    def __post_init__(self) -> None:
+        arguments.check(self)
+        arguments.count("top", self.top)
+        arguments.count("memo_bytes", self.memo_bytes, 0)
+        if self.threads is not None:
+            arguments.count("threads", self.threads)
+
     @property
     def reading(self) -> Reading:
         """How the files are to be read."""
-        return Reading(self.column, self.encoding, self.has_header, self.has_quotes, self.sheet)
+        column = None if self.column is None else str(self.column)
+        return Reading(column, self.encoding, self.has_header, self.has_quotes, self.sheet)
 
     @property
     def levels(self) -> tuple[Level, ...]:

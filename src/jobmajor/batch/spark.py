@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from jobmajor import soc
+from jobmajor import arguments, soc
 from jobmajor.batch.added import Added
 from jobmajor.errors import InputError, MissingExtra
 from jobmajor.model import classifier, columns
+from jobmajor.registry import loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,7 +41,8 @@ def score(frame: Any, column: str, model_folder: Path | str, level: Level = "maj
         level: The level of the codes.
 
     Raises:
-        InputError: There is no such column, it is no text, a column has the name of an added one, or no such level.
+        InputError: There is no such column, it is no text, a column has the name of an added one, or there is no such
+            level, model or frame.
         MissingExtra: pyspark is not installed.
     """
     if importlib.util.find_spec("pyspark") is None:
@@ -48,6 +50,9 @@ def score(frame: Any, column: str, model_folder: Path | str, level: Level = "maj
     from pyspark.sql import types  # noqa: PLC0415 - heavy, and only here
 
     soc.parse_level(level)
+    folder = loading.find(arguments.path("model_folder", model_folder), Path())
+    if not hasattr(frame, "mapInArrow"):
+        raise InputError(f"frame is {arguments.shown(frame)}: expected a data frame of Spark, 3.4 or later")
     if column not in frame.columns or not isinstance(frame.schema[column].dataType, types.StringType):
         raise InputError(f"found no column {column!r} of text in {', '.join(frame.columns)}")
     if taken := [name for name in COLUMNS if name in frame.columns]:
@@ -55,7 +60,7 @@ def score(frame: Any, column: str, model_folder: Path | str, level: Level = "maj
     wanted = types.StructType([*frame.schema.fields])
     for name, kind in COLUMNS.items():
         wanted = wanted.add(name, kind)
-    return frame.mapInArrow(_mapper(column, str(model_folder), level), wanted)
+    return frame.mapInArrow(_mapper(column, str(folder), level), wanted)
 
 
 def _mapper(column: str, folder: str, level: Level) -> Callable[[Iterable[Any]], Iterator[Any]]:

@@ -11,16 +11,16 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jobmajor import soc
+from jobmajor import arguments, soc
 from jobmajor.errors import DataError, InputError
 from jobmajor.soc import crosswalks
 from jobmajor.tables import formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SOC_2018, SOC_2010 = "2018", "2010"
 REVISIONS: Final = (SOC_2018, SOC_2010)
@@ -55,6 +55,9 @@ class TitleFile:
     code: str = "code"
     weight: str | None = None
     revision: str = SOC_2018
+
+    def __post_init__(self) -> None:
+        arguments.check(self)
 
 
 @dataclass(slots=True)
@@ -96,7 +99,8 @@ def read(file: TitleFile) -> Labelled:
     Raises:
         InputError: The table or a column is missing or damaged, the revision is unknown, or no row can be used.
     """
-    path, parse = Path(file.path), _parser(file.revision)
+    arguments.instance("file", file, TitleFile, "as in jobmajor.TitleFile(path, title='job', code='soc')")
+    path, parse = arguments.path("path", file.path), _parser(file.revision)
     columns = [file.title, file.code, *([file.weight] if file.weight else [])]
     found, index = Labelled(), dict[str, int]()
     for block in formats.rows(path, columns):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors import SafetensorError
 
-from jobmajor import soc
+from jobmajor import arguments, soc
 from jobmajor.errors import ArtifactError, InputError
 from jobmajor.model import answers, coder, columns, contextual, explain, frames, recipes, translate
 from jobmajor.model.answers import Answer, Asked, Coded
@@ -22,8 +22,10 @@ from jobmajor.model.contextual import Contextual
 from jobmajor.model.explain import Explanation
 from jobmajor.model.linear import context as contexts
 from jobmajor.model.rules import knowledge as knowledge_files
+from jobmajor.model.rules import overrides as own
 from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.model.rules.listed import POLYNOMIAL, Listed
+from jobmajor.model.rules.prior import Prior
 from jobmajor.native import library
 from jobmajor.tables.packed import LONGEST
 from jobmajor.titles import normalise
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from jobmajor.model.kernels.shares import Kernel
     from jobmajor.model.linear.context import Context
     from jobmajor.model.rules.overrides import Overrides
-    from jobmajor.model.rules.prior import Prior
     from jobmajor.model.scorer import Scorer
     from jobmajor.model.translate import Translator
     from jobmajor.soc import Level
@@ -70,6 +71,11 @@ class Classifier:
         self.context = context
         self._compiled_from = _COMPILED_FROM
 
+    def __repr__(self) -> str:
+        release = dict(self.about.get("source") or {}).get("release")
+        parts = [f"{self.scorer.recipe} recipe", f"{len(self.codes)} detailed codes"]
+        return f"<jobmajor.Classifier: {', '.join([*parts, *([f'trained on {release}'] if release else [])])}>"
+
     @property
     def codes(self) -> tuple[str, ...]:
         """Return the detailed codes that the model can answer, in the order of the detailed columns."""
@@ -91,7 +97,7 @@ class Classifier:
 
     def classes(self, level: Level = "major") -> tuple[str, ...]:
         """Return the codes that can be answered at a level, in the order of the columns of `predict_proba`."""
-        return self._classes[level]
+        return self._classes[soc.parse_level(level)]
 
     @property
     def classes_(self) -> NDArray[np.str_]:
@@ -108,7 +114,7 @@ class Classifier:
         Returns:
             Shape (titles, codes of the level); each row sums to 1.
         """
-        given = columns.held(titles)
+        given, level = columns.held(titles), soc.parse_level(level)
         if len(given) >= self._compiled_from and self._kernel:
             return self._kernel.shares(columns.packed(given), self._starts[level])
         texts = [_text(title) for title in columns.as_list(given)]
@@ -139,7 +145,7 @@ class Classifier:
         """Sum shares of detailed codes, shape (titles, detailed), up to the codes at a level."""
         if level == "detailed":
             return detailed
-        summed: NDArray[np.float32] = np.add.reduceat(detailed, self._starts[level], axis=1)
+        summed: NDArray[np.float32] = np.add.reduceat(detailed, self._starts[soc.parse_level(level)], axis=1)
         return summed
 
     def training_mix(self, level: Level) -> NDArray[np.float64]:
@@ -148,7 +154,7 @@ class Classifier:
         A title that is listed under several codes is divided among them.
         """
         summed: NDArray[np.float64] = np.add.reduceat(
-            self.knowledge.listed.titles_of(len(self.codes)), self._starts[level]
+            self.knowledge.listed.titles_of(len(self.codes)), self._starts[soc.parse_level(level)]
         )
         return summed
 
@@ -163,8 +169,7 @@ class Classifier:
 
     def top_k(self, titles: Iterable[str | None], k: int = 5, level: Level = "major") -> list[list[Answer]]:
         """Return the k best codes of each title by the model alone, best first; of equal scores the lower code."""
-        if k < 1:
-            raise InputError(f"top {k} was asked for: expected at least 1")
+        k = coder.most(k)
         classes, shares = self.classes(level), self.predict_proba(titles, level)
         best = np.argsort(-shares, axis=1, kind="stable")[:, :k]
         return [
@@ -211,8 +216,8 @@ class Classifier:
         exact: bool = True,
     ) -> list[list[Coded]]:
         """Return for each level what `answer` returns; compiled code reads each title once for all levels."""
-        if k < 1:
-            raise InputError(f"k is {k}: expected at least 1")
+        levels, k = soc.as_levels(levels), coder.most(k)
+        own.check(overrides)
         given = columns.held(titles)
         is_compiled = len(given) >= self._compiled_from and self._compiled is not None
         if is_compiled and overrides is None:
@@ -248,10 +253,9 @@ class Classifier:
         exact: bool = True,
     ) -> Coder:
         """Return a coder, which answers many titles as arrays: as `answer` does, but never with more than k codes."""
-        if k < 1:
-            raise InputError(f"k is {k}: expected at least 1")
+        k = coder.most(k)
         ask = partial(self._answered, overrides=overrides, exact=exact)
-        wanted = Wanted(self.codes, tuple(levels), k, overrides, exact)
+        wanted = Wanted(self.codes, soc.as_levels(levels), k, overrides, exact)
         return Coder(
             wanted,
             self._compiled,
@@ -321,6 +325,8 @@ class Classifier:
 
         `predict_proba`, `predict` and `top_k`, which are the model's alone, stay as they are.
         """
+        if prior is not None:
+            arguments.instance("prior", prior, Prior, "such as jobmajor.adapt returns")
         return Classifier(self.scorer, self.about, replace(self.knowledge, prior=prior), self.context)
 
     def to(self, name: str) -> Translator:
@@ -334,6 +340,7 @@ class Classifier:
 
         Nothing is explained where there is no code, or one that the model does not know.
         """
+        (title,) = columns.as_list([title])
         (found,) = self.answer([title], level, overrides=overrides, exact=exact)
         best, text = found.answers[0], _text(title)
         if best.label not in self.classes(level):
@@ -344,8 +351,9 @@ class Classifier:
         listed = explain.listings(text, self.codes, shares, self.knowledge.listed) if exact else ()
         return Explanation(best.label, best.name, score, found.source, read, words, listed, base, best.score)
 
-    def save(self, folder: Path, **lineage: Any) -> manifest.Manifest:
+    def save(self, folder: str | Path, **lineage: Any) -> manifest.Manifest:
         """Write the model into an empty folder, with its manifest; `lineage` as in `manifest.write`."""
+        folder = arguments.path("folder", folder)
         with publish.naming(folder):
             self.scorer.save(folder)
             self.knowledge.save(folder, self.about)
@@ -354,15 +362,17 @@ class Classifier:
         return manifest.write(folder, **lineage)
 
 
-def load(folder: Path, *, is_mapped: bool = False) -> Classifier:
+def load(folder: str | Path, *, is_mapped: bool = False) -> Classifier:
     """Verify the manifest of a model folder, and return the classifier in it.
 
     With `is_mapped`, large arrays are mapped from their file, so that processes share them; nobody may write to it.
 
     Raises:
+        InputError: `folder` is no path.
         ArtifactError: A file is missing, foreign, damaged or of another format.
         MissingExtra: The model's recipe needs packages that aren't installed.
     """
+    folder = arguments.path("folder", folder)
     manifest.verify(folder)
     try:
         scorer = recipes.load(folder, is_mapped=is_mapped)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from jobmajor import soc
+from jobmajor import arguments, soc
 from jobmajor.model import answers
 from jobmajor.model.answers import NO_ANSWER, Answer, Coded
 from jobmajor.model.rules import abstain, confidence, overrides
@@ -96,6 +96,9 @@ class Wanted:
     overrides: Overrides | None = None
     exact: bool = True
     longest: int = LONGEST
+
+    def __post_init__(self) -> None:
+        overrides.check(self.overrides)
 
 
 class Coder:
@@ -201,6 +204,15 @@ class Coder:
         found = {self._label_of[index][each.label]: each.score for each in coded.answers if each.label}
         into[:] = 0
         into[list(found)] = list(found.values())
+
+
+def most(k: object) -> int:
+    """Return how many codes of a level are looked for if a caller asks for k: no level has more than one less.
+
+    Raises:
+        InputError: k is no whole number, or below 1.
+    """
+    return min(arguments.count("k", k), len(soc.codes("detailed")) + 1)
 
 
 def coded(codes: Codes, at: tuple[int, Level], classes: Sequence[str], k: int) -> tuple[list[Coded], list[int]]:

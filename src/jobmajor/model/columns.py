@@ -7,7 +7,7 @@ Arrow's memory: an object for each title would cost more than its score.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 _COLUMNS = {"pandas": ("Series",), "polars": ("Series",), "pyarrow": ("Array", "ChunkedArray")}
 _TEXTS = {"string", "large_string", "string_view"}  # Arrow's types
+_NO_TITLES: tuple[tuple[tuple[type, ...], tuple[str, str]], ...] = (
+    ((str,), ("one text", "put it into a list")),
+    ((Mapping,), ("a mapping", "give its values, as in list(titles.values())")),
+    ((set, frozenset), ("a set, which has no order,", "give a list, as in sorted(titles)")),
+    ((bytes, bytearray, memoryview), ("one text in bytes", "decode it and put it into a list")),
+)
 _CAPSULES = "__arrow_c_stream__", "__arrow_c_array__"
 
 
@@ -101,8 +107,9 @@ def like(titles: object, labels: NDArray[np.str_], indices: NDArray[np.intp]) ->
 
 def _opened(titles: Iterable[str | None]) -> Any:
     """Check that titles can be read; turn a column of an unknown library, by Arrow's protocol, into one of polars."""
-    if isinstance(titles, str):
-        raise InputError("one text was given where titles are expected: put it into a list")
+    for kinds, fault in _NO_TITLES:
+        if isinstance(titles, kinds):
+            raise InputError(f"{fault[0]} was given where titles are expected: {fault[1]}")
     if hasattr(type(titles), "columns"):
         raise InputError("a table was given where titles are expected: give its column, as in table['title']")
     if not library(titles) and _has_capsule(titles):

@@ -6,14 +6,15 @@ classifications) works with them as it is, and never mixes up equal titles with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobmajor import soc
 from jobmajor.errors import InputError
-from jobmajor.model import answers, columns, translate
+from jobmajor.model import answers, coder, columns, translate
 from jobmajor.model.answers import Asked, Coded
 from jobmajor.model.coder import Coder, Wanted
 from jobmajor.model.linear import context
@@ -75,8 +76,8 @@ class Contextual:
     """
 
     scorer: Scorer
-    knowledge: Knowledge
-    context: Context
+    knowledge: Knowledge = field(repr=False)
+    context: Context = field(repr=False)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -92,9 +93,7 @@ class Contextual:
         exact: bool = True,
     ) -> Coder:
         """Return what `Classifier.coder` returns, for joined texts."""
-        if k < 1:
-            raise InputError(f"k is {k}: expected at least 1")
-        wanted = Wanted(self.codes, tuple(levels), k, overrides, exact, _LONGEST)
+        wanted = Wanted(self.codes, soc.as_levels(levels), coder.most(k), overrides, exact, _LONGEST)
         return Coder(wanted, None, partial(self._answered, wanted=wanted))
 
     def answer_at(
@@ -107,9 +106,7 @@ class Contextual:
         exact: bool = True,
     ) -> list[list[Coded]]:
         """Return what `Classifier.answer_at` returns, for joined texts."""
-        if k < 1:
-            raise InputError(f"k is {k}: expected at least 1")
-        wanted = Wanted(self.codes, tuple(levels), k, overrides, exact, _LONGEST)
+        wanted = Wanted(self.codes, soc.as_levels(levels), coder.most(k), overrides, exact, _LONGEST)
         return self._answered([text or "" for text in columns.as_list(titles)], [k] * len(wanted.levels), wanted)
 
     def to(self, name: str) -> Translator:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from jobmajor import soc
+from jobmajor.arguments import shown
 from jobmajor.errors import InputError
 from jobmajor.model import columns, frames
 from jobmajor.model.answers import NO_ANSWER, Coded
@@ -122,8 +123,6 @@ class Deepest:
         Raises:
             InputError: k is below 1.
         """
-        if k < 1:
-            raise InputError(f"k is {k}: expected at least 1")
         return DeepestCoder(self.model.coder(soc.LEVELS, k, overrides=overrides, exact=exact))
 
     def answer(
@@ -162,5 +161,10 @@ def deepest(model: Model) -> Deepest:
 
     Args:
         model: A classifier, or one whose answers are in another classification (`Classifier.to`).
+
+    Raises:
+        InputError: It is none.
     """
+    if not hasattr(model, "answer_at"):
+        raise InputError(f"a model is {shown(model)}: expected a Classifier, such as jobmajor.load() returns")
     return Deepest(model)

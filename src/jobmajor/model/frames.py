@@ -32,7 +32,9 @@ def frame(titles: object, coded: Sequence[Coded], level: str, *, ranked: bool, t
         case "pandas":
             import pandas as pd  # noqa: PLC0415 - the caller has it
 
-            return pd.DataFrame(values, index=given.index.take(rows))
+            found = pd.DataFrame(values, index=given.index.take(rows))
+            text = pd.Series([""]).dtype  # what pandas gives columns of text, which it can't see where there is no row
+            return found.astype({name: text for name, value in values.items() if isinstance(value, list)})
         case "pyarrow":
             import pyarrow as pa  # noqa: PLC0415 - the caller has it
 

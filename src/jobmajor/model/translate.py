@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from jobmajor import soc
-from jobmajor.errors import InputError
-from jobmajor.model import columns, frames
+from jobmajor.model import coder, columns, frames
 from jobmajor.model.answers import NO_ANSWER, Answer, Coded
 from jobmajor.model.coder import REASONS, SOURCES
 from jobmajor.model.kernels import rank
 from jobmajor.model.kernels.rank import Links
 from jobmajor.model.rules import abstain, confidence
+from jobmajor.model.rules import overrides as own
 from jobmajor.model.rules.abstain import ANSWERED, NO_CODE, UNSURE
 from jobmajor.model.rules.overrides import MOST, OVERRIDE
 from jobmajor.native import library
@@ -139,6 +139,7 @@ class TranslatingCoder:
         """Take a model, and its `overrides` and `exact` as `asked`."""
         self.levels, self.k, self.target = tuple(levels), k, target
         overrides, exact = asked
+        own.check(overrides)
         overrides = replace(overrides, is_spread=True) if overrides else None
         self._thresholds = [np.float32(model.knowledge.thresholds[level]) for level in self.levels]
         self._codes = overrides.columns(model.codes) if overrides else model.codes
@@ -208,11 +209,10 @@ class Translator:
         """Return a coder, which answers many titles as arrays.
 
         Raises:
-            InputError: k is below 1.
+            InputError: k is below 1, or there is no such level.
         """
-        if k < 1:
-            raise InputError(f"k is {k}: expected at least 1")
-        return TranslatingCoder(levels, k, self.model, self.target, (overrides, exact))
+        depths = self.target.as_levels(levels)
+        return TranslatingCoder(depths, coder.most(k), self.model, self.target, (overrides, exact))
 
     def answer(
         self,
@@ -241,11 +241,11 @@ class Translator:
         exact: bool = True,
     ) -> list[list[Coded]]:
         """Return for each level what `answer` returns."""
-        given, coder = columns.packed(titles), self.coder(levels, k, overrides=overrides, exact=exact)
-        found: list[list[Coded]] = [[] for _ in levels]
+        given, made = columns.packed(titles), self.coder(levels, k, overrides=overrides, exact=exact)
+        found: list[list[Coded]] = [[] for _ in made.levels]
         for start in range(0, len(given), _SLICE):
-            codes = coder.code(Packed(given.data, given.starts[start : start + _SLICE + 1]))
-            for index, each in enumerate(zip(coder.levels, coder.classes, strict=True)):
+            codes = made.code(Packed(given.data, given.starts[start : start + _SLICE + 1]))
+            for index, each in enumerate(zip(made.levels, made.classes, strict=True)):
                 found[index] += self._coded(codes, index, *each)
         return found
 

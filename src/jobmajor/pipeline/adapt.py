@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from jobmajor import soc
+from jobmajor import arguments, soc
 from jobmajor.data import labelled
 from jobmajor.data.labelled import TitleFile
-from jobmajor.errors import NotAdapted
-from jobmajor.model.classifier import Classifier
+from jobmajor.errors import InputError, NotAdapted
 from jobmajor.model.coder import REASONS
 from jobmajor.model.rules import abstain
 from jobmajor.model.rules.prior import Prior
@@ -22,8 +20,11 @@ from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from jobmajor.model.classifier import Classifier
 
     Floats = NDArray[np.float64]
 
@@ -56,9 +57,12 @@ def adapt(
         InputError: The file or a column can't be used, or there is no such model.
         NotAdapted: The file has too few titles, or two halves of it differ as much as the file and training do.
     """
-    classifier = model if isinstance(model, Classifier) else loading.load(model, home=home)
+    path = None if isinstance(file, TitleFile) else arguments.path("file", file)
+    if not isinstance(column, str):
+        raise InputError(f"column is {arguments.shown(column)}: expected the name of the column of titles")
+    classifier = loading.classifier_of(model, home)
     if not isinstance(file, TitleFile):
-        return of_titles(_titles(Path(file), column), classifier, where=str(file))
+        return of_titles(_titles(path, column), classifier, where=str(file))
     known = _known(file, classifier.classes("major"))
     return replace(_prior(str(file.path), classifier, known, (_LABELLED_DOUBT, LEAST_LABELLED)), labelled=len(known))
 

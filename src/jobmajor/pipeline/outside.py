@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobmajor import soc
+from jobmajor import arguments, soc
 from jobmajor.data import labelled
 from jobmajor.evaluation import outcomes
 from jobmajor.evaluation.hits import Answered
-from jobmajor.model.classifier import Classifier
 from jobmajor.registry import loading
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from jobmajor.data.labelled import TitleFile
     from jobmajor.model.answers import Coded
+    from jobmajor.model.classifier import Classifier
     from jobmajor.soc import Level
 
 
@@ -38,6 +38,10 @@ class Judging:
 
     exact: bool = True
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        arguments.check(self)
+        arguments.count("seed", self.seed, 0)
 
 
 def evaluate(
@@ -62,8 +66,9 @@ def evaluate(
     Raises:
         InputError: The table can't be used, or there is no such model.
     """
-    wanted, given = judging or Judging(), labelled.read(file)
-    classifier = model if isinstance(model, Classifier) else loading.load(model, home=home)
+    wanted = Judging() if judging is None else judging
+    arguments.instance("judging", wanted, Judging)
+    given, classifier = labelled.read(file), loading.classifier_of(model, home)
     answers, sources = answered(classifier, given.titles, exact=wanted.exact)
     return {
         "file": str(file.path),

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobmajor import arguments
 from jobmajor.data import folder as folders
 from jobmajor.data import source as sources
 from jobmajor.errors import InputError, SettingError
@@ -70,6 +71,9 @@ class Options:
     on_source: Callable[[TitleSource], None] | None = None
     on_event: Callable[[StepRecord], None] | None = None
 
+    def __post_init__(self) -> None:
+        arguments.check(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -100,7 +104,8 @@ def run(home: Path, options: Options | None = None) -> Outcome:
         InputError: The data, a setting or a parameter can't be used; nothing was run. Busy: Another run holds the
         workspace. PipelineError: The workspace can't be written.
     """
-    options = options or Options()
+    options, home = Options() if options is None else options, arguments.path("home", home)
+    arguments.instance("options", options, Options)
     _check(options)
     source = _source(home, options)
     settings = options.settings
@@ -141,7 +146,10 @@ def tune(home: Path, output: Path, options: Options, search: SearchOptions) -> R
 
 
 def _source(home: Path, options: Options) -> TitleSource:
-    source = sources.resolve(options.release, home, data=options.data, fetch=options.fetch)
+    named = options.data
+    if named is not None:
+        named = [arguments.path("data", each) for each in (named if isinstance(named, list | tuple) else [named])]
+    source = sources.resolve(options.release, home, data=named, fetch=options.fetch)
     if options.on_source:
         options.on_source(source)
     return source

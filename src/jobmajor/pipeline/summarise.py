@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from jobmajor import soc
+from jobmajor import arguments, soc
 from jobmajor.data import labelled
 from jobmajor.errors import DataError
 from jobmajor.evaluation import counts
 from jobmajor.evaluation.counts import Shares, Truth
-from jobmajor.model.classifier import Classifier
 from jobmajor.model.coder import REASONS
 from jobmajor.model.rules import abstain, overrides
 from jobmajor.registry import loading
@@ -23,8 +21,10 @@ from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from jobmajor.data.labelled import Codes, Labelled, TitleFile
+    from jobmajor.model.classifier import Classifier
     from jobmajor.model.coder import Codes as Answers
     from jobmajor.soc import Level
 
@@ -50,6 +50,11 @@ class Wish:
     labelled: TitleFile | None = None
     exact: bool = True
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        arguments.check(self)
+        arguments.count("seed", self.seed, 0)
+        soc.parse_level(self.level)
 
 
 @dataclass(slots=True)
@@ -84,11 +89,12 @@ def summarise(
     Raises:
         InputError: A file or a column can't be used, or there is no such model.
     """
-    wanted, file = wish or Wish(), Path(path)
+    wanted, file = Wish() if wish is None else wish, arguments.path("path", path)
+    arguments.instance("wish", wanted, Wish)
     given = _read(file, wanted)
     if wanted.labelled is not None:
         _add_labelled(given, labelled.read(wanted.labelled))
-    classifier = model if isinstance(model, Classifier) else loading.load(model, home=home)
+    classifier = loading.classifier_of(model, home)
     classes = classifier.classes(wanted.level)
     answers = _answers(classifier, given.texts, wanted)
     kept, left_out = _kept(answers, given)

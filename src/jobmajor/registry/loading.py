@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobmajor import settings
+from jobmajor import arguments, settings
 from jobmajor.errors import ChecksumMismatch, InputError, NoChampion
 from jobmajor.home import Workspace
 from jobmajor.model import classifier
@@ -66,9 +66,15 @@ def load_with_digest(model: str | Path | None = None, *, home: str | Path | None
         InputError: There is no such model; NoChampion: the workspace has none yet.
         ArtifactError: A file is not as recorded.
     """
-    named = None if model is None else Path(model)
-    found, made = read(find(named, settings.home(Path(home) if home else None)), is_champion=named is None)
+    named = None if model is None else arguments.path("model", model)
+    workspace = settings.home(arguments.path("home", home) if home is not None else None)
+    found, made = read(find(named, workspace), is_champion=named is None)
     return found, made.digest
+
+
+def classifier_of(model: Classifier | str | Path | None, home: str | Path | None) -> Classifier:
+    """Return a classifier that a caller has already, or load it; arguments and errors as for `load_with_digest`."""
+    return model if isinstance(model, classifier.Classifier) else load(model, home=home)
 
 
 def find(model: Path | None, home: Path) -> Path:

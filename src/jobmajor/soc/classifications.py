@@ -12,11 +12,13 @@ structure of ISCO-08 (codes and titles of its groups).
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from jobmajor.arguments import shown
 from jobmajor.errors import InputError
 from jobmajor.soc import crosswalks
 from jobmajor.soc.structure import ALL_LEVELS, BEST_LEVEL, LEVELS
@@ -52,6 +54,9 @@ class Classification:
     ancestor: Callable[[str, Level], str]
     is_kin: bool
 
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
     def level_name(self, level: Level) -> str:
         """Return this classification's name for a level."""
         return self.level_names[LEVELS.index(level)]
@@ -69,23 +74,29 @@ class Classification:
         >>> of("isco-08").parse_levels("2"), of("isco-08").parse_levels("minor")
         (('minor',), ('minor',))
         """
-        if text in (ALL_LEVELS, BEST_LEVEL):
-            return LEVELS
-        for index, level in enumerate(LEVELS):
-            if text in (level, self.level_names[index]):
-                return (level,)
-        expected = ", ".join((*dict.fromkeys((*self.level_names, *LEVELS)), ALL_LEVELS, BEST_LEVEL))
-        raise InputError(f"{option} {text!r}: expected one of {expected}")
+        known = {name: (level,) for level, name in zip(LEVELS, self.level_names, strict=True)}
+        known |= {level: (level,) for level in LEVELS} | dict.fromkeys((ALL_LEVELS, BEST_LEVEL), LEVELS)
+        if not isinstance(text, str) or text not in known:
+            raise InputError(f"{option} {shown(text)}: expected one of {', '.join(known)}")
+        return known[text]
+
+    def as_levels(self, levels: Iterable[str]) -> tuple[Level, ...]:
+        """Return the levels that a caller names one by one; errors as for `soc.as_levels`."""
+        if isinstance(levels, str) or not isinstance(levels, Iterable):
+            raise InputError(f"levels is {shown(levels)}: expected a list of levels, such as ['{self.level_names[0]}']")
+        found = tuple(map(self.parse_level, levels))
+        if not found:
+            raise InputError(f"levels is {shown(levels)}: expected one at least of {', '.join(self.level_names)}")
+        return found
 
     def parse_level(self, text: str, option: str = "level") -> Level:
         """Return the one level that `text` names; arguments and errors as for `parse_levels`."""
         found = self.parse_levels(text, option)
         if len(found) > 1:
-            raise InputError(f"{option} {text!r}: expected one of {', '.join(self.level_names)}")
+            raise InputError(f"{option} {shown(text)}: expected one of {', '.join(self.level_names)}")
         return found[0]
 
 
-@cache
 def of(name: str) -> Classification:
     """Return the classification of a name.
 
@@ -95,20 +106,25 @@ def of(name: str) -> Classification:
     >>> of("isco-08").titles["2221"]
     'Nursing professionals'
     """
+    if not isinstance(name, str) or name not in (SOC_2010, ISCO_08):
+        raise InputError(f"classification {shown(name)}: expected one of {SOC_2010}, {ISCO_08}")
+    return _of(name)
+
+
+@cache
+def _of(name: str) -> Classification:
     if name == SOC_2010:
         detailed = {code: entry.title for code, entry in crosswalks.table().items()}
         titles = {**_titles("soc_2010_groups.tsv"), **detailed}
         return Classification(
             name, LEVELS, LEVELS, titles, crosswalks.shares_2010, crosswalks.ancestor_2010, is_kin=True
         )
-    if name == ISCO_08:
-        digits = ("1", "2", "3", "4")
-        prefixes = tuple(f"isco_{each}" for each in digits)
-        titles = _titles("isco_08.tsv")
-        return Classification(
-            name, digits, prefixes, titles, crosswalks.shares_isco_08, crosswalks.ancestor_isco_08, is_kin=False
-        )
-    raise InputError(f"classification {name!r}: expected one of {SOC_2010}, {ISCO_08}")
+    digits = ("1", "2", "3", "4")
+    prefixes = tuple(f"isco_{each}" for each in digits)
+    titles = _titles("isco_08.tsv")
+    return Classification(
+        name, digits, prefixes, titles, crosswalks.shares_isco_08, crosswalks.ancestor_isco_08, is_kin=False
+    )
 
 
 def parse(name: str, option: str = "to") -> Classification | None:
@@ -117,8 +133,8 @@ def parse(name: str, option: str = "to") -> Classification | None:
     Raises:
         InputError: There is none of that name.
     """
-    if name not in NAMES:
-        raise InputError(f"{option} {name!r}: expected one of {', '.join(NAMES)}")
+    if not isinstance(name, str) or name not in NAMES:
+        raise InputError(f"{option} {shown(name)}: expected one of {', '.join(NAMES)}")
     return None if name == SOC_2018 else of(name)
 
 

@@ -8,11 +8,13 @@ Source: U.S. Bureau of Labor Statistics, 2018 SOC structure (public domain).
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
+from jobmajor.arguments import shown
 from jobmajor.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,8 +60,8 @@ def parse(text: str) -> SocCode:
     """
     try:
         return table()[text]
-    except KeyError:
-        raise InputError(f"{text!r} is no code of SOC 2018: expected one such as '29-1141' or '29-0000'") from None
+    except (KeyError, TypeError):
+        raise InputError(f"{shown(text)} is no code of SOC 2018: expected one such as '29-1141' or '29-0000'") from None
 
 
 def parse_level(text: str, option: str = "level", *, also: tuple[str, ...] = ()) -> Level:
@@ -69,9 +71,26 @@ def parse_level(text: str, option: str = "level", *, also: tuple[str, ...] = ())
         InputError: There is none.
     """
     for level in LEVELS:
-        if level == text:
+        if isinstance(text, str) and level == text:
             return level
-    raise InputError(f"{option} {text!r}: expected one of {', '.join((*LEVELS, *also))}")
+    raise InputError(f"{option} {shown(text)}: expected one of {', '.join((*LEVELS, *also))}")
+
+
+def as_levels(levels: Iterable[str]) -> tuple[Level, ...]:
+    """Return levels that a caller gives one by one.
+
+    Raises:
+        InputError: One is no level, there is none, or a single text was given.
+
+    >>> as_levels(["major", "minor"])
+    ('major', 'minor')
+    """
+    if isinstance(levels, str) or not isinstance(levels, Iterable):
+        raise InputError(f"levels is {shown(levels)}: expected a list of levels, such as ['major']")
+    found = tuple(map(parse_level, levels))
+    if not found:
+        raise InputError(f"levels is {shown(levels)}: expected one at least of {', '.join(LEVELS)}")
+    return found
 
 
 def parse_levels(text: str) -> tuple[Level, ...]:
@@ -83,24 +102,30 @@ def parse_levels(text: str) -> tuple[Level, ...]:
     >>> parse_levels("minor"), len(parse_levels("all"))
     (('minor',), 4)
     """
-    if text in (ALL_LEVELS, BEST_LEVEL):
+    if isinstance(text, str) and text in (ALL_LEVELS, BEST_LEVEL):
         return LEVELS
-    if text in LEVELS:
-        return (parse_level(text),)
-    raise InputError(f"level {text!r}: expected one of {', '.join((*LEVELS, ALL_LEVELS, BEST_LEVEL))}")
+    return (parse_level(text, also=(ALL_LEVELS, BEST_LEVEL)),)
 
 
-@cache
 def ancestor(code: str, level: Level) -> str:
     """Return the code at `level` that contains `code`, or `code` itself if that is its level.
 
     Raises:
-        InputError: `level` is finer than the level of the code, or the code is unknown.
+        InputError: `level` is finer than the level of the code, or the code or the level is unknown.
 
     >>> ancestor("15-1252", "minor")
     '15-1200'
     """
+    try:
+        return _ancestor(code, level)
+    except TypeError:  # no key of a dictionary
+        return _ancestor(parse(code).code, parse_level(level))
+
+
+@cache
+def _ancestor(code: str, level: Level) -> str:
     found = parse(code)
+    parse_level(level)
     while found.level != level:
         if found.parent is None:
             raise InputError(f"{code} is above the level {level!r}: name a code of that level or below it")
@@ -113,9 +138,17 @@ def name(code: str) -> str:
     return parse(code).title
 
 
-@cache
 def codes(level: Level) -> tuple[str, ...]:
-    """Return every code at one level, in the order of the classification."""
+    """Return every code at one level, in the order of the classification.
+
+    Raises:
+        InputError: There is no such level.
+    """
+    return _codes(parse_level(level))
+
+
+@cache
+def _codes(level: Level) -> tuple[str, ...]:
     return tuple(code for code, entry in table().items() if entry.level == level)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobmajor import soc
+from jobmajor import arguments, soc
 from jobmajor.errors import DataError, InputError
 from jobmajor.tables import archive
 from jobmajor.tables.packed import LONGEST
@@ -58,6 +58,9 @@ class Overrides:
     def merged(self, other: Overrides) -> Overrides:
         """Return these with another's titles, which count where both have one."""
         return Overrides({**self.codes, **other.codes}, self.is_spread)
+
+    def __repr__(self) -> str:
+        return f"<jobmajor.Overrides: {len(self)} titles>"
 
     def find(self, text: str) -> Mapping[str, float] | None:
         """Return the codes of a normalised title with their shares; None where the model has to answer."""
@@ -120,7 +123,17 @@ def detailed_codes(code: str) -> frozenset[str]:
     return frozenset(detailed for detailed in soc.detailed_codes() if soc.ancestor(detailed, level) == code)
 
 
-def read(path: Path) -> Overrides:
+def check(given: Overrides | None) -> None:
+    """Check what a caller passes as titles of the user.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if given is not None:
+        arguments.instance("overrides", given, Overrides, "such as jobmajor.model.rules.overrides.read returns")
+
+
+def read(path: str | Path) -> Overrides:
     """Read a file of overrides; its header has `title`, `code` and optionally `share`, in any order, beside others.
 
     A title with several rows has several codes. Their shares are scaled to sum to 1, and equal without `share`.
@@ -131,6 +144,7 @@ def read(path: Path) -> Overrides:
             what was found, what was expected and what to do.
     """
     entries: dict[str, list[_Row]] = {}
+    path = arguments.path("path", path)
     for row in _rows(path):
         rows = entries.setdefault(row.text, [])
         for earlier in rows:

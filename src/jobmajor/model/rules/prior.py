@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobmajor import soc
+from jobmajor import arguments, soc
 from jobmajor.errors import DataError
 from sagelocal.storage import publish
 
@@ -50,6 +50,9 @@ class Prior:
     titles: int
     labelled: int
 
+    def __post_init__(self) -> None:
+        arguments.check(self)
+
     @property
     def digest(self) -> str:
         """Return the sha256 of the contents, 64 hex digits."""
@@ -65,9 +68,9 @@ class Prior:
         ratios = self.ratios
         return np.array([ratios.get(soc.ancestor(code, "major"), 1.0) for code in codes], np.float32)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write the file that `read` reads, at once."""
-        publish.write_file(path, self._text().encode())
+        publish.write_file(arguments.path("path", path), self._text().encode())
 
     def _text(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
@@ -84,12 +87,13 @@ def moved(shares: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[
     return found
 
 
-def read(path: Path) -> Prior:
+def read(path: str | Path) -> Prior:
     """Read a file of `jobmajor adapt`.
 
     Raises:
         DataError: It is missing, or no such file.
     """
+    path = arguments.path("path", path)
     try:
         with path.open("rb") as file:
             return _parsed(json.loads(file.read(MAX_BYTES)))
