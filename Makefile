@@ -8,9 +8,11 @@ TORCH ?=
 TESTED := $(VENV)/test$(if $(TORCH),-$(TORCH)).stamp
 # The locks are complete, so pip installs them with --no-deps. Otherwise an extra that a lock leaves out as empty, such
 # as coverage[toml], makes pip look for newer versions, and refuse the lock as soon as one exists.
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# On a terminal, a line says for how long a silent command has been running; in a pipe, it says nothing.
+PATIENTLY := $(PYTHON) tools/patiently.py
+PIP := $(PATIENTLY) "installing into $(VENV)" $(BIN)/python -m pip --disable-pip-version-check --quiet
 BENCH ?= .venv-bench
-BENCH_PIP := $(BENCH)/bin/python -m pip --disable-pip-version-check --quiet
+BENCH_PIP := $(PATIENTLY) "installing into $(BENCH)" $(BENCH)/bin/python -m pip --disable-pip-version-check --quiet
 
 LINTERS ?= .venv-lint
 
@@ -37,7 +39,7 @@ serve: $(VENV)/serve.stamp ## Start the HTTP service and its page; trains a mode
 test: $(TESTED) ## Run every check and every test that is not long
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(PATIENTLY) "checking types" $(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not long" $(ARGS)
 
@@ -53,7 +55,7 @@ coverage: $(TESTED) ## Run all tests and list the lines that none of them runs
 check: $(TESTED) ## Run every check and the quick tests, in about a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(PATIENTLY) "checking types" $(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto --dist loadgroup -q -m "not slow and not long" $(ARGS)
 
@@ -90,7 +92,7 @@ bench: $(BENCH)/$(if $(SLOW),slow,bench).stamp ## Compare with other systems
 	$(BENCH)/bin/python -m benchmarks $(if $(FINAL),--final) $(if $(SLOW),--slow) $(ARGS)
 
 $(BENCH)/bench.stamp: requirements.lock requirements-image.lock benchmarks/requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(BENCH)
+	$(PATIENTLY) "making $(BENCH)" $(PYTHON) -m venv $(BENCH)
 	$(BENCH_PIP) install --require-hashes --no-deps -r requirements.lock
 	$(BENCH_PIP) install --require-hashes --no-deps -r requirements-image.lock
 	$(BENCH_PIP) install --require-hashes --no-deps -r benchmarks/requirements.lock
@@ -105,10 +107,10 @@ $(BENCH)/slow.stamp: $(BENCH)/bench.stamp
 # JOBMAJOR_COMPILED=no goes on without.
 $(VENV)/run.stamp: requirements.lock requirements-zig.lock pyproject.toml hatch_build.py src/jobmajor/native/build.py $(wildcard src/jobmajor/native/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "found Python %d.%d, expected 3.11 or newer: name one, as in make run PYTHON=python3.12" % sys.version_info[:2])'
-	$(PYTHON) -m venv $(VENV)
+	$(PATIENTLY) "making $(VENV)" $(PYTHON) -m venv $(VENV)
 	$(PIP) install --require-hashes --no-deps -r requirements.lock
 	@if $(BIN)/python src/jobmajor/native/build.py --needs-zig; then $(PIP) install --require-hashes --no-deps -r requirements-zig.lock; fi
-	@$(BIN)/python src/jobmajor/native/build.py
+	@$(PATIENTLY) "compiling" $(BIN)/python src/jobmajor/native/build.py
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 

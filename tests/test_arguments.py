@@ -74,7 +74,8 @@ def test_level_that_is_none_is_refused_by_every_method(classifier: Classifier) -
 @pytest.mark.parametrize("levels", ["major", "", None, 3, [], (), {}, ["major", "Minor"], [["major"]]])
 def test_levels_that_are_no_list_of_levels_are_refused(classifier: Classifier, levels: Any) -> None:
     other = classifier.to("soc-2010")
-    for call in (classifier.coder, other.coder, lambda each: classifier.answer_at(each, FEW)):
+    calls: list[Any] = [classifier.coder, other.coder, lambda each: classifier.answer_at(each, FEW)]
+    for call in calls:
         assert "expected" in refusal(lambda c=call: c(levels))
     assert "expected" in refusal(lambda: other.answer_at(levels, FEW))
 
@@ -171,7 +172,7 @@ ODD = [3, 1.5, True, b"x", ["x"], {}, float("nan"), "a\0b", object()]
     [jobmajor.FileOptions, jobmajor.Wish, jobmajor.Judging, jobmajor.TitleFile, jobmajor.Options, jobmajor.Prior],
 )
 def test_options_of_a_wrong_type_are_refused_by_name(kind: Any) -> None:
-    needed = {name: Path("x") for name in ("path",) if name in kind.__dataclass_fields__}
+    needed: dict[str, Any] = {name: Path("x") for name in ("path",) if name in kind.__dataclass_fields__}
     needed |= {"mix": {}, "source": {}, "titles": 1, "labelled": 0} if kind is jobmajor.Prior else {}
     texts = []
     for name in kind.__dataclass_fields__:
@@ -228,23 +229,25 @@ def test_path_may_be_text_wherever_one_is_taken(classifier: Classifier, tmp_path
 def test_objects_of_another_kind_are_refused(classifier: Classifier, tmp_path: Path) -> None:
     file = tmp_path / "titles.csv"
     file.write_text("title,code\ncook,35-2014\n")
+    calls: list[Any] = [
+        classifier.adapted,
+        lambda v: classifier.answer(FEW, overrides=v),
+        lambda v: classifier.coder(overrides=v),
+        lambda v: classifier.to("isco-08").answer(FEW, overrides=v),
+        jobmajor.deepest,
+        classifier.to,
+        lambda v: jobmajor.code_file(file, tmp_path / "out.csv", v, model=classifier),
+        lambda v: jobmajor.evaluate(jobmajor.TitleFile(file), v, model=classifier),
+        lambda v: jobmajor.summarise(file, v, model=classifier),
+        lambda v: jobmajor.run(tmp_path, v),
+    ]
     for wrong in (3, "x", ["x"], {"a": 1}, object()):
-        for call in (
-            classifier.adapted,
-            lambda v: classifier.answer(FEW, overrides=v),
-            lambda v: classifier.coder(overrides=v),
-            lambda v: classifier.to("isco-08").answer(FEW, overrides=v),
-            jobmajor.deepest,
-            classifier.to,
-            lambda v: jobmajor.code_file(file, tmp_path / "out.csv", v, model=classifier),
-            lambda v: jobmajor.evaluate(jobmajor.TitleFile(file), v, model=classifier),
-            lambda v: jobmajor.summarise(file, v, model=classifier),
-            lambda v: jobmajor.run(tmp_path, v),
-        ):
+        for call in calls:
             assert "expected" in refusal(lambda c=call, v=wrong: c(v))
+    functions: list[Any] = [jobmajor.normalise, titles.family_key, soc.parse, soc.name]
     for wrong in (None, 3, b"cook", ["cook"], float("nan")):
-        for function in (jobmajor.normalise, titles.family_key, soc.parse, soc.name):
-            assert "expected" in refusal(lambda f=function, v=wrong: f(v))  # type: ignore[misc]
+        for function in functions:
+            assert "expected" in refusal(lambda f=function, v=wrong: f(v))
 
 
 def test_title_that_is_none_is_explained_by_nothing_and_another_kind_is_refused(classifier: Classifier) -> None:

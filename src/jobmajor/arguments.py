@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # The types that an annotation's word accepts, and what an error calls them.
-_KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+_KINDS: Final[Mapping[str, tuple[Any, str]]] = {
     "None": ((type(None),), "None"),
     "bool": ((bool, np.bool_), "True or False"),
     "int": ((Integral,), "a whole number"),
@@ -31,7 +31,7 @@ _KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "Path": ((str, PathLike), "a path"),
     "Mapping": ((abc.Mapping,), "a mapping"),
     "Sequence": ((list, tuple), "a list"),
-    "Callable": ((abc.Callable,), "a function"),  # type: ignore[dict-item]  # an abstract class
+    "Callable": (abc.Callable, "a function"),
 }
 _BRACKETS: Final = re.compile(r"\[.*\]")
 _LONGEST_SHOWN: Final = 60
@@ -51,6 +51,17 @@ def count(name: str, value: object, least: int = 1) -> int:
     if value < least:
         raise InputError(f"{name} is {value}: expected at least {least}")
     return int(value)
+
+
+def text(name: str, value: object) -> str:
+    """Return a text.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not isinstance(value, str):
+        raise InputError(f"{name} is {shown(value)}: expected text")
+    return value
 
 
 def path(name: str, value: object) -> Path:

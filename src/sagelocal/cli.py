@@ -7,6 +7,7 @@ failed, 2 when an input can't be used.
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sagelocal.errors import DefinitionError, InputError
+from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, edge, near, one_line, pairs, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sagelocal.definition.steps import Definition
     from sagelocal.jobs.environment import Environment
@@ -92,7 +94,7 @@ def run(
         handlers={name: handlers.load(text) for name, text in pairs(handler, "--handler").items()},
         images={uri: _environment(path) for uri, path in pairs(image, "--image").items()},
         pipeline_name=name,
-        on_event=_progress if sys.stderr.isatty() else None,
+        on_event=_teller(home) if sys.stderr.isatty() else None,
     )
     parsed = _read(definition)
     options = replace(options, jobs=jobs, only=_selected(parsed, begin, only), source=source)
@@ -270,7 +272,17 @@ def _details(step: StepRecord) -> str:
     return "; ".join([*([one_line(step.reason)] if step.reason else []), *conditions, *metrics])
 
 
-def _progress(record: StepRecord) -> None:
-    took = "" if record.status == "Executing" else f" in {record.seconds:.1f} s"
-    waits = f": {one_line(record.reason)}" if record.status == "Executing" and record.reason else ""
-    typer.echo(f"{record.name}: {_status(record)}{took}{waits}", err=True)
+def _teller(home: Path) -> Callable[[StepRecord], None]:
+    """Return what prints the steps of a run as they begin and end; in between, the last line of their logs is shown."""
+    from sagelocal.show import watch
+
+    began = time.time()
+
+    def tell(record: StepRecord) -> None:
+        took = "" if record.status == "Executing" else f" in {record.seconds:.1f} s"
+        waits = f": {one_line(record.reason)}" if record.status == "Executing" and record.reason else ""
+        typer.echo(f"{record.name}: {_status(record)}{took}{waits}", err=True)
+        if record.status == "Executing":
+            doing(record.name, watch.progress(home, began, record.name))
+
+    return tell

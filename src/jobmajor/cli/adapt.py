@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from jobmajor.cli.options import Home, Json, Model, workspace
+from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
 
@@ -42,6 +43,7 @@ def adapt(
 
     column = column or formats.title_column(file)
     given = TitleFile(file, column, code, revision=soc) if code else file
+    doing(f"estimating the mix of occupations of {one_line(str(file))}")
     found = library.adapt(given, column, model=model, home=workspace(home))
     found.write(output)
     report = library.report(found)

@@ -10,6 +10,7 @@ import typer
 
 from jobmajor.cli.options import Exact, Home, Json, Model, workspace
 from jobmajor.errors import InputError
+from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
 
@@ -152,7 +153,10 @@ def classify(
     from jobmajor.registry.loading import load
     from jobmajor.soc import classifications
 
+    if not titles:
+        doing("waiting for titles, one a line, from standard input")
     wanted = titles or _standard_input()
+    doing("loading the model")
     target = classifications.parse(to, "--to")
     is_best, shown_level = level == soc.BEST_LEVEL, ""
     if not is_best:

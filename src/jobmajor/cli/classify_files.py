@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from jobmajor.errors import InputError
+from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def classify(source: str, output: Path, options: FileOptions, model: Path | None
     from jobmajor.batch.files import code_file
 
     is_watched = options.on_progress is not None
+    doing(f"loading the model and opening {one_line(source)}")
     try:
         found = code_file(source, output, options, model=model, home=home)
     finally:
@@ -54,6 +56,7 @@ def mix_of(source: str, column: str | None, model: Path | None, home: Path) -> P
             f"--adapt reads the input twice, and {source} is no single file on a disk: save it as one, or make a prior "
             "of one file with `jobmajor adapt` and name it with --prior"
         )
+    doing(f"estimating the mix of occupations of {one_line(source)}")
     return adapt.adapt(source, column or formats.title_column(Path(source)), model=model, home=home)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobmajor.cli.options import LOOK, Home, Json, SettingsFile, workspace
-from sagelocal.show.terminal import dump, table
+from sagelocal.show.patience import doing
+from sagelocal.show.terminal import dump, one_line, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +95,7 @@ def check(
     """
     from jobmajor.data import onet
 
+    doing(f"reading {one_line(str(folder))}")
     found = onet.read(folder)
     counts = {
         "titles": found.titles.height,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.cli.options import Exact, Home, Json, Model, Weight, workspace
+from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def evaluate(
     from jobmajor.pipeline import outside
 
     file = TitleFile(titles, column, code, weight, soc)
+    doing(f"answering the titles of {one_line(str(titles))}")
     found = outside.evaluate(file, outside.Judging(exact=exact), model=model, home=workspace(home))
     if as_json:
         dump(found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobmajor.cli.options import Exact, Home, Json, Model, workspace
+from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def explain(
     from jobmajor.registry.loading import load
 
     depth = soc.parse_level(level, "--level")
+    doing("loading the model")
     found = load(model, home=workspace(home)).explain(title, depth, exact=exact)
     if as_json:
         dump({"title": title, "level": depth, "code": found.label, **asdict(found)})

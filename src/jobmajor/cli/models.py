@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.cli.options import LOOK, Home, Json, Weight, workspace
+from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, near, table
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ def export(
     from jobmajor.registry import mlflow_model
 
     registry = _registry(home)
+    doing(f"exporting version {number}")
     registry.verify(number)
     mlflow_model.save(registry.get(number).folder, folder)
     typer.echo(f"version {number}: {near(folder)}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.cli.options import Home, Json, Model, Weight, workspace
+from sagelocal.show.patience import doing, held
 from sagelocal.show.terminal import dump, near, one_line, table
 
 _HAS_TERMIOS = False
@@ -93,6 +94,7 @@ def _doubtful(
     from jobmajor.registry.loading import load
     from jobmajor.review import doubtful
 
+    doing(f"answering the titles of {one_line(str(where[0]))}")
     depth, source = soc.parse_level(level, "--level"), doubtful.Source(*where)
     return doubtful.find(source, load(model, home=home), level=depth, overrides=kept.overrides)
 
@@ -101,7 +103,7 @@ def _talk(titles: list[DoubtfulTitle], kept: Choices, file: Path, overrides: Pat
     from jobmajor.review import session
 
     before = len(kept)
-    with _Terminal() as terminal:
+    with held(), _Terminal() as terminal:
         rows = session.review(titles, kept, terminal)
     typer.echo(f"\ntitles reviewed: {len(kept) - before:,}, with {rows:,g} rows. Code the file again with them:")
     typer.echo(f"jobmajor classify --input {near(file)} --output coded.csv --overrides {near(overrides)}")

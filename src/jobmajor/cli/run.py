@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,9 +12,12 @@ import typer
 
 from jobmajor.cli.data import fetch_options, tell_source
 from jobmajor.cli.options import Data, Home, Json, Release, Reviewed, SettingsFile, workspace
+from sagelocal.show.patience import doing
 from sagelocal.show.terminal import complain, dump, near, pairs, table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jobmajor.pipeline.run import Outcome
     from jobmajor.pipeline.tune import Progress, Result
     from sagelocal.run.executor import StepRecord
@@ -63,8 +67,9 @@ def run(
         settings=settings.read(settings_file),
         fetch=fetch_options(),
         on_source=tell_source,
-        on_event=_tell_step if sys.stderr.isatty() else None,
+        on_event=_teller(workspace(home)) if sys.stderr.isatty() else None,
     )
+    doing("looking for data")
     outcome = local.run(workspace(home), options)
     try:
         if as_json:
@@ -78,12 +83,22 @@ def run(
         raise typer.Exit(complain(outcome.execution.failure or "the run was stopped", 1))
 
 
-def _tell_step(record: StepRecord) -> None:
-    if record.status == "Executing":
-        typer.echo(f"  {record.name} …", err=True)
-    elif record.status != "Skipped":
-        how = " (from the cache)" if record.cached else f" in {record.seconds:.1f} s"
-        typer.echo(f"  {record.name}: {record.status.lower()}{how}", err=True)
+def _teller(home: Path) -> Callable[[StepRecord], None]:
+    """Return what prints the steps as they begin and end; in between, the last line of their logs is shown."""
+    from sagelocal.show import watch
+
+    began = time.time()
+
+    def tell(record: StepRecord) -> None:
+        if record.status == "Executing":
+            typer.echo(f"  {record.name} …", err=True)
+            doing(record.name, watch.progress(home, began, record.name))
+        elif record.status != "Skipped":
+            how = " (from the cache)" if record.cached else f" in {record.seconds:.1f} s"
+            typer.echo(f"  {record.name}: {record.status.lower()}{how}", err=True)
+            doing("going on")
+
+    return tell
 
 
 def _outcome_record(outcome: Outcome) -> dict[str, Any]:
@@ -183,6 +198,7 @@ def tune(
         on_source=tell_source,
     )
     search = tune.SearchOptions(trials=trials, seed=seed, on_trial=_tell_trial if sys.stderr.isatty() else None)
+    doing("reading the titles, and the first trial")
     found = local.tune(folder, target, options, search)
     if as_json:
         dump(_search_record(found, target))
@@ -197,6 +213,7 @@ def _tell_trial(progress: Progress) -> None:
         f"  {progress.finished} of {progress.wanted}: weighted F1 {f1:.4f}, best {best:.4f}, {progress.seconds:.1f} s",
         err=True,
     )
+    doing(f"trial {progress.finished + 1} of {progress.wanted}")
 
 
 def _search_record(found: Result, output: Path) -> dict[str, Any]:

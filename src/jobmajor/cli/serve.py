@@ -75,6 +75,7 @@ def serve(
     from jobmajor.serve.http import hosts
     from jobmajor.serve.service import champion, logs
     from jobmajor.serve.service import keys as key_file
+    from sagelocal.show import patience
 
     if new_key is not None:
         typer.echo(key_file.add(_named(keys), new_key, may_review=may_review))
@@ -92,8 +93,10 @@ def serve(
     from jobmajor.serve.service import service
 
     logs.configure()
+    patience.doing("loading the model")
     choices = kept.Reviews(reviews) if reviews else None
     started = service.Service(champion.Champion(source, choices), options)
+    patience.end()
     launch.run(started, server.Address(host, port, drain))
 
 

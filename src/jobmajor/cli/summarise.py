@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.cli.options import Exact, Home, Json, Model, Weight, workspace
-from sagelocal.show.terminal import dump, table
+from sagelocal.show.patience import doing
+from sagelocal.show.terminal import dump, one_line, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +58,7 @@ def summarise(
     column = column or formats.title_column(file)
     known = TitleFile(labelled, column, code, revision=soc) if labelled else None
     wish = library.Wish(column, weight, depth, known, exact)
+    doing(f"counting titles of {one_line(str(file))}")
     found = library.summarise(file, wish, model=model, home=workspace(home))
     if as_json:
         dump(found)

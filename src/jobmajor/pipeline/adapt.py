@@ -10,7 +10,7 @@ import numpy as np
 from jobmajor import arguments, soc
 from jobmajor.data import labelled
 from jobmajor.data.labelled import TitleFile
-from jobmajor.errors import InputError, NotAdapted
+from jobmajor.errors import NotAdapted
 from jobmajor.model.coder import REASONS
 from jobmajor.model.rules import abstain
 from jobmajor.model.rules.prior import Prior
@@ -57,9 +57,8 @@ def adapt(
         InputError: The file or a column can't be used, or there is no such model.
         NotAdapted: The file has too few titles, or two halves of it differ as much as the file and training do.
     """
-    path = None if isinstance(file, TitleFile) else arguments.path("file", file)
-    if not isinstance(column, str):
-        raise InputError(f"column is {arguments.shown(column)}: expected the name of the column of titles")
+    path = arguments.path("file", file.path if isinstance(file, TitleFile) else file)
+    column = arguments.text("column", column)
     classifier = loading.classifier_of(model, home)
     if not isinstance(file, TitleFile):
         return of_titles(_titles(path, column), classifier, where=str(file))

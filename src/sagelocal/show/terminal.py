@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from sagelocal.errors import Error, InputError
+from sagelocal.show.patience import patience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,27 @@ def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
     """Run a command line and return its exit status; our errors print one line, a bug keeps its traceback."""
     for stream in (sys.stdout, sys.stderr):
         _forgive(stream)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    with patience(" ".join([name, *_command(app, given)])):
+        return _run(app, name, given)
+
+
+def _command(app: typer.Typer, given: Sequence[str]) -> list[str]:
+    """Return the words that name the command, groups first; nothing where there is none."""
+    group: Any = app
+    found: list[str] = []
+    for word in given:
+        groups = {each.name: each.typer_instance for each in group.registered_groups}
+        if word.startswith("-"):
+            break
+        found.append(word)
+        if word not in groups:
+            break
+        group = groups[word]
+    return found
+
+
+def _run(app: typer.Typer, name: str, arguments: Sequence[str]) -> int:
     status = None
     try:
         status = app(arguments, prog_name=name, standalone_mode=False)

@@ -6,6 +6,7 @@ drawn on terminals only; in a pipe, only the result is printed.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _INTERVAL_S = 0.25
 _TAIL_BYTES = 4096
 _COLOURS = {"Succeeded": "green", "Failed": "red", "Executing": "cyan", "Stopped": "yellow", "Interrupted": "yellow"}
+_ORIGIN = re.compile(r"^[A-Z]+ [\w.]+: ")  # of a log line: its level and its logger
 Row = tuple[str, str, str, str, str]
 
 
@@ -144,6 +146,16 @@ def _seconds(started: str, seconds: float, now: float, *, runs: bool) -> str:
         seconds = max(0.0, now - datetime.fromisoformat(started).timestamp())
     minutes, rest = divmod(int(seconds), 60)
     return f"{seconds:.1f} s" if seconds < 60 else f"{minutes} min {rest:02d} s"
+
+
+def progress(home: Path, since: float, step: str) -> Callable[[], str]:
+    """Return a function that gives the last log line of a step, in the newest run that began after `since`."""
+
+    def said() -> str:
+        folder = newest_folder(home, since)
+        return _ORIGIN.sub("", last_line(folder / "steps" / step)) if folder else ""
+
+    return said
 
 
 def last_line(folder: Path) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def names_of(settings_file: Path | None, region: str | None, account_id: str | N
 def tell(line: str) -> None:
     """Print a line of progress to standard error."""
     typer.echo(f"  {one_line(line)}", err=True)
+    doing(one_line(line))
 
 
 def show_calls(account: Account, settings: Settings, *, as_json: bool) -> None:
