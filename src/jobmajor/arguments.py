@@ -46,7 +46,7 @@ def count(name: str, value: object, least: int = 1) -> int:
     >>> count("k", 3)
     3
     """
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise InputError(f"{name} is {shown(value)}: expected a whole number, at least {least}")
     if value < least:
         raise InputError(f"{name} is {value}: expected at least {least}")
