@@ -22,7 +22,7 @@ from jobmajor.model.contextual import Contextual
 from jobmajor.model.explain import Explanation
 from jobmajor.model.linear import context as contexts
 from jobmajor.model.rules import knowledge as knowledge_files
-from jobmajor.model.rules import overrides as own
+from jobmajor.model.rules import overrides as own_titles
 from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.model.rules.listed import POLYNOMIAL, Listed
 from jobmajor.model.rules.prior import Prior
@@ -217,7 +217,7 @@ class Classifier:
     ) -> list[list[Coded]]:
         """Return for each level what `answer` returns; compiled code reads each title once for all levels."""
         levels, k = soc.as_levels(levels), coder.most(k)
-        own.check(overrides)
+        own_titles.check(overrides)
         given = columns.held(titles)
         is_compiled = len(given) >= self._compiled_from and self._compiled is not None
         if is_compiled and overrides is None:
