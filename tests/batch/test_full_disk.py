@@ -5,8 +5,10 @@ A limit on the size of a file stands for the full disk: the system refuses to wr
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -49,7 +51,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "csv.gz", "csv.zst", "jsonl.gz"])
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet", "xlsx", "csv.gz", "csv.zst", "jsonl.gz"])
 def test_full_disk_is_one_line_that_names_the_output_and_the_next_run_ends_it(
     table: Path, model_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], ending: str
 ) -> None:
@@ -58,6 +60,9 @@ def test_full_disk_is_one_line_that_names_the_output_and_the_next_run_ends_it(
 
     with full():
         status = main(words)
+    with warnings.catch_warnings():  # xlsxwriter leaves its temporary files to the collector when it fails
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
     said = capfd.readouterr().err
     is_there = output.exists()
 

@@ -146,6 +146,7 @@ def test_commands_are_those_of_the_design() -> None:
         *("run", "tune", "classify", "data pull", "data list", "data check", "pipeline show", "pipeline validate"),
         *("models list", "models show", "models promote", "models rollback", "models verify"),
         "models export",
+        "prune",
         *("serve", "evaluate", "summarise", "explain", "review", "adapt"),
         *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch", "aws policy"),
         *(f"aws pipeline {verb}" for verb in ("upsert", "start", "status", "logs", "stop", "list", "schedule")),
@@ -187,6 +188,7 @@ CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("pipeline", "validate"): (),
     ("models", "list"): ("--home", "HOME"),
     ("models", "promote"): ("1", "--home", "HOME"),
+    ("prune",): ("--home", "HOME"),
 }
 
 

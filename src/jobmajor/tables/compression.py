@@ -154,8 +154,10 @@ class _Gzip(gzip.GzipFile):
         super().__init__(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=self._target, mtime=0)
 
     def close(self) -> None:
-        super().close()
-        self._target.close()
+        try:
+            super().close()
+        finally:  # on a full disk the first fails
+            self._target.close()
 
 
 def required(what: str) -> Any:
