@@ -472,5 +472,8 @@ def with_map(page: str) -> str:
 
 
 if __name__ == "__main__":
+    import calls  # beside this script
+
     PAGE.write_text(render(), "utf-8")
+    calls.PAGE.write_text(calls.text(), "utf-8")
     ARCHITECTURE.write_text(with_map(ARCHITECTURE.read_text("utf-8")), "utf-8")

@@ -56,6 +56,11 @@ class Workspace:
         return self.root / "tune.lock"
 
     @property
+    def prices(self) -> Path:
+        """AWS's prices, a file for each region."""
+        return self.root / "prices"
+
+    @property
     def found_settings(self) -> Path:
         """The file to which a search writes the best settings by default."""
         return self.root / "tune.toml"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobmajor.aws import prices
+from jobmajor.aws import price_table, prices
 from jobmajor.aws.api.request import Call
-from jobmajor.aws.prices import Cost, Price, Table
+from jobmajor.aws.price_table import Price, Table
+from jobmajor.aws.prices import Cost
 from jobmajor.errors import InputError
 from jobmajor.pipeline import definition as pipeline
 from jobmajor.settings import Settings
@@ -61,6 +62,34 @@ def test_endpoint_costs_its_instances_by_the_hour_shadows_included() -> None:
     assert found[0].line() == (
         "endpoint variant a on 3 × ml.m5.large: 1.5 USD per hour (as long as an endpoint uses it)"
     )
+
+
+@pytest.mark.parametrize(("least", "most", "usd", "most_usd"), [(1, 4, 0.5, 2.0), (0, 2, 0.0, 1.0), (3, 3, 1.5, None)])
+def test_endpoint_that_scales_costs_from_its_least_to_its_most_instances(
+    least: int, most: int, usd: float, most_usd: float | None
+) -> None:
+    fleet = variant("champion", InstanceType="ml.m5.large", InitialInstanceCount=max(1, least))
+    target = {"ServiceNamespace": "sagemaker", "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
+    requests = [
+        Call("sagemaker", "CreateEndpointConfig", {"EndpointConfigName": "c", "ProductionVariants": [fleet]}),
+        Call(
+            "application-autoscaling",
+            "RegisterScalableTarget",
+            {**target, "ResourceId": "endpoint/x/variant/champion", "MinCapacity": least, "MaxCapacity": most},
+        ),
+    ]
+
+    found = prices.estimate(requests, TABLE, HERE)
+
+    (cost,) = found.costs
+    assert (cost.usd, cost.most_usd, cost.per) == (usd, most_usd, "hour")
+    (shown,) = found.to_dict()["costs"]
+    assert shown.get("most_usd") == most_usd
+
+
+def test_range_is_said_in_words_and_unknown_where_the_table_has_no_price() -> None:
+    assert Cost("x", 0.5, "hour", "n", 2.0).line() == "x: 0.5 to 2 USD per hour (n)"
+    assert Cost("x", None, "hour", "n", None).line() == "x: unknown per hour (n)"
 
 
 def test_serverless_endpoint_costs_its_memory_by_the_second() -> None:
@@ -202,7 +231,7 @@ def test_requests_that_start_nothing_say_so() -> None:
 
 
 def test_estimate_says_of_when_and_from_where_its_prices_are() -> None:
-    table = prices.read()
+    table = price_table.read()
 
     line = next(prices.estimate([Call("s3", "PutObject", {"Bucket": "b", "Key": "k"})], table, "us-east-1").lines())
 
@@ -211,7 +240,7 @@ def test_estimate_says_of_when_and_from_where_its_prices_are() -> None:
 
 
 def test_bundled_table_is_dated_and_has_what_the_pipeline_runs_on() -> None:
-    table = prices.read()
+    table = price_table.read()
 
     assert datetime.datetime.strptime(table.as_of, "%Y-%m").replace(tzinfo=datetime.UTC).year >= 2024
     for kind in ("ml.c5.xlarge", "ml.m5.xlarge", "ml.m5.large", "ml.t2.medium"):
@@ -227,10 +256,10 @@ def test_own_table_takes_precedence_price_by_price(tmp_path: Path) -> None:
     }
     path.write_text(json.dumps({"as_of": "2026-11", "source": "our contract", "regions": regions}))
 
-    table = prices.read(path)
+    table = price_table.read(path)
 
     assert [table.hourly(region, "ml.m5.large") for region in ("us-east-1", "eu-west-1")] == [9, 8]
-    assert table.hourly("us-east-1", "ml.m5.xlarge") == prices.read().hourly("us-east-1", "ml.m5.xlarge")
+    assert table.hourly("us-east-1", "ml.m5.xlarge") == price_table.read().hourly("us-east-1", "ml.m5.xlarge")
     assert (table.as_of, table.source.startswith("our contract (")) == ("2026-11", True)
 
 
@@ -242,11 +271,11 @@ def test_file_that_is_no_table_is_refused_in_one_line(tmp_path: Path, text: str)
     path.write_text(text)
 
     with pytest.raises(InputError, match=r"mine\.json is not a price table") as caught:
-        prices.read(path)
+        price_table.read(path)
 
     assert "\n" not in str(caught.value)
 
 
 def test_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="can't be read"):
-        prices.read(tmp_path / "none.json")
+        price_table.read(tmp_path / "none.json")

@@ -38,7 +38,7 @@ COMMANDS = dict(leaves(typer.main.get_command(app)))
 # What each needs to be complete.
 WORDS: dict[str, tuple[str, ...]] = {
     "approve-deployment": ("3",),
-    "batch": ("--input", "s3://bucket/titles"),
+    "batch": ("--input", "titles"),
     "bootstrap": (),
     "cleanup": (),
     "delete": ("--stage", "staging"),
@@ -56,6 +56,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "pipeline stop": (),
     "pipeline upsert": (),
     "policy": (),
+    "prices refresh": (),
     "project create": ("--catalog",),
     "project seed": ("clone", "--checkout", str(ROOT)),
     "rollback": ("--stage", "staging"),
@@ -71,12 +72,13 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
         (("x",), "Invalid value"),
     ],
     "batch": [
-        (("--input", "titles"), "--input: found titles, expected an S3 folder"),
+        (("--input", "./titles"), "--input: found ./titles, expected an S3 folder"),
+        (("--input", "s3://b/t"), "--input: found s3://b/t, expected an address below s3://"),
         (("--input", "s3://b/t", "--output", ""), "--output: found"),
         (("--input", "s3://b/t", "--version", "0"), "Invalid value"),
         (("--input", "s3://b/t", "--instances", "-1"), "Invalid value"),
         (("--input", "s3://b/t", "--instances", "101"), "--instances: found 101"),
-        (("--input", "s3://b/t", "--instance-type", "ml.c5.9xlrge"), "ml.c5.9xlrge"),
+        (("--input", "titles", "--instance-type", "ml.c5.9xlrge"), "ml.c5.9xlrge"),
         (("--input", "s3://b/t", "--level", "all"), "all"),
         (("--input", "s3://b/t", "--titles", "-1"), "Invalid value"),
         (("--input", "s3://b/t", "--titles", "inf"), "Invalid value"),
@@ -100,7 +102,6 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
         (("--stage", SURROGATE), "--stage: found"),
     ],
     "deploy": [
-        ((), "Missing argument"),
         (("0",), "Invalid value"),
         (("one",), "Invalid value"),
         (("3", "--mode", "fast"), "--mode: found fast"),
@@ -113,7 +114,7 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
         (("3", "--mode", "serverless", "--memory", "-1"), "--memory: found -1"),
         (("3", "--mode", "serverless", "--concurrency", "-1"), "--concurrency: found -1"),
         (("3", "--capture-percent", "-1"), "--capture-percent: found -1"),
-        (("3", "--canary-percent", "-1"), "--canary-percent: found -1"),
+        (("3", "--canary-instances", "-1"), "--canary-instances: found -1"),
         (("3", "--bake-seconds", "-1"), "--bake-seconds: found -1"),
         (("3", "--shadow", "0"), "Invalid value"),
         (("3", "--shadow", "3"), "--shadow: found 3, expected another version"),
@@ -121,8 +122,8 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
         (("3", "--input", ""), "belong to a batch"),
         (("3", "--content-type", "text/csv"), "belong to a batch"),
         (("3", "--mode", "batch"), "a batch needs titles"),
-        (("3", "--mode", "batch", "--input", "titles"), "--input: found titles"),
-        (("3", "--mode", "batch", "--input", "s3://b/t", "--content-type", "a"), "--content-type: found a"),
+        (("3", "--mode", "batch", "--input", "./titles"), "--input: found ./titles"),
+        (("3", "--mode", "batch", "--input", "titles", "--content-type", "a"), "--content-type: found a"),
     ],
     "invoke": [
         ((), "no title was given"),
@@ -164,6 +165,10 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
         (("--command", SURROGATE), "--command: found"),
         (("--account", "12"), "'aws.account': found '12', expected 12 digits"),
     ],
+    "prices refresh": [
+        (("--region", SURROGATE), "such as us-east-1"),
+        (("now",), "now"),
+    ],
     "project create": [
         ((), "the setting aws.github is empty"),
         (("--minutes", "-1"), "Invalid value"),
@@ -201,7 +206,7 @@ SETTINGS: dict[str, tuple[bytes | None, str]] = {
     "project.toml": (b'[names]\nproject = "A B"\n', "'names.project': found 'A B'"),
     "section.toml": (b"aws = 1\n", "'aws': found 1"),
 }
-ASKS_NOBODY = ("policy", "project seed", "show")
+ASKS_NOBODY = ("policy", "prices refresh", "project seed", "show")
 
 
 @pytest.fixture
@@ -280,7 +285,7 @@ def test_settings_that_can_not_be_used_are_refused_in_one_line(run: Any, command
 
     found = {name: run(command, *WORDS[command], *dry(command), "--settings", name) for name in SETTINGS}
 
-    local = {"project.toml"} if command == "project seed" else set()  # nothing is named in an account there
+    local = {"project.toml"} if command in ("prices refresh", "project seed") else set()  # which name nothing there
     refused = {name for name, (_, said) in SETTINGS.items() if is_refused(found[name], said)}
     assert refused | local == set(SETTINGS), found
 
@@ -334,7 +339,7 @@ def test_credentials_of_another_account_are_one_line_and_nothing_else_is_asked(
         ("models approve", ("3",), "there is no model package group"),
         ("models reject", ("3",), "there is no model package group"),
         ("deploy", ("3",), "there is no model package group"),
-        ("batch", ("--input", "s3://bucket/titles"), "there is no model package group"),
+        ("batch", ("--input", "titles"), "there is no model package group"),
         ("pipeline start", (), "holds no image"),
         ("pipeline list", (), "there is no pipeline"),
         ("pipeline status", (), "there is no pipeline"),

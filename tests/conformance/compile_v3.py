@@ -98,10 +98,16 @@ broken = SageMakerJobStepRetryPolicy(
     max_attempts=3,
 )
 scarce = SageMakerJobStepRetryPolicy(
-    exception_types=[SageMakerJobExceptionTypeEnum.CAPACITY_ERROR, SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT],
+    exception_types=[SageMakerJobExceptionTypeEnum.CAPACITY_ERROR],
     backoff_rate=1.5,
     interval_seconds=300,
     expire_after_mins=480,
+)
+limited = SageMakerJobStepRetryPolicy(
+    exception_types=[SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT],
+    backoff_rate=1.5,
+    interval_seconds=120,
+    expire_after_mins=60,
 )
 
 
@@ -152,7 +158,7 @@ preprocess = ProcessingStep(
         arguments=["--seed", "2140", "--validation", "0.1", "--test", "0.1"],
     ),
     cache_config=cache,
-    retry_policies=[calls, broken, scarce],
+    retry_policies=[calls, broken, scarce, limited],
 )
 
 TrainDefaults.get_role = staticmethod(lambda role, sagemaker_session: role)  # it would ask IAM about the role
@@ -176,7 +182,7 @@ train = TrainingStep(
         ]
     ),
     cache_config=cache,
-    retry_policies=[calls, broken, scarce],
+    retry_policies=[calls, broken, scarce, limited],
 )
 model = train.properties.ModelArtifacts.S3ModelArtifacts
 
@@ -190,7 +196,7 @@ evaluate = ProcessingStep(
     ),
     property_files=[report],
     cache_config=cache,
-    retry_policies=[calls, broken, scarce],
+    retry_policies=[calls, broken, scarce, limited],
 )
 
 
@@ -213,7 +219,7 @@ register = ModelStep(
         model_package_group_name="test-job-major-clf-model-group",
         content_types=KINDS,
         response_types=KINDS,
-        inference_instances=["ml.t2.medium", "ml.m5.xlarge"],
+        inference_instances=["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"],
         transform_instances=["ml.m5.large"],
         model_metrics=ModelMetrics(
             model_statistics=metrics(evaluate, "evaluation", "evaluation.json"),

@@ -464,6 +464,18 @@ def test_each_kind_of_step_is_tried_again_after_what_its_kind_may_meet() -> None
     assert exceptions(pipeline.build(Settings(), SEARCH))["Tuning"] == [*calls, *scarce]
 
 
+def test_quota_that_another_job_holds_is_waited_for_an_hour_and_capacity_for_a_night() -> None:
+    for step in pipeline.build(Settings())["Steps"]:
+        ends = {
+            name: policy["ExpireAfterMin"]
+            for policy in step.get("RetryPolicies", ())
+            for name in policy["ExceptionType"]
+            if "ExpireAfterMin" in policy
+        }
+        wanted = {"SageMaker.CAPACITY_ERROR": 480, "SageMaker.RESOURCE_LIMIT": 60}
+        assert ends == (wanted if step["Type"] in ("Processing", "Training") else {})
+
+
 def test_each_retry_policy_ends_by_attempts_or_by_time() -> None:
     for step in pipeline.build(Settings())["Steps"]:
         for policy in step.get("RetryPolicies", ()):

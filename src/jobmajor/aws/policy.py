@@ -43,6 +43,7 @@ class Permission:
             `cloudformation` (CloudFormation makes the request with the caller's permissions).
         types: The resource types for which CloudFormation needs it; empty if the command makes the request.
         service: Why a service makes the request with the caller's permissions; empty if the command makes it.
+        why: What it is for, in one sentence.
     """
 
     sid: str
@@ -52,6 +53,7 @@ class Permission:
     condition: Mapping[str, Any] | str = field(default_factory=dict)
     types: Sequence[str] = ()
     service: str = ""
+    why: str = ""
 
     @property
     def is_asked(self) -> bool:

@@ -10,48 +10,19 @@ import json
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-from jobmajor.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from jobmajor.aws.api.request import Call
+    from jobmajor.aws.price_table import Table
 
-TABLE: Final = Path(__file__).parent / "prices.json"
 _GB: Final = 10**9
 _MB_OF_GB: Final = 1024  # a serverless endpoint's memory
 _PUTS: Final = {"PutObject", "UploadPart", "CreateMultipartUpload", "CompleteMultipartUpload"}
 _TYPE: Final = re.compile(r"""["']?Type["']?\s*:\s*["']?(AWS::\w+::\w+)""")
 _RESOURCES: Final = {"AWS::KMS::Key": "kms/key", "AWS::CloudWatch::Alarm": "cloudwatch/alarm"}
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """A price in US dollars for one unit, `per`."""
-
-    usd: float
-    per: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Prices by region and item, such as `sagemaker/ml.m5.xlarge`, with their date and source."""
-
-    as_of: str
-    source: str
-    regions: Mapping[str, Mapping[str, Price]]
-
-    def find(self, region: str, what: str) -> Price | None:
-        """Return a price, or None if the table has none for this region; other regions' prices aren't used."""
-        return self.regions.get(region, {}).get(what)
-
-    def hourly(self, region: str, instance_type: str) -> float | None:
-        """Return the US dollars per hour of one SageMaker instance; None if the table has no price."""
-        price = self.find(region, f"sagemaker/{instance_type}")
-        return price.usd if price else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +34,19 @@ class Cost:
         usd: US dollars for one `per`, all units together; None if unknown.
         per: hour, month, GB month, …
         note: What the cost depends on, or "".
+        most_usd: The upper end, for a cost that is a range from `usd` on; else None.
     """
 
     what: str
     usd: float | None
     per: str
     note: str = ""
+    most_usd: float | None = None
 
     def line(self) -> str:
         """Return the item as one line of text."""
-        figure = "unknown" if self.usd is None else f"{self.usd:,.7f}".rstrip("0").rstrip(".") + " USD"
+        ends = [f"{usd:,.7f}".rstrip("0").rstrip(".") for usd in (self.usd, self.most_usd) if usd is not None]
+        figure = f"{' to '.join(ends)} USD" if self.usd is not None else "unknown"
         return f"{self.what}: {figure} per {self.per}" + (f" ({self.note})" if self.note else "")
 
 
@@ -87,7 +61,11 @@ class Estimate:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the estimate as plain data for JSON; unknown prices are "unknown"."""
-        costs = [{**asdict(cost), "usd": "unknown" if cost.usd is None else cost.usd} for cost in self.costs]
+        costs = [
+            {name: value for name, value in asdict(cost).items() if name != "most_usd" or value is not None}
+            | {"usd": "unknown" if cost.usd is None else cost.usd}
+            for cost in self.costs
+        ]
         return {"costs": costs, "as_of": self.as_of, "source": self.source, "region": self.region}
 
     def lines(self) -> Iterator[str]:
@@ -100,56 +78,17 @@ class Estimate:
             yield f"  {cost.line()}"
 
 
-def read(extra: Path | None = None) -> Table:
-    """Read the bundled price table; prices from the file `extra` take precedence.
-
-    Raises:
-        InputError: The file doesn't exist or isn't a price table.
-    """
-    bundled = _read(TABLE)
-    if extra is None:
-        return bundled
-    custom = _read(extra)
-    regions = {
-        region: {**bundled.regions.get(region, {}), **custom.regions.get(region, {})}
-        for region in bundled.regions.keys() | custom.regions.keys()
-    }
-    return Table(
-        custom.as_of, f"{custom.source} ({extra}); prices missing there: {bundled.source} ({bundled.as_of})", regions
-    )
-
-
-def _read(path: Path) -> Table:
-    try:
-        body = json.loads(path.read_bytes())
-        regions = {
-            region: {what: _price(price) for what, price in prices.items()}
-            for region, prices in body["regions"].items()
-        }
-        return Table(str(body["as_of"]), str(body["source"]), regions)
-    except OSError as error:
-        raise InputError(f"{path} can't be read ({error.strerror}): name a file with prices") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(
-            f"{path} is not a price table ({type(error).__name__}: {error}): expected as_of, source and regions, as in "
-            "jobmajor/aws/prices.json"
-        ) from error
-
-
-def _price(body: Mapping[str, Any]) -> Price:
-    usd = float(body["usd"])
-    if not 0 <= usd < 1e6:
-        raise ValueError(f"found {usd} USD, expected 0 or more")
-    return Price(usd, str(body["per"]))
-
-
 @dataclass(frozen=True, slots=True)
 class _Estimator:
-    """Estimates requests with one table and region; each kind of request has a method."""
+    """Estimates requests with one table and region; each kind of request has a method.
+
+    `scaled` has the least and the most instances of each variant that scales.
+    """
 
     table: Table
     region: str
     definition: Mapping[str, Any] | None
+    scaled: Mapping[str, tuple[int, int]]
 
     def cost(self, what: str, words: str, count: float, per: str = "", note: str = "") -> Cost:
         price = self.table.find(self.region, what)
@@ -170,8 +109,20 @@ class _Estimator:
                     "sagemaker/serverless", f"{words}, serverless with {gigabytes:g} GB", gigabytes, "second", note
                 )
             elif "InstanceType" in variant:
-                count = variant.get("InitialInstanceCount", 1)
-                yield self.instances(variant["InstanceType"], count, words, "as long as an endpoint uses it")
+                yield self.fleet(variant, words)
+
+    def fleet(self, variant: Mapping[str, Any], words: str) -> Cost:
+        """Return the cost of a variant's instances: a range where it scales."""
+        kind, count = variant["InstanceType"], int(variant.get("InitialInstanceCount", 1))
+        least, most = self.scaled.get(variant["VariantName"], (count, count))
+        note = "as long as an endpoint uses it"
+        if least == most:
+            return self.instances(kind, least, words, note)
+        hourly = self.table.hourly(self.region, kind)
+        ends = (None, None) if hourly is None else (least * hourly, most * hourly)
+        return Cost(
+            f"{words} on {least} to {most} × {kind}", ends[0], "hour", f"{note}; it scales with its load", ends[1]
+        )
 
     def processing(self, parameters: Mapping[str, Any], words: str = "processing job") -> Iterator[Cost]:
         cluster = parameters["ProcessingResources"]["ClusterConfig"]
@@ -260,7 +211,8 @@ def estimate(calls: Iterable[Call], table: Table, region: str, definition: Mappi
         region: The region that the requests go to.
         definition: The definition of the pipeline that a start would run, if it is known.
     """
-    found, estimator = list(calls), _Estimator(table, region, definition)
+    found = list(calls)
+    estimator = _Estimator(table, region, definition, dict(_scaled(found)))
     costs = [
         cost
         for call in found
@@ -269,6 +221,14 @@ def estimate(calls: Iterable[Call], table: Table, region: str, definition: Mappi
         for cost in costs_of(estimator, call.parameters)
     ]
     return Estimate((*costs, *_stored(estimator, found)), table.as_of, table.source, region)
+
+
+def _scaled(calls: Iterable[Call]) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield each variant that scales, with its least and most instances."""
+    for call in calls:
+        if call.operation == "RegisterScalableTarget":
+            variant = str(call.parameters["ResourceId"]).rpartition("/")[2]
+            yield variant, (int(call.parameters["MinCapacity"]), int(call.parameters["MaxCapacity"]))
 
 
 def _stored(estimator: _Estimator, calls: Iterable[Call]) -> Iterator[Cost]:

@@ -27,9 +27,10 @@ NO_REVIEWS = "review/none"  # the same for reviewed titles
 EVALUATION, REPORT, AGREEMENT = "evaluation.json", "report.html", "agreement.json"
 
 _KEPT = {"Enabled": True, "ExpireAfter": "P30D"}
-# What is retried, and how often: calls that fail, jobs that the service interrupts, and instances that are not
-# available, for up to a night. A job's own failure is not retried. Source: AWS, Amazon SageMaker AI Developer
-# Guide, "Retry Policy for Pipeline Steps", which also says that a search does the second by itself.
+# What is retried, and how often: calls that fail; jobs that the service interrupts; instances that are not available,
+# for up to a night; a quota that another job may hold, for an hour. A job's own failure is not retried. Source: AWS,
+# Amazon SageMaker AI Developer Guide, "Retry Policy for Pipeline Steps", which also says that a search does the second
+# by itself.
 _CALLS = {
     "ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"],
     "IntervalSeconds": 30,
@@ -43,15 +44,21 @@ _BROKEN = {
     "MaxAttempts": 3,
 }
 _SCARCE = {
-    "ExceptionType": ["SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT"],
+    "ExceptionType": ["SageMaker.CAPACITY_ERROR"],
     "IntervalSeconds": 300,
     "BackoffRate": 1.5,
     "ExpireAfterMin": 480,
 }
+_LIMITED = {
+    "ExceptionType": ["SageMaker.RESOURCE_LIMIT"],
+    "IntervalSeconds": 120,
+    "BackoffRate": 1.5,
+    "ExpireAfterMin": 60,
+}
 _RETRIES = {
-    "Processing": [_CALLS, _BROKEN, _SCARCE],
-    "Training": [_CALLS, _BROKEN, _SCARCE],
-    "Tuning": [_CALLS, _SCARCE],
+    "Processing": [_CALLS, _BROKEN, _SCARCE, _LIMITED],
+    "Training": [_CALLS, _BROKEN, _SCARCE, _LIMITED],
+    "Tuning": [_CALLS, _SCARCE, _LIMITED],
     "RegisterModel": [_CALLS],
 }
 _STATUSES = ["PendingManualApproval", "Approved", "Rejected"]
@@ -223,7 +230,7 @@ def _register(settings: Settings, model: dict[str, Any], judged: dict[str, Any])
             "Containers": [container],
             "SupportedContentTypes": kinds,
             "SupportedResponseMIMETypes": kinds,
-            "SupportedRealtimeInferenceInstanceTypes": ["ml.t2.medium", "ml.m5.xlarge"],
+            "SupportedRealtimeInferenceInstanceTypes": ["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"],
             "SupportedTransformInstanceTypes": ["ml.m5.large"],
         },
         "ModelMetrics": {

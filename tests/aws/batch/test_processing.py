@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobmajor.aws import prices
 from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.aws.batch import processing
 from jobmajor.aws.batch.processing import ScoringFailed, ScoringRequest
 from jobmajor.aws.names import Names
+from jobmajor.aws.price_table import Price, Table, read
 from jobmajor.aws.registry import PackageGroup
 from jobmajor.cli.main import main
 from jobmajor.settings import Settings
@@ -206,7 +206,7 @@ def test_what_the_service_would_refuse_is_refused_at_once(change: dict[str, Any]
 
 
 def test_estimate_follows_from_its_assumptions() -> None:
-    table = prices.Table("2024-12", "x", {REGION: {"sagemaker/ml.c5.9xlarge": prices.Price(2.0, "instance hour")}})
+    table = Table("2024-12", "x", {REGION: {"sagemaker/ml.c5.9xlarge": Price(2.0, "instance hour")}})
     asked = ScoringRequest(1, "s3://b/k", "s3://b/o", instances=2)
     seconds = 3000  # on 2 × 18 cores, after ten minutes of starting
     titles = seconds * 36 * processing.TITLES_PER_CORE_S
@@ -219,7 +219,7 @@ def test_estimate_follows_from_its_assumptions() -> None:
 
 
 def test_rate_of_ones_own_takes_the_assumed_ones_place_in_an_estimate() -> None:
-    asked, table = ScoringRequest(1, "s3://b/k", "s3://b/o"), prices.read()
+    asked, table = ScoringRequest(1, "s3://b/k", "s3://b/o"), read()
     assumed, ten = (
         processing.estimate(1e12, asked, table, REGION, processing.TITLES_PER_CORE_S * rate) for rate in (1, 10)
     )
@@ -231,9 +231,7 @@ def test_rate_of_ones_own_takes_the_assumed_ones_place_in_an_estimate() -> None:
 
 def test_instance_type_of_unknown_size_has_no_estimate() -> None:
     with pytest.raises(AwsInputError, match=r"found ml\.x9\.large, whose number of processors is unknown"):
-        processing.estimate(
-            1, ScoringRequest(1, "s3://b/k", "s3://b/o", instance_type="ml.x9.large"), prices.read(), REGION
-        )
+        processing.estimate(1, ScoringRequest(1, "s3://b/k", "s3://b/o", instance_type="ml.x9.large"), read(), REGION)
 
 
 def test_command_says_the_cost_of_a_billion_titles_and_starts_nothing(
@@ -245,7 +243,7 @@ def test_command_says_the_cost_of_a_billion_titles_and_starts_nothing(
     status = main(words)
 
     found = json.loads(capsys.readouterr().out)
-    expected = processing.estimate(1e9, ScoringRequest(1, "s3://b/k", "s3://b/o", instances=8), prices.read(), REGION)
+    expected = processing.estimate(1e9, ScoringRequest(1, "s3://b/k", "s3://b/o", instances=8), read(), REGION)
     assert status == 0
     assert found == expected.to_dict()
 
@@ -255,7 +253,7 @@ def test_dry_run_prints_the_job(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    status = main(["aws", "batch", "--input", "s3://b/k", "--dry-run", "--json"])
+    status = main(["aws", "batch", "--input", "titles", "--dry-run", "--json"])
 
     (call,) = json.loads(capsys.readouterr().out)["calls"]
     names = Names.of(Settings(), "us-east-1", "000000000000")

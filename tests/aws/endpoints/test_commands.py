@@ -88,6 +88,27 @@ def test_approved_version_is_deployed_and_taken_away_again(run: Any, versions: V
     assert after[1] == "there is nothing to delete\n"
 
 
+def test_deployment_without_a_version_takes_the_newest_approved_one_and_says_which(
+    run: Any, versions: Versions
+) -> None:
+    for status in ("Approved", "Approved", "PendingManualApproval"):
+        versions.register(ModelApprovalStatus=status)
+
+    status, out, err = run("deploy", "--json")
+
+    assert (status, json.loads(out)["version"]) == (0, 2)
+    assert "version 2, the newest approved one" in err
+
+
+def test_deployment_without_a_version_needs_an_approved_one(run: Any, versions: Versions) -> None:
+    versions.register()
+
+    status, out, err = run("deploy")
+
+    assert (status, out) == (2, "")
+    assert "test-job-major-clf-model-group has no approved version: approve one (jobmajor aws models approve)" in err
+
+
 def test_production_without_staging_is_a_no(run: Any, versions: Versions) -> None:
     versions.register(ModelApprovalStatus="Approved")
 
@@ -104,7 +125,10 @@ def test_production_without_staging_is_a_no(run: Any, versions: Versions) -> Non
         (("deploy", "1", "--mode", "batch", "--input", "s3://b/t", "--stage", "staging"), "a batch has no --stage"),
         (("deploy", "1", "--mode", "batch", "--input", "s3://b/t", "--shadow", "2"), "a batch has no --shadow"),
         (("deploy", "1", "--input", "s3://b/t"), "--input, --output and --content-type belong to a batch"),
-        (("deploy", "1", "--canary-percent", "60"), "--canary-percent: found 60, expected a number from 0 to 50"),
+        (
+            ("deploy", "1", "--instances", "5", "--canary-instances", "3"),
+            "--canary-instances: found 3, expected a number from 0 to 2",
+        ),
         (("deploy", "1", "--instance", "ml.m5.lrge"), "ml.m5.lrge"),
         (("deploy", "0"), "greater than or equal to 1"),
         (("rollback", "--stage", "test"), "--stage: found test, expected staging or production"),

@@ -38,7 +38,7 @@ CAREFULLY = {
     "BlueGreenUpdatePolicy": {
         "TrafficRoutingConfiguration": {
             "Type": "CANARY",
-            "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10},
+            "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1},
             "WaitIntervalInSeconds": 600,
         },
         "TerminationWaitInSeconds": 600,
@@ -283,10 +283,10 @@ def test_model_that_a_lost_reply_hid_is_taken_as_made(stubbed: Stubbed, names: N
         (Plan(1, fleet=Fleet(least=1)), {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 600}),
         (Plan(1, fleet=Fleet(least=2), rollout=Rollout(0, 60)), {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 60}),
         (
-            Plan(1, fleet=Fleet(least=2), rollout=Rollout(50, 0)),
+            Plan(1, fleet=Fleet(least=6, most=6), rollout=Rollout(3, 0)),
             {
                 "Type": "CANARY",
-                "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+                "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 3},
                 "WaitIntervalInSeconds": 0,
             },
         ),

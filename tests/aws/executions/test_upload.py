@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import random
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 BUCKET, KEY = "bucket", "a/file"
 PART = 5 * 2**20  # the least that S3 takes of any part but the last
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 BIG = random.Random(1).randbytes(2 * PART + 12_345)  # noqa: S311 - a file's bytes, no secrets
 
 
@@ -323,3 +325,63 @@ def test_what_is_missing_is_one_line_and_status_2(  # noqa: PLR0917 - a row of t
     assert (status, out) == (2, "")
     assert err.startswith(said)
     assert err.count("\n") == 1
+
+
+# What moto doesn't tell: S3's own checksums of parts, and a completion that finds another object
+
+
+def unfinished_upload(stubbed: Any, held: list[dict[str, Any]]) -> None:
+    """Script an unfinished upload of KEY with these parts."""
+    stubbed.refuse("s3", "HeadObject", "404")
+    upload = {"Key": KEY, "UploadId": "u", "Initiated": NOW, "ChecksumAlgorithm": "SHA256"}
+    stubbed.expect("s3", "ListMultipartUploads", {"Uploads": [upload]})
+    stubbed.expect("s3", "ListParts", {"Parts": held})
+
+
+def held_part(number: int, data: bytes, *, of: bytes) -> dict[str, Any]:
+    """Return a part as S3 lists it: its ETag is that of `data`, its checksum that of `of`."""
+    etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return {"PartNumber": number, "Size": len(data), "ETag": f'"{etag}"', "ChecksumSHA256": objects._checksum(of)}
+
+
+def test_part_that_is_there_is_taken_by_its_checksum_and_not_by_its_etag(stubbed: Any) -> None:
+    local = objects.Content.of(BIG, PART)
+    first, second, third = local.parts()
+    unfinished_upload(stubbed, [held_part(1, first, of=first), held_part(2, second, of=b"something else")])
+    where = {"Bucket": BUCKET, "Key": KEY, "ExpectedBucketOwner": stubbed.account_id, "UploadId": "u"}
+    for number, data in ((2, second), (3, third)):
+        more = {"ContentLength": len(data), "ChecksumAlgorithm": "SHA256", "ChecksumSHA256": objects._checksum(data)}
+        stubbed.expect("s3", "UploadPart", {"ETag": f"e{number}"}, PartNumber=number, Body=data, **more, **where)
+    parts = [
+        {"PartNumber": number, "ETag": etag, "ChecksumSHA256": objects._checksum(data)}
+        for number, etag, data in (
+            (1, held_part(1, first, of=first)["ETag"], first),
+            (2, "e2", second),
+            (3, "e3", third),
+        )
+    ]
+    stubbed.expect("s3", "CompleteMultipartUpload", {}, MultipartUpload={"Parts": parts}, IfNoneMatch="*", **where)
+    stubbed.refuse("s3", "HeadObject", "404")  # no leftovers to abort
+    whole = {"ContentLength": len(BIG), "ChecksumSHA256": f"{local.parts_sum}-3"}
+    stubbed.expect("s3", "HeadObject", whole)
+
+    assert objects.put(stubbed, BUCKET, KEY, local) is True
+
+
+def test_completion_never_replaces_an_object_that_somebody_put_meanwhile(stubbed: Any) -> None:
+    local = objects.Content.of(BIG, PART)
+    unfinished_upload(stubbed, [held_part(number, data, of=data) for number, data in enumerate(local.parts(), 1)])
+    stubbed.refuse("s3", "CompleteMultipartUpload", "PreconditionFailed", "At least one of the pre-conditions failed")
+    stubbed.expect("s3", "HeadObject", {"ContentLength": 1, "ChecksumSHA256": "other"})
+    stubbed.expect("s3", "ListMultipartUploads", {"Uploads": []})
+    stubbed.expect("s3", "HeadObject", {"ContentLength": 1, "ChecksumSHA256": "other"})
+
+    with pytest.raises(AwsInputError, match="exists with other content"):
+        objects.put(stubbed, BUCKET, KEY, local)
+
+
+def test_every_completed_upload_asks_that_no_object_is_there(dry_account: Account) -> None:
+    objects.put(dry_account, BUCKET, KEY, objects.Content.of(BIG, PART))
+
+    (completed,) = [call for call in dry_account.sent if call.operation == "CompleteMultipartUpload"]
+    assert completed.parameters["IfNoneMatch"] == "*"

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from jobmajor.aws import policy
 from jobmajor.aws.api import refusals
+from jobmajor.aws.endpoints import rollout
 from jobmajor.aws.names import Names
 from jobmajor.aws.project import project, schedule, stack
 from jobmajor.cli.aws import app
@@ -34,7 +35,7 @@ REGION, ACCOUNT_ID = "us-east-1", "123456789012"
 NAMES = Names.of(Settings(), REGION, ACCOUNT_ID)
 Need = tuple[str, str]
 BUCKET = f"arn:aws:s3:::{NAMES.bucket}"
-TITLES = f"s3://{NAMES.bucket}/titles"
+TITLES = f"s3://{NAMES.bucket}/{NAMES.prefix}/titles"
 PASS = "iam:PassRole"
 # Every way of a command that asks for something of its own.
 RUNS: dict[str, list[list[str]]] = {
@@ -44,6 +45,7 @@ RUNS: dict[str, list[list[str]]] = {
     "cleanup": [[]],
     "delete": [["--stage", "staging"], ["--stage", "production"]],
     "deploy": [
+        [],
         ["3"],
         ["3", "--stage", "production"],
         ["3", "--mode", "serverless"],
@@ -372,6 +374,7 @@ UNDECIDED = {
     *("cloudformation:TagResource", "lambda:DeleteFunction", "lambda:InvokeFunction", "lambda:ListFunctions"),
     *("lambda:ListTags", "s3:ListAllMyBuckets", "sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"),
     *("scheduler:DeleteScheduleGroup", "scheduler:ListScheduleGroups", "scheduler:ListTagsForResource"),
+    *("servicequotas:ListAWSDefaultServiceQuotas", "servicequotas:ListServiceQuotas"),
 }
 
 
@@ -518,6 +521,14 @@ def test_every_type_of_the_stack_has_its_permissions(command: str) -> None:
     assert known - {"AWS::IAM::Policy"} == made - {
         "AWS::IAM::Policy"
     }  # a policy is put into a role by the role's actions
+
+
+def test_deployment_may_read_the_alarms_that_its_rollout_watches_and_no_others(iam: Any) -> None:
+    for name in (NAMES.endpoint, f"{NAMES.endpoint}-staging"):
+        for alarm in rollout.alarm_names(name):
+            assert iam.allows(own("deploy"), "cloudwatch:DescribeAlarms", arn("cloudwatch", f"alarm:{alarm}"))
+    for alarm in ("any", f"{NAMES.project}-alert-pipeline-failed"):
+        assert not iam.allows(own("deploy"), "cloudwatch:DescribeAlarms", arn("cloudwatch", f"alarm:{alarm}"))
 
 
 def test_scaling_makes_its_own_role_and_no_other(iam: Any) -> None:

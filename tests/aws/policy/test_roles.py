@@ -96,6 +96,7 @@ NEEDS: dict[str, list[Need]] = {
         *on(key("async_failures/x/1.out"), "s3", "PutObject"),
         *on(key("async_requests/x/1.json"), "s3", "GetObject"),
         *on(key("batch/titles/1.out"), "s3", "PutObject"),
+        *on(f"arn:aws:cloudwatch:{REGION}:{ACCOUNT_ID}:alarm:{NAMES.endpoint}-errors", "cloudwatch", "DescribeAlarms"),
         *on(BUCKET, "s3", "ListBucket"),
         *on(IMAGES, "ecr", *PULL),
         *on("*", "ecr", "GetAuthorizationToken"),
@@ -307,6 +308,38 @@ def test_key_is_lent_to_services_of_aws_only(role: str, documents: dict[str, Any
     assert iam.allows(documents[role], "kms:CreateGrant", arn, kms__GrantIsForAWSResource="true")
     assert not iam.allows(documents[role], "kms:CreateGrant", arn, kms__GrantIsForAWSResource="false")
     assert not iam.allows(documents[role], "kms:CreateGrant", arn)
+
+
+def test_key_encrypts_alerts_of_each_service_under_the_condition_that_it_can_meet(template: Any, iam: Any) -> None:
+    statements = template.resources("AWS::KMS::Key")["Key"]["KeyPolicy"]["Statement"]
+    by_service = {
+        service: (item["Sid"], item["Action"], _resolved_account(item.get("Condition", {})))
+        for item in statements
+        for service in _list(item["Principal"].get("Service", []))
+        if isinstance(service, str)
+    }
+    uses = ["kms:Decrypt", "kms:GenerateDataKey*"]
+
+    # EventBridge sends neither key with its requests: a condition on them would lose every mail about an approval.
+    assert by_service["events.amazonaws.com"] == ("Approvals", uses, {})
+    for service in ("cloudwatch.amazonaws.com", "budgets.amazonaws.com"):
+        sid, actions, condition = by_service[service]
+        assert (sid, actions) == ("Alerts", uses)
+        assert iam.holds(condition, {"aws:SourceAccount": ACCOUNT_ID})
+        assert not iam.holds(condition, {"aws:SourceAccount": "999999999999"})
+        assert not iam.holds(condition, {})
+
+
+def test_topic_takes_approvals_from_the_one_rule_only(template: Any) -> None:
+    (policy,) = template.resources("AWS::SNS::TopicPolicy").values()
+    by_sid = {item["Sid"]: item for item in policy["PolicyDocument"]["Statement"]}
+
+    assert by_sid["Approvals"]["Principal"] == {"Service": "events.amazonaws.com"}
+    assert by_sid["Approvals"]["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ApprovalRule", "Arn"]}}}
+
+
+def _resolved_account(condition: Any) -> Any:
+    return json.loads(json.dumps(condition).replace('{"Ref": "AWS::AccountId"}', json.dumps(ACCOUNT_ID)))
 
 
 def trusts(template: Any, role: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -197,6 +198,21 @@ def test_workflow_asks_for_a_token_only_where_it_signs_in_and_runs_the_same_test
     words = [line.partition(" -m ")[2] for line in commands(seeded, "pre_build")]
     ran = {step.get("run", "").partition(" -m ")[2] for step in jobs["test"]["steps"]}
     assert set(words) <= ran
+
+
+def test_workflow_runs_on_pushes_to_the_branch_of_the_settings(clone: Path) -> None:
+    seeding.seed(clone, settings.build(Settings, {"aws": {"branch": "release/2.0"}}))
+
+    workflow = yaml.safe_load((clone / ".github/workflows/jobmajor.yml").read_text("utf-8"))
+    assert workflow[True]["push"]["branches"] == ["release/2.0"]  # YAML 1.1 reads `on` as true
+
+
+def test_actions_are_pinned_by_commit(seeded: Path) -> None:
+    ours = Path(__file__).parents[3] / ".github" / "workflows"
+    for path in (seeded / ".github/workflows/jobmajor.yml", *ours.glob("*.yml")):
+        used = re.findall(r"uses: (.*)", path.read_text("utf-8"))
+        assert used
+        assert [line for line in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} +# v\d+(\.\d+)*", line)] == []
 
 
 @pytest.mark.slow

@@ -66,7 +66,11 @@ _S3_ACTIONS: Final = {
     "ListParts": "ListMultipartUploadParts",
     "UploadPart": "PutObject",
 }
-_PREFIXES: Final = {"application-autoscaling": "application-autoscaling", "sagemaker-runtime": "sagemaker"}
+_PREFIXES: Final = {
+    "application-autoscaling": "application-autoscaling",
+    "sagemaker-runtime": "sagemaker",
+    "service-quotas": "servicequotas",
+}
 
 
 def refused(error: Exception, call: Call, caller: str) -> AwsError:

@@ -10,7 +10,9 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from jobmajor.aws import quotas
 from jobmajor.aws.api.errors import AwsError, AwsInputError, NotFound
+from jobmajor.aws.batch import disk
 from jobmajor.aws.names import derived_name
 from jobmajor.aws.registry import PackageGroup
 from jobmajor.batch.parts import is_part
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
-    from jobmajor.aws.prices import Table
+    from jobmajor.aws.price_table import Table
     from jobmajor.aws.registry import Package
 
 _DAY_S: Final = 24 * 3600
@@ -109,27 +111,31 @@ def _package(account: Account, names: Names, version: int) -> Package:
 
 def _create_job(account: Account, names: Names, batch: ScoringRequest, what: tuple[Package, str, str]) -> ScoringJob:
     package, job, target = what
-    parts, done = _part_names(account, batch.source), _part_names(account, target)
+    parts, done = _parts(account, batch.source), _parts(account, target)
     if not (parts or account.dry):
         raise AwsInputError(f"{batch.source} holds no parts: expected .parquet, .csv or .jsonl with a column `title`")
-    left = tuple(name for name in parts if name not in done)
+    left = {name: size for name, size in parts.items() if name not in done}
     if parts and not left:
         return ScoringJob("", target, len(parts), 0)
-    source = _manifest(account, names, batch, job, left) if len(left) < len(parts) else batch.source
-    account.change("sagemaker", "CreateProcessingJob", **request(names, batch, package, job=job, io=(source, target)))
+    quotas.require(account, [quotas.Need(batch.instance_type, quotas.PROCESSING, batch.instances)])
+    source = _manifest(account, names, batch, job, tuple(left)) if len(left) < len(parts) else batch.source
+    wanted = request(names, batch, package, job=job, io=(source, target))
+    share = disk.share_gb(tuple(left.values()), batch.instances)
+    wanted["ProcessingResources"]["ClusterConfig"]["VolumeSizeInGB"] = share
+    account.change("sagemaker", "CreateProcessingJob", **wanted)
     return ScoringJob(job, target, len(parts), len(left))
 
 
-def _part_names(account: Account, folder: str) -> tuple[str, ...]:
-    """Return the names of the parts in an S3 folder, relative to it."""
+def _parts(account: Account, folder: str) -> dict[str, int]:
+    """Return the parts in an S3 folder: their names, relative to it, and sizes in bytes."""
     bucket, _, key = folder.removeprefix("s3://").partition("/")
     prefix = f"{key.rstrip('/')}/"
     try:
-        found = [item["Key"] for item in account.pages("s3", "ListObjectsV2", "Contents", Bucket=bucket, Prefix=prefix)]
+        items = list(account.pages("s3", "ListObjectsV2", "Contents", Bucket=bucket, Prefix=prefix))
     except NotFound as error:
         raise AwsInputError(f"there is no bucket {bucket}: check the address {folder}") from error
-    names = (key.removeprefix(prefix) for key in found)
-    return tuple(name for name in names if name and not name.endswith("/") and is_part(name))
+    found = {item["Key"].removeprefix(prefix): int(item.get("Size", 0)) for item in items}
+    return {name: size for name, size in found.items() if name and not name.endswith("/") and is_part(name)}
 
 
 def _manifest(account: Account, names: Names, batch: ScoringRequest, job: str, left: tuple[str, ...]) -> str:
@@ -202,10 +208,8 @@ VIRTUAL_PROCESSORS: Final[Mapping[str, int]] = {
     **{f"ml.c5.{size}": count for size, count in (("xlarge", 4), ("2xlarge", 8), ("4xlarge", 16), ("9xlarge", 36))},
     **{f"ml.m5.{size}": count for size, count in (("large", 2), ("xlarge", 4), ("2xlarge", 8), ("4xlarge", 16))},
 }
-# Assumed, not measured: a core's second thread adds nothing; the time to start and load; a title's bytes in and out.
+# Assumed, not measured: a core's second thread adds nothing; the time to start and load.
 _START_S: Final = 600.0
-_TITLE_BYTES: Final = 30 + 60
-_GB: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +221,7 @@ class ScoringCost:
         hours: The duration.
         compute_usd: The cost of all instances; None if the price is unknown.
         storage_usd_month: The monthly cost of titles and answers in S3; None if the price is unknown.
+        disk_gb: The disk of each instance.
         as_of: The date of the prices.
     """
 
@@ -224,6 +229,7 @@ class ScoringCost:
     hours: float
     compute_usd: float | None
     storage_usd_month: float | None
+    disk_gb: int
     as_of: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -254,11 +260,12 @@ def estimate(
         )
     seconds = _START_S + titles / (batch.instances * count / 2 * rate)
     hourly, stored = table.hourly(region, batch.instance_type), table.find(region, "s3/storage")
-    hours = seconds / 3600
+    hours, title_bytes = seconds / 3600, disk.TITLE_BYTES + disk.ANSWER_BYTES
     return ScoringCost(
         titles_per_core_s=rate,
         hours=hours,
         compute_usd=None if hourly is None else hours * hourly * batch.instances,
-        storage_usd_month=None if stored is None else titles * _TITLE_BYTES / _GB * stored.usd,
+        storage_usd_month=None if stored is None else titles * title_bytes / disk.GB * stored.usd,
+        disk_gb=disk.needed_gb(titles * disk.TITLE_BYTES / batch.instances),
         as_of=table.as_of,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from jobmajor.aws import quotas
 from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.aws.endpoints import model as models
 from jobmajor.aws.endpoints.endpoint import DeploymentFailed
@@ -110,9 +111,10 @@ def start(account: Account, names: Names, batch: TransformRequest) -> str:
 
     Raises:
         PromotionRefused: The gate didn't pass the version, or nobody approved it.
-        DeploymentFailed: The job failed too often.
+        DeploymentFailed: The job failed too often. QuotaTooSmall: The account may not start its instances.
     """
     package = PackageGroup(account, names).deployable(batch.version)
+    quotas.require(account, [quotas.Need(batch.instance_type, quotas.TRANSFORM, batch.instances)])
     model = models.ensure(account, names, package, is_isolated=True)
     for attempt in range(1, _ATTEMPTS + 1):
         wanted = request(names, batch, model, attempt)

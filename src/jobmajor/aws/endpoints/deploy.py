@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jobmajor.aws import quotas
 from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.aws.endpoints import approval, model, rollout, scaling
 from jobmajor.aws.endpoints import config as configs
@@ -48,7 +49,7 @@ def deploy(account: Account, names: Names, plan: Plan) -> Deployment:
     Raises:
         PromotionRefused: The gate didn't pass it, or nobody approved it. NotApproved: Nobody approved what staging
         serves for production. DeploymentFailed: It didn't start, or an alarm rolled it back.
-        AwsInputError: The version doesn't exist, or the endpoint has another mode.
+        AwsInputError: The version doesn't exist, the endpoint has another mode, or a quota is too small.
     """
     group = PackageGroup(account, names)
     packages = [group.deployable(number) for number in (plan.version, plan.shadow) if number]
@@ -60,6 +61,9 @@ def deploy(account: Account, names: Names, plan: Plan) -> Deployment:
         current.require_service()
     before = _described(account, current)
     _require_mode(name, before, plan)
+    if plan.has_fleet:
+        kind, least = plan.fleet.instance_type, max(1, plan.fleet.least)
+        quotas.require(account, [quotas.Need(kind, quotas.ENDPOINT, least * len(packages))])
     wanted = _request(account, names, plan, packages)
     config = configs.ensure(account, wanted)
     rollout.ensure_alarms(account, names, name, plan)

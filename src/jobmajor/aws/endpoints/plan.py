@@ -17,7 +17,6 @@ STAGING, PRODUCTION = "staging", "production"
 STAGES: Final = (STAGING, PRODUCTION)
 MEMORY_MB: Final = (1024, 2048, 3072, 4096, 5120, 6144)  # what serverless offers
 _MOST_CONCURRENCY: Final = 200  # the service's limit for one serverless endpoint
-_MOST_CANARY: Final = 50  # per cent; the service refuses a larger first share
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +52,14 @@ class Rollout:
     """How traffic moves from the old fleet to the new one.
 
     Attributes:
-        canary_percent: The share of the new fleet that answers first; 0 for all at once.
+        canary_instances: How many instances of the new fleet answer first; 0 for all at once. The service takes at most
+            half the fleet, so a fleet of one instance has no canary.
         bake_s: How long alarms are watched before the rest follows, and again before the old fleet is removed.
         max_error_share: The share of a minute's requests that may end in a 5xx before the alarm goes off, 0 to 1.
         max_latency_ms: The model's latency at the 99th percentile of a minute's requests.
     """
 
-    canary_percent: int = 10
+    canary_instances: int = 1
     bake_s: int = 600
     max_error_share: float = 0.01
     max_latency_ms: int = 1000
@@ -121,7 +121,7 @@ class Plan:
             _range("--invocations-per-minute", fleet.invocations_per_minute, 1, 10**7),
             _range("--backlog", fleet.backlog, 1, 10**6),
             _range("--concurrency", self.serverless.concurrency, 1, _MOST_CONCURRENCY),
-            _range("--canary-percent", rollout.canary_percent, 0, _MOST_CANARY),
+            _range("--canary-instances", rollout.canary_instances, 0, max(1, fleet.least // 2)),
             _range("--bake-seconds", rollout.bake_s, 0, 3600),
             _range("--max-error-share", rollout.max_error_share, 0, 1),
             _range("--max-latency-ms", rollout.max_latency_ms, 1, 60_000),

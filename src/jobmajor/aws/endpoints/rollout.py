@@ -55,9 +55,10 @@ def update(endpoint: str, config: str, plan: Plan) -> dict[str, Any]:
 
 def _routing(plan: Plan) -> dict[str, Any]:
     # The service takes a canary of at most half the fleet, so a single instance can't have one.
-    if plan.rollout.canary_percent == 0 or plan.fleet.least < 2:
+    if plan.rollout.canary_instances == 0 or plan.fleet.least < 2:
         return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": plan.rollout.bake_s}
-    size = {"Type": "CAPACITY_PERCENT", "Value": plan.rollout.canary_percent}
+    # As instances: ten per cent of two instances would be less than one.
+    size = {"Type": "INSTANCE_COUNT", "Value": plan.rollout.canary_instances}
     return {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": plan.rollout.bake_s}
 
 

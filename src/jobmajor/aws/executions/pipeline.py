@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from jobmajor.aws import quotas
 from jobmajor.aws.api.account import token
 from jobmajor.aws.api.errors import AlreadyExists, AwsInputError
 from jobmajor.aws.executions.execution import EXECUTING, summaries
+from jobmajor.pipeline import definition as ours
 from sagelocal.definition import parse as definitions
 
 if TYPE_CHECKING:
@@ -99,7 +101,8 @@ def start(account: Account, names: Names, parameters: Mapping[str, Any], *, agai
         again: Whether to start another execution although an equal one is running.
 
     Raises:
-        AwsInputError: The pipeline doesn't exist. InputError: A parameter can't be used.
+        AwsInputError: The pipeline doesn't exist. QuotaTooSmall: The account may not start its instances.
+        InputError: A parameter can't be used.
     """
     there = _found(account, names)
     if there is None and not account.dry:
@@ -110,6 +113,8 @@ def start(account: Account, names: Names, parameters: Mapping[str, Any], *, agai
         for summary in newest:
             if _is_equal(account, summary, there, given):
                 return Started(summary["PipelineExecutionArn"], joined=True)
+    body = json.loads(there["PipelineDefinition"]) if there else ours.build(names.settings)
+    quotas.require(account, quotas.of_definition(body, given))
     seen = newest[0]["PipelineExecutionArn"] if newest else ""
     changed = str(there["LastModifiedTime"]) if there else ""
     answer = account.change(

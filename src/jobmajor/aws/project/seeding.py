@@ -25,6 +25,7 @@ RECORD: Final = ".jobmajor-seed.json"
 VENDOR: Final = "vendor/jobmajor"
 _SEED: Final = Path(__file__).parent / "seed"
 _SETTINGS: Final = "jobmajor.toml"
+_WORKFLOW: Final = ".github/workflows/jobmajor.yml"
 _LIBRARIES: Final = (".so", ".dylib", ".dll")  # compiled code: each machine builds its own
 _BUILD: Final = (
     *("Dockerfile", ".dockerignore", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"),
@@ -101,6 +102,8 @@ def _wanted(settings: Settings, checkout: Path) -> Iterator[tuple[str, _File]]:
     text = (_SEED / _SETTINGS).read_text("utf-8")
     text = text.replace("@PROJECT@", json.dumps(settings.names.project))
     yield _SETTINGS, _File(text.replace("@BRANCH@", json.dumps(settings.aws.branch)).encode())
+    workflow = (_SEED / _WORKFLOW).read_text("utf-8")
+    yield _WORKFLOW, _File(workflow.replace("@BRANCH@", json.dumps(settings.aws.branch)).encode())
     missing = [name for name in (*_BUILD, "image", "src") if not (checkout / name).exists()]
     if missing:
         raise InputError(f"{checkout} is not a checkout of jobmajor (it has no {missing[0]}): name one with --checkout")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.aws.options import DryRun, Profile, Region, session
+from jobmajor.cli.aws.options import DryRun, Profile, Region, newest, price_table, session
 from jobmajor.cli.options import Json, SettingsFile  # noqa: TC001 - typer reads them
 from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump
@@ -55,8 +55,11 @@ def batch(
 
     Run it again to join the running job, or to start one for the parts that are left.
 
-    Example: jobmajor aws batch --input s3://bucket/titles --instances 8 --titles 1e9
+    A name without s3:// is a folder below the project's prefix, where the job's role may read.
+
+    Example: jobmajor aws batch --input titles --instances 8 --titles 1e9
     """
+    from jobmajor.aws.batch import places
     from jobmajor.aws.batch import processing as batches
     from jobmajor.soc import parse_level
 
@@ -65,9 +68,9 @@ def batch(
         raise InputError("--rate needs --titles: add --titles, or leave out --rate")
     with session(settings_file, region=region, profile=profile, dry_run=dry, as_json=as_json) as context:
         found = batches.ScoringRequest(
-            version or _champion(context),
-            source,
-            context.names.url("runs", "scored") if target is None else target,
+            version or newest(context),
+            places.address(context.names, source),
+            context.names.url("runs", "scored") if target is None else places.address(context.names, target),
             parse_level(level),
             instances,
             instance_type,
@@ -75,6 +78,7 @@ def batch(
         if titles is not None:
             _show_cost(context, found, (titles, rate), as_json=as_json)
             raise typer.Exit
+        places.require(context.names, places.Access("job", found.source, found.target))
         started = batches.start(context.account, context.names, found)
         if context.account.dry:
             return
@@ -87,28 +91,13 @@ def batch(
         typer.echo(f"{said}: answers in {started.target}")
 
 
-def _champion(context: CommandContext) -> int:
-    from jobmajor.aws.registry import PackageGroup
-
-    if context.account.dry:
-        return 1
-    champion = PackageGroup(context.account, context.names).champion()
-    if champion is None:
-        raise InputError(f"{context.names.group} has no approved version: approve one, or name one with --version")
-    return champion.number
-
-
 def _show_cost(
     context: CommandContext, batch: ScoringRequest, asked: tuple[float, float | None], *, as_json: bool
 ) -> None:
-    from pathlib import Path
-
-    from jobmajor.aws import prices
     from jobmajor.aws.batch import processing as batches
 
-    own = context.settings.aws.prices
     titles, rate = asked
-    table = prices.read(Path(own) if own else None)
+    table = price_table(context.settings, context.account.region)
     cost = batches.estimate(titles, batch, table, context.account.region, rate or batches.TITLES_PER_CORE_S)
     if as_json:
         dump(cost.to_dict())
@@ -116,6 +105,7 @@ def _show_cost(
     said = "from --rate" if rate else "assumed: measure yours, and give it with --rate"
     usd = "unknown" if cost.compute_usd is None else f"{cost.compute_usd:,.2f} USD"
     typer.echo(f"{titles:,.0f} titles on {batch.instances} × {batch.instance_type}: {cost.hours:.1f} h, {usd}")
+    typer.echo(f"disk of each instance: {cost.disk_gb:,} GB")
     typer.echo(f"at {cost.titles_per_core_s:,.0f} titles a second on each core ({said}), with 10 minutes to start")
     stored = "unknown" if cost.storage_usd_month is None else f"{cost.storage_usd_month:,.2f} USD a month"
     typer.echo(f"titles and answers in S3: {stored}; prices of {cost.as_of}, in {context.account.region}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.aws.options import DryRun, Profile, Region, session
+from jobmajor.cli.aws.options import DryRun, Profile, Region, newest, session
 from jobmajor.cli.options import Json, SettingsFile  # noqa: TC001 - typer reads them
 from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump
@@ -26,7 +26,10 @@ def add(app: typer.Typer) -> None:
 
 
 def deploy(
-    number: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="A version's number.")],
+    number: Annotated[
+        int | None,
+        typer.Argument(metavar="[VERSION]", min=1, help="A version's number; the newest approved one when left out."),
+    ] = None,
     mode: Annotated[str, typer.Option(help="real-time, serverless, async, or batch (a transform).")] = "real-time",
     stage: Annotated[str | None, typer.Option(help="staging or production.", show_default="staging")] = None,
     instance: Annotated[str, typer.Option(metavar="TYPE", help="The instance type.")] = "ml.m5.large",
@@ -53,19 +56,19 @@ def deploy(
         typer.Option(metavar="VERSION", min=1, help="A version that gets a copy of each request, without answering."),
     ] = None,
     canary: Annotated[
-        int, typer.Option("--canary-percent", help="The share of the new fleet that answers first; 0 for all.")
-    ] = 10,
+        int, typer.Option("--canary-instances", help="How many new instances answer first; 0 for all.")
+    ] = 1,
     bake: Annotated[
         int, typer.Option("--bake-seconds", help="How long to watch the alarms after each traffic shift.")
     ] = 600,
     source: Annotated[
-        str | None, typer.Option("--input", metavar="S3-URL", help="The titles, with --mode batch.")
+        str | None, typer.Option("--input", metavar="S3", help="The titles in S3, with --mode batch.")
     ] = None,
     target: Annotated[
         str | None,
         typer.Option(
             "--output",
-            metavar="S3-URL",
+            metavar="S3",
             help="The folder for the answers, with --mode batch.",
             show_default="below batch/",
         ),
@@ -92,6 +95,7 @@ def deploy(
 
     Example: jobmajor aws deploy 3 --stage staging
     """
+    from jobmajor.aws.batch import places
     from jobmajor.aws.batch.transform import LINES, TransformRequest, target_of
     from jobmajor.aws.endpoints.plan import PRODUCTION, STAGING, Fleet, Plan, Rollout, Serverless
 
@@ -99,10 +103,14 @@ def deploy(
         raise InputError("--input, --output and --content-type belong to a batch: add --mode batch, or leave them out")
     least = (2 if stage == PRODUCTION and mode != _BATCH else 1) if instances is None else instances
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        number = newest(context) if number is None else number
         if mode == _BATCH:
             _refuse(stage, shadow, source)
-            where = target_of(context.names, number, source or "") if target is None else target
-            wanted = TransformRequest(number, source or "", where, LINES if kind is None else kind, instance, least)
+            titles = places.address(context.names, source or "")
+            named = None if target is None else places.address(context.names, target)
+            where = named or target_of(context.names, number, titles)
+            places.require(context.names, places.Access("endpoint", titles, where))
+            wanted = TransformRequest(number, titles, where, LINES if kind is None else kind, instance, least)
             _transform(context, wanted, as_json=as_json)
             return
         plan = Plan(

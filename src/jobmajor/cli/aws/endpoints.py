@@ -94,10 +94,12 @@ def invoke(
     Example: jobmajor aws invoke "licensed practical nurse" --stage staging
     """
     from jobmajor.aws.endpoints import invocation
+    from jobmajor.aws.endpoints.config import staged
 
     _check(stage)
     wanted = [*(titles or ()), *(_lines(file) if file else ())]
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        context.account.tell(f"asking {staged(context.names.endpoint, stage)}, the endpoint of {stage}")
         answer = invocation.invoke(context.account, context.names, stage, wanted)
         if context.account.dry:
             return

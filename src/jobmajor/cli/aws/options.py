@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
+    from jobmajor.aws.price_table import Table
     from jobmajor.settings import Settings
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the requests and their cost, without sending any.")]
@@ -96,10 +97,40 @@ def names_of(settings_file: Path | None, region: str | None, account_id: str | N
     return Names.of(settings, there.region, checked.account or there.account_id)
 
 
+def newest(context: CommandContext) -> int:
+    """Return the number of the newest approved version and say which it is; 1 in a dry run.
+
+    Raises:
+        InputError: No version is approved.
+    """
+    from jobmajor.aws.registry import PackageGroup
+    from jobmajor.errors import InputError
+
+    if context.account.dry:
+        return 1
+    champion = PackageGroup(context.account, context.names).champion()
+    if champion is None:
+        group = context.names.group
+        raise InputError(f"{group} has no approved version: approve one (jobmajor aws models approve), or name one")
+    context.account.tell(f"version {champion.number}, the newest approved one")
+    return champion.number
+
+
 def tell(line: str) -> None:
     """Print a line of progress to standard error."""
     typer.echo(f"  {one_line(line)}", err=True)
     doing(one_line(line))
+
+
+def price_table(settings: Settings, region: str) -> Table:
+    """Return the prices: the user's own, then those that `prices refresh` read, then jobmajor's table."""
+    from jobmajor.aws import price_list
+    from jobmajor.aws import price_table as tables
+    from jobmajor.home import Workspace
+    from jobmajor.settings import home
+
+    refreshed = price_list.file_of(Workspace(home()).prices, region)
+    return tables.read(Path(settings.aws.prices) if settings.aws.prices else None, refreshed)
 
 
 def show_calls(account: Account, settings: Settings, *, as_json: bool) -> None:
@@ -107,7 +138,7 @@ def show_calls(account: Account, settings: Settings, *, as_json: bool) -> None:
     from jobmajor.aws import prices
     from jobmajor.pipeline import definition
 
-    table = prices.read(Path(settings.aws.prices) if settings.aws.prices else None)
+    table = price_table(settings, account.region)
     estimate = prices.estimate(account.sent, table, account.region, definition.build(settings))
     if as_json:
         looks, calls = ([call.to_dict() for call in some] for some in (account.reads, account.sent))
