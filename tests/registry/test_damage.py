@@ -38,7 +38,8 @@ class Record:
     """What MLflow gives for a version."""
 
     def __init__(self, tags: dict[str, Any]) -> None:
-        self.tags, self.version, self.aliases, self.creation_timestamp = tags, "3", [], 1_700_000_000_000
+        self.tags, self.version, self.creation_timestamp = tags, "3", 1_700_000_000_000
+        self.aliases: list[str] = []
 
 
 @pytest.mark.parametrize("name", TAGS)

@@ -135,8 +135,8 @@ def diff_versions(
     depth, registry = soc.parse_level(level, "--level"), _registry(home)
     for number in (before, after):
         registry.verify(number)
-    pair = [classifier.load(registry.get(number).folder) for number in (before, after)]
-    found = library.difference(File(file, column, weight), *pair, depth)
+    old, new = (classifier.load(registry.get(number).folder) for number in (before, after))
+    found = library.difference(File(file, column, weight), old, new, depth)
     if as_json:
         dump(found.to_json())
         return

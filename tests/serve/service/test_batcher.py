@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from jobmajor.model.classifier import Classifier
+    from jobmajor.serve.messages import rendering
     from jobmajor.soc import Level
 
 POISON = "poison"
@@ -161,7 +162,7 @@ def test_what_waits_at_the_end_is_still_scored(echo: Echo) -> None:
     echo.go.set()
     batcher = RequestBatcher()
 
-    async def late() -> list[bytes]:
+    async def late() -> list[bytes | rendering.Packed]:
         task = asyncio.create_task(batcher.score(Job(["a"] * (3 * SLICE), RequestParameters(), JSON, served(echo))))
         await asyncio.to_thread(echo.is_asked.wait, 60)
         await asyncio.to_thread(batcher.stop)

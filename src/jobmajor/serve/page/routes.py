@@ -86,8 +86,10 @@ async def _in_thread(pool: ThreadPoolExecutor, limit_s: float, call: Callable[[]
 
 
 def _explanation(served: LoadedModel, title: str, parameters: RequestParameters) -> dict[str, Any]:
-    how = {"overrides": served.overrides, "exact": parameters.exact}
-    found = [served.classifier.explain(title, level, **how) for level in parameters.levels]
+    found = [
+        served.classifier.explain(title, level, overrides=served.overrides, exact=parameters.exact)
+        for level in parameters.levels
+    ]
     return {
         "read": found[0].read,
         "levels": [
