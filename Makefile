@@ -19,7 +19,7 @@ LINTERS ?= .venv-lint
 # Further options for the load tests: make soak LOAD="--trials ends --ends 50".
 LOAD ?=
 
-# The environment in which `make wheel-check` installs the wheel.
+# The folder of the environments in which `make wheel-check` installs the wheel.
 WHEELED ?= .venv-wheel
 
 .DEFAULT_GOAL := help
@@ -138,22 +138,28 @@ wheels: $(VENV)/run.stamp requirements-zig.lock ## Build a wheel for each system
 	$(PIP) install --require-hashes --no-deps -r requirements-zig.lock
 	for system in $(SYSTEMS); do JOBMAJOR_TARGET=$$system $(BIN)/python -m hatchling build -t wheel || exit 1; done
 
-# Install the wheel without extras into an empty environment, and use it outside the checkout.
-wheel-check: wheels ## Install the wheel into an empty environment and use it
-	rm -rf $(WHEELED) && $(PYTHON) -m venv $(WHEELED)
-	$(WHEELED)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r requirements.lock
-	$(WHEELED)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-index dist/*-manylinux_2_17_$$(uname -m).whl
-	cd $(WHEELED) && bin/jobmajor --version \
-		&& bin/python -c 'import sys; from jobmajor.native import library; sys.exit(library.load() is None)' \
-		&& bin/python -m jobmajor run --release starter --home home \
-		&& bin/jobmajor classify --home home "registered nurse" && bin/sagelocal runs --home home
+# The environments in which `make wheel-check` installs the wheel, each without the other's packages: train (the wheel with
+# the extra) makes a model, and base (the wheel alone) answers with it.
+WHEELS := train base
+wheel-check: wheels ## Install the wheel into empty environments and use it
+	rm -rf $(WHEELED)
+	for name in $(WHEELS); do \
+		lock=requirements$$([ $$name = train ] || echo "-$$name").lock; \
+		$(PYTHON) -m venv $(WHEELED)/$$name \
+		&& $(WHEELED)/$$name/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r $$lock \
+		&& $(WHEELED)/$$name/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-index dist/*-manylinux_2_17_$$(uname -m).whl \
+		|| exit 1; done
+	cd $(WHEELED) && train/bin/jobmajor --version \
+		&& train/bin/python -m jobmajor run --release starter --home home && train/bin/sagelocal runs --home home
+	$(WHEELED)/base/bin/python tools/wheel_check.py $(WHEELED)/home
 
 # Needs uv. The exported files contain hashes but no index addresses; uv.lock isn't committed.
 lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	uv lock --upgrade
-	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --group build -o requirements.lock
-	uv export --quiet --no-header --no-annotate --no-emit-project --all-groups -o requirements-dev.lock
-	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra serve -o requirements-image.lock
+	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev -o requirements-base.lock
+	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra train --group build -o requirements.lock
+	uv export --quiet --no-header --no-annotate --no-emit-project --extra train --all-groups -o requirements-dev.lock
+	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra train --extra serve -o requirements-image.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --only-group build -o requirements-build.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra aws --group build -o requirements-ci.lock
 	uv export --quiet --no-header --no-annotate --no-hashes --no-emit-project --all-groups --extra serve -o $(VENV)/have.txt

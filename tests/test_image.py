@@ -35,7 +35,7 @@ PROGRAMS = ROOT / "image"
 LOCKS = ("requirements-image.lock", "requirements-build.lock", "requirements-ci.lock", "requirements-zig.lock")
 # What CI and the other tools install.
 OTHER_LOCKS = (
-    *("requirements.lock", "requirements-dev.lock", "benchmarks/requirements.lock"),
+    *("requirements.lock", "requirements-base.lock", "requirements-dev.lock", "benchmarks/requirements.lock"),
     *("tools/checkov.txt", "tools/parliament.txt"),
 )
 PATH = f"{PROGRAMS}:{Path(sys.executable).parent}:/usr/bin:/bin"
@@ -133,10 +133,18 @@ def test_lock_has_a_hash_for_every_package_and_no_address(name: str) -> None:
     assert "--index" not in text
 
 
-def test_image_has_the_very_versions_that_the_tests_run_with() -> None:
-    def versions(name: str) -> dict[str, str]:
-        return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text("utf-8"), re.MULTILINE))
+def versions(name: str) -> dict[str, str]:
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text("utf-8"), re.MULTILINE))
 
+
+def test_base_install_is_locked_to_the_versions_that_the_tests_run_with() -> None:
+    base = versions("requirements-base.lock")
+
+    assert base.items() <= versions("requirements.lock").items() | {("colorama", base["colorama"])}
+    assert not {"polars", "scipy", "mlflow-skinny", "pyarrow"} & base.keys()
+
+
+def test_image_has_the_very_versions_that_the_tests_run_with() -> None:
     tested, image = versions("requirements.lock"), versions("requirements-image.lock")
 
     assert {name: version for name, version in image.items() if tested.get(name, version) != version} == {}

@@ -89,7 +89,10 @@ def __getattr__(name: str) -> Any:
         return import_module(f"jobmajor.{_MOVED[name]}")
     if name not in _MODULES:
         raise AttributeError(f"module 'jobmajor' has no attribute {name!r}: it has {', '.join(__all__)}")
-    value = getattr(import_module(f"jobmajor.{_MODULES[name]}"), name)
+    from sagelocal import extras  # noqa: PLC0415 - importing this costs nothing
+
+    with extras.named(f"jobmajor.{name}"):
+        value = getattr(import_module(f"jobmajor.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -31,6 +31,7 @@ from sagelocal.errors import (
     StepFailed,
     UnresolvedValue,
 )
+from sagelocal.extras import MissingExtra
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,14 +88,6 @@ class SettingError(InputError):
     def __init__(self, name: str, found: object, expected: str) -> None:
         self.name, self.found, self.expected = name, found, expected
         super().__init__(f"setting {name!r}: found {found!r}, expected {expected}")
-
-
-class MissingExtra(InputError):
-    """A verb needs packages that the base install leaves out."""
-
-    def __init__(self, verb: str, extra: str) -> None:
-        self.verb, self.extra = verb, extra
-        super().__init__(f"{verb} needs the extra {extra!r}: pip install 'jobmajor[{extra}]'")
 
 
 class NoChampion(InputError):

@@ -51,10 +51,18 @@ def code_version(entry: str, recipe: str = "linear") -> str:
     """
     total = hashlib.sha256(f"python {sys.version_info.major}.{sys.version_info.minor}\n".encode())
     for name in (*_LIBRARIES, *_RECIPE_LIBRARIES.get(recipe, ())):
-        total.update(f"{name} {metadata.version(name)}\n".encode())
+        total.update(f"{name} {_library(name)}\n".encode())
     for path in sorted(sources(entry)):
         total.update(f"{path} {_digest(_root() / path)}\n".encode())
     return total.hexdigest()
+
+
+def _library(name: str) -> str:
+    """Return a library's version; "absent" where an extra that brings it isn't installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "absent"
 
 
 def pipeline_version(recipe: str = "linear") -> str:

@@ -528,7 +528,7 @@ def test_format_whose_package_is_missing_says_what_to_install(
     write(tmp_path / "in.csv")
     monkeypatch.setitem(sys.modules, package, None)
 
-    with pytest.raises(MissingExtra, match=r"pip install 'jobmajor\[batch\]'"):
+    with pytest.raises(MissingExtra, match=r"needs the extra 'formats': .*pip install .*\[formats\]'$"):
         code_file(tmp_path / "in.csv", tmp_path / f"out.{target}", model=classifier)
 
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]

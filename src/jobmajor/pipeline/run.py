@@ -30,6 +30,7 @@ from jobmajor.registry import artifact
 from jobmajor.registry.loading import open_registry
 from jobmajor.registry.versions import Candidate
 from jobmajor.settings import Settings
+from sagelocal import extras
 from sagelocal.definition import parse as definitions
 from sagelocal.jobs import environment
 from sagelocal.run import executor
@@ -184,6 +185,7 @@ def _run(home: Path, options: Options, found: tuple[TitleSource, list[Path]], lo
 
 def _check(options: Options) -> None:
     """Raise for options that can't be used, before anything is fetched or written."""
+    extras.require("jobmajor run", "train")
     if requests.is_transformer(options.settings):
         transformer.require('the setting train.recipe = "transformer"')
     for name in _COMPUTED_PARAMETERS.keys() & options.parameters.keys():

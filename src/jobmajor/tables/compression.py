@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Packing = Literal["", "gzip", "zstd"]
 ENDINGS: Final[dict[str, Packing]] = {".gz": "gzip", ".zst": "zstd"}
-EXTRA: Final = "batch"
+EXTRA: Final = "formats"
 _BUFFER_BYTES = 2**20
 _GZIP_LEVEL = 6
 _TEXT = "text"

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from jobmajor.errors import DataError, InputError
+from jobmajor.errors import DataError, InputError, MissingExtra
 from jobmajor.tables import cells, jsonlines
 from jobmajor.tables.block import Reading, find_column
-from jobmajor.tables.compression import ENDINGS, ByteSource, Packing, sink
+from jobmajor.tables.compression import ENDINGS, EXTRA, ByteSource, Packing, sink
 from jobmajor.tables.jsonlines import JsonReader, JsonWriter
 from jobmajor.tables.parquet import ParquetReader, ParquetWriter
 from jobmajor.tables.text import encoding
 from jobmajor.tables.text.delimited import DelimitedReader
 from jobmajor.tables.text.delimited_writer import DelimitedWriter
-from jobmajor.tables.xlsx import WorkbookReader, WorkbookWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,11 +72,14 @@ def reader(path: Path, reading: Reading, target: Format, reserved: Sequence[str]
 
     Raises:
         InputError: It is missing, damaged, empty, or of another format than its name tells.
+        MissingExtra: Its format needs a package that is not installed.
     """
     found = format_of(path)
     if found.kind == "parquet":
         return ParquetReader(path, reading)
     if found.kind == "xlsx":
+        with _in_extra("a .xlsx file"):
+            from jobmajor.tables.xlsx import WorkbookReader  # noqa: PLC0415 - needs an extra
         return WorkbookReader(path, reading)
     with closing(ByteSource(path, found.packing)) as source:
         known = encoding.named(reading.encoding) if reading.encoding else encoding.recognise(source)
@@ -107,11 +109,21 @@ def writer(path: Path, made: Format, head: Head, added: Sequence[Column], *, saf
     if made.kind == "parquet":
         return ParquetWriter(path, head, added)
     if made.kind == "xlsx":
+        with _in_extra("a .xlsx file"):
+            from jobmajor.tables.xlsx import WorkbookWriter  # noqa: PLC0415 - needs an extra
         return WorkbookWriter(path, head, added, safe_cells=safe_cells)
     file = sink(path, made.packing)
     if made.kind == "jsonl":
         return JsonWriter(file, head, added)
     return DelimitedWriter(file, head, added, made.kind, safe_cells=safe_cells)
+
+
+@contextmanager
+def _in_extra(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtra(what, EXTRA) from error
 
 
 # For JSON lines: the columns are then the keys of all lines, not of the first.

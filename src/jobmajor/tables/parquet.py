@@ -1,4 +1,4 @@
-"""Parquet by pyarrow (extra `batch`): columns, types and the schema's metadata are kept."""
+"""Parquet by pyarrow (extra `formats`): columns, types and the schema's metadata are kept."""
 
 from __future__ import annotations
 

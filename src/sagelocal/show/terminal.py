@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from sagelocal import extras
 from sagelocal.errors import Error, InputError
 from sagelocal.show.patience import patience
 
@@ -52,7 +53,8 @@ def _command(app: typer.Typer, given: Sequence[str]) -> list[str]:
 def _run(app: typer.Typer, name: str, arguments: Sequence[str]) -> int:
     status = None
     try:
-        status = app(arguments, prog_name=name, standalone_mode=False)
+        with extras.named(_verb(name, sys.argv[1:] if arguments is None else arguments)):
+            status = app(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except Error as error:
         return complain(str(error), 2 if isinstance(error, InputError) else 1)
@@ -72,6 +74,11 @@ def _run(app: typer.Typer, name: str, arguments: Sequence[str]) -> int:
     if status == _INTERRUPTED:  # typer turns a KeyboardInterrupt into this status silently
         return complain("interrupted: run again to go on from what is finished", _INTERRUPTED)
     return status if isinstance(status, int) else 0
+
+
+def _verb(name: str, arguments: Sequence[str]) -> str:
+    """Return the program's name and its first word, such as `jobmajor run`."""
+    return " ".join([name, *[word for word in arguments if not word.startswith("-")][:1]])
 
 
 def _forgive(stream: TextIO) -> None:

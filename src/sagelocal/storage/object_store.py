@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
 from sagelocal.errors import SERVICE_FAULT, THROTTLING, ArtifactError, Error, InputError, ServiceFault
+from sagelocal.extras import MissingExtra
 from sagelocal.storage.manifest import NAME as MANIFEST
 from sagelocal.storage.manifest import FileRecord, hash_file
 from sagelocal.storage.store import join, split
@@ -46,13 +47,13 @@ def connect(endpoint_url: str | None = None, region: str | None = None) -> S3Sto
         region: The region of the buckets, if no setting names one.
 
     Raises:
-        InputError: boto3 isn't installed, or there is no region or no such profile.
+        MissingExtra: boto3 isn't installed. InputError: There is no region, or no such profile.
     """
     try:
         import boto3  # noqa: PLC0415 - an extra; a workspace of folders does without
         from botocore.config import Config  # noqa: PLC0415 - as above
     except ImportError as error:
-        raise InputError("S3 itself needs the extra 'aws': pip install 'jobmajor[aws]'") from error
+        raise MissingExtra("S3 itself", "aws") from error
     config = Config(retries={"mode": "standard", "max_attempts": 8}, max_pool_connections=2 * _AT_ONCE)
     try:
         client = boto3.session.Session().client("s3", endpoint_url=endpoint_url, region_name=region, config=config)

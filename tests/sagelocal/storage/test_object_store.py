@@ -21,6 +21,7 @@ from jobmajor.settings import Settings
 from sagelocal import cli
 from sagelocal.definition import parse as definitions
 from sagelocal.errors import ArtifactError, InputError, ServiceFault
+from sagelocal.extras import MissingExtra
 from sagelocal.jobs import sandbox
 from sagelocal.run import cache, executor
 from sagelocal.run.executor import RunOptions
@@ -253,7 +254,7 @@ def test_missing_credentials_are_one_line(monkeypatch: pytest.MonkeyPatch, url: 
 def test_missing_boto3_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
 
-    with pytest.raises(InputError, match=r"pip install 'jobmajor\[aws\]'"):
+    with pytest.raises(MissingExtra, match=r"^S3 itself needs the extra 'aws': .*pip install .*\[aws\]'$"):
         object_store.connect()
 
 

@@ -22,6 +22,7 @@ from jobmajor.aws.api.errors import AwsError
 from sagelocal.definition import constraints, paths
 from sagelocal.definition.fields import likely
 from sagelocal.definition.service_model import VERSION
+from sagelocal.extras import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +63,7 @@ def operation(service: str, name: str) -> OperationModel:
     except (OperationNotFoundError, UnknownServiceError) as error:
         raise AwsError(
             f"botocore {VERSION} has no operation {service} {name}: "
-            "install a newer version (pip install -U 'jobmajor[aws]')"
+            f"install a newer version ({install_command('aws')} -U)"
         ) from error
 
 

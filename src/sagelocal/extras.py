@@ -1,0 +1,128 @@
+"""Packages that an installation may lack: the extra that brings one, and the exact words that install it here.
+
+Every command line loads this module. What only a missing package needs is imported within the functions.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sagelocal.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DISTRIBUTION: Final = "jobmajor"  # what installs this package, and has the extras
+# Packages whose module has another name; for all others, `-` becomes `_`.
+_PACKAGES: Final = {"mlflow": "mlflow-skinny", "sklearn": "scikit-learn"}
+_NEEDED: Final = re.compile(r"""([\w.-]+)[^;]*;.*\bextra == ['"]([\w-]+)['"]""")
+
+
+class MissingExtra(InputError):
+    """A verb needs packages that the base install leaves out."""
+
+    def __init__(self, verb: str, extra: str) -> None:
+        self.verb, self.extra = verb, extra
+        super().__init__(f"{verb} needs the extra {extra!r}: {install_command(extra)}")
+
+
+@contextmanager
+def named(verb: str) -> Iterator[None]:
+    """Within the block, turn the failed import of a package that an extra brings into a MissingExtra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extra = extra_of((error.name or "").partition(".")[0], verb.rpartition(" ")[2])
+        if extra is None:
+            raise
+        raise MissingExtra(verb, extra) from error
+
+
+def extra_of(module: str, command: str = "") -> str | None:
+    """Return an extra that brings a package, by its module's name: that of the command's name, else the smallest one.
+
+    Returns:
+        None if no extra brings it.
+    """
+    package = _PACKAGES.get(module, module).replace("_", "-").lower()
+    sizes = Counter(extra for _, extra in _pairs())
+    found = [extra for name, extra in _pairs() if name == package]
+    return command if found and command in sizes else min(found, key=sizes.__getitem__, default=None)
+
+
+def require(verb: str, extra: str) -> None:
+    """Raise MissingExtra unless each package of an extra is installed; which version is not looked at."""
+    from importlib import metadata  # noqa: PLC0415 - see above
+
+    for name, of in _pairs():
+        if of == extra and next(iter(metadata.distributions(name=name)), None) is None:
+            raise MissingExtra(verb, extra)
+
+
+def _pairs() -> list[tuple[str, str]]:
+    """Return the packages of all extras, each with its extra; none for sources that were never installed."""
+    from importlib import metadata  # noqa: PLC0415 - see above
+
+    try:
+        needed = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return []
+    return [(match[1].lower().replace("_", "-"), match[2]) for match in map(_NEEDED.match, needed) if match]
+
+
+def install_command(extra: str) -> str:
+    """Return what to type to install an extra into this environment, for a checkout, a wheel's file or an index."""
+    import shlex  # noqa: PLC0415 - see above
+    import subprocess  # noqa: PLC0415 - see above
+
+    words = [*_installer(), *_target(extra)]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def _installer() -> list[str]:
+    """Return `pip install` by the shortest name that means this environment's."""
+    import shutil  # noqa: PLC0415 - see above
+
+    if _read("INSTALLER").strip() == "uv":
+        return ["uv", "pip", "install", "--python", _near(Path(sys.executable))]
+    pip = shutil.which("pip")
+    if pip and Path(pip).parent == Path(sys.executable).parent:
+        return ["pip", "install"]
+    return [_near(Path(sys.executable)), "-m", "pip", "install"]
+
+
+def _target(extra: str) -> list[str]:
+    """Return what pip installs: the folder or the file that this was installed from if it is there, else the name."""
+    import json  # noqa: PLC0415 - see above
+    from urllib.parse import urlsplit  # noqa: PLC0415 - see above
+    from urllib.request import url2pathname  # noqa: PLC0415 - see above
+
+    origin = json.loads(_read("direct_url.json") or "{}")
+    url = urlsplit(origin.get("url", ""))
+    path = Path(url2pathname(url.path))
+    if url.scheme != "file" or not path.exists():
+        return [f"{DISTRIBUTION}[{extra}]"]
+    where = "." if path == Path.cwd() else _near(path)
+    editable = ["-e"] if origin.get("dir_info", {}).get("editable") else []
+    return [*editable, f"{where}[{extra}]"]
+
+
+def _read(name: str) -> str:
+    """Return a file of the installation's metadata; empty if there is none."""
+    from importlib import metadata  # noqa: PLC0415 - see above
+
+    try:
+        return metadata.distribution(DISTRIBUTION).read_text(name) or ""
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _near(path: Path) -> str:
+    """Return the path relative to the working folder if it is below it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
