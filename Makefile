@@ -162,7 +162,7 @@ lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra train --extra serve -o requirements-image.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --only-group build -o requirements-build.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra aws --group build -o requirements-ci.lock
-	uv export --quiet --no-header --no-annotate --no-hashes --no-emit-project --all-groups --extra serve -o $(VENV)/have.txt
+	uv export --quiet --no-header --no-annotate --no-hashes --no-emit-project --all-groups --extra train --extra serve -o $(VENV)/have.txt
 	uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal benchmarks/requirements.txt -c $(VENV)/have.txt -o benchmarks/requirements.lock
 	for tool in checkov parliament; do uv pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --universal tools/$$tool.txt -o tools/$$tool.txt || exit 1; done
 	sed -n 's/^ZIG = "\([0-9.]*\)".*/ziglang==\1/p' src/jobmajor/native/build.py | uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal - -o requirements-zig.lock

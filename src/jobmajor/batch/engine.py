@@ -64,6 +64,11 @@ class Tally:
         self.sources += np.bincount(answers["source"], minlength=len(SOURCES))
 
 
+def _cores() -> int:
+    """Return the number of cores that this process may use; where the system doesn't say, that of all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Engine:
     """Answers blocks of titles; use it in a `with` statement, from one thread.
 
@@ -81,7 +86,7 @@ class Engine:
     ) -> None:
         self._coder, self._added, self._journal = coder, added, journal
         self._memo = Memo(added.words, memo_bytes)
-        self._pool = ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "score")
+        self._pool = ThreadPoolExecutor(threads or _cores(), "score")
         self.tally = Tally()
 
     def __enter__(self) -> Engine:

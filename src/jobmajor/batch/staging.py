@@ -26,17 +26,24 @@ def staging(output: Path) -> Iterator[Path]:
     """
     whole = output.resolve()  # "." has no name
     folder = whole.with_name(f"{whole.name}{_ENDING}")
-    with lock.take(folder / _LOCK, busy=folder):
-        (folder / _ANSWERS).mkdir(exist_ok=True)
-        try:
-            publish.sweep(folder / _ANSWERS)
-            yield folder
-        except BaseException:
-            if not any((folder / _ANSWERS).iterdir()):
-                shutil.rmtree(folder, ignore_errors=True)
-            raise
-        else:
+    try:
+        with lock.take(folder / _LOCK, busy=folder):
+            yield from _held(folder)
+    finally:
+        lock.discard(folder / _LOCK)
+
+
+def _held(folder: Path) -> Iterator[Path]:
+    (folder / _ANSWERS).mkdir(exist_ok=True)
+    try:
+        publish.sweep(folder / _ANSWERS)
+        yield folder
+    except BaseException:
+        if not any((folder / _ANSWERS).iterdir()):
             shutil.rmtree(folder, ignore_errors=True)
+        raise
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def answers(folder: Path) -> Path:

@@ -35,7 +35,9 @@ CAPACITY_ERROR: Final = "SageMaker.CAPACITY_ERROR"
 RESOURCE_LIMIT: Final = "SageMaker.RESOURCE_LIMIT"
 TYPES: Final = (SERVICE_FAULT, THROTTLING, INTERNAL_ERROR, CAPACITY_ERROR, RESOURCE_LIMIT)
 
-_FROM_OUTSIDE: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_FROM_OUTSIDE: Final = tuple(  # Windows has two of them
+    getattr(signal, name) for name in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)
+)
 _CAPACITY: Final = (errno.ENOMEM, errno.EAGAIN)
 _LIMIT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EFBIG)
 _PASSING: Final = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY)

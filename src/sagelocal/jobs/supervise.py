@@ -8,6 +8,7 @@ pipe closes, the executor is dead, and every process of the job is killed at onc
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -65,9 +66,11 @@ def _answer(outcome: dict[str, Any], fault: str) -> None:
 
 def _libc(function: str, *arguments: Any) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, function):  # macOS has neither namespaces nor prctl
+        raise OSError(errno.ENOSYS, f"{function}: {os.strerror(errno.ENOSYS)}")
     if getattr(libc, function)(*arguments) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"{function}: {os.strerror(error)}")
+        number = ctypes.get_errno()
+        raise OSError(number, f"{function}: {os.strerror(number)}")
 
 
 def _prctl(option: int, value: int) -> None:

@@ -63,5 +63,6 @@ def _extract(archive: tarfile.TarFile, target: Path) -> None:
         if not is_inside or not (member.isreg() or member.isdir()):
             raise tarfile.TarError(f"{member.name!r} is a link, or outside of the folder")
         member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
-        member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+        if hasattr(os, "getuid"):  # Windows has no owners
+            member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
     archive.extractall(target, members)  # noqa: S202 - each member was checked above

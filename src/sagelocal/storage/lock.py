@@ -2,14 +2,17 @@
 
 A lock is an open file with `flock` on it. A child process that inherits the descriptor holds the lock too, until the
 last of both has closed it. The kernel releases it however a process ends, so no lock file is ever stale.
+
+Windows has no `flock`: there, the first byte of the file is locked, folders can't be locked, and a child process
+inherits nothing. That is enough to code files.
 """
 
 from __future__ import annotations
 
-import fcntl
+import importlib
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sagelocal.errors import Busy
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_HAS_FLOCK = False
+with suppress(ImportError):  # Windows
+    import fcntl
+
+    _HAS_FLOCK = True
+
+_PAUSE_S = 0.02
 # A process that is killed while it starts another leaves a copy of its descriptors, until the new program runs.
 _PATIENCE_S = 1.0
 
@@ -31,7 +41,7 @@ def wait_for(path: Path) -> Iterator[int]:
     Yields:
         The descriptor that holds the lock, for a child process to inherit.
     """
-    descriptor = _locked(path, fcntl.LOCK_EX)
+    descriptor = _locked(path, waits=True)
     try:
         yield descriptor
     finally:
@@ -56,18 +66,18 @@ def _taken(path: Path, busy: Path) -> int:
     end = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            return _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return _locked(path, waits=False)
         except BlockingIOError as error:
             if time.monotonic() > end:
                 raise Busy(busy) from error
-        time.sleep(0.02)
+        time.sleep(_PAUSE_S)
 
 
 def is_held(path: Path) -> bool:
     """Return whether a process holds the lock of an existing file or folder."""
     descriptor = _open(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that ask don't see each other
+        _lock(descriptor, waits=False, is_shared=True)  # two that ask don't see each other
     except BlockingIOError:
         return True
     else:
@@ -76,7 +86,18 @@ def is_held(path: Path) -> bool:
         os.close(descriptor)
 
 
-def _locked(path: Path, operation: int) -> int:
+def discard(path: Path) -> None:
+    """Remove a lock file that this process has let go of, and its folder if it is empty then.
+
+    Only where a file that is open can't be removed, as on Windows: elsewhere, the holder of a lock removes its folder.
+    """
+    if not _HAS_FLOCK:
+        with suppress(OSError):  # another process has it open now
+            path.unlink()
+            path.parent.rmdir()
+
+
+def _locked(path: Path, *, waits: bool) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -84,13 +105,35 @@ def _locked(path: Path, operation: int) -> int:
         except FileNotFoundError:  # the last holder has just removed the folder
             continue
         try:
-            fcntl.flock(descriptor, operation)
+            _lock(descriptor, waits=waits)
             if _is_at(path, descriptor):
                 return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)  # the last holder removed the file before it let go
+
+
+def _lock(descriptor: int, *, waits: bool, is_shared: bool = False) -> None:
+    """Lock an open file.
+
+    Raises:
+        BlockingIOError: Another process holds the lock, and `waits` is false.
+    """
+    if _HAS_FLOCK:
+        kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
+        fcntl.flock(descriptor, kind if waits else kind | fcntl.LOCK_NB)
+        return
+    windows = importlib.import_module("msvcrt")
+    while True:
+        try:
+            windows.locking(descriptor, windows.LK_NBLCK, 1)  # its own way to wait gives up after ten seconds
+        except OSError as error:
+            if not waits:
+                raise BlockingIOError(error.errno, error.strerror) from error
+        else:
+            return
+        time.sleep(_PAUSE_S)
 
 
 def _open(path: Path) -> int:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 STAGING = ".staging-"  # prefix of unpublished files: readers skip them, `sweep` removes them
+# Windows opens no folders, and flushes only what is open for writing.
+_IS_POSIX = hasattr(os, "O_DIRECTORY")
 
 
 @contextmanager
@@ -36,8 +38,10 @@ def naming(target: Path) -> Iterator[None]:
 
 
 def flush(path: Path) -> None:
-    """Flush the content of a file, or the entries of a folder, to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Flush the content of a file, or the entries of a folder, to disk; of a folder on Windows, nothing."""
+    if not _IS_POSIX and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY if _IS_POSIX else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

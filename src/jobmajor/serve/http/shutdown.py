@@ -10,7 +10,7 @@ byte 13 has the flags (RFC 9293, section 3.1).
 from __future__ import annotations
 
 import ctypes
-import select
+import selectors
 import socket
 import struct
 import sys
@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+# Windows has no `poll`; `select` takes no descriptors above 1,023.
+_SELECTOR: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _SO_ATTACH_FILTER = 26
 _SYN, _ACK = 0x02, 0x10
 _DROPS_SYN = (  # (operation, jump if so, jump if not, value)
@@ -55,7 +57,7 @@ def has_pending(listeners: Iterable[socket.socket], connections: Sequence[Any]) 
             return True  # no request yet, or one that has begun
         if each.cycle.response_complete:
             waiting.append(each.transport.get_extra_info("socket").fileno())
-    poll = select.poll()
-    for number in waiting:
-        poll.register(number, select.POLLIN)
-    return bool(poll.poll(0))
+    with _SELECTOR() as selector:
+        for number in {*waiting}:
+            selector.register(number, selectors.EVENT_READ)
+        return bool(selector.select(0))
