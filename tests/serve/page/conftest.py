@@ -131,10 +131,10 @@ def code(page: Page) -> None:
     expect(page.locator("#save")).to_be_visible()
 
 
-def saved(page: Page, folder: Path, delimiter: str = ",") -> list[list[str]]:
+def saved(page: Page, folder: Path, delimiter: str = ",", button: str = "#save") -> list[list[str]]:
     """The rows of the file that the page gives, read as Python reads CSV."""
     with page.expect_download() as download:
-        page.locator("#save").click()
+        page.locator(button).click()
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")

@@ -30,7 +30,7 @@ class Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found += [value or "" for name, value in attrs if name in ("src", "href", "action", "srcset")]
-        if tag not in ("meta", "input", "link"):
+        if tag not in ("meta", "input", "link", "img"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

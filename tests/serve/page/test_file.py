@@ -87,8 +87,33 @@ def test_workbook_is_coded_with_its_ids_as_they_are_and_its_other_sheet_on_deman
     expect(page.locator("#sample")).to_contain_text("007")
     code(page)
 
-    found = saved(page, tmp_path)
+    found = saved(page, tmp_path, button="#save-csv")
     assert [row[:3] for row in found] == [["id", "title", "since"], ["007", "nurse", "2024"], ["8", "welder", "1.5"]]
+
+
+def test_workbook_comes_back_as_a_workbook_with_its_rows_and_numbers(page: Page, tmp_path: Path) -> None:
+    book, notes = openpyxl.Workbook(), ["=1+1", 'a < b & "c"', "two\nlines", "1E5", "x" * 33_000, "\u00e9\U0001f600"]
+    rows = [["id", "title", "pay"], *[[f"00{place}", "nurse", 1.5 + place] for place in range(len(notes))]]
+    for row, note in zip(rows, ["note", *notes], strict=True):
+        book.active.append([*row, note])
+        book.active.cell(book.active.max_row, 4).data_type = "s"
+    book.save(tmp_path / "staff.xlsx")
+
+    page.set_input_files("#file", tmp_path / "staff.xlsx")
+    page.get_by_label("Level of the codes").select_option("detailed")
+    code(page)
+    with page.expect_download() as download:
+        page.locator("#save").click()
+
+    assert download.value.suggested_filename == "staff-coded.xlsx"
+    download.value.save_as(tmp_path / "coded.xlsx")
+    found = [list(row) for row in openpyxl.load_workbook(tmp_path / "coded.xlsx").active.iter_rows(values_only=True)]
+    assert found[0] == ["id", "title", "pay", "note", *ADDED]
+    assert [row[:3] for row in found[1:]] == rows[1:]
+    assert [row[3] for row in found[1:]] == [note[:32_767] for note in notes]
+    assert {type(row[6]) for row in found[1:]} == {float}
+    assert openpyxl.load_workbook(tmp_path / "coded.xlsx").active["D2"].data_type == "s"
+    assert pl.read_excel(tmp_path / "coded.xlsx")["title"].to_list() == ["nurse"] * len(notes)
 
 
 def test_rows_that_do_not_fit_are_named_by_line_kept_and_coded(page: Page, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ _TYPES = {
     "title.js": _SCRIPT,
     "why.js": _SCRIPT,
     "words.js": _SCRIPT,
+    "workbook.js": _SCRIPT,
     "worker.js": _SCRIPT,
 }
 PATHS = MappingProxyType({"/" if name == _INDEX else f"/{_FOLDER}/{name}": name for name in _TYPES})

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 _SCRIPT = """
 const form = document.querySelector("form"), out = document.querySelector("output");
@@ -58,8 +59,14 @@ HEADERS = {"content-security-policy": _POLICY, "referrer-policy": "no-referrer"}
 def _template() -> jinja2.Template:
     text = resources.files(__package__).joinpath("docs.html.j2").read_text("utf-8")
     made = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters["pretty"] = _pretty
+    made.filters["pretty"], made.filters["marked"] = _pretty, _marked
     return made.from_string(text)
+
+
+def _marked(text: str) -> Markup:
+    """Return a text as HTML, with what stands between backticks as code."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
 def _pretty(value: Any) -> str:

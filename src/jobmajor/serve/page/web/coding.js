@@ -1,6 +1,7 @@
 // Code a table's titles: each distinct title is sent once, in batches, until all have an answer from a single model.
 
 import { line, safe } from "./csv.js";
+import { Workbook } from "./workbook.js";
 import { patiently, post, wellFormed } from "./service.js";
 
 const TITLES = 1000; // in one body
@@ -159,6 +160,17 @@ export class Coder {
     return new Blob(parts, { type: delimiter === "\t" ? "text/tab-separated-values" : "text/csv" });
   }
 
+  /** The same rows as a workbook, whose cells are no formulas. */
+  async workbook({ breathe }) {
+    const book = new Workbook();
+    book.add([...this.#head(), ...this.#added()]);
+    for (let row = 0; row < this.rows.length && !book.isFull; row += 1) {
+      book.add([...this.#cells(row), ...this.#plain(row)]);
+      if (row % BLOB_ROWS === 0) await breathe();
+    }
+    return book.blob();
+  }
+
   #head() {
     const names = this.hasHeader ? [...this.table.records[0].fields] : [];
     for (let place = names.length; place < this.table.width; place += 1) names.push(`column ${place + 1}`);
@@ -178,9 +190,13 @@ export class Coder {
   }
 
   #coded(row) {
+    return this.#plain(row).map(safe);
+  }
+
+  #plain(row) {
     const { code, name, score, confidence, abstain, reason, source } = this.answers.get(this.titles[row]);
     const shares = [score, confidence].map((share) => code && String(share));
-    return [code, name, ...shares, this.level, String(abstain), reason, source].map(safe);
+    return [code, name, ...shares, this.level, String(abstain), reason, source];
   }
 }
 

@@ -55,7 +55,8 @@ export class FileCoding {
     byId("cancel").addEventListener("click", () => this.#send("stop"));
     byId("resume").addEventListener("click", () => this.#ask({ isAgain: true }));
     byId("start-review").addEventListener("click", () => this.review.open());
-    byId("save").addEventListener("click", () => this.#send("save", { isSafe: byId("safe").checked }));
+    byId("save").addEventListener("click", () => this.#save(this.#opened.isWorkbook));
+    byId("save-csv").addEventListener("click", () => this.#save(false));
     for (const button of document.querySelectorAll("[data-anew]")) button.addEventListener("click", () => this.#anew());
     for (const button of document.querySelectorAll("[data-back]")) button.addEventListener("click", () => this.#back());
     for (const kind of ["dragenter", "dragover"]) zone.addEventListener(kind, (event) => this.#over(event));
@@ -66,6 +67,10 @@ export class FileCoding {
     });
     // A file that misses the zone must not replace the page.
     for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
+  }
+
+  #save(isWorkbook) {
+    this.#send("save", { isSafe: byId("safe").checked, isWorkbook });
   }
 
   #over(event) {
@@ -235,6 +240,7 @@ export class FileCoding {
     this.#summary = summary;
     this.#say(told(summary));
     byId("chart").replaceChildren(chart(summary));
+    show(byId("save-csv"), this.#opened.isWorkbook);
     show(byId("start-review"), summary.reasons.length > 0);
   }
 
@@ -254,8 +260,9 @@ export class FileCoding {
     byId("pager").replaceChildren(pager(place, (to) => this.#look(to)));
   }
 
-  on_saved({ blob }) {
-    give(blob, `${this.#name}-coded.${this.#opened.delimiter === "\t" ? "tsv" : "csv"}`);
+  on_saved({ blob, isWorkbook }) {
+    const ending = this.#opened.delimiter === "\t" ? "tsv" : "csv";
+    give(blob, `${this.#name}-coded.${isWorkbook ? "xlsx" : ending}`);
   }
 }
 

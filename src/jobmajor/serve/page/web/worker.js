@@ -117,9 +117,11 @@ async function keep(_, say) {
   say("kept", { blob: choices.file() });
 }
 
-async function save({ isSafe }, say) {
+async function save({ isSafe, isWorkbook }, say) {
   const { signal } = giving;
-  say("saved", { blob: await coder.file({ isSafe, breathe: () => pause(0, signal) }) });
+  const breathe = () => pause(0, signal);
+  const blob = await (isWorkbook ? coder.workbook({ breathe }) : coder.file({ isSafe, breathe }));
+  say("saved", { blob, isWorkbook });
 }
 
 const TASKS = { open, code, look, save, review, turnTo, choose, undo, find, keep };
