@@ -17,9 +17,11 @@ import pytest
 import jobmajor
 from jobmajor import arguments, errors, soc, titles
 from jobmajor.batch import spark
+from jobmajor.data.source import FetchOptions
 from jobmajor.errors import InputError
 from jobmajor.model import classifier as classifiers
 from jobmajor.model.rules import overrides, prior
+from jobmajor.pipeline import run as local
 from sagelocal import errors as shared_errors
 
 if TYPE_CHECKING:
@@ -294,3 +296,7 @@ def test_long_value_is_cut_to_one_line() -> None:
     assert arguments.shown("a\nb") == "'a\\nb'"
     assert len(arguments.shown(["x" * 1000])) == 60
     assert "\n" not in arguments.shown(pd.DataFrame({"a": [1, 2]}))
+
+
+def test_run_takes_options_of_a_class_of_another_module() -> None:
+    assert local.Options(fetch=FetchOptions()).fetch == FetchOptions()

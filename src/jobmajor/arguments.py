@@ -94,7 +94,7 @@ def check(options: Any) -> None:
     """
     for item in fields(options):
         value = getattr(options, item.name)
-        words = _BRACKETS.sub("", str(item.type)).split(" | ")
+        words = [word.rpartition(".")[2] for word in _BRACKETS.sub("", str(item.type)).split(" | ")]
         if not any(_is_a(value, word) for word in words):
             expected = " or ".join(dict.fromkeys(_KINDS[word][1] if word in _KINDS else f"a {word}" for word in words))
             raise InputError(f"{type(options).__name__}.{item.name} is {shown(value)}: expected {expected}")

@@ -6,19 +6,32 @@ import dataclasses
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sagelocal.errors import ArtifactError, InputError
 from sagelocal.storage import lock, publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 NAME: Final = "run.json"
 DEFINITION: Final = "definition.json"
 EXECUTING, INTERRUPTED = "Executing", "Interrupted"
 _FORMAT = 1
+# What a member's annotation accepts in a record that is read.
+_KINDS: Final[dict[str, tuple[type, ...]]] = {
+    "str": (str,),
+    "str | None": (str, NoneType),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "Path": (Path,),
+    "Mapping": (dict,),
+    "Sequence": (list, tuple),
+    "tuple": (list, tuple),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +113,10 @@ def read(folder: Path) -> Execution:
         body = json.loads((folder / NAME).read_bytes())
         if body.pop("format") != _FORMAT:
             raise ArtifactError(f"{folder / NAME} has another format than {_FORMAT}: remove the folder")
-        body["steps"] = tuple(StepRecord(**step) for step in body["steps"])
-        execution = Execution(folder=folder, **body)
+        if not isinstance(body["steps"], list) or not all(isinstance(name, str) for name in body.get("selected", ())):
+            raise TypeError("steps or names of steps are no list of them")  # noqa: TRY301 - said below
+        body["steps"] = tuple(_checked(StepRecord(**step)) for step in body["steps"])
+        execution = _checked(Execution(folder=folder, **body))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{folder / NAME} is no record of a run ({error}): remove the folder") from error
     if execution.status == EXECUTING and not lock.is_held(folder):
@@ -115,6 +130,20 @@ def settle(folder: Path) -> None:
         execution = read(folder)
         if execution.status == INTERRUPTED and f'"{INTERRUPTED}"' not in (folder / NAME).read_text("utf-8"):
             write(execution)
+
+
+_Record = TypeVar("_Record", Execution, StepRecord)
+
+
+def _checked(record: _Record) -> _Record:
+    """Return a record whose members have the kinds that are written; raise TypeError otherwise."""
+    for item in dataclasses.fields(record):
+        value, kinds = getattr(record, item.name), _KINDS[str(item.type).partition("[")[0]]
+        if not isinstance(value, kinds):
+            raise TypeError(f"{item.name} is {str(value)[:40]!r}")
+    if isinstance(record, StepRecord) and not all(isinstance(one, dict) for one in record.conditions):
+        raise TypeError("a condition is no object")
+    return record
 
 
 def find(home: Path, execution_id: str) -> Execution:
