@@ -63,7 +63,7 @@ def in_python(value: Struct) -> Members:
 def structs(classifier: Classifier) -> Iterator[dict[str, Struct]]:
     """Every struct that is passed to C, by its name there."""
     own = Classifier(classifier.scorer, classifier.about, classifier.knowledge)  # other tests share the fixture's
-    compiled: Any = own.compile()._compiled
+    compiled: Any = own.compile()._answering.compiled
     kernel, plan = compiled._kernel, compiled.plan(("major", "detailed"))
     titles = batch(Packed.of(["Nurse"]))
     memo = Memo(2, 1000).match(Packed.of(["Nurse"]))

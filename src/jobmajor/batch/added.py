@@ -48,6 +48,7 @@ class Added:
         classes: For each level, the codes that a label is an index of.
         prefix: Stands before the name of every added column.
         target: The classification of the codes, None for SOC 2018.
+        name: What gives the name of a code.
         sizes: With the level "best", how many codes of each of the four levels its codes have.
         only: The columns to add, by their names; all of them when None.
         is_encoded: Whether texts are dictionary-encoded in parquet (see `Column`).
@@ -58,6 +59,7 @@ class Added:
     classes: tuple[tuple[str, ...], ...]
     prefix: str = ""
     target: Classification | None = None
+    name: Callable[[str], str] = soc.name
     sizes: tuple[int, ...] = ()
     only: tuple[str, ...] | None = None
     is_encoded: bool = True
@@ -67,7 +69,7 @@ class Added:
         """Return all columns for a coder's answers."""
         target = None if isinstance(coder, Coder) else coder.target
         sizes = coder.sizes if isinstance(coder, DeepestCoder) else ()
-        return cls(coder.levels, coder.k, coder.classes, prefix, target, sizes)
+        return cls(coder.levels, coder.k, coder.classes, prefix, target, coder.name, sizes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,8 +102,8 @@ class Added:
         return len(self.levels) == 1
 
     def _of_level(self, level: int) -> Iterator[Part]:
-        codes, name = self.classes[level], self.target.titles.__getitem__ if self.target else soc.name
-        texts, names = tuple(map(safe, codes)), tuple(safe(name(code)) for code in codes)
+        codes = self.classes[level]
+        texts, names = tuple(map(safe, codes)), tuple(safe(self.name(code)) for code in codes)
         before = "" if self._is_single else f"{self._prefix(self.levels[level])}_"
         for rank in range(self.k):
             after = f"_{rank + 1}" if rank else ""

@@ -81,7 +81,7 @@ def _coded(source: Path, target: Path, wanted: FileOptions, load: Callable[[], t
     levels = wanted.level_names  # refused before anything is loaded
     planned, passed_over = jobs.jobs(source, target)
     classifier, digest = load()
-    classifier = classifier.adapted(wanted.prior) if wanted.prior else classifier
+    classifier = (classifier.adapted(wanted.prior) if wanted.prior else classifier).with_classes(wanted.classes)
     coder = _coder(classifier, wanted)
     added = Added.of(coder, wanted.prefix or "")
     notes = Notes(passed_over)
@@ -104,9 +104,9 @@ def _coded(source: Path, target: Path, wanted: FileOptions, load: Callable[[], t
                     if run.write(reader, added, safe_cells=wanted.safe_cells):
                         bad.append(str(job.bad))
             tally = engine.tally
-    prior = wanted.prior.digest if wanted.prior else ""
+    prior, added_codes = (given.digest if given else "" for given in (wanted.prior, wanted.classes))
     found = _summary(planned, bad, tally, levels)
-    return replace(found, prior=prior, notes=notes.lines)
+    return replace(found, prior=prior, classes=added_codes, notes=notes.lines)
 
 
 def _model(model: Classifier | str | Path | None, home: str | Path | None) -> tuple[Classifier, str]:
@@ -166,7 +166,8 @@ def _context(classifier: Classifier, digest: str, coder: AnyCoder, wanted: FileO
     version = lineage.code_version(__name__, classifier.scorer.recipe)
     asked = [version, digest, coder.levels, coder.k, wanted.exact, names, wanted.to]
     asked += ["context"] if wanted.context is not None else []
-    return json.dumps([*asked, wanted.prior.digest] if wanted.prior else asked)
+    asked += [wanted.prior.digest] if wanted.prior else []
+    return json.dumps([*asked, {"classes": wanted.classes.digest}] if wanted.classes else asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jobmajor.batch.progress import Progress
+    from jobmajor.model.rules.classes import Classes
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.model.rules.prior import Prior
     from jobmajor.soc import Level
@@ -36,6 +37,7 @@ class FileOptions:
         overrides: A user's own titles with their codes.
         exact: Whether a title that training lists gets the codes that it is listed under.
         prior: The mix of occupations that answers are moved toward.
+        classes: Codes that training never saw, which are added to the model.
         prefix: Stands before the names of the added columns; None adds one only where a column of the input has a name
             of theirs.
         safe_cells: Whether cells of the input that a spreadsheet would run as a formula get an apostrophe.
@@ -56,6 +58,7 @@ class FileOptions:
     overrides: Overrides | None = None
     exact: bool = True
     prior: Prior | None = None
+    classes: Classes | None = None
     to: str = classifications.SOC_2018
     prefix: str | None = None
     safe_cells: bool = False
@@ -113,6 +116,7 @@ class Summary:
         sources: The number of rows for each source of an answer.
         seconds: The duration.
         prior: The digest of the mix of occupations that answers were moved toward; empty without one.
+        classes: The digest of the codes that were added to the model; empty without any.
     """
 
     files: tuple[str, ...]
@@ -126,4 +130,5 @@ class Summary:
     sources: dict[str, int]
     seconds: float
     prior: str = ""
+    classes: str = ""
     notes: tuple[str, ...] = ()

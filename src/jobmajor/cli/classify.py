@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobmajor.cli.options import Exact, Home, Json, Model, workspace
+from jobmajor.cli.options import ClassesFile, Exact, Home, Json, Model, workspace
 from jobmajor.errors import InputError
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
@@ -85,6 +85,7 @@ def classify(
         Path | None,
         typer.Option("--prior", metavar="FILE", help="Move answers toward a mix of occupations, from jobmajor adapt."),
     ] = None,
+    classes_file: ClassesFile = None,
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Move answers toward the mix of the input itself, which is read twice.")
     ] = False,
@@ -99,12 +100,13 @@ def classify(
 
     Example: jobmajor classify "licensed practical nurse" "sw eng" --top 3 --level detailed
     """
-    from jobmajor.model.rules import overrides, prior
+    from jobmajor.model.rules import classes, overrides, prior
 
     mine = overrides.read(overrides_file) if overrides_file else None
     if adapt and prior_file:
         raise InputError("--adapt and --prior were given: give either, as both name a mix of occupations")
     mix = prior.read(prior_file) if prior_file else None
+    added = classes.read(classes_file) if classes_file else None
     if source is not None:
         from jobmajor.batch.options import FileOptions
         from jobmajor.cli import classify_files
@@ -125,6 +127,7 @@ def classify(
             top=top,
             overrides=mine,
             exact=exact,
+            classes=added,
             to=to,
             prefix=prefix,
             safe_cells=safe_cells,
@@ -163,7 +166,7 @@ def classify(
         also = (soc.BEST_LEVEL,)
         depth = target.parse_level(level, "--level") if target else soc.parse_level(level, "--level", also=also)
         shown_level = target.level_name(depth) if target else depth
-    classifier = load(model, home=workspace(home)).adapted(mix)
+    classifier = load(model, home=workspace(home)).adapted(mix).with_classes(added)
     asked = classifier.to(to) if target else classifier
     if is_best:
         answers = deepest(asked).answer(wanted, top, overrides=mine, exact=exact)
@@ -182,6 +185,7 @@ def classify(
                     **({"ambiguous": each.ambiguous} if target else {}),
                     "source": each.source,
                     **({"prior": mix.digest} if mix else {}),
+                    **({"classes": added.digest} if added else {}),
                 }
                 for title, each in zip(wanted, answers, strict=True)
             ]

@@ -96,6 +96,8 @@ def show(found: Summary) -> None:
     typer.echo(f"sources: {', '.join(f'{count:,} {source}' for source, count in found.sources.items())}")
     if found.prior:
         typer.echo(f"moved toward the mix of occupations: {found.prior[:12]}")
+    if found.classes:
+        typer.echo(f"codes added to the model: {found.classes[:12]}")
     typer.echo(f"rows with a fault: {found.bad:,}{_side(found) if found.bad else ''}")
     for note in found.notes:
         typer.echo(f"note: {one_line(note)}")

@@ -18,6 +18,12 @@ Model = Annotated[
 Exact = Annotated[
     bool, typer.Option("--exact/--no-exact", help="Weigh what training lists for a title with the model.")
 ]
+ClassesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--classes", metavar="FILE", help="Codes that the model never saw, as CSV: code,name and maybe description."
+    ),
+]
 Weight = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="The column that says how often a row occurs.", show_default="1"),

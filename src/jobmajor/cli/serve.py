@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobmajor.cli.options import ClassesFile  # noqa: TC001 - typer reads the annotations
+
 if TYPE_CHECKING:
     from jobmajor.serve.service.service import ServiceOptions
 
@@ -36,6 +38,7 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE", help="Move answers toward a mix of occupations, from jobmajor adapt."),
     ] = None,
+    classes: ClassesFile = None,
     keys: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Require an API key whose hash is in this file.")
     ] = None,
@@ -70,6 +73,7 @@ def serve(
 
     from jobmajor import serve as package
     from jobmajor import settings
+    from jobmajor.model.rules import classes as classes_file
     from jobmajor.model.rules import overrides as overrides_file
     from jobmajor.model.rules import prior as prior_file
     from jobmajor.serve.http import hosts
@@ -87,7 +91,8 @@ def serve(
     options = replace(_options(level, top, keys), poll_s=poll, hosts=names, workers=launch.workers(workers))
     mix = prior_file.read(prior) if prior else None
     mine = overrides_file.read(overrides) if overrides else None
-    source = champion.ModelSource(settings.home(home), model, mix, mine)
+    added = classes_file.read(classes) if classes else None
+    source = champion.ModelSource(settings.home(home), model, mix, mine, added)
     from jobmajor.serve import server
     from jobmajor.serve.service import reviews as kept
     from jobmajor.serve.service import service

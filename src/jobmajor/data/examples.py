@@ -168,12 +168,20 @@ def phrases(tables: Tables) -> pl.DataFrame:
     records = dict.fromkeys(
         (phrase, normalise(phrase), onet_code[:7], onet_code, DESCRIPTION)
         for onet_code, text in rows.iter_rows()
-        for phrase in map(str.strip, _BETWEEN_PHRASES.split(text))
-        if len(phrase) >= _SHORTEST_PHRASE
+        for phrase in split_phrases(text)
     )
     columns = ["title", "text", "code", "onet_code", "source"]
     found = pl.DataFrame(list(records), schema=dict.fromkeys(columns, pl.String), orient="row")
     return found.filter(pl.col("text") != "")
+
+
+def split_phrases(text: str) -> list[str]:
+    """Return the words of a text between commas, "and", "of" and the like.
+
+    >>> split_phrases("Plan, direct, or coordinate activities of nurses.")
+    ['Plan', 'direct', 'coordinate activities', 'nurses']
+    """
+    return [phrase for phrase in map(str.strip, _BETWEEN_PHRASES.split(text)) if len(phrase) >= _SHORTEST_PHRASE]
 
 
 def with_codes(examples: pl.DataFrame) -> pl.DataFrame:

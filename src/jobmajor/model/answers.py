@@ -15,6 +15,7 @@ import numpy as np
 
 from jobmajor import soc
 from jobmajor.model.rules import abstain, confidence, overrides, prior
+from jobmajor.model.rules.classes import CLASS
 from jobmajor.model.rules.listed import CONTRADICTED, OFFICIAL
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.soc import Level
 
-# Sources of an answer beside those that `overrides` names: titles that training lists, and that the SOC itself names.
+# Sources beside those that `overrides` and `classes` name: titles that training lists, and that the SOC itself names.
 EXACT, NAMED = "exact", "official"
-_SOURCE = np.dtype(f"<U{max(map(len, (EXACT, NAMED, overrides.OVERRIDE, overrides.MODEL)))}")
+_SOURCE = np.dtype(f"<U{max(map(len, (EXACT, NAMED, CLASS, overrides.OVERRIDE, overrides.MODEL)))}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Coded:
         reason: Why it abstains: "unsure", "not a title", "not English", "unknown language", or "listed once; the model
             disagrees"; else empty.
         source: "override" for an answer of the user, "official" where the SOC names the title, "exact" where training
-            lists it, else "model".
+            lists it, "class" where a code that was added to the model has the largest share, else "model".
         ambiguous: In another classification, whether the best occupation of SOC 2018 has several codes at the level.
         level: Only of an answer at the deepest level that is sure: which that is, empty where none is.
         confidence: How often a best answer with this score is right on titles that people write, 0 to 1; 1 for an
@@ -94,7 +95,7 @@ def sourced(
     """Weigh the model's shares with what is known, then replace them by the user's; may change `shares`.
 
     The mix of occupations of the user's file moves all but the titles that the SOC itself names. The result has more
-    columns than `codes` if an override names codes that the model does not answer.
+    columns than `codes` if codes were added to the model, or if an override names codes that it does not answer.
     """
     listed = known.listed
     source, contradicted = np.full(len(texts), overrides.MODEL, _SOURCE), np.zeros(len(texts), np.bool_)
@@ -102,6 +103,9 @@ def sourced(
     kinds = listed.kinds[titles]
     shares[rows] = listed.weigh(titles, shares[rows])
     source[rows], contradicted[rows] = np.where(kinds & OFFICIAL, NAMED, EXACT), (kinds & CONTRADICTED) > 0
+    if known.added:
+        shares, is_named = known.added.widened(texts, codes, shares, source == NAMED)
+        codes, source[is_named] = known.columns(codes), CLASS
     if known.prior:
         others = source != NAMED
         shares[others] = prior.moved(shares[others], known.prior.weights(codes))
@@ -142,19 +146,27 @@ def coded(asked: Asked, found: Sourced, knowledge: Knowledge) -> list[Coded]:
     if found.user:
         _limit(shares, reasons, (asked, found.user, classes))
     shares[np.isin(reasons, abstain.NO_TITLES)] = 0
-    answers = _answers(shares, classes, asked.k, found.source != overrides.MODEL)
-    scores = shares.max(axis=1)
-    sure = np.where((found.source == overrides.OVERRIDE) & (scores > 0), 1.0, confidence.of(scores, asked.level))
-    parts = zip(answers, reasons.tolist(), found.source.tolist(), sure.tolist(), strict=True)
+    answers = _answers(shares, classes, (asked.k, found.source != overrides.MODEL), knowledge)
+    scores, source = shares.max(axis=1), _source(found, knowledge)
+    sure = np.where((source == overrides.OVERRIDE) & (scores > 0), 1.0, confidence.of(scores, asked.level))
+    parts = zip(answers, reasons.tolist(), source.tolist(), sure.tolist(), strict=True)
     return [
         Coded(each, reason != abstain.ANSWERED, reason, source, confidence=sure) for each, reason, source, sure in parts
     ]
 
 
+def _source(found: Sourced, knowledge: Knowledge) -> NDArray[np.str_]:
+    """Return the sources, with that of titles whose best detailed code was added to the model."""
+    if not knowledge.added:
+        return found.source
+    is_added = np.isin(found.codes, knowledge.added.classes.codes)[found.shares.argmax(axis=1)]
+    return np.where(is_added & (found.source != overrides.OVERRIDE), np.str_(CLASS), found.source)
+
+
 @lru_cache(maxsize=8)
 def _classes(codes: tuple[str, ...], level: Level) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Return the codes of a level, and where the detailed codes of each begin."""
-    classes, starts = np.unique([soc.ancestor(code, level) for code in codes], return_index=True)
+    classes, starts = np.unique([soc.place(code, level) for code in codes], return_index=True)
     return tuple(classes.tolist()), starts
 
 
@@ -165,6 +177,8 @@ def _reasons(asked: Asked, found: Sourced, best: NDArray[np.float32], knowledge:
     is_listed = (found.source == EXACT) | (found.source == NAMED)
     unsure = np.where(found.contradicted, abstain.CONTRADICTED, abstain.UNSURE)
     reasons[is_listed] = np.where(best < threshold, unsure, abstain.ANSWERED)[is_listed]
+    is_class = found.source == CLASS
+    reasons[is_class] = np.where(best > overrides.MOST, abstain.ANSWERED, abstain.UNSURE)[is_class]
     users = found.source == overrides.OVERRIDE
     reasons[users] = np.where(best > 0, abstain.ANSWERED, abstain.NOT_A_TITLE)[users]
     return reasons
@@ -186,9 +200,16 @@ def _limit(
 
 
 def _answers(
-    shares: NDArray[np.float32], classes: tuple[str, ...], k: int, with_ties: NDArray[np.bool_]
+    shares: NDArray[np.float32],
+    classes: tuple[str, ...],
+    wanted: tuple[int, NDArray[np.bool_]],
+    knowledge: Knowledge,
 ) -> Iterator[tuple[Answer, ...]]:
-    """Return the k best of each row; equal ones are in the classification's order."""
+    """Return the k best of each row, with all as good as the k-th where `wanted` says so; (k, of each row).
+
+    Equal ones are in the classification's order.
+    """
+    k, with_ties = wanted
     order = np.argsort(-shares, axis=1, kind="stable")
     falling = np.take_along_axis(shares, order, axis=1)
     last = falling[:, min(k, len(classes)) - 1, None]
@@ -196,5 +217,5 @@ def _answers(
     counts = np.minimum(counts, (falling > 0).sum(axis=1))
     for row, count in enumerate(counts.tolist()):
         pairs = zip(order[row, :count].tolist(), falling[row, :count].tolist(), strict=True)
-        found = tuple(Answer(classes[column], soc.name(classes[column]), score) for column, score in pairs)
+        found = tuple(Answer(classes[column], knowledge.name(classes[column]), score) for column, score in pairs)
         yield found or (NO_ANSWER,)

@@ -7,47 +7,35 @@ a higher level is the sum of the shares of its detailed codes.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from jobmajor import arguments, soc
-from jobmajor.errors import ArtifactError, InputError
-from jobmajor.model import answers, coder, columns, contextual, explain, frames, recipes, translate
-from jobmajor.model.answers import Answer, Asked, Coded
-from jobmajor.model.coder import Coder, Wanted
+from jobmajor.errors import InputError
+from jobmajor.model import answering, coder, columns, contextual, explain, frames, recipes, translate
+from jobmajor.model.answering import Answering, Asking, clean
+from jobmajor.model.answers import Answer, Coded
 from jobmajor.model.contextual import Contextual
 from jobmajor.model.explain import Explanation
-from jobmajor.model.linear import context as contexts
-from jobmajor.model.rules import knowledge as knowledge_files
-from jobmajor.model.rules import overrides as own_titles
 from jobmajor.model.rules.knowledge import Knowledge
-from jobmajor.model.rules.listed import POLYNOMIAL, Listed
 from jobmajor.model.rules.prior import Prior
-from jobmajor.native import library
-from jobmajor.tables.packed import LONGEST
-from jobmajor.titles import normalise
-from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from jobmajor.model.kernels.pipeline import Compiled
-    from jobmajor.model.kernels.shares import Kernel
+    from jobmajor.model.coder import Coder
     from jobmajor.model.linear.context import Context
+    from jobmajor.model.rules.classes import Classes
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.model.scorer import Scorer
     from jobmajor.model.translate import Translator
     from jobmajor.soc import Level
-    from jobmajor.tables.packed import Packed
-
-_BATCH = 4096  # titles scored at a time, each up to
-_COMPILED_FROM = 200  # titles: fewer are answered by numpy before the model's arrays are ordered for compiled code
+    from sagelocal.storage import manifest
 
 
 class Classifier:
@@ -69,7 +57,7 @@ class Classifier:
     ) -> None:
         self.scorer, self.about, self.knowledge = scorer, dict(about), knowledge or Knowledge()
         self.context = context
-        self._compiled_from = _COMPILED_FROM
+        self._answering = Answering(scorer, self.knowledge)
 
     def __repr__(self) -> str:
         release = dict(self.about.get("source") or {}).get("release")
@@ -82,18 +70,14 @@ class Classifier:
         return self.scorer.codes
 
     @cached_property
-    def _starts(self) -> dict[Level, NDArray[np.intp]]:
-        """Return for each level the column where each code's detailed codes begin; they are adjacent."""
-        ancestors = {level: [soc.ancestor(code, level) for code in self.codes] for level in soc.LEVELS}
-        return {level: np.unique(codes, return_index=True)[1] for level, codes in ancestors.items()}
+    def _levels(self) -> dict[Level, tuple[NDArray[np.str_], NDArray[np.intp]]]:
+        """Return for each level its codes, and the column where the detailed codes of each begin; they are adjacent."""
+        every = {level: [soc.ancestor(code, level) for code in self.codes] for level in soc.LEVELS}
+        return {level: np.unique(codes, return_index=True) for level, codes in every.items()}
 
     @cached_property
     def _classes(self) -> dict[Level, tuple[str, ...]]:
-        return {level: tuple(sorted({soc.ancestor(code, level) for code in self.codes})) for level in soc.LEVELS}
-
-    @cached_property
-    def _labels(self) -> dict[Level, NDArray[np.str_]]:
-        return {level: np.array(classes) for level, classes in self._classes.items()}
+        return {level: tuple(labels.tolist()) for level, (labels, _) in self._levels.items()}
 
     def classes(self, level: Level = "major") -> tuple[str, ...]:
         """Return the codes that can be answered at a level, in the order of the columns of `predict_proba`."""
@@ -102,7 +86,7 @@ class Classifier:
     @property
     def classes_(self) -> NDArray[np.str_]:
         """Return the major groups, by the name that scikit-learn uses."""
-        return self._labels["major"].copy()
+        return self._levels["major"][0].copy()
 
     def predict_proba(self, titles: Iterable[str | None], level: Level = "major") -> NDArray[np.float32]:
         """Return the share of each code for each title, by the model alone: only `answer` looks titles up.
@@ -114,16 +98,7 @@ class Classifier:
         Returns:
             Shape (titles, codes of the level); each row sums to 1.
         """
-        given, level = columns.held(titles), soc.parse_level(level)
-        if len(given) >= self._compiled_from and self._kernel:
-            return self._kernel.shares(columns.packed(given), self._starts[level])
-        texts = [_text(title) for title in columns.as_list(given)]
-        if len(texts) <= _BATCH:
-            return self.sum_up(self.scorer.shares(texts), level)
-        found = np.empty((len(texts), len(self.classes(level))), np.float32)
-        for block in _blocks(texts):
-            found[block] = self.sum_up(self.scorer.shares(texts[block]), level)
-        return found
+        return self._answering.shares(titles, self._levels[soc.parse_level(level)][1])
 
     def compile(self) -> Classifier:
         """Prepare compiled code now, so that small batches are fast, too; return this classifier.
@@ -131,7 +106,7 @@ class Classifier:
         Takes about a tenth of a second; useful for services and where you make many small calls. Scores are equal
         within rounding. Without effect for other recipes than the linear one, and where no compiled code was built.
         """
-        self._compiled_from = 0
+        self._answering.fewest = 0
         self.predict_proba([""])
         self.answer([""])
         return self
@@ -139,13 +114,13 @@ class Classifier:
     @property
     def is_compiled(self) -> bool:
         """Return whether compiled code can answer for this model, at whatever size of a batch."""
-        return self._compiled is not None
+        return self._answering.compiled is not None
 
     def sum_up(self, detailed: NDArray[np.float32], level: Level) -> NDArray[np.float32]:
         """Sum shares of detailed codes, shape (titles, detailed), up to the codes at a level."""
         if level == "detailed":
             return detailed
-        summed: NDArray[np.float32] = np.add.reduceat(detailed, self._starts[soc.parse_level(level)], axis=1)
+        summed: NDArray[np.float32] = np.add.reduceat(detailed, self._levels[soc.parse_level(level)][1], axis=1)
         return summed
 
     def training_mix(self, level: Level) -> NDArray[np.float64]:
@@ -154,7 +129,7 @@ class Classifier:
         A title that is listed under several codes is divided among them.
         """
         summed: NDArray[np.float64] = np.add.reduceat(
-            self.knowledge.listed.titles_of(len(self.codes)), self._starts[soc.parse_level(level)]
+            self.knowledge.listed.titles_of(len(self.codes)), self._levels[soc.parse_level(level)][1]
         )
         return summed
 
@@ -165,7 +140,7 @@ class Classifier:
             A pandas or polars Series or an Arrow array for one of those (`columns.like`); else a numpy array of text.
         """
         best = self.predict_proba(titles, level).argmax(axis=1)
-        return columns.like(titles, self._labels[level], best)
+        return columns.like(titles, self._levels[level][0], best)
 
     def top_k(self, titles: Iterable[str | None], k: int = 5, level: Level = "major") -> list[list[Answer]]:
         """Return the k best codes of each title by the model alone, best first; of equal scores the lower code."""
@@ -216,20 +191,7 @@ class Classifier:
         exact: bool = True,
     ) -> list[list[Coded]]:
         """Return for each level what `answer` returns; compiled code reads each title once for all levels."""
-        levels, k = soc.as_levels(levels), coder.most(k)
-        own_titles.check(overrides)
-        given = columns.held(titles)
-        is_compiled = len(given) >= self._compiled_from and self._compiled is not None
-        if is_compiled and overrides is None:
-            return self._coded(columns.packed(given), levels, k, exact=exact)
-        texts = [(title or "")[:LONGEST] for title in columns.as_list(given)]
-        ask = partial(self._answered, k=k, overrides=overrides, exact=exact)
-        if not is_compiled or overrides is None:
-            return [ask(texts, level) for level in levels]
-        is_own = [_text(title) in overrides.codes for title in texts]
-        own, others = ([title for title, mine in zip(texts, is_own, strict=True) if mine is of] for of in (True, False))
-        rest = self._coded(columns.packed(others), levels, k, exact=exact)
-        return [_woven(is_own, ask(own, level), plain) for level, plain in zip(levels, rest, strict=True)]
+        return self._answering.answer_at(soc.as_levels(levels), titles, Asking(k, overrides, exact))
 
     def answer_frame(
         self,
@@ -253,14 +215,7 @@ class Classifier:
         exact: bool = True,
     ) -> Coder:
         """Return a coder, which answers many titles as arrays: as `answer` does, but never with more than k codes."""
-        k = coder.most(k)
-        ask = partial(self._answered, overrides=overrides, exact=exact)
-        wanted = Wanted(self.codes, soc.as_levels(levels), k, overrides, exact)
-        return Coder(
-            wanted,
-            self._compiled,
-            lambda texts, counts: [ask(texts, *each) for each in zip(wanted.levels, counts, strict=True)],
-        )
+        return self._answering.coder(soc.as_levels(levels), Asking(k, overrides, exact))
 
     @property
     def contextual(self) -> Contextual:
@@ -276,50 +231,6 @@ class Classifier:
             )
         return Contextual(self.scorer, self.knowledge, self.context)
 
-    @cached_property
-    def _compiled(self) -> Compiled | None:
-        """Return the compiled code that answers, None if the recipe has none."""
-        if self._kernel is None or self.knowledge.listed.hashed != POLYNOMIAL:
-            return None
-        from jobmajor.model.kernels.pipeline import Compiled  # noqa: PLC0415 - only where there is compiled code
-
-        return Compiled(self.codes, self.knowledge, self._kernel)
-
-    @cached_property
-    def _kernel(self) -> Kernel | None:
-        """Return the compiled code that scores, None if the recipe has none or none was built."""
-        learned = self.scorer.learned
-        if learned is None or library.load() is None:
-            return None
-        from jobmajor.model.kernels.shares import Kernel  # noqa: PLC0415 - only where there is compiled code
-
-        return Kernel(learned)
-
-    def _coded(self, titles: Packed, levels: Sequence[Level], k: int, *, exact: bool) -> list[list[Coded]]:
-        """Do what `_answered` does, by compiled code; titles with a tie at the k-th code are answered by Python."""
-        codes, found = self.coder(levels, k + 1, exact=exact).code(titles), []
-        for index, level in enumerate(levels):
-            coded, tied = coder.coded(codes, (index, level), self.classes(level), k)
-            texts = [titles.title(row) for row in tied]
-            again = self._answered(texts, level, k, exact=exact)
-            for row, each in zip(tied, again, strict=True):
-                coded[row] = each
-            found.append(coded)
-        return found
-
-    def _answered(
-        self, given: Sequence[str], level: Level, k: int = 1, *, overrides: Overrides | None = None, exact: bool
-    ) -> list[Coded]:
-        """Answer without compiled code; tests hold compiled code to this."""
-        known = self.knowledge if exact else replace(self.knowledge, listed=Listed.none())
-        found: list[Coded] = []
-        for block in _blocks(given):
-            texts = [_text(title) for title in given[block]]
-            shares, read = self.scorer.scored(texts)
-            asked = Asked(given[block], texts, read, level, k)
-            found += answers.coded(asked, answers.sourced(texts, self.codes, shares, known, overrides), self.knowledge)
-        return found
-
     def adapted(self, prior: Prior | None) -> Classifier:
         """Return this classifier with answers that are moved toward a mix of occupations (`pipeline.adapt`).
 
@@ -328,6 +239,20 @@ class Classifier:
         if prior is not None:
             arguments.instance("prior", prior, Prior, "such as jobmajor.adapt returns")
         return Classifier(self.scorer, self.about, replace(self.knowledge, prior=prior), self.context)
+
+    def with_classes(self, classes: Classes | Path | str | None) -> Classifier:
+        """Return this classifier with answers for codes that training never saw too, by their names and descriptions.
+
+        `predict_proba`, `predict` and `top_k`, which are the model's alone, stay as they are.
+
+        Args:
+            classes: A file of them, or what `rules.classes.read` makes of it; None leaves the answers as they are.
+
+        Raises:
+            InputError: The model answers one of the codes already, or its recipe has no such answers.
+        """
+        parts = self.scorer, self.knowledge, self.context
+        return Classifier(self.scorer, self.about, *answering.extended(parts, classes)) if classes else self
 
     def to(self, name: str) -> Translator:
         """Return this classifier with answers in "soc-2010" or "isco-08", by the official crosswalks."""
@@ -342,24 +267,22 @@ class Classifier:
         """
         (title,) = columns.as_list([title])
         (found,) = self.answer([title], level, overrides=overrides, exact=exact)
-        best, text = found.answers[0], _text(title)
-        if best.label not in self.classes(level):
+        best, text = found.answers[0], clean(title)
+        if (share := self._share_of(best.label, level)) is None:
             return Explanation(best.label, best.name, 0.0, found.source, text, (), answer=best.score)
-        column = self.classes(level).index(best.label)
-        base, score, words = explain.by_word(text, lambda texts: self.predict_proba(texts, level)[:, column])
+        base, score, words = explain.by_word(text, share)
         shares, (read,) = self.scorer.scored([text])
         listed = explain.listings(text, self.codes, shares, self.knowledge.listed) if exact else ()
         return Explanation(best.label, best.name, score, found.source, read, words, listed, base, best.score)
 
+    def _share_of(self, label: str, level: Level) -> Callable[[Sequence[str]], NDArray[np.float32]] | None:
+        if label in self.classes(level):
+            return lambda texts: self.predict_proba(texts, level)[:, self.classes(level).index(label)]
+        return answering.share_of(self.scorer, self.knowledge, label, level)
+
     def save(self, folder: str | Path, **lineage: Any) -> manifest.Manifest:
         """Write the model into an empty folder, with its manifest; `lineage` as in `manifest.write`."""
-        folder = arguments.path("folder", folder)
-        with publish.naming(folder):
-            self.scorer.save(folder)
-            self.knowledge.save(folder, self.about)
-            if self.context:
-                self.context.save(folder)
-        return manifest.write(folder, **lineage)
+        return recipes.write(folder, (self.scorer, self.about, self.knowledge, self.context), lineage)
 
 
 def load(folder: str | Path, *, is_mapped: bool = False) -> Classifier:
@@ -372,27 +295,4 @@ def load(folder: str | Path, *, is_mapped: bool = False) -> Classifier:
         ArtifactError: A file is missing, foreign, damaged or of another format.
         MissingExtra: The model's recipe needs packages that aren't installed.
     """
-    folder = arguments.path("folder", folder)
-    manifest.verify(folder)
-    try:
-        scorer = recipes.load(folder, is_mapped=is_mapped)
-        knowledge, about = knowledge_files.load(folder, len(scorer.codes))
-        learned = contexts.load(folder, len(scorer.codes))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
-        raise ArtifactError(f"{folder} is no model ({error}): train it again") from error
-    return Classifier(scorer, about, knowledge, learned)
-
-
-def _woven(is_first: Sequence[bool], first: list[Coded], second: list[Coded]) -> list[Coded]:
-    """Return answers from two lists, each next one from the first where `is_first` says so."""
-    sources = iter(second), iter(first)
-    return [next(sources[is_mine]) for is_mine in is_first]
-
-
-def _blocks(texts: Sequence[str]) -> Iterator[slice]:
-    return (slice(start, start + _BATCH) for start in range(0, len(texts), _BATCH))
-
-
-def _text(title: str | None) -> str:
-    """Normalise a title, and cut it before and after: a hostile title may have signs that become many letters."""
-    return normalise((title or "")[:LONGEST])[:LONGEST]
+    return Classifier(*recipes.read(folder, is_mapped=is_mapped))

@@ -17,6 +17,7 @@ from jobmajor.model import answers
 from jobmajor.model.answers import NO_ANSWER, Answer, Coded
 from jobmajor.model.rules import abstain, confidence, overrides
 from jobmajor.model.rules.abstain import NO_CODE
+from jobmajor.model.rules.classes import CLASS
 from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ REASONS = (
     abstain.CONTRADICTED,
     abstain.NOT_ENGLISH,
 )
-SOURCES = (overrides.OVERRIDE, answers.EXACT, overrides.MODEL, answers.NAMED)
+SOURCES = (overrides.OVERRIDE, answers.EXACT, overrides.MODEL, answers.NAMED, CLASS)
 _IS_NO_TITLE = np.array([reason in abstain.NO_TITLES for reason in REASONS])
 _IS_LISTED = np.array([source in (answers.EXACT, answers.NAMED) for source in SOURCES])
 _SLICE = 4096  # titles that Python answers at a time
@@ -82,12 +83,13 @@ class Wanted:
     """What is asked about each title.
 
     Attributes:
-        codes: The detailed codes that the model answers.
+        codes: The detailed codes that the model answers, and those that were added to it.
         levels: The levels of the codes asked for.
         k: Codes for each title and level, at most.
         overrides: The user's titles with their codes.
         exact: Whether a title that training lists is answered by the codes that it is listed under.
         longest: Characters of a title that are read.
+        name: What gives the name of a code of any level.
     """
 
     codes: Sequence[str]
@@ -96,6 +98,7 @@ class Wanted:
     overrides: Overrides | None = None
     exact: bool = True
     longest: int = LONGEST
+    name: Callable[[str], str] = soc.name
 
     def __post_init__(self) -> None:
         overrides.check(self.overrides)
@@ -127,6 +130,11 @@ class Coder:
         """
         overridden, codes = self._wanted.overrides, tuple(self._wanted.codes)
         return tuple(_ancestors(overridden.columns(codes) if overridden else codes, level) for level in self.levels)
+
+    @property
+    def name(self) -> Callable[[str], str]:
+        """Return what gives the name of a code in `classes`."""
+        return self._wanted.name
 
     @cached_property
     def _label_of(self) -> tuple[dict[str, int], ...]:
@@ -248,4 +256,4 @@ def coded(codes: Codes, at: tuple[int, Level], classes: Sequence[str], k: int) -
 
 
 def _ancestors(codes: Iterable[str], level: Level) -> tuple[str, ...]:
-    return tuple(sorted({soc.ancestor(code, level) for code in codes}))
+    return tuple(sorted({soc.place(code, level) for code in codes}))

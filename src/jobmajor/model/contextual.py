@@ -19,6 +19,7 @@ from jobmajor.model.answers import Asked, Coded
 from jobmajor.model.coder import Coder, Wanted
 from jobmajor.model.linear import context
 from jobmajor.model.rules import overrides as own
+from jobmajor.model.rules.classes import CLASS
 from jobmajor.model.rules.listed import Listed
 from jobmajor.tables.packed import LONGEST
 from jobmajor.titles import normalise
@@ -81,8 +82,8 @@ class Contextual:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Return the detailed codes that the model can answer."""
-        return self.scorer.codes
+        """Return the detailed codes that the model can answer, and those that were added to it."""
+        return self.knowledge.columns(self.scorer.codes)
 
     def coder(
         self,
@@ -93,7 +94,9 @@ class Contextual:
         exact: bool = True,
     ) -> Coder:
         """Return what `Classifier.coder` returns, for joined texts."""
-        wanted = Wanted(self.codes, soc.as_levels(levels), coder.most(k), overrides, exact, _LONGEST)
+        wanted = Wanted(
+            self.codes, soc.as_levels(levels), coder.most(k), overrides, exact, _LONGEST, self.knowledge.name
+        )
         return Coder(wanted, None, partial(self._answered, wanted=wanted))
 
     def answer_at(
@@ -106,8 +109,14 @@ class Contextual:
         exact: bool = True,
     ) -> list[list[Coded]]:
         """Return what `Classifier.answer_at` returns, for joined texts."""
-        wanted = Wanted(self.codes, soc.as_levels(levels), coder.most(k), overrides, exact, _LONGEST)
+        wanted = Wanted(
+            self.codes, soc.as_levels(levels), coder.most(k), overrides, exact, _LONGEST, self.knowledge.name
+        )
         return self._answered([text or "" for text in columns.as_list(titles)], [k] * len(wanted.levels), wanted)
+
+    def _wanted(self, levels: Sequence[Level], k: int, overrides: Overrides | None, *, exact: bool) -> Wanted:
+        name = self.knowledge.name
+        return Wanted(self.codes, soc.as_levels(levels), coder.most(k), overrides, exact, _LONGEST, name)
 
     def to(self, name: str) -> Translator:
         """Return what `Classifier.to` returns, for joined texts."""
@@ -120,7 +129,7 @@ class Contextual:
             titles, contexts = parted(given[start : start + _BATCH])
             texts = [normalise(title[:LONGEST])[:LONGEST] for title in titles]
             shares, read = self.scorer.scored(texts)
-            sourced = self._pooled(answers.sourced(texts, self.codes, shares, known, wanted.overrides), contexts)
+            sourced = self._pooled(answers.sourced(texts, self.scorer.codes, shares, known, wanted.overrides), contexts)
             for index, (level, k) in enumerate(zip(wanted.levels, counts, strict=True)):
                 asked = Asked(titles, texts, read, level, k)
                 found[index] += answers.coded(asked, sourced, self.knowledge)
@@ -128,7 +137,7 @@ class Contextual:
 
     def _pooled(self, found: Sourced, contexts: Sequence[str]) -> Sourced:
         """Return shares that are pooled with the contexts, but for titles that the user or the SOC names."""
-        rows = np.flatnonzero(~np.isin(found.source, [own.OVERRIDE, answers.NAMED]))
+        rows = np.flatnonzero(~np.isin(found.source, [own.OVERRIDE, answers.NAMED, CLASS]))
         columns_of = np.searchsorted(found.codes, self.codes)  # the user's answers may have more codes than the model
         shares, cells = found.shares.copy(), np.ix_(rows, columns_of)
         shares[cells] = self.context.pooled(shares[cells], [contexts[row] for row in rows.tolist()])

@@ -21,7 +21,7 @@ from jobmajor.model.rules.abstain import NO_CODE
 from jobmajor.model.translate import Translated, TranslatingCoder, Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +40,11 @@ class Coders(Protocol):
     @property
     def classes(self) -> tuple[tuple[str, ...], ...]:
         """Return for each level the codes that may be answered."""
+        ...
+
+    @property
+    def name(self) -> Callable[[str], str]:
+        """Return what gives the name of a code."""
         ...
 
     def code(self, titles: Packed) -> Codes | Translated:
@@ -91,6 +96,11 @@ class DeepestCoder:
     def classes(self) -> tuple[tuple[str, ...], ...]:
         """Return the codes that may be answered, level by level."""
         return (tuple(code for codes in self._coder.classes for code in codes),)
+
+    @property
+    def name(self) -> Callable[[str], str]:
+        """Return what gives the name of a code in `classes`."""
+        return self._coder.name
 
     def code(self, titles: Packed) -> Codes | Translated:
         """Return the answers to packed titles: of one level, and without codes where no level is sure."""

@@ -17,7 +17,6 @@ from jobmajor.model import coder, columns, frames
 from jobmajor.model.answers import NO_ANSWER, Answer, Coded
 from jobmajor.model.coder import REASONS, SOURCES
 from jobmajor.model.kernels import rank
-from jobmajor.model.kernels.rank import Links
 from jobmajor.model.rules import abstain, confidence
 from jobmajor.model.rules import overrides as own
 from jobmajor.model.rules.abstain import ANSWERED, NO_CODE, UNSURE
@@ -27,7 +26,7 @@ from jobmajor.soc import classifications
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -93,7 +92,7 @@ class _Level:
     """
 
     classes: tuple[str, ...]
-    links: Links
+    links: rank.Links
     several: NDArray[np.bool_]
 
 
@@ -108,11 +107,11 @@ def _level(target: str, codes: tuple[str, ...], level: Level) -> _Level:
     classes, starts = np.unique([code for code, _ in links], return_index=True)
     reached = np.array([column for _, column in links])
     weights = np.array([found[link] for link in links], np.float32)
-    made = Links(np.append(starts, len(links)), reached, weights)
+    made = rank.Links(np.append(starts, len(links)), reached, weights)
     return _Level(tuple(classes.tolist()), made, np.bincount(reached, minlength=len(codes)) > 1)
 
 
-def _mapped(shares: NDArray[np.float32], links: Links, k: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+def _mapped(shares: NDArray[np.float32], links: rank.Links, k: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
     """Return labels and scores of the k best codes; equal ones are in the classification's order."""
     if library.load() is not None:
         return rank.mapped(shares, links, k)
@@ -137,6 +136,7 @@ class TranslatingCoder:
         self, levels: Sequence[Level], k: int, model: Model, target: Classification, asked: tuple[Any, bool]
     ) -> None:
         """Take a model, and its `overrides` and `exact` as `asked`."""
+        model.knowledge.check_crosswalk(target.name)
         self.levels, self.k, self.target = tuple(levels), k, target
         overrides, exact = asked
         own.check(overrides)
@@ -149,6 +149,11 @@ class TranslatingCoder:
     def classes(self) -> tuple[tuple[str, ...], ...]:
         """Return for each level the codes that may be answered; labels are indices in them."""
         return tuple(each.classes for each in self._all_levels)
+
+    @property
+    def name(self) -> Callable[[str], str]:
+        """Return what gives the name of a code in `classes`."""
+        return self.target.titles.__getitem__
 
     @cached_property
     def _all_levels(self) -> list[_Level]:

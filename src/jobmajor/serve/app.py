@@ -182,6 +182,7 @@ async def _version(request: Request) -> JSONResponse:
         "lineage": served.lineage,
         "context": has_context,
         "prior": served.prior,
+        "classes": served.classes,
         "reviews": reviewing.may_keep(request),
         "schema": rendering.SCHEMA,
     }

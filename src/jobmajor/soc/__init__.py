@@ -16,11 +16,13 @@ from jobmajor.soc.structure import (
     as_levels,
     codes,
     detailed_codes,
+    is_new,
     majors,
     name,
     parse,
     parse_level,
     parse_levels,
+    place,
     table,
 )
 
@@ -34,10 +36,12 @@ __all__ = [
     "as_levels",
     "codes",
     "detailed_codes",
+    "is_new",
     "majors",
     "name",
     "parse",
     "parse_level",
     "parse_levels",
+    "place",
     "table",
 ]

@@ -8,6 +8,7 @@ Source: U.S. Bureau of Labor Statistics, 2018 SOC structure (public domain).
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Level = Literal["major", "minor", "broad", "detailed"]
 ALL_LEVELS, BEST_LEVEL = "all", "best"  # all four, and of each title the deepest one that is sure
 LEVELS: tuple[Level, ...] = get_args(Level)  # from coarse to fine: 23, 98, 459 and 867 codes
+_DETAILED = re.compile(r"[0-9]{2}-[1-9](?!00)[0-9]{2}[1-9]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -131,6 +133,36 @@ def _ancestor(code: str, level: Level) -> str:
             raise InputError(f"{code} is above the level {level!r}: name a code of that level or below it")
         found = table()[found.parent]
     return found.code
+
+
+def is_new(code: str) -> bool:
+    """Return whether a text is a detailed code of a major group, but none that SOC 2018 has.
+
+    >>> is_new("15-1299"), is_new("15-9901"), is_new("15-9900"), is_new("16-1011"), is_new("15-1201")
+    (False, True, False, False, False)
+    """
+    has_form = _DETAILED.fullmatch(code) is not None and f"{code[:2]}-0000" in table()
+    broad = table().get(f"{code[:6]}0")  # 15-1200 is a minor group, so 15-1201 would be of two groups of one code
+    return has_form and code not in table() and (broad is None or broad.level == "broad")
+
+
+@cache
+def place(code: str, level: Level) -> str:
+    """Return what `ancestor` does; for a detailed code that SOC 2018 lacks, the group where its digits put it.
+
+    The minor group is the one with its first three digits, the broad one has its first five. Either may be new as well.
+
+    Raises:
+        InputError: As `ancestor` does.
+
+    >>> [place("15-1261", level) for level in LEVELS], place("15-9901", "minor")
+    (['15-0000', '15-1200', '15-1260', '15-1261'], '15-9000')
+    """
+    if not is_new(code):
+        return ancestor(code, level)
+    if level == "minor":
+        return next((each for each in codes("minor") if each[:4] == code[:4]), f"{code[:4]}000")
+    return {"major": f"{code[:2]}-0000", "broad": f"{code[:6]}0", "detailed": code}[level]
 
 
 def name(code: str) -> str:

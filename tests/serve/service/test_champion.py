@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmajor.errors import ArtifactError, ChecksumMismatch, InputError, NoChampion
+from jobmajor.model.rules.classes import Class, Classes
 from jobmajor.model.rules.overrides import Overrides
 from jobmajor.model.rules.prior import Prior
 from jobmajor.registry.loading import open_registry
@@ -149,3 +150,16 @@ def test_titles_of_the_user_have_their_codes_in_the_service(model_folder: Path) 
 
     shown = [[(each["label"], each["source"], each["reason"]) for each in items] for items in found]
     assert shown == [[("11-1011", "override", "")], [("", "override", "not a title")]]
+
+
+def test_codes_of_the_user_are_added_to_every_model_that_is_loaded(model_folder: Path) -> None:
+    mine = Classes((Class("15-9901", "Data Annotators"),))
+
+    with running(Champion(ModelSource(model_folder, model_folder, classes=mine))) as service:
+        body = {"instances": ["data annotator"], "parameters": {"level": "all", "top_k": 1}}
+        answer = service.post(json=body)
+        version = service.get("/version").json()
+
+    assert [each["label"] for each in answer.json()["predictions"][0]] == ["15-0000", "15-9000", "15-9900", "15-9901"]
+    assert {each["source"] for each in answer.json()["predictions"][0]} == {"class"}
+    assert answer.headers["x-jobmajor-classes"] == version["classes"] == mine.digest

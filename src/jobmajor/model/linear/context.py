@@ -8,7 +8,7 @@ Source: Genest, C., Zidek, J. V. (1986), Combining probability distributions, St
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from jobmajor.titles import normalise
 from sagelocal.storage import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -100,6 +100,28 @@ class Context:
             rows = rows[spoken]
             found[start + spoken] = pool(shares[start + spoken], products[rows], lengths[rows], self.strength)
         return found
+
+    def widened(self, codes: Sequence[str], texts: Mapping[str, str]) -> Context:
+        """Return these centroids, whose columns are `codes`, with those of other codes, each made of one text.
+
+        The columns are all codes, ascending.
+        """
+        every = sorted({*codes, *texts})
+        rows = [np.repeat(np.arange(len(self.names)), np.diff(self.starts))]
+        columns, values = [np.searchsorted(every, codes)[self.columns]], [self.values]
+        for code, text in texts.items():
+            known = np.flatnonzero(np.isin(self.names, hashed([terms(text)])))
+            length = np.sqrt((self.gains[known] ** 2).sum())
+            rows.append(known)
+            columns.append(np.full(len(known), every.index(code)))
+            values.append(self.gains[known] ** 2 / max(length, 1.0))
+        order = np.lexsort((np.concatenate(columns), np.concatenate(rows)))
+        return replace(
+            self,
+            starts=np.searchsorted(np.concatenate(rows)[order], np.arange(len(self.names) + 1)).astype(np.int32),
+            columns=np.concatenate(columns)[order].astype(np.int16),
+            values=np.concatenate(values)[order].astype(np.float32),
+        )
 
     def check(self, codes: int) -> Context:
         """Return these arrays if they fit each other and a model of so many codes.

@@ -10,6 +10,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from jobmajor import soc
+from jobmajor.errors import InputError
 from jobmajor.model.rules import abstain
 from jobmajor.model.rules.listed import BLAKE, Listed
 from sagelocal.storage import publish
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from jobmajor.model.rules.classes import Known
     from jobmajor.model.rules.prior import Prior
     from jobmajor.soc import Level
 
@@ -33,11 +35,31 @@ class Knowledge:
             precision on validation's distinct titles, any listed code accepted. Without any, all answers are unsure.
         listed: The titles of training.
         prior: The mix of occupations that answers are moved toward. It is the user's, and never saved with the model.
+        added: Codes that training never saw, which are the user's as well.
     """
 
     thresholds: Mapping[Level, float] = field(default_factory=lambda: dict.fromkeys(soc.LEVELS, abstain.NEVER))
     listed: Listed = field(default_factory=Listed.none)
     prior: Prior | None = None
+    added: Known | None = None
+
+    def columns(self, codes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the detailed codes of answers, ascending, of a model that knows some."""
+        return self.added.columns(codes) if self.added else codes
+
+    def name(self, code: str) -> str:
+        """Return the name of a code of any level."""
+        names = self.added.classes.names if self.added else {}
+        return names.get(code) or soc.name(code)
+
+    def check_crosswalk(self, target: str) -> None:
+        """Check that a crosswalk to another classification knows all codes.
+
+        Raises:
+            InputError: Codes were added.
+        """
+        if self.added:
+            raise InputError(f"the crosswalk to {target} has none of the codes that you added: leave out either")
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write both files."""

@@ -7,8 +7,6 @@ kept and scaled up to the whole: of them, answers in other classifications are m
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +16,8 @@ import numpy as np
 
 from jobmajor import arguments, soc
 from jobmajor.errors import DataError, InputError
-from jobmajor.tables import archive
+from jobmajor.model.rules import user_csv
+from jobmajor.model.rules.user_csv import Form
 from jobmajor.tables.packed import LONGEST
 from jobmajor.titles import normalise
 
@@ -176,27 +175,9 @@ def _shares(rows: Sequence[_Row]) -> Mapping[str, float]:
 
 
 def _rows(path: Path) -> Iterator[_Row]:
-    lines = _fields(path)
-    number, header = next(lines, (1, []))
-    names = [name.strip().casefold() for name in header]
-    where = f"{path}, line {number}"
-    for name in (TITLE, CODE, SHARE):
-        if names.count(name) > 1:
-            raise DataError(where, f"the column {name!r} twice", "it once", "remove one of them")
-        if name not in names and name != SHARE:
-            shown = ", ".join(repr(name[:40]) for name in names[:10])
-            raise DataError(where, f"the columns {shown}", f"a column {name!r}", "name the columns in the first line")
-    count = 0
-    for number, fields in lines:
-        count += 1
-        if count > MAX_ROWS:
-            raise DataError(path, f"more than {MAX_ROWS:,} rows", "at most so many", "leave some out")
-        if len(fields) != len(names):
-            found, expected = f"{len(fields)} fields", f"{len(names)} as in the header"
-            raise DataError(f"{path}, line {number}", found, expected, "put a title that has commas between quotes")
-        yield _row(path, number, dict(zip(names, fields, strict=True)))
-    if count == 0:
-        raise DataError(path, "no rows below the header", "a row for every title", "add one, or leave the file out")
+    form = Form((TITLE, CODE), (SHARE,), ("title", "titles"), _EXPECTED, MAX_BYTES, MAX_ROWS)
+    for number, cells in user_csv.rows(path, form):
+        yield _row(path, number, cells)
 
 
 def _row(path: Path, number: int, cells: Mapping[str, str]) -> _Row:
@@ -225,40 +206,6 @@ def _share(where: str, cell: str) -> float | None:
     if not 0 < share < math.inf:
         raise DataError(where, f"the share {cell[:40]!r}", "a number above 0 such as 0.5", "correct the line")
     return share
-
-
-def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line, from 1, in which each row begins, and its fields; rows without any text are left out."""
-    text = _decoded(path)
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",", strict=True)
-    begins = 1
-    try:
-        for fields in reader:
-            if any(field.strip() for field in fields):
-                yield begins, fields
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path}, line {begins}", str(error), _EXPECTED, "correct the quotes") from error
-
-
-def _decoded(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or "no file"
-        raise DataError(path, f"what can't be read ({reason})", _EXPECTED, "name a file of titles") from error
-    if len(data) > MAX_BYTES:
-        raise DataError(path, f"more than {MAX_BYTES:,} bytes", "at most so many", "leave some titles out")
-    if (kind := archive.kind(data[: archive.HEAD_BYTES])) != archive.TEXT:
-        raise DataError(path, kind, _EXPECTED, "save it as CSV in UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        found = f"byte 0x{data[error.start]:02x}, no UTF-8"
-        raise DataError(f"{path}, line {line}", found, _EXPECTED, "save the file as UTF-8") from error
 
 
 def apply(

@@ -66,7 +66,7 @@ class Prior:
     def weights(self, codes: Sequence[str]) -> NDArray[np.float32]:
         """Return the ratio of each detailed code's major group, shape (codes,); 1 for a group not in the mix."""
         ratios = self.ratios
-        return np.array([ratios.get(soc.ancestor(code, "major"), 1.0) for code in codes], np.float32)
+        return np.array([ratios.get(soc.place(code, "major"), 1.0) for code in codes], np.float32)
 
     def write(self, path: str | Path) -> None:
         """Write the file that `read` reads, at once."""

@@ -37,6 +37,7 @@ IS_WHOLE = "jobmajor.is_whole"  # whether the body was read before the app began
 CLIENT = "jobmajor.client"  # key of a request's scope: the name of its API key
 FLOW = "jobmajor.flow"  # the connection's flow control, of the protocol
 MODEL_HEADER, PRIOR_HEADER, SCHEMA_HEADER = "x-jobmajor-model", "x-jobmajor-prior", "x-jobmajor-schema"
+CLASSES_HEADER = "x-jobmajor-classes"
 _LINGER_S, _LINGER_BYTES = 2.0, 512 * 2**20
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -46,9 +47,10 @@ _log = logging.getLogger(__name__)
 
 
 def of_model(served: LoadedModel) -> dict[str, str]:
-    """Return the headers that say what answered: the model's digest, that of a mix of occupations, and the schema."""
-    prior = {PRIOR_HEADER: served.prior} if served.prior else {}
-    return {MODEL_HEADER: served.digest, SCHEMA_HEADER: str(SCHEMA), **prior}
+    """Return the headers that say what answered: digests of the model and of the user's files, and the schema."""
+    users = {PRIOR_HEADER: served.prior, CLASSES_HEADER: served.classes}
+    given = {name: digest for name, digest in users.items() if digest}
+    return {MODEL_HEADER: served.digest, SCHEMA_HEADER: str(SCHEMA), **given}
 
 
 @dataclass(frozen=True, slots=True)

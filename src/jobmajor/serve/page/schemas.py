@@ -43,7 +43,7 @@ _ITEM_SCHEMA = {
         },
         "abstain": {"type": "boolean", "description": "Whether a person should review this level's answer."},
         "reason": {"type": "string", "enum": list(REASONS)},
-        "source": {"type": "string", "enum": ["override", "exact", "official", "model"]},
+        "source": {"type": "string", "enum": ["override", "exact", "official", "class", "model"]},
         "ambiguous": {
             "type": "boolean",
             "description": "Only with `to`: whether the title's best occupation of SOC 2018 has several codes there.",

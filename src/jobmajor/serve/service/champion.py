@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobmajor.model.classifier import Classifier
+    from jobmajor.model.rules.classes import Classes
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.model.rules.prior import Prior
     from jobmajor.serve.service.reviews import Reviews
@@ -38,6 +39,7 @@ class LoadedModel:
         is_quick: Whether it answers a title in less than a millisecond.
         prior: The digest of the mix of occupations that answers are moved toward; empty without one.
         overrides: The user's titles with their codes, None without any.
+        classes: The digest of the codes that were added to the model; empty without any.
     """
 
     classifier: Classifier
@@ -47,6 +49,7 @@ class LoadedModel:
     is_quick: bool = False
     prior: str = ""
     overrides: Overrides | None = None
+    classes: str = ""
 
     def with_overrides(self, others: Overrides | None) -> LoadedModel:
         """Return this model with further titles of a user, which count where both lists have one."""
@@ -60,12 +63,14 @@ class ModelSource:
     """Where the model comes from: the champion of the workspace `home`, or the folder or archive `model`.
 
     Answers are moved toward the mix of occupations `prior`, if there is one, and `overrides` are the user's own.
+    `classes` are codes that are added to the model.
     """
 
     home: Path
     model: Path | None = None
     prior: Prior | None = None
     overrides: Overrides | None = None
+    classes: Classes | None = None
 
     def path(self) -> Path:
         """Return the model's current folder or archive.
@@ -102,12 +107,13 @@ class ModelSource:
         model, made = loading.read(path, is_champion=self.model is None, is_mapped=is_mapped)
         if not is_mapped and self.mark() != mark:
             raise ArtifactError(f"{path} was changed while it was read: it is read again")
-        model = model.adapted(self.prior) if self.prior else model
+        model = (model.adapted(self.prior) if self.prior else model).with_classes(self.classes)
         model.compile()
         lineage = {"source": dict(made.source), "settings": dict(made.settings), "code_version": made.code_version}
         prior = self.prior.digest if self.prior else ""
         is_quick = model.is_compiled and not self.overrides  # whose titles Python answers
-        return LoadedModel(model, made.digest, mark, lineage, is_quick, prior, self.overrides)
+        classes = self.classes.digest if self.classes else ""
+        return LoadedModel(model, made.digest, mark, lineage, is_quick, prior, self.overrides, classes)
 
 
 class Source(Protocol):
