@@ -1,5 +1,8 @@
 """The hook of the build backend: a wheel gets compiled code for one system, an editable checkout for this machine.
 
+A wheel also gets the files from which `jobmajor aws image` builds an image and `jobmajor aws project seed` a
+repository.
+
 JOBMAJOR_TARGET names the system of a wheel, such as `macosx_11_0_arm64`, if it is not this one; the names are those of
 `TARGETS` in src/jobmajor/native/build.py. With JOBMAJOR_COMPILED=no, nothing is compiled, and the wheel fits every
 system.
@@ -17,6 +20,15 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+# Beside `src`, everything that building an image needs; the same names as `BUILD_FILES` in
+# src/jobmajor/aws/project/sources.py. Within the image's own build some are missing, and its wheel carries none.
+BUILD_FILES = (
+    *("Dockerfile", ".dockerignore", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"),
+    *("requirements-image.lock", "requirements-build.lock", "requirements-ci.lock", "requirements-zig.lock"),
+    *("image/serve", "image/step", "image/train"),
+)
+CARRIED = "jobmajor/aws/project/context"
+
 
 def _builder() -> Any:
     """Return `jobmajor.native.build`, which can't be imported: the package isn't installed yet."""
@@ -29,8 +41,8 @@ def _builder() -> Any:
     return module
 
 
-class CompiledCode(BuildHookInterface):  # type: ignore[type-arg]  # hatchling is typed only in part
-    """Adds the libraries of compiled code."""
+class WheelFiles(BuildHookInterface):  # type: ignore[type-arg]  # hatchling is typed only in part
+    """Adds the libraries of compiled code, and the files of an image's build."""
 
     PLUGIN_NAME = "custom"
 
@@ -42,7 +54,10 @@ class CompiledCode(BuildHookInterface):  # type: ignore[type-arg]  # hatchling i
         return [f"ziglang=={builder.ZIG}"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile the libraries, and say where they go."""
+        """Compile the libraries, and say where they and the files of an image's build go."""
+        root = Path(self.root)
+        if version != "editable" and all((root / name).is_file() for name in BUILD_FILES):
+            build_data["force_include"] |= {str(root / name): f"{CARRIED}/{name}" for name in BUILD_FILES}
         builder, tag = _builder(), os.environ.get("JOBMAJOR_TARGET")
         if not builder.is_wanted():
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import jobmajor
+from jobmajor.aws.project import sources
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -42,10 +45,12 @@ def metadata(wheel: Path) -> Message:
 
 
 def test_wheel_has_every_file_of_both_packages_and_no_other(names: set[str]) -> None:
-    sources = (path for path in (ROOT / "src").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    expected = {path.relative_to(ROOT / "src").as_posix() for path in sources if ".egg-info" not in path.as_posix()}
+    there = (path for path in (ROOT / "src").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    expected = {path.relative_to(ROOT / "src").as_posix() for path in there if ".egg-info" not in path.as_posix()}
 
-    assert {name for name in names if ".dist-info/" not in name} == expected
+    carried = {f"jobmajor/aws/project/context/{name}" for name in sources.BUILD_FILES}  # for `jobmajor aws image`
+
+    assert {name for name in names if ".dist-info/" not in name} == expected | carried
     assert len(expected) > 250
 
 
@@ -78,3 +83,56 @@ def test_wheel_asks_for_no_extra_unless_it_is_named(metadata: Message) -> None:
 
     assert {line.partition(">")[0] for line in needed} == {"numpy", "safetensors", "threadpoolctl", "typer"}
     assert {"aws", "formats", "serve", "train"} <= set(metadata.get_all("Provides-Extra", []))
+
+
+# The installed package in an empty folder: its dependencies are this environment's, jobmajor itself is the wheel's.
+SHOW = """
+import json, jobmajor
+from jobmajor.aws.project import sources
+found = sources.of_image()
+print(json.dumps([jobmajor.__file__, found.tag, found.origin]))
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def use(installed: Path, folder: Path, *words: str) -> str:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBMAJOR_"))}
+    command = [sys.executable, *words]
+    said = {**kept, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=folder, env=said, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_installed_wheel_builds_the_same_image_as_the_checkout(installed: Path, tmp_path: Path) -> None:
+    where, tag, origin = json.loads(use(installed, tmp_path, "-c", SHOW))
+
+    assert Path(where).is_relative_to(installed)
+    assert (tag, origin) == (sources.of_image().tag, "")
+
+
+def test_installed_wheel_prints_an_image_build_without_an_account(installed: Path, tmp_path: Path) -> None:
+    printed = use(installed, tmp_path, "-m", "jobmajor", "aws", "image", "--dry-run")
+
+    assert "from the installed package: " in printed
+    assert "codebuild StartBuild" in printed
+
+
+def test_installed_wheel_seeds_a_project_with_the_checkouts_files(installed: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    (clone / ".git").mkdir(parents=True)
+
+    use(installed, tmp_path, "-m", "jobmajor", "aws", "project", "seed", str(clone))
+
+    vendored = clone / "vendor/jobmajor"
+    found = {path.relative_to(vendored).as_posix(): path.read_bytes() for path in vendored.rglob("*") if path.is_file()}
+    assert found == sources.read()
+    assert os.access(vendored / "image/train", os.X_OK)
+    assert (clone / "pipelines/jobmajorclf/pipeline.py").is_file()

@@ -22,7 +22,7 @@ TAG: Final = "jobmajor:project"  # marks a resource as ours, for the bill and fo
 ROLES: Final = ("pipeline", "job", "endpoint", "ci")
 # Folders below the prefix: the tutorial's, then ours.
 URLS: Final = ("input", "train", "validation", "test", "baseline", "evaluation", "prediction_baseline", "output")
-_OWN_URLS: Final = ("runs", "champion", "checkpoint", "checkpoints", "capture", "batch", "async")
+_OWN_URLS: Final = ("runs", "champion", "checkpoint", "checkpoints", "capture", "batch", "async", "images")
 _PARTITIONS: Final = (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"))
 _LONGEST_BUCKET: Final = 63
 _LONGEST_ROLE: Final = 64
@@ -118,6 +118,11 @@ class Names:
         return self.project
 
     @property
+    def image_build(self) -> str:
+        """Return the name of the CodeBuild project that builds the image."""
+        return f"{self.project}-image"
+
+    @property
     def image_repository(self) -> str:
         """Return the image repository's address, without a tag or digest."""
         suffix = ".cn" if self.partition == "aws-cn" else ""
@@ -179,7 +184,7 @@ class Names:
         """Return all names, as `jobmajor aws show` prints them."""
         single = (
             *("region", "account_id", "project", "bucket", "prefix", "pipeline", "model", "group"),
-            *("endpoint_config", "endpoint", "stack", "repository", "image_repository"),
+            *("endpoint_config", "endpoint", "stack", "repository", "image_repository", "image_build"),
         )
         return {
             **{name: getattr(self, name) for name in single},

@@ -1,7 +1,8 @@
 """The IAM policies that a caller of `jobmajor aws …` needs, and no more than that.
 
-`permissions.json` lists them by command. Tests compare it with the requests that the commands make, and with the
-templates' resources, which CloudFormation creates with the caller's permissions.
+`permissions.json` lists them by command, and `permissions_setup.json` those of setting up: image, project, connection.
+Tests compare them with the requests that the commands make, and with the templates' resources, which CloudFormation
+creates with the caller's permissions.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 MANAGED_CHARACTERS: Final = 6144  # source: AWS, IAM user guide, "IAM and AWS STS quotas"; white space doesn't count
 ROLE_CHARACTERS: Final = 10_240  # of all inline policies of a role
+_FILES: Final = ("permissions.json", "permissions_setup.json")
 _NO_REGION: Final = ("budgets", "iam")
+# An administrator's, who can make roles and connections.
+_ADMINISTRATORS: Final = ("bootstrap", "cleanup", "pipeline schedule")
+_NOT_IN_STUDIO: Final = ("image --docker",)
 _CONDITIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "cloudformation": {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}},
     "tag": {"StringEquals": {f"aws:ResourceTag/{TAG}": "{project}"}},
@@ -63,8 +68,8 @@ class Permission:
 
 def permissions() -> tuple[Permission, ...]:
     """Return all permissions, in the file's order."""
-    found = json.loads(files("jobmajor.aws").joinpath("permissions.json").read_bytes())
-    return tuple(Permission(**row) for row in found)
+    texts = (files("jobmajor.aws").joinpath(name).read_bytes() for name in _FILES)
+    return tuple(Permission(**row) for text in texts for row in json.loads(text))
 
 
 def commands() -> tuple[str, ...]:
@@ -73,14 +78,14 @@ def commands() -> tuple[str, ...]:
 
 
 def chosen(wanted: Iterable[str]) -> tuple[str, ...]:
-    """Return the commands that `wanted` selects: `pipeline` selects its whole group, no name selects all.
+    """Return the commands that `wanted` selects: a command itself, a group's all; no name selects all.
 
     Raises:
         AwsInputError: No command has this name.
     """
     known, found = commands(), set()
     for name in wanted:
-        some = {command for command in known if command == name or command.startswith(f"{name} ")}
+        some = {name} if name in known else {command for command in known if command.startswith(f"{name} ")}
         if not some:
             raise AwsInputError(f"--command: found {name!r}, expected one of {', '.join(known)}, or a group of them")
         found |= some
@@ -96,10 +101,22 @@ def document(names: Names, wanted: Iterable[str] = ()) -> dict[str, Any]:
         AwsInputError: No command has this name.
     """
     some = set(chosen(wanted))
+    return _merged(names, [row for row in permissions() if not some.isdisjoint(row.commands)])
+
+
+def notebook(names: Names) -> dict[str, Any]:
+    """Return the policy of the role that runs a notebook in Studio: of all commands but an administrator's.
+
+    A notebook lets CloudFormation make nothing in its own name: it creates a project through Service Catalog or with a
+    launch role, or takes the one that an administrator created.
+    """
+    some = set(commands()) - {*_ADMINISTRATORS, *_NOT_IN_STUDIO}
+    return _merged(names, [row for row in permissions() if not some.isdisjoint(row.commands) and not row.types])
+
+
+def _merged(names: Names, rows: Sequence[Permission]) -> dict[str, Any]:
     merged: dict[str, dict[str, Any]] = {}
-    for row in permissions():
-        if some.isdisjoint(row.commands):
-            continue
+    for row in rows:
         statement = _statement(names, row)
         same = merged.setdefault(json.dumps([statement["Resource"], statement.get("Condition")]), statement)
         same["Action"] = sorted({*same["Action"], *statement["Action"]})

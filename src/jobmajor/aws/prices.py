@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jobmajor.aws.api.request import Call
     from jobmajor.aws.price_table import Table
 
+_BUILDER: Final = "BUILD_GENERAL1_SMALL"  # the stack's build project, whose type a start doesn't repeat
 _GB: Final = 10**9
 _MB_OF_GB: Final = 1024  # a serverless endpoint's memory
 _PUTS: Final = {"PutObject", "UploadPart", "CreateMultipartUpload", "CompleteMultipartUpload"}
@@ -172,7 +173,7 @@ class _Estimator:
         yield self.cost("cloudwatch/alarm", f"alarm {parameters['AlarmName']}", 1, "month")
 
     def build(self, parameters: Mapping[str, Any]) -> Iterator[Cost]:
-        kind = parameters["environment"]["computeType"]
+        kind = parameters.get("environment", {}).get("computeType", _BUILDER)
         yield self.cost(f"codebuild/{kind}", f"builds on {kind}", 1, "minute", "while one runs")
 
 
@@ -199,6 +200,7 @@ _BY_OPERATION: Final[Mapping[str, Callable[[_Estimator, Mapping[str, Any]], Iter
     "UpdateStack": _Estimator.stack,
     "PutMetricAlarm": _Estimator.alarm,
     "CreateProject": _Estimator.build,
+    "StartBuild": _Estimator.build,
 }
 
 

@@ -195,7 +195,7 @@ def test_champion_is_the_model_of_the_newest_approved_version(account: Account, 
 
 
 def test_start_without_data_or_image_says_what_to_do_first(account: Account, names: Names) -> None:
-    with pytest.raises(AwsInputError, match="holds no image: push one"):
+    with pytest.raises(AwsInputError, match="holds no image: run `jobmajor aws image` first"):
         start.parameters(account, names, {})
     with pytest.raises(AwsInputError, match="jobmajor aws bootstrap"):
         start.parameters(account, names, {"ImageUri": "image"})

@@ -24,6 +24,7 @@ Need = tuple[str, str]
 # The requests that S3 asks other actions for than their own names.
 _REQUESTS: Final = {
     "DeleteObjectVersion": "DeleteObject",
+    "GetObjectVersion": "GetObject",
     "ListAllMyBuckets": "ListBuckets",
     "ListBucket": "ListObjectsV2",
     "ListBucketMultipartUploads": "ListMultipartUploads",
@@ -34,6 +35,7 @@ _REQUESTS: Final = {
 _MORE: Final = {
     "AbortMultipartUpload": {"UploadId": "x"},
     "DeleteObjectVersion": {"VersionId": "x"},
+    "GetObjectVersion": {"VersionId": "x"},
     "ListMultipartUploadParts": {"UploadId": "x"},
 }
 

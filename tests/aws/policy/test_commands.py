@@ -53,6 +53,8 @@ RUNS: dict[str, list[list[str]]] = {
         ["3", "--instances", "2", "--max-instances", "2", "--shadow", "2"],
         ["3", "--mode", "batch", "--input", TITLES],
     ],
+    "image": [[]],
+    "image --docker": [[]],
     "invoke": [["nurse"], ["nurse", "--stage", "staging"]],
     "models approve": [["3"]],
     "models list": [[]],
@@ -203,6 +205,11 @@ LATER: dict[str, list[Need]] = {
         ("sagemaker:DescribeModel", MODEL),
         *SCALING,
     ],
+    "image": [
+        ("codebuild:BatchGetBuilds", arn("codebuild", f"project/{NAMES.image_build}")),
+        *((f"s3:{name}", key("images/x.zip")) for name in ("AbortMultipartUpload", "ListMultipartUploadParts")),
+        ("s3:ListBucketMultipartUploads", BUCKET),
+    ],
     "invoke": [
         ("sagemaker:DescribeEndpoint", ENDPOINT),
         ("sagemaker:DescribeEndpointConfig", CONFIG),
@@ -276,12 +283,14 @@ FIELDS = {
     "AlarmName": "arn:aws:cloudwatch:{r}:{a}:alarm:{}",
     "AlarmNames": "arn:aws:cloudwatch:{r}:{a}:alarm:{}",
     "repositoryName": "arn:aws:codecommit:{r}:{a}:{}",
+    "projectName": "arn:aws:codebuild:{r}:{a}:project/{}",
     "ProductId": "arn:aws:catalog:{r}:{a}:product/prod-1",
 }
 # Those without a member that says so.
 PLACES = {
     "cloudformation:DescribeStacks": arn("cloudformation", "stack/any/1"),
     "cloudwatch:DescribeAlarms": arn("cloudwatch", "alarm:any"),
+    "ecr:DescribeImages": arn("ecr", f"repository/{NAMES.repository}"),
     "ecr:DescribeRepositories": arn("ecr", "repository/any"),
     "application-autoscaling:PutScalingPolicy": TARGET,
     "application-autoscaling:RegisterScalableTarget": TARGET,
@@ -437,8 +446,9 @@ HARM: list[Need] = [
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_may_do_nothing_else(command: str, asked_throughout: Any, iam: Any) -> None:
     rights = Rights(asked_throughout, iam, own(command))
+    pushes = {("ecr:PutImage", arn("ecr", f"repository/{NAMES.repository}"))} if command == "image --docker" else set()
 
-    assert [need for need in HARM if rights.may(need)] == []
+    assert {need for need in HARM if rights.may(need)} == pushes
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "cleanup"])
@@ -472,6 +482,7 @@ def test_cleanup_may_delete_under_any_name_only_what_carries_the_tag(iam: Any) -
 
 PASSED = {
     "batch": {"job": "sagemaker"},
+    "bootstrap": {"ci": "codebuild"},
     "deploy": {"endpoint": "sagemaker"},
     "pipeline schedule": {"starter": "lambda", "scheduler": "scheduler"},
     "pipeline upsert": {"pipeline": "sagemaker"},
@@ -592,8 +603,29 @@ def test_policy_is_printed_for_a_group_and_for_one_and_says_when_it_is_too_long(
     assert json.loads(one.stdout) == policy.document(Names.of(Settings(), REGION, ACCOUNT_ID), ["pipeline start"])
     assert "StopPipelineExecution" in group.stdout
     assert "UpdateModelPackage" not in group.stdout
-    assert "a managed policy takes 6,144: split it with --command" in everything.stderr
+    assert "a managed policy takes 6,144: split it with --command, or" in everything.stderr
     assert not one.stderr
+
+
+def test_notebooks_policy_fits_into_its_role_and_leaves_roles_and_stacks_to_an_administrator(iam: Any) -> None:
+    notebook = [policy.notebook(NAMES)]
+    made = {action for action in iam.actions(notebook) if action.startswith(("cloudformation:", "iam:"))}
+    everyday = {"upload", "image", "pipeline upsert", "pipeline start", "models approve", "deploy", "invoke", "batch"}
+
+    assert policy.size(notebook[0]) <= policy.ROLE_CHARACTERS
+    assert made == {PASS, "iam:CreateServiceLinkedRole"}  # the latter for Application Auto Scaling only
+    assert set().union(*map(asked_actions, everyday)) <= iam.actions(notebook)
+    assert asked_actions("project create") <= iam.actions(notebook)
+
+
+def test_roles_policy_is_printed_and_excludes_a_list_of_commands() -> None:
+    runner = CliRunner()
+
+    done = runner.invoke(app, ["policy", "--for", "notebook", "--account", ACCOUNT_ID])
+    both = runner.invoke(app, ["policy", "--for", "notebook", "-c", "deploy"])
+
+    assert json.loads(done.stdout) == policy.notebook(NAMES)
+    assert "exclude each other" in str(both.exception)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

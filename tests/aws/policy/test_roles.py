@@ -117,6 +117,7 @@ NEEDS: dict[str, list[Need]] = {
         *on(VERSION, "sagemaker", "DescribeModelPackage"),
         *on(BUCKET, "s3", "ListBucket"),
         *on(key("champion/none/none.txt"), "s3", "GetObject", "PutObject"),
+        *on(key("images/0.2.0-abc.zip"), "s3", "GetObject", "GetObjectVersion"),
         *on(logs(f"/aws/codebuild/{NAMES.project}-build"), "logs", "CreateLogStream", "PutLogEvents"),
         *((action, "KEY") for action in ("kms:Decrypt", "kms:GenerateDataKey")),
     ],
@@ -160,6 +161,7 @@ EXTRA: dict[str, list[Need]] = {
     "ci": [
         *on(key("runs/abc/output/model.tar.gz"), "s3", "GetObject", "PutObject"),
         *on(key("input/abc/titles.txt"), "s3", "PutObject"),
+        *on(key("images/0.2.0-abc.zip"), "s3", "PutObject"),
         *on(TRAINING, "sagemaker", "CreateTrainingJob"),
         *on(VERSION, "sagemaker", "CreateModelPackage"),
     ],

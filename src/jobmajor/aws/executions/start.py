@@ -65,7 +65,9 @@ def newest_image(account: Account, names: Names) -> str:
         images = []
     newest = max(images, key=lambda image: image["imagePushedAt"], default=None)
     if newest is None:
-        raise AwsInputError(f"{names.image_repository} holds no image: push one, or name another with -p ImageUri=…")
+        raise AwsInputError(
+            f"{names.image_repository} holds no image: run `jobmajor aws image` first, or name one with -p ImageUri=…"
+        )
     return f"{names.image_repository}@{newest['imageDigest']}"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jobmajor.aws.project import sources
 from jobmajor.errors import InputError
 from sagelocal.storage import publish
 
@@ -26,11 +27,6 @@ VENDOR: Final = "vendor/jobmajor"
 _SEED: Final = Path(__file__).parent / "seed"
 _SETTINGS: Final = "jobmajor.toml"
 _WORKFLOW: Final = ".github/workflows/jobmajor.yml"
-_LIBRARIES: Final = (".so", ".dylib", ".dll")  # compiled code: each machine builds its own
-_BUILD: Final = (
-    *("Dockerfile", ".dockerignore", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"),
-    *("requirements-image.lock", "requirements-build.lock", "requirements-ci.lock", "requirements-zig.lock"),
-)
 # The files that AWS's template for model building puts into a repository, and that ours replace. Source: AWS,
 # amazon-sagemaker-examples, the seed code of "MLOps template for model building and training".
 _EXAMPLE_FOLDER: Final = "pipelines/abalone"
@@ -58,7 +54,7 @@ def seed(
     Args:
         folder: The top folder of a clone.
         settings: The settings whose project and branch are written; an existing `jobmajor.toml` stays.
-        checkout: jobmajor's repository; the running one when None.
+        checkout: jobmajor's repository; None takes the running one, or the installed package.
         force: Whether to replace files that somebody changed since the last seeding.
         dry_run: Whether to return the changes without making them.
 
@@ -67,7 +63,7 @@ def seed(
     """
     if not (folder / ".git").exists():
         raise InputError(f"{folder} is not a clone of a repository: name the folder that contains .git")
-    wanted = dict(_wanted(settings, checkout or Path(__file__).parents[4]))
+    wanted = dict(_wanted(settings, checkout))
     before = _record(folder)
     kept = (_SETTINGS,) if (folder / _SETTINGS).exists() else ()
     for name in kept:
@@ -96,33 +92,17 @@ class _File:
     is_program: bool = False
 
 
-def _wanted(settings: Settings, checkout: Path) -> Iterator[tuple[str, _File]]:
-    for path in _files(_SEED):
-        yield path.relative_to(_SEED).as_posix(), _file(path)
+def _wanted(settings: Settings, checkout: Path | None) -> Iterator[tuple[str, _File]]:
+    for path in sorted(_SEED.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path.relative_to(_SEED).as_posix(), _File(path.read_bytes())
     text = (_SEED / _SETTINGS).read_text("utf-8")
     text = text.replace("@PROJECT@", json.dumps(settings.names.project))
     yield _SETTINGS, _File(text.replace("@BRANCH@", json.dumps(settings.aws.branch)).encode())
     workflow = (_SEED / _WORKFLOW).read_text("utf-8")
     yield _WORKFLOW, _File(workflow.replace("@BRANCH@", json.dumps(settings.aws.branch)).encode())
-    missing = [name for name in (*_BUILD, "image", "src") if not (checkout / name).exists()]
-    if missing:
-        raise InputError(f"{checkout} is not a checkout of jobmajor (it has no {missing[0]}): name one with --checkout")
-    for name in _BUILD:
-        yield f"{VENDOR}/{name}", _file(checkout / name)
-    for part in ("image", "src"):
-        for path in _files(checkout / part):
-            yield f"{VENDOR}/{path.relative_to(checkout).as_posix()}", _file(path)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        is_made = any(part == "__pycache__" or part.endswith((".egg-info", *_LIBRARIES)) for part in path.parts)
-        if path.is_file() and not is_made:
-            yield path
-
-
-def _file(path: Path) -> _File:
-    return _File(path.read_bytes(), bool(path.stat().st_mode & 0o100))
+    for name, data in sources.read(checkout).items():
+        yield f"{VENDOR}/{name}", _File(data, name.startswith(sources.PROGRAMS))
 
 
 def _record(folder: Path) -> Mapping[str, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from jobmajor.cli.aws.options import AccountId, Region, names_of, tell
 from jobmajor.cli.options import SettingsFile  # noqa: TC001 - typer reads them
+from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump
 
 Commands = Annotated[
@@ -22,6 +24,12 @@ Commands = Annotated[
 ]
 
 
+class Who(StrEnum):
+    """Whose policy to print."""
+
+    NOTEBOOK = "notebook"
+
+
 def add(app: typer.Typer) -> None:
     """Add the command to `jobmajor aws`."""
     app.command("policy")(policy)
@@ -29,20 +37,26 @@ def add(app: typer.Typer) -> None:
 
 def policy(
     command: Commands = None,
+    who: Annotated[Who | None, typer.Option("--for", help="The role that runs a notebook in Studio.")] = None,
     region: Region = None,
     account: AccountId = None,
     settings_file: SettingsFile = None,
 ) -> None:
     """Print the IAM policy that these commands need, as JSON, without sending a request.
 
-    Example: jobmajor aws policy --command pipeline --command deploy --account 123456789012
+    Example: jobmajor aws policy --for notebook --account 123456789012
     """
     from jobmajor.aws import policy as policies
 
-    found = policies.document(names_of(settings_file, region, account), command or ())
+    if who and command:
+        raise InputError("--for and --command exclude each other: leave out one of them")
+    names = names_of(settings_file, region, account)
+    found = policies.notebook(names) if who else policies.document(names, command or ())
     dump(found)
     size = policies.size(found)
     if size > policies.MANAGED_CHARACTERS:
         tell(
-            f"{size:,} characters, and a managed policy takes {policies.MANAGED_CHARACTERS:,}: split it with --command"
+            f"{size:,} characters, and a managed policy takes {policies.MANAGED_CHARACTERS:,}: "
+            f"split it with --command, or make it an inline policy of the role, whose policies take "
+            f"{policies.ROLE_CHARACTERS:,} together"
         )

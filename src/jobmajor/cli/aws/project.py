@@ -86,7 +86,8 @@ def _repository(settings: Settings, codecommit: str | None) -> Repository:
 def seed(
     folder: Annotated[Path, typer.Argument(help="A clone of the project's repository.")],
     checkout: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="jobmajor's repository.", show_default="the running one")
+        Path | None,
+        typer.Option(metavar="DIR", help="jobmajor's checkout.", show_default="the running one, or the package"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Also replace files that somebody changed.")] = False,
     settings_file: SettingsFile = None,
