@@ -334,6 +334,7 @@ def faulty(proxy: Proxy) -> calls.Account:
 UNSUPPORTED = {
     "AWS::Budgets::Budget",
     "AWS::CloudWatch::Alarm",
+    "AWS::CodeBuild::Project",
     "AWS::IAM::OIDCProvider",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",

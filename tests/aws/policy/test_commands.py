@@ -67,6 +67,8 @@ RUNS: dict[str, list[list[str]]] = {
     "pipeline status": [[]],
     "pipeline stop": [[]],
     "pipeline upsert": [[], ["--tune"]],
+    "project catalog": [["--role", "arn:aws:iam::123456789012:role/notebook"]],
+    "project connect": [[]],
     "project create": [["--catalog"], ["--codecommit", "titles"]],
     "rollback": [["--stage", "staging"], ["--stage", "production"]],
     "upload": [["--release", "starter"]],
@@ -92,6 +94,7 @@ PIPELINE, MODEL = sagemaker("pipeline", NAMES.pipeline), sagemaker("model", f"{N
 CONFIG = sagemaker("endpoint-config", f"{NAMES.endpoint_config}-v3-01234567")
 STAGING_CONFIG = sagemaker("endpoint-config", f"{NAMES.endpoint_config}-staging-v3-01234567")
 ENDPOINT, STAGING = sagemaker("endpoint", NAMES.endpoint), sagemaker("endpoint", f"{NAMES.endpoint}-staging")
+CONNECTION = arn("codeconnections", "connection/1")
 TARGET = arn("application-autoscaling", "scalable-target/1a2b")
 OTHERS_JOB, OTHERS_PIPELINE = sagemaker("training-job", "any"), sagemaker("pipeline", "any")
 GET_VERSION: list[Need] = [
@@ -247,7 +250,11 @@ LATER: dict[str, list[Need]] = {
     "pipeline upsert": [("sagemaker:UpdatePipeline", PIPELINE), ("sagemaker:AddTags", PIPELINE)],
     "project create": [
         ("servicecatalog:SearchProducts", "*"),
-        ("servicecatalog:ListProvisioningArtifacts", arn("catalog", "product/prod-1")),
+        *(
+            (f"servicecatalog:{name}", arn("catalog", "product/prod-1"))
+            for name in ("ListProvisioningArtifacts", "ListLaunchPaths", "DescribeProvisioningParameters")
+        ),
+        ("codeconnections:GetConnection", CONNECTION),
     ],
     "rollback": [
         *GET_VERSION,
@@ -284,6 +291,9 @@ FIELDS = {
     "AlarmNames": "arn:aws:cloudwatch:{r}:{a}:alarm:{}",
     "repositoryName": "arn:aws:codecommit:{r}:{a}:{}",
     "projectName": "arn:aws:codebuild:{r}:{a}:project/{}",
+    "PortfolioId": "arn:aws:catalog:{r}:{a}:portfolio/port-1",
+    "RoleName": "arn:aws:iam::{a}:role/{}",
+    "ConnectionArn": "{}",
     "ProductId": "arn:aws:catalog:{r}:{a}:product/prod-1",
 }
 # Those without a member that says so.
@@ -297,7 +307,12 @@ PLACES = {
     "application-autoscaling:DeleteScalingPolicy": TARGET,
     "application-autoscaling:DeregisterScalableTarget": TARGET,
 }
-PLACEHOLDERS = {"<EndpointArn>": STAGING, "<EndpointConfigName>": CONFIG.rpartition("/")[2], "<ExecutionId>": EXECUTION}
+PLACEHOLDERS = {
+    "<EndpointArn>": STAGING,
+    "<ConnectionArn>": CONNECTION,
+    "<EndpointConfigName>": CONFIG.rpartition("/")[2],
+    "<ExecutionId>": EXECUTION,
+}
 
 
 def needs_of(call: dict[str, Any]) -> Iterator[Need]:

@@ -11,6 +11,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.aws.api.errors import AwsError, AwsInputError
+from jobmajor.aws.project import catalog, connection
+from jobmajor.aws.project.catalog import Catalog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
 
-PRODUCT: Final = "MLOps template for model building and training"
-PROVIDER: Final = "Amazon SageMaker"
 CREATED, UNCHANGED = "created", "unchanged"
 LIMIT_S: Final = 1800.0
 _DONE: Final = ("CreateCompleted", "UpdateCompleted")
@@ -48,14 +48,6 @@ class Project:
     arn: str
     id: str
     change: str
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """A Service Catalog product, by its exact name and provider, as the tutorial uses it."""
-
-    product: str = PRODUCT
-    provider: str = PROVIDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +81,9 @@ def create(
         limit_s: How long to wait, in seconds.
 
     Raises:
-        AwsInputError: The name is too long; not exactly one product matches; the repository doesn't exist.
+        AwsInputError: The name is too long; not exactly one product matches, or one of its parameters is missing; the
+            repository or the connection doesn't exist.
+        TimedOut: The project, or the approval of its connection, takes longer; call it again to wait longer.
         ProjectFailed: SageMaker couldn't create it.
     """
     if len(names.project) > _LONGEST_NAME:
@@ -99,8 +93,10 @@ def create(
     if _described(account, names) is not None:
         return _wait_complete(account, names, UNCHANGED, limit_s)
     if isinstance(origin, Catalog):
-        source = _provisioning(account, origin)
+        source = catalog.provisioning(account, origin)
     else:
+        if origin.connection:
+            connection.wait_available(account, origin.connection, limit_s=limit_s)
         source = _from_template(account, names, origin, launch_role)
     words = f"The pipeline {names.pipeline}, made by jobmajor"
     account.change(
@@ -141,55 +137,6 @@ def _reason(found: Mapping[str, Any]) -> str:
     return told or next((str(item["StackDetail"]["StatusMessage"]) for item in stacks if "StackDetail" in item), "")
 
 
-# From Service Catalog
-
-
-def _provisioning(account: Account, catalog: Catalog) -> dict[str, Any]:
-    if account.dry:
-        product, artifact = "<ProductId>", "<ProvisioningArtifactId>"
-    else:
-        product = _product(account, catalog)
-        artifact = _newest(account, product, catalog)
-    return {"ServiceCatalogProvisioningDetails": {"ProductId": product, "ProvisioningArtifactId": artifact}}
-
-
-def _product(account: Account, catalog: Catalog) -> str:
-    filters = {"FullTextSearch": [catalog.product]}
-    found = account.pages("servicecatalog", "SearchProducts", "ProductViewSummaries", Filters=filters)
-    ids: list[str] = sorted(
-        {
-            item["ProductId"]
-            for item in found
-            if (item.get("Name", "").strip(), item.get("Owner", "").strip()) == (catalog.product, catalog.provider)
-        }
-    )
-    if len(ids) == 1:
-        return ids[0]
-    what = f"Service Catalog product {catalog.product!r} of {catalog.provider!r}"
-    if ids:
-        raise AwsInputError(f"{what}: found {len(ids)} ({', '.join(ids)}), expected one: hide the others")
-    raise AwsInputError(
-        f"{what}: found none: ask Studio's administrator to turn on SageMaker's project templates, name another "
-        "product with --product and --provider, or leave out --catalog to use our own template"
-    )
-
-
-def _newest(account: Account, product: str, catalog: Catalog) -> str:
-    """Return the id of the newest artifact that is offered."""
-    answer = account.read("servicecatalog", "ListProvisioningArtifacts", ProductId=product)
-    offered = [
-        item
-        for item in answer["ProvisioningArtifactDetails"]
-        if item.get("Guidance") == "DEFAULT" and item.get("Active", True)
-    ]
-    newest = max(offered, key=lambda item: item["CreatedTime"], default=None)
-    if newest is None:
-        raise AwsInputError(
-            f"{catalog.product!r} ({product}) has no active version with guidance DEFAULT: name another --product"
-        )
-    return str(newest["Id"])
-
-
 # From our template
 
 
@@ -214,12 +161,16 @@ def _from_template(account: Account, names: Names, repository: Repository, launc
 
 
 def _check_codecommit(account: Account, name: str) -> None:
-    """Raise AwsInputError if the repository doesn't exist; CodeCommit may take no new customers."""
+    """Raise AwsInputError if the repository doesn't exist.
+
+    AWS closed CodeCommit to new customers in 2024 and is reported to have opened it again. Only the account knows, so
+    the message doesn't say either.
+    """
     found = account.find("codecommit", "GetRepository", repositoryName=name)
     if found is None and not account.dry:
         raise AwsInputError(
-            f"CodeCommit has no repository {name}, and accepts no new customers: use GitHub (settings aws.github and "
-            "aws.connection), or name an existing repository with --codecommit"
+            f"CodeCommit has no repository {name}: create it (`aws codecommit create-repository --repository-name "
+            f"{name}`), or use GitHub (settings aws.github and aws.connection); CodeCommit's answer says if it refuses"
         )
 
 

@@ -1,4 +1,4 @@
-"""`jobmajor aws project create | seed`: create the SageMaker project, and put the pipeline into its repository."""
+"""`jobmajor aws project catalog | connect | create | seed`: the project, and the pipeline in its repository."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import typer
 from jobmajor.cli.aws.options import DryRun, Profile, Region, session
 from jobmajor.cli.options import LOOK, Json, SettingsFile
 from jobmajor.errors import InputError
-from sagelocal.show.terminal import dump
+from sagelocal.show.terminal import complain, dump, pairs
 
 if TYPE_CHECKING:
     from jobmajor.aws.project.project import Repository
     from jobmajor.settings import Settings
 
 group = typer.Typer(help="The SageMaker project, and our pipeline in its repository.", **LOOK)
+
+Minutes = Annotated[float, typer.Option(min=0.1, help="How many minutes to wait.")]
 
 _PRODUCT = "MLOps template for model building and training"
 _PROVIDER = "Amazon SageMaker"
@@ -39,7 +41,11 @@ def create(
     launch_role: Annotated[
         str | None, typer.Option(metavar="ARN", help="The role that creates the template's resources.")
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0.1, help="How many minutes to wait.")] = 30.0,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A template's parameter, with --catalog."),
+    ] = None,
+    minutes: Minutes = 30.0,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
@@ -48,17 +54,21 @@ def create(
 ) -> None:
     """Create the SageMaker project, whose build starts at each push, and wait until it is complete.
 
-    It is made from our template in S3, for the GitHub repository of the settings aws.github and aws.connection. Run it
-    again to continue waiting.
+    It is made from our template in S3, for the GitHub repository of the settings aws.github and aws.connection, once a
+    person has approved the connection. Run it again to continue waiting.
 
     Example: jobmajor aws project create --dry-run
     """
     from jobmajor.aws.project import project as projects
+    from jobmajor.aws.project.catalog import Catalog
 
+    values = tuple(pairs(parameter, "--parameter").items())
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        if values and not catalog:
+            raise InputError("--parameter belongs to --catalog: our own template takes its values from the settings")
         if catalog and (codecommit is not None or launch_role is not None):
             raise InputError("--codecommit and --launch-role belong to our own template: leave out them, or --catalog")
-        origin = projects.Catalog(product, provider) if catalog else _repository(context.settings, codecommit)
+        origin = Catalog(product, provider, values) if catalog else _repository(context.settings, codecommit)
         made = projects.create(context.account, context.names, origin, launch_role=launch_role, limit_s=60 * minutes)
         if context.account.dry:
             return
@@ -77,9 +87,70 @@ def _repository(settings: Settings, codecommit: str | None) -> Repository:
         missing = "aws.connection" if settings.aws.github else "aws.github"
         raise InputError(
             f"the setting {missing} is empty: name the code's repository (aws.github = OWNER/NAME and aws.connection = "
-            "the ARN of the account's connection to GitHub), or --codecommit NAME, or --catalog"
+            "the ARN that `jobmajor aws project connect` prints), or --codecommit NAME, or --catalog"
         )
     return Repository(settings.aws.github, settings.aws.connection)
+
+
+@group.command("connect")
+def connect(
+    minutes: Minutes = 30.0,
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Create the account's connection to GitHub unless it exists, and wait until a person has approved it.
+
+    Prints its ARN, for the setting aws.connection. Nobody but a person can approve it, in the console, signed in to
+    GitHub; the command says where.
+
+    Example: jobmajor aws project connect --dry-run
+    """
+    from jobmajor.aws.project import connection
+
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        made = connection.create(context.account, context.names, limit_s=60 * minutes)
+        if context.account.dry:
+            return
+    if as_json:
+        dump(asdict(made))
+    else:
+        typer.echo(f"connection {made.name}: {made.change}, AVAILABLE\n{made.arn}")
+
+
+@group.command("catalog")
+def catalog(
+    role: Annotated[str, typer.Option(metavar="ARN", help="The role that creates projects, such as the notebook's.")],
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """As an administrator, turn on SageMaker's templates in Service Catalog, and let a role use them.
+
+    Only `project create --catalog`, the tutorial's way, needs it. Status 1 if a role of the templates is missing.
+
+    Example: jobmajor aws project catalog --role arn:aws:iam::123456789012:role/notebook --dry-run
+    """
+    from jobmajor.aws.project import catalog as catalogs
+
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        found = catalogs.enable(context.account, role)
+        if context.account.dry:
+            return
+    if as_json:
+        dump(asdict(found))
+    else:
+        typer.echo(f"templates of SageMaker: {'were on' if found.was_enabled else 'turned on'}")
+        for name in found.portfolios:
+            typer.echo(f"{role} may use {name}")
+    if found.missing_roles:
+        missing = " and no role ".join(found.missing_roles)
+        how = "turn on SageMaker's project templates for the domain in SageMaker's console, which makes it"
+        raise typer.Exit(complain(f"the account has no role {missing}: {how}", 1))
 
 
 @group.command("seed")
