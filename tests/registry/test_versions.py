@@ -185,6 +185,58 @@ def test_mlflow_shows_run_parameters_metrics_and_attachments(home: Path, tmp_pat
     assert Path(run.info.artifact_uri.removeprefix("file://")).is_relative_to(home)
 
 
+def test_mlflow_shows_settings_release_code_and_every_figure_so_that_runs_can_be_compared(
+    home: Path, tmp_path: Path
+) -> None:
+    classes = [{"code": f"{major}-0000", "f1": major / 100, "name": "x"} for major in range(11, 56)]
+    evaluation = {
+        "classification_metrics": {"test_f1": 0.75, "intervals": {"test_f1": {"low": 0.7, "high": 0.8}}},
+        "levels": {"minor": {"accuracy": 0.6}},
+        "slices": {"source: direct match": {"rows": 12, "f1": 0.5}, "a, b": {"f1": 0.25}},
+        "calibration": {"ece": 0.01, "thresholds": [{"threshold": 0.55, "coverage": 0.9}], "bins": [{"low": 0.1}]},
+        "behaviour": {"titles": 5, "changed": {"upper_case": []}},
+        "per_class": classes,
+        "champion": None,
+        "gate": {"passed": True, "checks": [{"name": "upper case", "value": 1.0}, {"name": "none", "value": None}]},
+        "dataset": {"release": "28.1", "rows": {"train": 67155}, "digest": "d" * 64},
+        "model": {"recipe": "linear", "settings": {"penalty": 1.0, "hidden": 256}, "refitted": "on all rows"},
+    }
+    opened = open_registry(home)
+    for content, penalty in (("a", 1.0), ("b", 0.5)):
+        evaluation["model"]["settings"] = {"penalty": penalty, **{f"n{number}": number for number in range(120)}}
+        lineage = {"code_version": "c" * 64, "source": {"release": "28.1"}, "parameters": {"TestScoreThreshold": 0.7}}
+        opened.register(make_candidate(tmp_path, content, evaluation=evaluation, lineage=lineage))
+
+    client = mlflow_client(home)
+    (experiment,) = client.search_experiments(filter_string=f"name = '{registry.MODEL_NAME}'")
+    first, second = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+
+    told = {name: first.data.params[name] for name in ("recipe", "release", "code_version", "TestScoreThreshold")}
+    assert told == {"recipe": "linear", "release": "28.1", "code_version": "c" * 64, "TestScoreThreshold": "0.7"}
+    assert [run.data.params["linear.penalty"] for run in (first, second)] == ["1.0", "0.5"]
+    assert (first.data.params["linear.n119"], first.data.params["data.rows.train"]) == ("119", "67155")
+    expected = {
+        "test_f1": 0.75,
+        "intervals/test_f1/low": 0.7,
+        "intervals/test_f1/high": 0.8,
+        "levels/minor/accuracy": 0.6,
+        "slices/source: direct match/rows": 12.0,
+        "slices/source: direct match/f1": 0.5,
+        "slices/a- b/f1": 0.25,
+        "calibration/ece": 0.01,
+        "calibration/thresholds/0.55/threshold": 0.55,
+        "calibration/thresholds/0.55/coverage": 0.9,
+        "behaviour/titles": 5.0,
+        "gate/passed": 1.0,
+        "gate/upper case": 1.0,
+        **{f"per_class/{major}-0000/f1": major / 100 for major in range(11, 56)},
+    }
+    assert first.data.metrics == second.data.metrics == expected
+    better = client.search_runs([experiment.experiment_id], "metrics.`levels/minor/accuracy` > 0.5")
+    assert len(better) == 2
+    assert opened.get(1).metrics == {"test_f1": 0.75}
+
+
 def test_registration_that_mlflow_refuses_is_one_line_and_leaves_no_version(home: Path, tmp_path: Path) -> None:
     opened = open_registry(home)
     given = make_candidate(tmp_path, lineage={"parameters": {"a\nb": 1}})

@@ -11,14 +11,13 @@ import json
 import logging
 import math
 import shutil
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jobmajor.errors import ArtifactError, ChecksumMismatch, RegistryError, SettingError, UnknownVersion
 from jobmajor.home import Workspace
-from jobmajor.registry import mlflow_database, mlflow_records
+from jobmajor.registry import mlflow_database, mlflow_figures, mlflow_records
 from jobmajor.registry.versions import (
     CHAMPION,
     DIGEST,
@@ -195,7 +194,7 @@ class MlflowRegistry:
             "lineage": _json({**candidate.lineage, **({JUDGED: judged} if judged != digest else {})}),
         }
         with self._run(digest) as run_id:
-            self._log(run_id, metrics, candidate)
+            self._log(run_id, candidate)
             version = self._client.create_model_version(
                 MODEL_NAME, folder_of(self._home, digest).as_uri(), run_id, tags
             )
@@ -212,15 +211,9 @@ class MlflowRegistry:
             raise
         self._client.set_terminated(run.info.run_id)
 
-    def _log(self, run_id: str, metrics: Mapping[str, float], candidate: Candidate) -> None:
-        from mlflow.entities import Metric, Param  # noqa: PLC0415 - loaded when a registry is opened
-
-        now_ms = int(time.time() * 1000)
-        self._client.log_batch(
-            run_id,
-            [Metric(name, value, now_ms, 0) for name, value in metrics.items()],
-            [Param(name, str(value)) for name, value in candidate.lineage.get("parameters", {}).items()],
-        )
+    def _log(self, run_id: str, candidate: Candidate) -> None:
+        for metrics, params in mlflow_figures.batches(candidate):
+            self._client.log_batch(run_id, metrics, params)
         for path in candidate.attachments:
             self._client.log_artifact(run_id, str(path))
 

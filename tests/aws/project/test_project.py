@@ -260,7 +260,7 @@ def test_project_waits_for_the_approval_of_its_connection_before_anything_is_mad
     stubbed: Stubbed, names: Names
 ) -> None:
     absent(stubbed)
-    state(stubbed, *["PENDING"] * 8)
+    state(stubbed, *["PENDING"] * 7)
 
     with pytest.raises(TimedOut, match="PENDING: approve it"):
         project.create(stubbed, names, GITHUB, limit_s=60)

@@ -77,15 +77,18 @@ def cleanup(
 ) -> None:
     """List everything that carries the project's tag in this region; with --yes, delete it, including data and models.
 
-    SageMaker keeps ended jobs as records, which cost nothing. Status 1 if something could not be deleted.
+    SageMaker keeps ended jobs as records, which cost nothing. Studio's domains and spaces are the account's: they stay
+    and are named, with what they cost. Status 1 if something could not be deleted.
 
     Example: jobmajor aws cleanup
     """
     from jobmajor.aws.cleanup import cleanup as cleanups
+    from jobmajor.aws.cleanup.remains import remains
 
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
         account, names = context.account, context.names
         found = cleanups.listing(account, names)
+        stays = remains(account)
         if account.dry:
             return
         if not as_json:
@@ -96,10 +99,14 @@ def cleanup(
             {
                 "found": [asdict(resource) for resource in found],
                 "left": [asdict(resource) for resource in left] if yes else None,
+                "stays": stays,
             }
         )
+        stays = ()
     elif found and not yes:
         typer.echo("nothing was deleted: add --yes to delete all of it")
+    for line in stays:
+        typer.echo(f"stays, as it is the account's: {line}")
     if left:
         names_left = ", ".join(f"{resource.kind} {resource.name}" for resource in left)
         raise typer.Exit(complain(f"not deleted: {names_left}; run the same command again", 1))
