@@ -395,6 +395,7 @@ def asked_actions(command: str) -> set[str]:
 
 # What moto never asks its policies about: it has no such request, or answers before it looks.
 UNDECIDED = {
+    *(f"codeconnections:{name}" for name in ("CreateConnection", "GetConnection", "ListConnections")),
     *("cloudformation:TagResource", "lambda:DeleteFunction", "lambda:InvokeFunction", "lambda:ListFunctions"),
     *("lambda:ListTags", "s3:ListAllMyBuckets", "sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"),
     *("scheduler:DeleteScheduleGroup", "scheduler:ListScheduleGroups", "scheduler:ListTagsForResource"),
