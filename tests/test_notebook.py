@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import io
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from jobmajor.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +89,51 @@ def test_nothing_that_moto_pretends_is_asked_of_the_stand_in(cells: list[dict[st
 
     pretended = r"StartPipelineExecution|CreateTrainingJob|CreateProcessingJob|CreateEndpoint\b|InvokeEndpoint"
     assert re.findall(rf"{pretended}|pipeline start|python -m pipelines\S* run\b", here) == []
+
+
+def function(cells: list[dict[str, Any]], name: str, **names: Any) -> Any:
+    """A function of the notebook, with these names in place of the notebook's."""
+    for cell in cells:
+        if cell["cell_type"] == "code" and f"def {name}(" in cell["source"]:
+            (made,) = [node for node in ast.parse(cell["source"]).body if getattr(node, "name", "") == name]
+            space = names | {"json": json, "InputError": InputError}
+            exec(compile(ast.Module([made], []), name, "exec"), space)  # noqa: S102 - our own notebook
+            return space[name]
+    raise LookupError(name)
+
+
+def test_no_cell_takes_the_next_item_of_what_may_be_empty(cells: list[dict[str, Any]]) -> None:
+    codes = "\n".join(
+        cell["source"] for cell in cells if cell["cell_type"] == "code" and "%%" not in cell["source"][:2]
+    )
+
+    taken = [
+        node for node in ast.walk(ast.parse(codes)) if isinstance(node, ast.Call) and ast.unparse(node.func) == "next"
+    ]
+
+    assert [ast.unparse(node) for node in taken if len(node.args) < 2] == []
+
+
+@pytest.mark.parametrize("there", [[], ["titles-a", "titles-b"]])
+def test_repository_that_is_missing_or_not_the_only_one_is_a_sentence(
+    cells: list[dict[str, Any]], there: list[str]
+) -> None:
+    account = SimpleNamespace(pages=lambda *_: iter([{"repositoryName": name} for name in ["other", *there]]))
+    settings = SimpleNamespace(aws=SimpleNamespace(github=""))
+    names = SimpleNamespace(project="titles")
+    repository = function(cells, "repository", HERE=False, account=account, settings=settings, names=names)
+
+    with pytest.raises(InputError, match=f"found {', '.join(there) or 'none'}, expected one: set aws.github"):
+        repository()
+
+
+def test_service_that_ends_before_it_listens_is_a_sentence_with_its_last_line(cells: list[dict[str, Any]]) -> None:
+    address_of = function(cells, "address_of")
+    listening = json.dumps({"event": "listening", "url": "http://127.0.0.1:1"})
+
+    assert address_of(SimpleNamespace(stderr=io.StringIO(f"x\n{listening}\n"))) == "http://127.0.0.1:1"
+    with pytest.raises(InputError, match="the last it said: error: no model"):
+        address_of(SimpleNamespace(stderr=io.StringIO("x\nerror: no model\n")))
 
 
 @pytest.fixture(scope="module")
