@@ -52,7 +52,7 @@ def test_answer_that_is_not_sure_has_one_mark_and_one_sentence(page: Page, champ
     expect(page.get_by_role("status").filter(has_text="Uncertain")).to_have_count(1)
     expect(page.locator("#one .badge")).to_have_count(1)
     expect(page.locator("#levels")).not_to_contain_text("Uncertain")
-    expect(page.get_by_role("heading", name="Major group, uncertain")).to_be_visible()
+    expect(page.get_by_role("heading", name="Major group (uncertain)")).to_be_visible()
 
 
 def test_title_that_training_lists_says_so_and_is_sure(page: Page, champion: Champion) -> None:

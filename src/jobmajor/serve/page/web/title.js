@@ -171,7 +171,7 @@ function verdict(levels, sure) {
 function levelOf({ level, name, items }) {
   const [best] = items;
   return el("li", { class: best.abstain ? "level uncertain" : "level", "data-level": level },
-    el("div", { class: "level-head" }, el("h3", {}, name, best.abstain && el("span", { class: "unseen" }, ", uncertain")),
+    el("div", { class: "level-head" }, el("h3", {}, name, best.abstain && el("span", { class: "unseen" }, " (uncertain)")),
       source(best)),
     el("ol", { class: "codes" }, ...items.filter(({ label }) => label).map((item, place) => codeOf(item, place === 0, level))));
 }
