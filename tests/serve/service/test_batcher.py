@@ -55,8 +55,9 @@ def served(echo: Echo, digest: str = "one") -> LoadedModel:
     return LoadedModel(cast("Classifier", echo), digest, digest)
 
 
-def labels(parts: list[bytes]) -> list[str]:
-    return [each[0]["label"] for each in json.loads(b"[" + b",".join(parts) + b"]")]
+def labels(parts: list[bytes | rendering.Packed]) -> list[str]:
+    plain = [b"".join(rendering.unpacked(part)) for part in parts]
+    return [each[0]["label"] for each in json.loads(b"[" + b",".join(plain) + b"]")]
 
 
 def run(batcher: RequestBatcher, what: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
