@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from jobmajor.model.answers import Answer, Coded
+from jobmajor.serve.messages import rendering
 from jobmajor.serve.messages.media import JSON
 from jobmajor.serve.messages.parameters import RequestParameters
 from jobmajor.serve.service.batcher import SLICE, Job, RequestBatcher
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from jobmajor.model.classifier import Classifier
-    from jobmajor.serve.messages import rendering
     from jobmajor.soc import Level
 
 POISON = "poison"
