@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sagelocal.errors import DefinitionError, InputError
+from sagelocal.show.help import Group
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, edge, near, one_line, pairs, table
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="sagelocal",
+    cls=Group,
     help="Run SageMaker pipeline definitions on this machine: no Docker, no account.",
     add_completion=False,
     rich_markup_mode=None,

@@ -560,7 +560,7 @@ def test_missing_extra_is_one_line_with_the_command_that_installs_it(
 
 @pytest.mark.slow
 def test_definition_is_shown_with_a_search_if_asked_for(command: Command) -> None:
-    plain, searching = (command("pipeline", "show", *words).stdout for words in ((), ("--tuning",)))
+    plain, searching = (command("pipeline", "show", *words).stdout for words in ((), ("--tune",)))
 
     assert plain == definition.to_bytes(settings.Settings())
     kinds = {step["Name"]: step["Type"] for step in json.loads(searching)["Steps"]}

@@ -84,7 +84,7 @@ def test_labelled_titles_with_wrong_sure_answers_are_a_violation(
     labels.write_text("title,code\n" + "".join(f"{title},55-0000\n" for title in sure), "utf-8")
 
     status = check(
-        tmp_path, reference, model_folder, "registered nurse,100\nline cook,100\n", "--labels", str(labels), "--json"
+        tmp_path, reference, model_folder, "registered nurse,100\nline cook,100\n", "--labelled", str(labels), "--json"
     )
 
     found = json.loads(capsys.readouterr().out)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobmajor.cli.options import ClassesFile, Exact, Home, Json, Model, workspace
+from jobmajor.cli.options import ClassesFile, Exact, Home, Json, Model, rounded, score, workspace
 from jobmajor.errors import InputError
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
@@ -174,30 +174,35 @@ def classify(
         answers = asked.answer(wanted, depth, top, overrides=mine, exact=exact)
     if as_json:
         dump(
-            [
-                {
-                    "title": title,
-                    "level": each.level or shown_level,
-                    "answers": [{"label": item.label, "name": item.name, "score": item.score} for item in each.answers],
-                    "confidence": each.confidence,
-                    "abstain": each.abstain,
-                    "reason": each.reason,
-                    **({"ambiguous": each.ambiguous} if target else {}),
-                    "source": each.source,
-                    **({"prior": mix.digest} if mix else {}),
-                    **({"classes": added.digest} if added else {}),
-                }
-                for title, each in zip(wanted, answers, strict=True)
-            ]
+            rounded(
+                [
+                    {
+                        "title": title,
+                        "level": each.level or shown_level,
+                        "answers": [
+                            {"label": item.label, "code": item.label, "name": item.name, "score": item.score}
+                            for item in each.answers
+                        ],
+                        "confidence": each.confidence,
+                        "abstain": each.abstain,
+                        "reason": each.reason,
+                        **({"ambiguous": each.ambiguous} if target else {}),
+                        "source": each.source,
+                        **({"prior": mix.digest} if mix else {}),
+                        **({"classes": added.digest} if added else {}),
+                    }
+                    for title, each in zip(wanted, answers, strict=True)
+                ]
+            )
         )
         return
     rows = []
     for title, each in zip(wanted, answers, strict=True):
         for index, item in enumerate(each.answers):
-            score = f"{item.score:.3f}" if item.label else ""
+            shown = score(item.score) if item.label else ""
             levels = (each.level,) if is_best else ()
             of_title = (*levels, each.source, each.reason, *(("yes" if each.ambiguous else "",) if target else ()))
-            cells = (item.label, item.name, score)
+            cells = (item.label, item.name, shown)
             rows.append((one_line(title), *cells, *of_title) if index == 0 else ("", *cells, *("" for _ in of_title)))
     levels = ("level",) if is_best else ()
     names = ("title", "code", "name", "score", *levels, "source", "abstain", *(("ambiguous",) if target else ()))

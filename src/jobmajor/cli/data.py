@@ -161,9 +161,9 @@ def _release_folder(name: str, home: Path | None) -> Path:
 
 @pipeline.command()
 def show(
-    tuning: Annotated[
+    tune: Annotated[
         bool,
-        typer.Option("--tuning", help="With a search for better settings instead of one training; for SageMaker only."),
+        typer.Option("--tune", help="With a search for better settings instead of one training; for SageMaker only."),
     ] = False,
     settings_file: SettingsFile = None,
 ) -> None:
@@ -175,7 +175,7 @@ def show(
     from jobmajor.pipeline import definition, requests
 
     search = None
-    if tuning:
+    if tune:
         from jobmajor.pipeline.tune import parameter_ranges
 
         search = requests.Tuning(parameter_ranges())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.options import Exact, Home, Json, Model, workspace
+from jobmajor.cli.options import Exact, Home, Json, Model, rounded, score, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
@@ -41,7 +41,7 @@ def explain(
     doing("loading the model")
     found = load(model, home=workspace(home)).explain(title, depth, exact=exact)
     if as_json:
-        dump({"title": title, "level": depth, "code": found.label, **asdict(found)})
+        dump(rounded({"title": title, "level": depth, "code": found.label, **asdict(found)}))
     else:
         _show(title, found)
 
@@ -51,15 +51,15 @@ def _show(title: str, found: Explanation) -> None:
         typer.echo(f"{one_line(title)}: no code, because this does not read like a job title in English")
         return
     typer.echo(f"{one_line(title)}: {found.label} {found.name} ({found.source})")
-    typer.echo(f"read as: {found.read}; share by the model alone: {found.score:.3f}")
+    typer.echo(f"read as: {found.read}; share by the model alone: {score(found.score)}")
     parts = [("(no words)", f"{found.base:.3f}"), *((word.text, f"{word.worth:+.3f}") for word in found.words)]
     if round(found.answer - found.score, 3):
         parts.append(("(beside the words)", f"{found.answer - found.score:+.3f}"))
-    table(("word", "worth"), [*parts, ("(score)", f"{found.answer:.3f}")])
+    table(("word", "worth"), [*parts, ("(score)", score(found.answer))])
     if found.listed:
         typer.echo()
         rows = [
-            (each.code, f"{each.sources}", "yes" if each.official else "", f"{each.model:.3f}", f"{each.share:.3f}")
+            (each.code, f"{each.sources}", "yes" if each.official else "", score(each.model), score(each.share))
             for each in found.listed
         ]
         table(("listed under", "sources", "official", "by the model", "in the answer"), rows)

@@ -13,7 +13,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import jobmajor
-from jobmajor.cli import adapt, aws, classify, data, evaluate, explain, models, monitor, review, run, serve, summarise
+from jobmajor.cli import (
+    adapt,
+    aws,
+    classify,
+    data,
+    evaluate,
+    explain,
+    models,
+    monitor,
+    renamed,
+    review,
+    run,
+    serve,
+    summarise,
+)
 from jobmajor.cli.options import LOOK
 from sagelocal.show.terminal import edge
 
@@ -34,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status; without `arguments`, those of the process are used."""
     shown = logging.WARNING if sys.stderr.isatty() else logging.ERROR  # retries interest people, but not pipes
     logging.basicConfig(level=shown, format="%(levelname)s %(name)s: %(message)s")
-    return edge(app, "jobmajor", arguments)
+    return edge(app, "jobmajor", renamed.current(sys.argv[1:] if arguments is None else arguments))
 
 
 def _show_version(*, is_asked: bool) -> None:

@@ -90,7 +90,7 @@ def check(
     unit: Unit = None,
     since: Since = None,
     until: Until = None,
-    labels: Annotated[
+    labelled: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A table of titles with the codes that people gave them.")
     ] = None,
     code: Annotated[str, typer.Option(help="The labelled table's column of codes.")] = "code",
@@ -118,7 +118,7 @@ def check(
     observer, source = _observer(model, home), _source(file, (column, weight, unit), (since, until))
     reference = library.load(against)
     found = observer.observe(source, tell=_tell())
-    known = TitleFile(labels, code=code) if labels else None
+    known = TitleFile(labelled, code=code) if labelled else None
     quality = library.quality(known, observer.classifier, limits) if known else None
     finding = library.check(reference, found, observer.flags.all, limits, quality=quality)
     paths = library.write(finding, output, page.render(finding))

@@ -7,8 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-# Of every group of commands: plain help, and tracebacks as Python prints them.
-LOOK: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
+from sagelocal.show.help import Group
+
+_DIGITS = 6  # decimals, as those of tables and of the service
+# Of every group of commands: plain help with whole summaries, and tracebacks as Python prints them.
+LOOK: dict[str, Any] = {
+    "cls": Group,
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+}
 
 Home = Annotated[Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -53,3 +61,25 @@ def workspace(named: Path | None) -> Path:
     from jobmajor import settings
 
     return settings.home(named)
+
+
+def score(share: float) -> str:
+    """Return a score as every table shows it.
+
+    >>> score(0.98132)
+    '0.981'
+    """
+    return f"{share:.3f}"
+
+
+def rounded(value: Any) -> Any:
+    """Return plain data with the numbers of six decimals that files and the service have.
+
+    >>> rounded([{"score": 0.12345678, "rows": 3}])
+    [{'score': 0.123457, 'rows': 3}]
+    """
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    return [rounded(each) for each in value] if isinstance(value, list | tuple) else value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import Home, Json, Model, Weight, workspace
+from jobmajor.cli.options import Home, Json, Model, Weight, rounded, score, workspace
 from sagelocal.show.patience import doing, held
 from sagelocal.show.terminal import dump, near, one_line, table
 
@@ -80,7 +80,7 @@ def review(
         where = one_line(str(export))
         typer.echo(f"{len(shown):,} of {len(titles):,} doubtful titles: fill in the column code of {where}")
     elif as_json:
-        dump([asdict(each) for each in shown])
+        dump(rounded([asdict(each) for each in shown]))
     elif sys.stdin.isatty() and sys.stdout.isatty():
         _talk(shown, kept, file, overrides)
     else:
@@ -151,6 +151,6 @@ def _list(titles: list[DoubtfulTitle]) -> None:
     rows = []
     for each in titles:
         best = each.candidates[0] if each.candidates else None
-        cells = (best.label, best.name, f"{best.score:.3f}") if best else ("", "", "")
+        cells = (best.label, best.name, score(best.score)) if best else ("", "", "")
         rows.append((one_line(each.title), f"{each.rows:,g}", each.reason, *cells))
     table(("title", "rows", "abstain", "code", "name", "score"), rows)

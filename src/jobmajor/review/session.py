@@ -76,7 +76,7 @@ def _show(terminal: Terminal, title: DoubtfulTitle, place: tuple[int, int]) -> N
     rows = "1 row" if title.rows == 1 else f"{title.rows:,g} rows"
     terminal.show(f"\n{number} of {count}: {one_line(title.title)} ({rows}, {title.reason})")
     for index, answer in enumerate(title.candidates, start=1):
-        terminal.show(f"  {index}  {answer.label}  {answer.name}  {answer.score:.2f}")
+        terminal.show(f"  {index}  {answer.label}  {answer.name}  {answer.score:.3f}")
     terminal.show(KEYS)
 
 

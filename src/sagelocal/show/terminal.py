@@ -22,6 +22,7 @@ from sagelocal.show.patience import patience
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_WIDEST, _LONGEST = 60, 120  # characters of a column, and of a cell on a terminal
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # titles and logs are untrusted text
 
@@ -131,18 +132,23 @@ def dump(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1, ensure_ascii=is_plain, default=str))
 
 
+def _cut(cell: str) -> str:
+    return cell if len(cell) <= _LONGEST else f"{cell[: _LONGEST - 1]}…"
+
+
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a table: drawn on a terminal, plain columns in a pipe."""
+    """Print a table: drawn on a terminal, where long cells are cut, plain columns with whole cells in a pipe."""
     if sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415 - slow to load, and of use to people only
-        from rich.table import Table  # noqa: PLC0415 - as above
+        from rich.table import Column, Table  # noqa: PLC0415 - as above
         from rich.text import Text  # noqa: PLC0415 - as above
 
-        drawn = Table(*head)
+        drawn = Table(*(Column(name, max_width=_WIDEST, overflow="fold") for name in head))
         for row in rows:
-            drawn.add_row(*map(Text, row))
+            drawn.add_row(*(Text(_cut(cell)) for cell in row))
         Console().print(drawn)
         return
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    # A longer cell moves only what stands behind it in its own row.
+    widths = [min(_WIDEST, max(map(len, column))) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -121,18 +121,21 @@ def test_production_without_staging_is_a_no(run: Any, versions: Versions) -> Non
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (("deploy", "1", "--mode", "batch"), "a batch needs titles"),
-        (("deploy", "1", "--mode", "batch", "--input", "s3://b/t", "--stage", "staging"), "a batch has no --stage"),
-        (("deploy", "1", "--mode", "batch", "--input", "s3://b/t", "--shadow", "2"), "a batch has no --shadow"),
-        (("deploy", "1", "--input", "s3://b/t"), "--input, --output and --content-type belong to a batch"),
+        (("deploy", "1", "--mode", "transform"), "a transform needs titles"),
+        (
+            ("deploy", "1", "--mode", "transform", "--input", "s3://b/t", "--stage", "staging"),
+            "a transform has no --stage",
+        ),
+        (("deploy", "1", "--mode", "transform", "--input", "s3://b/t", "--shadow", "2"), "a transform has no --shadow"),
+        (("deploy", "1", "--input", "s3://b/t"), "--input, --output and --content-type belong to a transform"),
         (
             ("deploy", "1", "--instances", "5", "--canary-instances", "3"),
             "--canary-instances: found 3, expected a number from 0 to 2",
         ),
-        (("deploy", "1", "--instance", "ml.m5.lrge"), "ml.m5.lrge"),
+        (("deploy", "1", "--instance-type", "ml.m5.lrge"), "ml.m5.lrge"),
         (("deploy", "0"), "greater than or equal to 1"),
         (("rollback", "--stage", "test"), "--stage: found test, expected staging or production"),
-        (("invoke", "--file", "none.txt"), "none.txt can't be read"),
+        (("invoke", "--input", "none.txt"), "none.txt can't be read"),
     ],
 )
 def test_wrong_option_is_refused_in_one_line(run: Any, arguments: tuple[str, ...], fault: str) -> None:
@@ -152,7 +155,7 @@ def test_production_starts_with_two_instances_so_that_a_canary_can_be_one(run: A
 
 
 def test_dry_run_says_what_it_would_cost(run: Any) -> None:
-    _, out, _ = run("deploy", "1", "--instance", "ml.m5.xlarge", "--dry-run", "--json")
+    _, out, _ = run("deploy", "1", "--instance-type", "ml.m5.xlarge", "--dry-run", "--json")
 
     estimate = json.loads(out)["estimate"]
     (endpoint,) = (cost for cost in estimate["costs"] if "ml.m5.xlarge" in cost["what"])
@@ -163,7 +166,7 @@ def test_dry_run_says_what_it_would_cost(run: Any) -> None:
 def test_titles_come_from_arguments_and_from_a_file(run: Any, tmp_path: Path) -> None:
     (tmp_path / "titles.txt").write_bytes("\ufeffwelder\r\n\r\nañejador\n".encode())
 
-    _, out, _ = run("invoke", "nurse", "--file", "titles.txt", "--dry-run", "--json")
+    _, out, _ = run("invoke", "nurse", "--input", "titles.txt", "--dry-run", "--json")
 
     (call,) = json.loads(out)["calls"]
     assert json.loads(call["parameters"]["Body"]) == {"instances": ["nurse", "welder", "añejador"]}
@@ -172,7 +175,7 @@ def test_titles_come_from_arguments_and_from_a_file(run: Any, tmp_path: Path) ->
 def test_file_that_is_no_text_is_refused(run: Any, tmp_path: Path) -> None:
     (tmp_path / "titles.txt").write_bytes(b"\xff\xfe")
 
-    status, _, err = run("invoke", "--file", "titles.txt", "--dry-run")
+    status, _, err = run("invoke", "--input", "titles.txt", "--dry-run")
 
     assert status == 2
     assert "expected UTF-8 text" in err

@@ -51,7 +51,7 @@ RUNS: dict[str, list[list[str]]] = {
         ["3", "--mode", "serverless"],
         ["3", "--mode", "async", "--instances", "0"],
         ["3", "--instances", "2", "--max-instances", "2", "--shadow", "2"],
-        ["3", "--mode", "batch", "--input", TITLES],
+        ["3", "--mode", "transform", "--input", TITLES],
     ],
     "image": [[]],
     "image --docker": [[]],

@@ -36,13 +36,13 @@ def body(titles: Sequence[str], mode: str) -> bytes:
         AwsInputError: There is no title, or the body is too large for the mode.
     """
     if not titles:
-        raise AwsInputError("no title was given: give some as arguments, or a file of them with --file")
+        raise AwsInputError("no title was given: give some as arguments, or a file of them with --input")
     # UTF-8 can't encode a lone surrogate; JSON's escapes can, so the server refuses it with a message.
     data = json.dumps({"instances": list(titles)}, ensure_ascii=True).encode()
     if len(data) > LIMITS[mode]:
         raise AwsInputError(
             f"{len(titles):,} titles make a body of {len(data):,} bytes, and a {mode} endpoint takes {LIMITS[mode]:,}: "
-            "ask for fewer at a time, or run a batch (jobmajor aws deploy --mode batch)"
+            "ask for fewer at a time, or run a transform (jobmajor aws deploy --mode transform)"
         )
     return data
 

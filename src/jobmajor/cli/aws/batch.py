@@ -23,10 +23,14 @@ def add(app: typer.Typer) -> None:
 
 
 def batch(
-    source: Annotated[str, typer.Option("--input", metavar="S3", help="A folder of .parquet, .csv or .jsonl parts.")],
+    source: Annotated[
+        str, typer.Option("--input", metavar="S3-URL", help="A folder of .parquet, .csv or .jsonl parts.")
+    ],
     target: Annotated[
         str | None,
-        typer.Option("--output", metavar="S3", help="The folder for the answers.", show_default="below runs/scored"),
+        typer.Option(
+            "--output", metavar="S3-URL", help="The folder for the answers.", show_default="below runs/scored"
+        ),
     ] = None,
     version: Annotated[
         int | None, typer.Option(min=1, help="The model's version.", show_default="the newest approved one")

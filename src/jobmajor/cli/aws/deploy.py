@@ -1,4 +1,4 @@
-"""`jobmajor aws deploy`: serve an approved version from an endpoint, or run it over a batch."""
+"""`jobmajor aws deploy`: serve an approved version from an endpoint, or run it over files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jobmajor.aws.endpoints.plan import Plan
     from jobmajor.cli.aws.options import CommandContext
 
-_BATCH = "batch"
+_TRANSFORM = "transform"
 
 
 def add(app: typer.Typer) -> None:
@@ -30,9 +30,9 @@ def deploy(
         int | None,
         typer.Argument(metavar="[VERSION]", min=1, help="A version's number; the newest approved one when left out."),
     ] = None,
-    mode: Annotated[str, typer.Option(help="real-time, serverless, async, or batch (a transform).")] = "real-time",
+    mode: Annotated[str, typer.Option(help="real-time, serverless, async, or transform (a file, once).")] = "real-time",
     stage: Annotated[str | None, typer.Option(help="staging or production.", show_default="staging")] = None,
-    instance: Annotated[str, typer.Option(metavar="TYPE", help="The instance type.")] = "ml.m5.large",
+    instance_type: Annotated[str, typer.Option(metavar="TYPE", help="The instance type.")] = "ml.m5.large",
     instances: Annotated[
         int | None,
         typer.Option(
@@ -62,14 +62,14 @@ def deploy(
         int, typer.Option("--bake-seconds", help="How long to watch the alarms after each traffic shift.")
     ] = 600,
     source: Annotated[
-        str | None, typer.Option("--input", metavar="S3", help="The titles in S3, with --mode batch.")
+        str | None, typer.Option("--input", metavar="S3-URL", help="The titles in S3, with --mode transform.")
     ] = None,
     target: Annotated[
         str | None,
         typer.Option(
             "--output",
-            metavar="S3",
-            help="The folder for the answers, with --mode batch.",
+            metavar="S3-URL",
+            help="The folder for the answers, with --mode transform.",
             show_default="below batch/",
         ),
     ] = None,
@@ -78,7 +78,7 @@ def deploy(
         typer.Option(
             "--content-type",
             metavar="TYPE",
-            help="The type of the titles, with --mode batch.",
+            help="The type of the titles, with --mode transform.",
             show_default="application/jsonlines",
         ),
     ] = None,
@@ -99,25 +99,27 @@ def deploy(
     from jobmajor.aws.batch.transform import LINES, TransformRequest, target_of
     from jobmajor.aws.endpoints.plan import PRODUCTION, STAGING, Fleet, Plan, Rollout, Serverless
 
-    if mode != _BATCH and (source is not None or target is not None or kind is not None):
-        raise InputError("--input, --output and --content-type belong to a batch: add --mode batch, or leave them out")
-    least = (2 if stage == PRODUCTION and mode != _BATCH else 1) if instances is None else instances
+    if mode != _TRANSFORM and (source is not None or target is not None or kind is not None):
+        raise InputError(
+            "--input, --output and --content-type belong to a transform: add --mode transform, or leave them out"
+        )
+    least = (2 if stage == PRODUCTION and mode != _TRANSFORM else 1) if instances is None else instances
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
         number = newest(context) if number is None else number
-        if mode == _BATCH:
+        if mode == _TRANSFORM:
             _refuse(stage, shadow, source)
             titles = places.address(context.names, source or "")
             named = None if target is None else places.address(context.names, target)
             where = named or target_of(context.names, number, titles)
             places.require(context.names, places.Access("endpoint", titles, where))
-            wanted = TransformRequest(number, titles, where, LINES if kind is None else kind, instance, least)
+            wanted = TransformRequest(number, titles, where, LINES if kind is None else kind, instance_type, least)
             _transform(context, wanted, as_json=as_json)
             return
         plan = Plan(
             version=number,
             mode=mode,
             stage=STAGING if stage is None else stage,
-            fleet=Fleet(instance, least, max(4, least) if max_instances is None else max_instances, invocations),
+            fleet=Fleet(instance_type, least, max(4, least) if max_instances is None else max_instances, invocations),
             serverless=Serverless(memory, concurrency),
             rollout=Rollout(canary, bake),
             capture_percent=capture,
@@ -127,11 +129,11 @@ def deploy(
 
 
 def _refuse(stage: str | None, shadow: int | None, source: str | None) -> None:
-    """Raise InputError for options that a batch doesn't have, and for a missing --input."""
+    """Raise InputError for options that a transform doesn't have, and for a missing --input."""
     if stage is not None or shadow is not None:
-        raise InputError(f"a batch has no {'--shadow' if stage is None else '--stage'}: leave it out")
+        raise InputError(f"a transform has no {'--shadow' if stage is None else '--stage'}: leave it out")
     if not source:
-        raise InputError("a batch needs titles: name their S3 address with --input s3://…")
+        raise InputError("a transform needs titles: name their S3 address with --input s3://…")
 
 
 def _serve(context: CommandContext, plan: Plan, *, as_json: bool) -> None:

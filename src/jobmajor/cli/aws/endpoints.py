@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.cli.aws.options import DryRun, Profile, Region, session
-from jobmajor.cli.options import Json, SettingsFile  # noqa: TC001 - typer reads them
+from jobmajor.cli.options import Json, SettingsFile, score
 from jobmajor.errors import InputError
 from sagelocal.show.terminal import dump, one_line, table
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 STAGES = ("staging", "production")
 Stage = Annotated[str, typer.Option(help="staging or production.")]
-File = Annotated[Path | None, typer.Option(metavar="FILE", help="One title a line; - for standard input.")]
+File = Annotated[Path | None, typer.Option("--input", metavar="FILE", help="One title a line; - for standard input.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -80,8 +80,8 @@ def rollback(
 
 
 def invoke(
-    titles: Annotated[list[str] | None, typer.Argument(help="Job titles, unless --file names some.")] = None,
-    file: File = None,
+    titles: Annotated[list[str] | None, typer.Argument(help="Job titles, unless --input names some.")] = None,
+    source: File = None,
     stage: Stage = "production",
     region: Region = None,
     profile: Profile = None,
@@ -97,7 +97,7 @@ def invoke(
     from jobmajor.aws.endpoints.config import staged
 
     _check(stage)
-    wanted = [*(titles or ()), *(_lines(file) if file else ())]
+    wanted = [*(titles or ()), *(_lines(source) if source else ())]
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
         context.account.tell(f"asking {staged(context.names.endpoint, stage)}, the endpoint of {stage}")
         answer = invocation.invoke(context.account, context.names, stage, wanted)
@@ -161,7 +161,7 @@ def _show(titles: Sequence[str], predictions: Sequence[Any]) -> None:
             one_line(title) if place == 0 else "",
             str(item.get("label", "")),
             one_line(str(item.get("name", ""))),
-            f"{float(item.get('score', float('nan'))):.3f}",
+            score(float(item.get("score", float("nan")))),
         )
         for title, answers in zip(titles, predictions, strict=True)
         for place, item in enumerate(answers)

@@ -28,7 +28,7 @@ def add(app: typer.Typer) -> None:
 
 @group.command("list")
 def list_versions(
-    newest: Annotated[int, typer.Option(min=1, max=10_000, help="The number of versions to list.")] = 20,
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="The number of versions to list.")] = 20,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
@@ -42,7 +42,7 @@ def list_versions(
     from jobmajor.aws.registry import PackageGroup
 
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
-        found = PackageGroup(context.account, context.names).packages(newest)
+        found = PackageGroup(context.account, context.names).packages(most)
         if not context.account.dry:
             _show(found, as_json=as_json)
 

@@ -16,7 +16,7 @@ from sagelocal.show.terminal import complain, dump, one_line, pairs, table
 group = typer.Typer(help="The pipeline in the account: upsert, start, status, logs, stop, list, schedule.", **LOOK)
 Named = Annotated[str | None, typer.Argument(metavar="[EXECUTION]", help="Its id or ARN; the newest when left out.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until it has ended; status 1 unless it succeeded.")]
-Hours = Annotated[float, typer.Option(min=0, help="How many hours to wait at most.")]
+Minutes = Annotated[float, typer.Option(min=0, help="How many minutes to wait at most.")]
 Parameter = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A pipeline parameter.")
 ]
@@ -59,7 +59,7 @@ def start(
     parameter: Parameter = None,
     reviewed: Reviewed = None,
     wait: Wait = False,
-    hours: Hours = 24.0,
+    minutes: Minutes = 1440.0,
     again: Annotated[
         bool, typer.Option("--again", help="Start another execution even if an equal one is running.")
     ] = False,
@@ -88,7 +88,7 @@ def start(
         if wait:
             if sys.stderr.isatty():
                 typer.echo(f"{'joined' if begun.joined else 'started'} {begun.arn}", err=True)
-            _wait(context, begun.arn, hours, as_json=as_json)
+            _wait(context, begun.arn, minutes, as_json=as_json)
             return
         _say(asdict(begun), f"{'joined' if begun.joined else 'started'} {begun.arn}", as_json=as_json)
 
@@ -97,7 +97,7 @@ def start(
 def status(
     execution: Named = None,
     wait: Wait = False,
-    hours: Hours = 24.0,
+    minutes: Minutes = 1440.0,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
@@ -113,7 +113,7 @@ def status(
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
         arn = executions.execution_arn(context.account, context.names, execution)
         if wait and not context.account.dry:
-            _wait(context, arn, hours, as_json=as_json)
+            _wait(context, arn, minutes, as_json=as_json)
             return
         found = executions.state(context.account, arn)
         if not context.account.dry:
@@ -176,7 +176,7 @@ def stop(
 
 @group.command("list")
 def list_executions(
-    newest: Annotated[int, typer.Option(min=1, max=10_000, help="The number of executions to list.")] = 20,
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="The number of executions to list.")] = 20,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
@@ -185,12 +185,12 @@ def list_executions(
 ) -> None:
     """List the executions, newest first.
 
-    Example: jobmajor aws pipeline list --newest 5
+    Example: jobmajor aws pipeline list --most 5
     """
     from jobmajor.aws.executions.execution import executions
 
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
-        found = executions(context.account, context.names, newest)
+        found = executions(context.account, context.names, most)
         if context.account.dry:
             return
         if as_json:
@@ -245,13 +245,13 @@ def _say(record: dict[str, Any], words: str, *, as_json: bool) -> None:
         typer.echo(words)
 
 
-def _wait(context: CommandContext, arn: str, hours: float, *, as_json: bool) -> None:
+def _wait(context: CommandContext, arn: str, minutes: float, *, as_json: bool) -> None:
     """Wait for an execution and show it; exit with status 1 unless it succeeded."""
     from jobmajor.aws.executions import execution as executions
 
     context.account.tell = _keep_quiet  # the view shows the progress, and a pipe needs none
     with execution_view.live() as on_state:
-        found = executions.wait(context.account, arn, on_state, limit_s=3600 * hours)
+        found = executions.wait(context.account, arn, on_state, limit_s=60 * minutes)
     execution_view.show(found, as_json=as_json)
     if found.status != executions.SUCCEEDED:
         raise typer.Exit(complain(found.failure or f"execution {found.id} was {found.status.lower()}", 1))

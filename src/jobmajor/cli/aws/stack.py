@@ -25,9 +25,7 @@ Choice = Annotated[
         help="A stack parameter such as Encryption=kms or CaptureDays=30; it stays until you change it.",
     ),
 ]
-Minutes = Annotated[
-    float, typer.Option(metavar="MINUTES", min=0.1, help="How many minutes to wait for CloudFormation.")
-]
+Minutes = Annotated[float, typer.Option(min=0.1, help="How many minutes to wait at most.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Delete what is listed.")]
 
 
@@ -39,7 +37,7 @@ def add(app: typer.Typer) -> None:
 
 def bootstrap(
     parameter: Choice = None,
-    limit: Minutes = 30.0,
+    minutes: Minutes = 30.0,
     region: Region = None,
     profile: Profile = None,
     settings_file: SettingsFile = None,
@@ -57,7 +55,7 @@ def bootstrap(
 
     choices = pairs(parameter, "--parameter")
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
-        made = stack.bootstrap(context.account, context.names, choices, limit_s=60 * limit)
+        made = stack.bootstrap(context.account, context.names, choices, limit_s=60 * minutes)
         if context.account.dry:
             return
     if as_json:
