@@ -10,6 +10,7 @@ import pytest
 
 from jobmajor.errors import DataError, InputError
 from jobmajor.tables import formats
+from jobmajor.tables.block import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,3 +96,13 @@ def test_json_lines_without_any_row_that_can_be_read_are_refused_in_one_line(tmp
     for read in (formats.title_column, lambda path: list(formats.rows(path, ["title"]))):
         with pytest.raises(DataError, match=r"in\.jsonl: found no row that can be read"):
             read(path)
+
+
+@pytest.mark.parametrize(("ending", "write"), [each for each in WRITERS.items() if each[0] != ".xlsx"])
+def test_sheet_of_a_file_that_is_no_workbook_is_refused(
+    ending: str, write: Callable[[Path], None], tmp_path: Path
+) -> None:
+    write(path := tmp_path / f"in{ending}")
+
+    with pytest.raises(DataError, match=r"sheet 'Staff' asked for in .*expected a workbook; leave --sheet out"):
+        formats.reader(path, Reading(sheet="Staff"), formats.format_of(path))

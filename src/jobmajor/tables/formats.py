@@ -75,6 +75,10 @@ def reader(path: Path, reading: Reading, target: Format, reserved: Sequence[str]
         MissingExtra: Its format needs a package that is not installed.
     """
     found = format_of(path)
+    if reading.sheet is not None and found.kind != "xlsx":
+        raise DataError(
+            path, f"the sheet {reading.sheet!r} asked for in {found.kind}", "a workbook", "leave --sheet out"
+        )
     if found.kind == "parquet":
         return ParquetReader(path, reading)
     if found.kind == "xlsx":
