@@ -137,7 +137,7 @@ def test_command_writes_into_the_workspace_and_estimates_use_it(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("JOBMAJOR_HOME", str(tmp_path / "home"))
-    words = ["aws", "prices", "refresh", "--file", str(file), "--region", "us-east-1", "--json"]
+    words = ["aws", "prices", "refresh", "--input", str(file), "--region", "us-east-1", "--json"]
 
     assert main(words) == 0
     said = json.loads(capsys.readouterr().out)
@@ -177,7 +177,7 @@ def test_file_that_is_no_price_list_is_one_line_and_status_2(
     if content is not None:
         path.write_text(content, "ascii")
 
-    assert main(["aws", "prices", "refresh", "--file", str(path), "--region", "us-east-1"]) == 2
+    assert main(["aws", "prices", "refresh", "--input", str(path), "--region", "us-east-1"]) == 2
 
     err = capsys.readouterr().err
     assert fault in err

@@ -107,6 +107,8 @@ def test_commands_that_wait_count_in_minutes() -> None:
         "jobmajor aws pipeline start",
         "jobmajor aws pipeline status",
         "jobmajor aws project create",
+        "jobmajor aws project connect",
+        "jobmajor aws image",
         "jobmajor aws bootstrap",
     }
 

@@ -117,14 +117,14 @@ def _parsed(body: bytes, where: str) -> Mapping[str, Any]:
 
 def _download(url: str) -> bytes:
     if os.environ.get(OFFLINE_VARIABLE):
-        raise InputError(f"{OFFLINE_VARIABLE} is set, so {url} isn't fetched: download it elsewhere, and use --file")
+        raise InputError(f"{OFFLINE_VARIABLE} is set, so {url} isn't fetched: download it elsewhere, and use --input")
     try:
         answer = urllib3.request("GET", url, timeout=_TIMEOUT, preload_content=False)
         body = answer.read(_MOST_BYTES + 1)
     except urllib3.exceptions.HTTPError as error:
-        raise InputError(f"{url} can't be fetched ({error}): download it elsewhere, and use --file") from error
+        raise InputError(f"{url} can't be fetched ({error}): download it elsewhere, and use --input") from error
     if answer.status != 200:
-        raise InputError(f"{url} answered {answer.status}: check --region, or download the list and use --file")
+        raise InputError(f"{url} answered {answer.status}: check --region, or download the list and use --input")
     if len(body) > _MOST_BYTES:
-        raise InputError(f"{url} has more than {_MOST_BYTES:,} bytes: download it, and use --file")
+        raise InputError(f"{url} has more than {_MOST_BYTES:,} bytes: download it, and use --input")
     return body

@@ -17,6 +17,7 @@ _OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "monitor check": {"--labels": "--labelled"},
     "aws deploy": {"--instance": "--instance-type"},
     "aws invoke": {"--file": "--input"},
+    "aws prices refresh": {"--file": "--input"},
     "aws models list": {"--newest": "--most"},
     "aws pipeline list": {"--newest": "--most"},
     "aws pipeline start": {"--hours": "--minutes"},

@@ -24,7 +24,9 @@ def add(app: typer.Typer) -> None:
 def refresh(
     file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A price list that you downloaded.", show_default="AWS's public file"),
+        typer.Option(
+            "--input", metavar="FILE", help="A price list that you downloaded.", show_default="AWS's public file"
+        ),
     ] = None,
     region: Region = None,
     home: Home = None,

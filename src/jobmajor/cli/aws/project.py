@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 group = typer.Typer(help="The SageMaker project, and our pipeline in its repository.", **LOOK)
 
-Minutes = Annotated[float, typer.Option(min=0.1, help="How many minutes to wait.")]
+Minutes = Annotated[float, typer.Option(min=0.1, help="How many minutes to wait at most.")]
 
 _PRODUCT = "MLOps template for model building and training"
 _PROVIDER = "Amazon SageMaker"
