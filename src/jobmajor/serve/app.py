@@ -200,7 +200,7 @@ async def _openapi(_: Request) -> JSONResponse:
 
 
 async def _docs(request: Request) -> HTMLResponse:
-    is_live = request.url.path.endswith("/docs")
+    is_live = request.scope["path"].endswith("/docs")  # the query may be no text
     return HTMLResponse(docs.render(openapi.document(_VERSION), is_live=is_live), headers=docs.HEADERS)
 
 

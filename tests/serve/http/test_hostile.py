@@ -254,3 +254,10 @@ def test_head_may_have_128_headers(service: Running, count: int, status: bytes) 
 
     assert raw.startswith(b"HTTP/1.1 " + status)
     assert (b"more than 128 headers" in raw) == (status == b"431")
+
+
+@pytest.mark.parametrize("path", [b"/docs", b"/redoc", b"/", b"/ping", b"/version", b"/openapi.json"])
+def test_query_that_is_no_text_is_no_fault_of_ours(service: Running, path: bytes) -> None:
+    raw = talk(service.port, b"GET %s?\xff=\xfe HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % path)
+
+    assert raw.startswith((b"HTTP/1.1 200", b"HTTP/1.1 400"))
