@@ -138,7 +138,7 @@ def test_schedule_is_one_stack_that_knows_pipeline_image_and_role(dry_account: A
     done = schedule.put(dry_account, names, schedule=WEEKLY, on_data=False)
 
     assert done == "created"
-    assert [call.operation for call in dry_account.sent] == ["PutObject", "CreateStack"]
+    assert [call.operation for call in dry_account.sent] == ["PutObject", "PutObject", "CreateStack"]  # both notes
     found = values(dry_account, "CreateStack")
     assert (found["Schedule"], found["OnData"], found["Pipeline"]) == (WEEKLY, "no", names.pipeline)
     about = json.loads(found["Start"])
