@@ -619,9 +619,9 @@ def test_live_view_draws_on_a_terminal_and_is_silent_in_a_pipe(monkeypatch: pyte
     [
         (["upsert"], ["CreatePipeline"]),
         (["upsert", "--tune"], ["CreatePipeline"]),
-        (["start", "-p", "TestScoreThreshold=0.5"], ["PutObject", "StartPipelineExecution"]),
+        (["start", "-p", "TestScoreThreshold=0.5"], ["PutObject", "PutObject", "StartPipelineExecution"]),
         (["stop", "abc123def456"], ["StopPipelineExecution"]),
-        (["schedule", "--at", "rate(7 days)"], ["PutObject", "CreateStack"]),
+        (["schedule", "--at", "rate(7 days)"], ["PutObject", "PutObject", "CreateStack"]),
         (["schedule", "--remove"], ["DeleteStack"]),
     ],
     ids=" ".join,

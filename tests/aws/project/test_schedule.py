@@ -143,7 +143,7 @@ def test_schedule_is_one_stack_that_knows_pipeline_image_and_role(dry_account: A
     assert (found["Schedule"], found["OnData"], found["Pipeline"]) == (WEEKLY, "no", names.pipeline)
     about = json.loads(found["Start"])
     assert about["parameters"]["RoleArn"] == names.roles["job"]
-    assert about["parameters"].keys() == {"Bucket", "RoleArn", "ImageUri"}
+    assert about["parameters"].keys() == {"Bucket", "RoleArn", "ImageUri", "ReviewedDataUrl"}
 
 
 def test_note_of_no_champion_stands_where_the_function_points(dry_account: Account, names: Names) -> None:
@@ -162,7 +162,8 @@ def test_neither_time_nor_data_is_refused(dry_account: Account, names: Names) ->
 
 
 def expect_ready(stubbed: Stubbed) -> None:
-    stubbed.expect("s3", "HeadObject", {})
+    for _ in ("no champion", "no review"):
+        stubbed.expect("s3", "HeadObject", {})
     image = {"imageDigest": "sha256:" + "a" * 64, "imagePushedAt": WHEN}
     stubbed.expect("ecr", "DescribeImages", {"imageDetails": [image]})
 
