@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,7 +66,10 @@ def test_titles_that_the_soc_names_and_what_is_no_title_stay(classifier: Classif
 
     official = [row for row, each in enumerate(before) if each.source == "official"]
     assert official
-    assert [after[row] for row in official] == [before[row] for row in official]
+    for found, plain in ((after[row], before[row]) for row in official):  # compiled code rounds otherwise
+        assert found.answers[0].score == pytest.approx(plain.answers[0].score, abs=1e-5)
+        assert replace(found, answers=()) == replace(plain, answers=())
+        assert found.answers[0].label == plain.answers[0].label
     assert [each.answers[0].label for each in extended.answer(TITLES[4:])] == ["", "", ""]
 
 
