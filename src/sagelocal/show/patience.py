@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_QUIET_S = 1.2  # without other output, until the line appears
+_QUIET_S = 0.7  # without other output, until the line appears
 _INTERVAL_S = 0.5
 _CLEAR = "\r\x1b[K"
 _LONGEST = 76  # characters, so that the line is never broken
