@@ -56,7 +56,9 @@ def run(
     """
     from jobmajor import settings
     from jobmajor.pipeline import run as local
+    from sagelocal import extras
 
+    extras.require("jobmajor run", "train")
     options = local.Options(
         release=release,
         data=data,
