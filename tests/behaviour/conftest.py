@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobmajor.data import current, examples, prepare
+from jobmajor.data import direct_match, examples, prepare
 from jobmajor.data import onet as onet_tables
 from jobmajor.model import refit, thresholds
 from jobmajor.settings import Linear, Split
@@ -35,7 +35,7 @@ def table() -> Callable[[str], list[list[str]]]:
 def onet_splits(shared: Callable[[str], Path]) -> Mapping[str, pl.DataFrame]:
     """O*NET 28.1, where that is at hand, with titles of the last ten years in training."""
     parts = prepare.split(examples.build(onet_tables.read(shared("data/onet/28.1"))), Split())
-    return prepare.with_current(parts, current.read())
+    return prepare.with_current(parts, direct_match.current())
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,7 @@ def champion(request: pytest.FixtureRequest, release: str) -> Classifier:
 
 @pytest.fixture(scope="session")
 def starter_champion(starter_classifier: Classifier, starter_splits: Mapping[str, pl.DataFrame]) -> Classifier:
-    return _refitted(starter_classifier, prepare.with_current(starter_splits, current.read()))
+    return _refitted(starter_classifier, prepare.with_current(starter_splits, direct_match.current()))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from jobmajor import soc
-from jobmajor.data import current, prepare
+from jobmajor.data import direct_match, prepare
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_what_is_no_title_in_english_is_told_by_its_reason(
 
 
 def test_titles_of_our_table_are_listed_under_one_code_each(splits: Mapping[str, pl.DataFrame]) -> None:
-    titles = current.read()
+    titles = direct_match.current()
 
     parts = prepare.with_current(splits, titles)
 
@@ -69,7 +69,7 @@ def test_title_of_our_table_stands_beside_what_a_release_lists_and_tells_nothing
     splits: Mapping[str, pl.DataFrame],
 ) -> None:
     train, held = splits["train"]["title"][0], splits["test"]["title"][0]
-    titles = current.read().head(2).with_columns(title=pl.Series([train, held]))
+    titles = direct_match.current().head(2).with_columns(title=pl.Series([train, held]))
 
     found = prepare.with_current(splits, titles)
 

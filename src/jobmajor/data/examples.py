@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jobmajor.data.onet import Tables
 
 COUNTED = "alternate"  # the source whose rows the headline metrics count; all others are derived or added
-CURRENT = "current"  # the source of `data.current`
+CURRENT = "current"  # the source of `direct_match.current`
 DESCRIPTION = "description"  # the source of phrases: training texts that are no titles
 DIRECT_MATCH = "direct match"  # the source of titles that belong to one code by the word of the SOC
 REVIEWED = "reviewed"  # the source of `data.reviewed`

@@ -14,7 +14,7 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from jobmajor.data import current
+from jobmajor.data import direct_match
 from jobmajor.data.examples import COUNTED, CURRENT, DESCRIPTION, DIRECT_MATCH, OCCUPATION, build, phrases, with_codes
 from jobmajor.errors import DataError
 from jobmajor.titles import family_key, normalise
@@ -36,7 +36,7 @@ def prepare(tables: Tables, settings: Split) -> dict[str, pl.DataFrame]:
         DataError: A split would be empty.
     """
     parts = split(build(tables), settings)
-    parts = with_current(with_direct_match(parts, tables.direct_match), current.read())
+    parts = with_current(with_direct_match(parts, tables.direct_match), direct_match.current())
     return with_phrases(parts, phrases(tables))
 
 
@@ -165,7 +165,7 @@ def with_direct_match(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -
 
 
 def with_current(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Add `current.read`'s titles as `with_direct_match` does; what the SOC itself says stays its own word.
+    """Add `direct_match.current`'s titles as `with_direct_match` does; what the SOC itself says stays its own word.
 
     Titles of codes that training has not are left out: they would add occupations to a release of a few.
     """

@@ -12,7 +12,7 @@ s: of how many of O*NET's own sources the listing is, at least 1. m: 1 where the
 code's official title is ("Producers and Directors"), else 0. e: persons employed, plus 5,000; 20,000 persons where the
 survey has none. If the SOC names the title (an official title in the plural or the singular, two words or more of the
 list that it is, or a Direct Match title), its code has 0.97, and the model shares out the rest: as often as registers
-agree with the SOC. The same holds for our own table of titles of the last ten years (`data.current`).
+agree with the SOC. The same holds for our own table of titles of the last ten years (`data.direct_match`).
 
 The numbers were fitted on registers of titles, each left out in turn (docs/experiments.md).
 """
