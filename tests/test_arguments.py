@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections import Counter, UserDict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,22 @@ if TYPE_CHECKING:
 
     from jobmajor.model.classifier import Classifier
 
-LEVELS = ["Major", "", " major", "MAJOR", None, 1, 2.0, "all", "best", b"major", ["major"], ("major",), {}, {"major"}]
+LEVELS: list[Any] = [
+    "Major",
+    "",
+    " major",
+    "MAJOR",
+    None,
+    1,
+    2.0,
+    "all",
+    "best",
+    b"major",
+    ["major"],
+    ("major",),
+    {},
+    {"major"},
+]
 COUNTS = [0, -1, 1.5, 2.0, "3", None, True, float("nan"), [1], np.float64(2), b"1"]
 FEW, MANY = ["cook"], ["cook"] * 300  # by numpy, and by compiled code where there is some
 
@@ -64,10 +80,10 @@ def test_level_that_is_none_is_refused_by_every_method(classifier: Classifier) -
     }
     for method in ("predict", "predict_proba", "answer"):
         for given in (FEW, MANY):
-            calls[f"{method} of {len(given)}"] = lambda level, m=method, g=given: getattr(classifier, m)(g, level)
+            calls[f"{method} of {len(given)}"] = partial(getattr(classifier, method), given)
     calls["top_k"] = lambda level: classifier.top_k(FEW, 1, level)
 
-    texts = [refusal(lambda c=call, v=level: c(v)) for call in calls.values() for level in LEVELS]
+    texts = [refusal(partial(call, level)) for call in calls.values() for level in LEVELS]
 
     assert all("expected" in text for text in texts)
     assert "level 'Major': expected one of major, minor, broad, detailed" in texts
@@ -78,7 +94,7 @@ def test_levels_that_are_no_list_of_levels_are_refused(classifier: Classifier, l
     other = classifier.to("soc-2010")
     calls: list[Any] = [classifier.coder, other.coder, lambda each: classifier.answer_at(each, FEW)]
     for call in calls:
-        assert "expected" in refusal(lambda c=call: c(levels))
+        assert "expected" in refusal(partial(call, levels))
     assert "expected" in refusal(lambda: other.answer_at(levels, FEW))
 
 
@@ -100,7 +116,7 @@ def test_number_of_codes_that_is_none_is_refused_by_every_method(classifier: Cla
         lambda k: jobmajor.FileOptions(top=k),
     ]
 
-    texts = [refusal(lambda c=call, v=k: c(v)) for call in calls for k in COUNTS]
+    texts = [refusal(partial(call, k)) for call in calls for k in COUNTS]
 
     assert "k is 0: expected at least 1" in texts
     assert "k is '3': expected a whole number, at least 1" in texts
@@ -109,7 +125,8 @@ def test_number_of_codes_that_is_none_is_refused_by_every_method(classifier: Cla
 def test_more_codes_than_there_are_take_no_more_memory_than_all(classifier: Classifier) -> None:
     assert classifier.coder(k=10**9).k <= 868
     assert len(classifier.answer(FEW, "detailed", 10**9)[0].answers) <= 867
-    assert len(classifier.to("isco-08").answer(MANY, "4", np.int64(10**9))) == len(MANY)
+    many: Any = np.int64(10**9)
+    assert len(classifier.to("isco-08").answer(MANY, "4", many)) == len(MANY)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +149,10 @@ def test_more_codes_than_there_are_take_no_more_memory_than_all(classifier: Clas
 )
 def test_what_has_no_order_of_titles_is_refused(classifier: Classifier, given: Any, named: str) -> None:
     for model in (classifier, jobmajor.deepest(classifier), classifier.to("soc-2010")):
-        assert named in refusal(lambda m=model: m.answer(given))
-        assert named in refusal(lambda m=model: m.answer_frame(given))
+        assert named in refusal(partial(model.answer, given))
+        assert named in refusal(partial(model.answer_frame, given))
     for method in (classifier.predict, classifier.predict_proba, classifier.top_k):
-        assert named in refusal(lambda m=method: m(given))
+        assert named in refusal(partial(method, given))
 
 
 EMPTY = [
@@ -211,7 +228,7 @@ def test_path_that_is_none_is_refused_wherever_one_is_taken(classifier: Classifi
 
     for call in calls.values():
         for value in wrong:
-            assert "expected" in refusal(lambda c=call, v=value: c(v))
+            assert "expected" in refusal(partial(call, value))
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["titles.csv"]
 
@@ -245,11 +262,11 @@ def test_objects_of_another_kind_are_refused(classifier: Classifier, tmp_path: P
     ]
     for wrong in (3, "x", ["x"], {"a": 1}, object()):
         for call in calls:
-            assert "expected" in refusal(lambda c=call, v=wrong: c(v))
+            assert "expected" in refusal(partial(call, wrong))
     functions: list[Any] = [jobmajor.normalise, titles.family_key, soc.parse, soc.name]
     for wrong in (None, 3, b"cook", ["cook"], float("nan")):
         for function in functions:
-            assert "expected" in refusal(lambda f=function, v=wrong: f(v))
+            assert "expected" in refusal(partial(function, wrong))
 
 
 def test_title_that_is_none_is_explained_by_nothing_and_another_kind_is_refused(classifier: Classifier) -> None:

@@ -189,7 +189,7 @@ def test_mlflow_shows_settings_release_code_and_every_figure_so_that_runs_can_be
     home: Path, tmp_path: Path
 ) -> None:
     classes = [{"code": f"{major}-0000", "f1": major / 100, "name": "x"} for major in range(11, 56)]
-    evaluation = {
+    evaluation: dict[str, Any] = {
         "classification_metrics": {"test_f1": 0.75, "intervals": {"test_f1": {"low": 0.7, "high": 0.8}}},
         "levels": {"minor": {"accuracy": 0.6}},
         "slices": {"source: direct match": {"rows": 12, "f1": 0.5}, "a, b": {"f1": 0.25}},

@@ -200,7 +200,8 @@ def by_level(counted: pl.DataFrame, answers: Mapping[str, Answers]) -> dict[str,
     found: dict[str, dict[str, float]] = {}
     for level, (shares, classes) in answers.items():
         column = {code: index for index, code in enumerate(classes)}
-        truth = [column.get(soc.ancestor(code, level), -1) for code in counted["code"]]
+        depth = soc.parse_level(level)
+        truth = [column.get(soc.ancestor(code, depth), -1) for code in counted["code"]]
         best = np.argsort(-shares, axis=1, kind="stable")[:, :5]  # (rows, 5)
         hits = best == np.array(truth)[:, None]
         found[level] = {"accuracy": float(hits[:, 0].mean()), "top_5": float(hits.any(axis=1).mean())}

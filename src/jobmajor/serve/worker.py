@@ -124,8 +124,9 @@ class WorkerServer(Server):
         await super().startup([])
         if sockets and self.started:
             signal.signal(END_NOW, self.handle_exit)
+            protocol: Any = self.config.http_protocol_class  # uvicorn declares less than it passes
             make = partial(
-                self.config.http_protocol_class,
+                protocol,
                 config=self.config,
                 server_state=self.server_state,
                 app_state=self.lifespan.state,

@@ -74,8 +74,11 @@ class Classification:
         >>> of("isco-08").parse_levels("2"), of("isco-08").parse_levels("minor")
         (('minor',), ('minor',))
         """
-        known = {name: (level,) for level, name in zip(LEVELS, self.level_names, strict=True)}
-        known |= {level: (level,) for level in LEVELS} | dict.fromkeys((ALL_LEVELS, BEST_LEVEL), LEVELS)
+        known: dict[str, tuple[Level, ...]] = {
+            name: (level,) for level, name in zip(LEVELS, self.level_names, strict=True)
+        }
+        known |= {level: (level,) for level in LEVELS}
+        known |= dict.fromkeys((ALL_LEVELS, BEST_LEVEL), LEVELS)
         if not isinstance(text, str) or text not in known:
             raise InputError(f"{option} {shown(text)}: expected one of {', '.join(known)}")
         return known[text]

@@ -83,7 +83,7 @@ def two(champion: Champion, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("workers")
     link = folder / "served"
     link.symlink_to(saved(champion.served.classifier, folder / "first", "first"))
-    words = [*SERVE, "--model", link, "--port", "0", "--drain", "0.2", "--poll", "0.05", "--workers", "2"]
+    words = [*SERVE, "--model", str(link), "--port", "0", "--drain", "0.2", "--poll", "0.05", "--workers", "2"]
     with program(words, TMPDIR=str(folder)) as found:
         yield found, link
         assert found.end() == 0
@@ -153,7 +153,7 @@ def test_worker_that_is_killed_is_replaced_and_the_other_answers_meanwhile(two: 
 
 
 def test_health_is_503_on_every_connection_while_all_workers_drain(model_folder: Path) -> None:
-    words = [*SERVE, "--model", model_folder, "--port", "0", "--drain", "1.5", "--workers", "2"]
+    words = [*SERVE, "--model", str(model_folder), "--port", "0", "--drain", "1.5", "--workers", "2"]
     with program(words) as found:
         clients = [Client(found.url) for _ in range(4)]
         healthy = {client.ask("/ping")[0] for client in clients}
@@ -168,7 +168,7 @@ def test_health_is_503_on_every_connection_while_all_workers_drain(model_folder:
 
 
 def test_workers_end_with_a_parent_that_is_killed(model_folder: Path) -> None:
-    with program([*SERVE, "--model", model_folder, "--port", "0", "--drain", "0", "--workers", "2"]) as found:
+    with program([*SERVE, "--model", str(model_folder), "--port", "0", "--drain", "0", "--workers", "2"]) as found:
         pids = workers_of(found)
         port = int(found.url.rpartition(":")[2])
         found.process.kill()

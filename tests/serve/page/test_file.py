@@ -94,7 +94,10 @@ def test_workbook_is_coded_with_its_ids_as_they_are_and_its_other_sheet_on_deman
 
 def test_workbook_comes_back_as_a_workbook_with_its_rows_and_numbers(page: Page, tmp_path: Path) -> None:
     book, notes = openpyxl.Workbook(), ["=1+1", 'a < b & "c"', "two\nlines", "1E5", "x" * 33_000, "\u00e9\U0001f600"]
-    rows = [["id", "title", "pay"], *[[f"00{place}", "nurse", 1.5 + place] for place in range(len(notes))]]
+    rows: list[list[Any]] = [
+        ["id", "title", "pay"],
+        *[[f"00{place}", "nurse", 1.5 + place] for place in range(len(notes))],
+    ]
     for row, note in zip(rows, ["note", *notes], strict=True):
         book.active.append([*row, note])
         book.active.cell(book.active.max_row, 4).data_type = "s"

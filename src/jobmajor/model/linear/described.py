@@ -71,7 +71,8 @@ class Described:
         meanings = self._meanings(read)
         logs = _BIAS + np.log(_OFTEN) + _COUNTS * (self._likelihoods(pieces) - logsumexp(known, axis=1, keepdims=True))
         logs += _NAME * (meanings @ self._names.T) + _DESCRIPTION * (meanings @ self._descriptions.T)
-        return np.exp(np.minimum(logs, _LARGEST)).astype(np.float32)
+        odds: NDArray[np.float32] = np.exp(np.minimum(logs, _LARGEST)).astype(np.float32)
+        return odds
 
     def _likelihoods(self, pieces: Bags) -> Floats:
         """Return what `scoring.Evidence` has of the model's codes, of the classes: shape (titles, classes)."""
@@ -104,7 +105,8 @@ class Described:
         gains = np.where(rows > 0, self._learned.arrays.gains[rows], self._unknown).astype(np.float64)
         owners = np.repeat(np.arange(len(texts)), np.diff(pieces.word_starts))
         found = csr_array((gains, (owners, inverse)), shape=(len(texts), len(distinct))) @ meanings
-        return found / np.maximum(np.linalg.norm(found, axis=1), TINY)[:, None]
+        scaled: NDArray[np.float64] = found / np.maximum(np.linalg.norm(found, axis=1), TINY)[:, None]
+        return scaled
 
 
 def _lines(texts: Sequence[Sequence[str]]) -> list[str]:
