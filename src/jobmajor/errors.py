@@ -66,6 +66,7 @@ for _shared in (
     DefinitionError,
     Error,
     InputError,
+    MissingExtra,
     PipelineError,
     ServiceFault,
     StepFailed,
