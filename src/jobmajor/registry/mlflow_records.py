@@ -30,6 +30,7 @@ def version(record: ModelVersion, home: Path) -> Version:
     """
     tags, where = record.tags, f"version {record.version} in {home}"
     digest = tags.get(DIGEST)
+    folder = folder_of(home, digest)  # first: a version without a digest was not made by jobmajor
     decision = _parsed(tags, "decision", where, (dict, type(None)))
     if decision and not isinstance(decision.get("reasons", []), list):
         _refuse(where, "a decision without a list of reasons", "the gate's decision")
@@ -47,7 +48,7 @@ def version(record: ModelVersion, home: Path) -> Version:
         _refuse(where, f"the time {str(record.creation_timestamp)[:40]!r}", "milliseconds since 1970")
     return Version(
         number=int(record.version),
-        folder=folder_of(home, digest),
+        folder=folder,
         digest=str(digest),
         status=tags["status"],
         aliases=tuple(sorted(map(str, record.aliases))),
