@@ -23,7 +23,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 # Beside `src`, everything that building an image needs; the same names as `BUILD_FILES` in
 # src/jobmajor/aws/project/sources.py. Within the image's own build some are missing, and its wheel carries none.
 BUILD_FILES = (
-    *("Dockerfile", ".dockerignore", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"),
+    *("Dockerfile", ".dockerignore", "pyproject.toml", "hatch_build.py", "image_sbom.py", "README.md", "LICENSE"),
     *("requirements-image.lock", "requirements-build.lock", "requirements-ci.lock", "requirements-zig.lock"),
     *("image/serve", "image/step", "image/train"),
 )

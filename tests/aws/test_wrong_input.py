@@ -43,6 +43,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "cleanup": (),
     "delete": ("--stage", "staging"),
     "deploy": ("3",),
+    "image": (),
     "invoke": ("nurse",),
     "models approve": ("3",),
     "models list": (),
@@ -57,6 +58,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "pipeline upsert": (),
     "policy": (),
     "prices refresh": (),
+    "project catalog": ("--role", "arn:aws:iam::123456789012:role/notebook"),
+    "project connect": (),
     "project create": ("--catalog",),
     "project seed": ("clone", "--checkout", str(ROOT)),
     "rollback": ("--stage", "staging"),
@@ -125,6 +128,11 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
         (("3", "--mode", "transform", "--input", "./titles"), "--input: found ./titles"),
         (("3", "--mode", "transform", "--input", "titles", "--content-type", "a"), "--content-type: found a"),
     ],
+    "image": [
+        (("--minutes", "0"), "Invalid value"),
+        (("--build-arg", "PYTHON"), "--build-arg"),
+        (("--checkout", "missing"), "missing is not a checkout of jobmajor"),
+    ],
     "invoke": [
         ((), "no title was given"),
         (("--input", "missing.txt"), "missing.txt can't be read"),
@@ -169,6 +177,8 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
         (("--region", SURROGATE), "such as us-east-1"),
         (("now",), "now"),
     ],
+    "project catalog": [((), "--role"), (("--role", "me"), "me")],
+    "project connect": [(("--minutes", "-1"), "Invalid value")],
     "project create": [
         ((), "the setting aws.github is empty"),
         (("--minutes", "-1"), "Invalid value"),

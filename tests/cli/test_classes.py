@@ -30,7 +30,7 @@ def test_titles_of_new_codes_get_them_with_the_file_s_digest(
 
     (found,) = json.loads(capsys.readouterr().out)
     assert status == 0
-    assert found["answers"] == [{"label": "15-9901", "name": "Data Annotators", "score": 1.0}]
+    assert found["answers"] == [{"label": "15-9901", "code": "15-9901", "name": "Data Annotators", "score": 1.0}]
     assert (found["source"], found["classes"]) == ("class", classes.read(mine).digest)
 
 

@@ -146,12 +146,19 @@ def test_commands_are_those_of_the_design() -> None:
     assert {" ".join(words) for words in COMMANDS} == {
         *("run", "tune", "classify", "data pull", "data list", "data check", "pipeline show", "pipeline validate"),
         *("models list", "models show", "models promote", "models rollback", "models verify"),
-        "models export",
+        *("models export", "models diff", "data diff", "monitor baseline", "monitor check"),
         "prune",
         *("serve", "evaluate", "summarise", "explain", "review", "adapt"),
         *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch", "aws policy"),
         *(f"aws pipeline {verb}" for verb in ("upsert", "start", "status", "logs", "stop", "list", "schedule")),
-        *("aws project create", "aws project seed"),
+        *(
+            "aws project create",
+            "aws project seed",
+            "aws project connect",
+            "aws project catalog",
+            "aws image",
+            "aws prices refresh",
+        ),
         *("aws models list", "aws models show", "aws models approve", "aws models reject"),
         *("aws deploy", "aws approve-deployment", "aws rollback", "aws invoke", "aws delete"),
     }
@@ -188,7 +195,10 @@ CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("data", "check"): ("RELEASE",),
     ("pipeline", "validate"): (),
     ("models", "list"): ("--home", "HOME"),
+    ("data", "diff"): ("RELEASE", "RELEASE"),
     ("models", "promote"): ("1", "--home", "HOME"),
+    ("models", "diff"): ("1", "1", "LABELLED", "--home", "HOME"),
+    ("monitor", "baseline"): ("LABELLED", "--output", "REFERENCE", "--home", "HOME"),
     ("prune",): ("--home", "HOME"),
 }
 
@@ -198,7 +208,8 @@ def test_every_command_that_prints_a_table_has_json() -> None:
 
     assert have == COMMANDS.keys() - PLAIN
     here = {words for words in have if words[0] != "aws"}  # those of an account: tests/aws
-    assert here == CALLS.keys() | {("models", "rollback")}  # which needs two champions: its own test, below
+    own = {("models", "rollback"), ("monitor", "check")}  # need two champions, and a reference: tests of their own
+    assert here == CALLS.keys() | own
 
 
 @pytest.mark.slow
@@ -208,6 +219,7 @@ def test_json_is_all_that_stands_on_standard_output(
 ) -> None:
     places = {"HOME": str(workspace), "RELEASE": str(release(tmp_path / "release", NURSE))}
     places["LABELLED"] = str(labelled(tmp_path / "labelled.csv"))
+    places |= {"REFERENCE": str(tmp_path / "reference.json")}
     places |= {"PRIOR": str(tmp_path / "prior.json"), "NURSES": str(tmp_path / "nurses.csv")}
     places["DOUBTFUL"] = str(tmp_path / "doubtful.csv")
     (tmp_path / "doubtful.csv").write_text("title\nasdfgh\n", "utf-8")
@@ -639,7 +651,8 @@ def test_answer_says_where_it_comes_from_and_when_not_to_take_it(
         ("model", True, "not a title"),
         ("model", True, "unknown language"),
     ]
-    assert found[0]["answers"] == [{"label": "13-1071", "name": "Human Resources Specialists", "score": 1.0}]
+    best = {"label": "13-1071", "code": "13-1071", "name": "Human Resources Specialists", "score": 1.0}
+    assert found[0]["answers"] == [best]
     assert [row.split()[-2:] for row in table.splitlines()[1:]] == [
         ["1.000", "override"],
         ["a", "title"],

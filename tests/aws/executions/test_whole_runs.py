@@ -57,9 +57,9 @@ def typed(proxy: Proxy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return ran
 
 
-def tell(proxy: Proxy, operation: str, *answers: dict[str, Any]) -> None:
+def tell(proxy: Proxy, operation: str, *answers: dict[str, Any], service: str = "sagemaker") -> None:
     """Script the service's answers; an answer that doesn't fit botocore's shapes is refused."""
-    shape = checks.operation("sagemaker", operation).output_shape
+    shape = checks.operation(service, operation).output_shape
     for answer in answers:
         assert ParamValidator().validate(answer, shape).generate_report() == ""
     proxy.answers[operation] = [json.dumps(answer, default=datetime.datetime.timestamp).encode() for answer in answers]
@@ -83,6 +83,8 @@ def script(proxy: Proxy, names: Names, status: str, last: dict[str, Any], **more
     seen = ([first], [second, step("train", "Executing")], [second, step("train", "Succeeded"), last])
     tell(proxy, "ListPipelineExecutionSteps", *({"PipelineExecutionSteps": [*steps]} for steps in seen))
     tell(proxy, "StartPipelineExecution", {"PipelineExecutionArn": arn})
+    for operation in ("ListServiceQuotas", "ListAWSDefaultServiceQuotas"):  # moto has no quotas
+        tell(proxy, operation, {"Quotas": []}, service="service-quotas")
 
 
 @pytest.fixture

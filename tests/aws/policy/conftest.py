@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core.authorization import disable_iam_authentication, enable_iam_authentication
 from moto.core.responses import BaseResponse
+from moto.iam.responses import IamResponse
 from moto.sts.responses import TokenResponse
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def probing() -> Iterator[Asked]:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "testing")
         probe = Asked()
-        for kind in (BaseResponse, TokenResponse):
+        for kind in (BaseResponse, TokenResponse, IamResponse):
             patch.setattr(kind, "_determine_resource", lambda self: probe.resource, raising=False)
         yield probe
 

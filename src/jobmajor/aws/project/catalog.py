@@ -6,6 +6,7 @@ reported as it is.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 PRODUCT: Final = "MLOps template for model building and training"
 PROVIDER: Final = "Amazon SageMaker"
+_PRINCIPAL: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user|group)/[\w+=,.@/-]{1,512}", re.ASCII)
 # What SageMaker itself gives to every template. Source: AWS, SageMaker guide, "Create custom project templates".
 _GIVEN: Final = ("SageMakerProjectName", "SageMakerProjectId")
 # The role that creates a product's resources, and the role of what was created. Source: AWS, SageMaker developer guide,
@@ -57,8 +59,10 @@ def enable(account: Account, role: str) -> Offer:
         role: The ARN of the role that creates projects, such as a notebook's.
 
     Raises:
-        AwsInputError: The account has no portfolio of SageMaker's.
+        AwsInputError: The ARN is none, or the account has no portfolio of SageMaker's.
     """
+    if not _PRINCIPAL.fullmatch(role):
+        raise AwsInputError(f"--role: found {role!r}, expected an ARN such as arn:aws:iam::123456789012:role/notebook")
     found = account.read("sagemaker", "GetSagemakerServicecatalogPortfolioStatus")
     was_enabled = found.get("Status") == "Enabled"
     if not was_enabled:

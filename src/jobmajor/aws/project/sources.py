@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # The same names as `BUILD_FILES` in hatch_build.py, which puts them into a wheel.
 BUILD_FILES: Final = (
-    *("Dockerfile", ".dockerignore", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"),
+    *("Dockerfile", ".dockerignore", "pyproject.toml", "hatch_build.py", "image_sbom.py", "README.md", "LICENSE"),
     *("requirements-image.lock", "requirements-build.lock", "requirements-ci.lock", "requirements-zig.lock"),
     *("image/serve", "image/step", "image/train"),
 )
