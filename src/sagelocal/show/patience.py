@@ -80,7 +80,8 @@ class Patience:
         if self.detail:
             with suppress(Exception):  # a detail is never worth the command
                 known = self.detail()
-        return f"  {self.text} … {took}{f', {known}' if known else ''}"[:_LONGEST]
+        end = f" … {took}{f', {known}' if known else ''}"
+        return f"  {self.text}"[: max(_LONGEST - len(end), 0)] + end[:_LONGEST]
 
     def _draw(self) -> None:
         while not self._ends.wait(_INTERVAL_S):
