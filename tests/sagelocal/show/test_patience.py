@@ -100,7 +100,7 @@ def test_failing_detail_and_long_text_cost_nothing(screen: Screen) -> None:
     made = patience.Patience(screen.stream)
     made.begin("x" * 200, fail)
 
-    assert made.line(time.monotonic()) == f"  {'x' * 74}"
+    assert made.line(time.monotonic()) == f"  {'x' * 68} … 0 s"
     made.begin("train", fail)
     assert made.line(time.monotonic() + 75) == "  train … 1 min 15 s"
 
