@@ -50,13 +50,13 @@ def score(frame: Any, column: str, model_folder: Path | str, level: Level = "maj
     from pyspark.sql import types  # noqa: PLC0415 - heavy, and only here
 
     soc.parse_level(level)
-    folder = loading.find(arguments.path("model_folder", model_folder), Path())
     if not hasattr(frame, "mapInArrow"):
         raise InputError(f"frame is {arguments.shown(frame)}: expected a data frame of Spark, 3.4 or later")
     if column not in frame.columns or not isinstance(frame.schema[column].dataType, types.StringType):
         raise InputError(f"found no column {column!r} of text in {', '.join(frame.columns)}")
     if taken := [name for name in COLUMNS if name in frame.columns]:
         raise InputError(f"there is a column {taken[0]!r} already, where the answer would go: rename it")
+    folder = loading.find(arguments.path("model_folder", model_folder), Path())
     wanted = types.StructType([*frame.schema.fields])
     for name, kind in COLUMNS.items():
         wanted = wanted.add(name, kind)
