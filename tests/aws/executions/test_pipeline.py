@@ -661,6 +661,7 @@ def test_bytes_captured_from_an_upsert_run_here_to_a_registered_version(
     options = executor.RunOptions(
         parameters={
             "InputDataUrl": inputs.data(source, store, settings),
+            "ReviewedDataUrl": inputs.reviewed(None, store, settings),
             "ChampionModelUrl": inputs.champion(open_registry(home), "key", store, settings),
             "TestScoreThreshold": settings.thresholds.starter,
         },

@@ -187,6 +187,7 @@ def options(home: Path, names: Names) -> executor.RunOptions:
     return executor.RunOptions(
         parameters={
             "InputDataUrl": inputs.data(sources.resolve("starter", home), store, settings),
+            "ReviewedDataUrl": inputs.reviewed(None, store, settings),
             "ChampionModelUrl": inputs.champion(open_registry(home), "key", store, settings),
             "TestScoreThreshold": settings.thresholds.starter,
         },
