@@ -28,6 +28,13 @@ def reference(tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[
     return output
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the working folder, an empty one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def check(tmp_path: Path, reference: Path, model: Path, rows: str, *more: str) -> int:
     path = tmp_path / "november.csv"
     path.write_text(f"title,n\n{rows}", "utf-8")
@@ -97,15 +104,16 @@ def test_labelled_titles_with_wrong_sure_answers_are_a_violation(
     ("words", "expected"),
     [
         (["--against", "absent.json"], "absent.json can't be read"),
+        (["--against", "a.csv"], "no reference (no JSON)"),
         (["--against", "x", "--since", "2026-11-01"], "--since and --until choose days of a folder of captures"),
         (["--against", "x", "--false-alarms", "0"], "the chance of a false alarm is 0"),
         (["--against", "x", "--least", "2"], "the smallest change is 2"),
     ],
 )
 def test_wrong_words_are_one_line_and_status_2(
-    tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], expected: str
+    here: Path, model_folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], expected: str
 ) -> None:
-    path = tmp_path / "a.csv"
+    path = here / "a.csv"
     path.write_text("title\nnurse\n", "utf-8")
 
     status = main.main(["monitor", "check", str(path), *words, "--model", str(model_folder)])
@@ -115,6 +123,28 @@ def test_wrong_words_are_one_line_and_status_2(
     assert err.startswith("error: ")
     assert expected in err
     assert err.count("\n") == 1
+
+
+def test_folder_as_the_reference_s_name_is_refused_and_a_guessed_column_is_named(
+    tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,Job Titles\n1,nurse\n", "utf-8")
+    words = ["monitor", "baseline", str(path), "--model", str(model_folder), "--output"]
+
+    refused = main.main([*words, str(tmp_path)])
+    err = capsys.readouterr().err
+    made = main.main([*words, str(tmp_path / "kept.json")])
+
+    assert (refused, made) == (2, 0)
+    assert "is a folder: expected the name of a file" in err
+    assert "titles: column Job Titles\n" in capsys.readouterr().out
+    assert {each.name for each in tmp_path.iterdir()} == {
+        "a.csv",
+        "kept.json",
+        "kept.statistics.json",
+        "kept.constraints.json",
+    }
 
 
 def test_reference_of_another_model_is_refused(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jobmajor.errors import DataError, InputError
-from jobmajor.monitor import capture, check, statistics
+from jobmajor.monitor import capture, reference, statistics
 from jobmajor.monitor.capture import Period
 from jobmajor.monitor.flags import table
 from jobmajor.monitor.observe import Capture, File, Observer
@@ -114,9 +114,9 @@ def test_reference_survives_its_file(observer: Observer, tmp_path: Path) -> None
     path.write_text("title\nnurse\nCOOK\n", "utf-8")
     profile = observer.observe(File(path))
 
-    check.save(profile, tmp_path / "reference.json")
+    reference.save(profile, tmp_path / "reference.json")
 
-    assert check.load(tmp_path / "reference.json").to_json() == profile.to_json()
+    assert reference.load(tmp_path / "reference.json").to_json() == profile.to_json()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_other_file_is_no_reference(tmp_path: Path, body: str) -> None:
     (tmp_path / "x.json").write_text(body, "utf-8")
 
     with pytest.raises(DataError, match="expected a reference that `jobmajor monitor baseline` wrote"):
-        check.load(tmp_path / "x.json")
+        reference.load(tmp_path / "x.json")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_reference_with_a_damaged_part_is_refused(observer: Observer, tmp_path: 
     (tmp_path / "x.json").write_text(json.dumps(body | change), "utf-8")
 
     with pytest.raises(DataError, match="no reference"):
-        check.load(tmp_path / "x.json")
+        reference.load(tmp_path / "x.json")
 
 
 def test_captured_requests_of_a_period_are_read(observer: Observer, tmp_path: Path) -> None:
@@ -169,11 +169,11 @@ def test_line_that_is_no_captured_request_is_refused_by_its_number(tmp_path: Pat
         list(capture.read(tmp_path))
 
 
-def test_hashed_titles_are_refused(observer: Observer, tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text(event(1, json.dumps([f"{capture.HASHED}00"])), "utf-8")
+def test_weight_may_have_commas_between_thousands_as_in_other_commands(observer: Observer, tmp_path: Path) -> None:
+    path = tmp_path / "titles.csv"
+    path.write_text('title,n\nnurse,"1,200"\ncook,\n', "utf-8")
 
-    with pytest.raises(DataError, match="hashed titles"):
-        observer.observe(Capture(tmp_path, titles))
+    assert observer.observe(File(path, weight="n")).total == 1200
 
 
 @pytest.mark.parametrize("cell", ["x", "-1", "1.5", "inf", "nan"])

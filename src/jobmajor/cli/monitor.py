@@ -59,23 +59,26 @@ def baseline(
 ) -> None:
     """Make a reference of titles whose answers you have accepted, for later checks.
 
-    Beside it, statistics.json and constraints.json have the layout of SageMaker's Model Monitor. The reference holds
-    titles.
+    The reference holds titles. Beside it, reference.statistics.json and reference.constraints.json have the layout of
+    SageMaker's Model Monitor.
 
     Example: jobmajor monitor baseline payroll.csv --unit department --output reference.json
     """
-    from jobmajor.monitor import check as library
+    from jobmajor.monitor import reference as library
+    from jobmajor.monitor import violations
 
     observer, source = _observer(model, home), _source(file, (column, weight, unit), (since, until))
     found = observer.observe(source, tell=_tell())
     paths = library.save(found, output)
-    body = {**library.about(found), "files": [str(path) for path in paths]}
+    body = {**violations.about(found), "files": [str(path) for path in paths]}
     if as_json:
         dump(body)
         return
     typer.echo(
         f"{found.total:,} rows in {found.units.sum():,} units; the {len(found.titles):,} commonest titles are kept"
     )
+    if found.about["column"]:
+        typer.echo(f"titles: column {found.about['column']}")
     typer.echo(f"reference: {near(output)}")
 
 
@@ -112,18 +115,20 @@ def check(
     """
     from jobmajor.data.labelled import TitleFile
     from jobmajor.monitor import check as library
-    from jobmajor.monitor import page
+    from jobmajor.monitor import page, violations
+    from jobmajor.monitor import reference as references
+    from jobmajor.tables import formats
 
     limits = library.Limits(false_alarms, least)
     observer, source = _observer(model, home), _source(file, (column, weight, unit), (since, until))
-    reference = library.load(against)
+    reference = references.load(against)
     found = observer.observe(source, tell=_tell())
-    known = TitleFile(labelled, code=code) if labelled else None
+    known = TitleFile(labelled, column or formats.title_column(labelled), code) if labelled else None
     quality = library.quality(known, observer.classifier, limits) if known else None
     finding = library.check(reference, found, observer.flags.all, limits, quality=quality)
-    paths = library.write(finding, output, page.render(finding))
+    paths = violations.write(finding, output, page.render(finding))
     if as_json:
-        dump(library.violations(finding))
+        dump(violations.violations(finding))
     else:
         _show(finding, paths["drift.html"])
     if finding.is_violated:

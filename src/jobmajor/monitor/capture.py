@@ -1,14 +1,14 @@
-"""Captured traffic: requests and answers as JSON lines in the layout of SageMaker's data capture.
+"""Captured traffic: requests as JSON lines in the layout of SageMaker's data capture.
 
 A folder of captures holds files that end in `.jsonl`, at any depth: `<endpoint>/<variant>/2026/11/30/09/<name>.jsonl`.
-Each line is one request with its answer. The service of jobmajor writes the same layout, so one reader serves both.
+Each line is one request with its answer. Only the request is read: a check answers the titles again, so that both sides
+of a comparison are answers of one model.
 Source: "Capture data from real-time endpoint" in the Amazon SageMaker developer guide.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-HASHED: Final = "sha256:"  # before a title that was hashed
 _LONGEST: Final = 32 * 2**20  # bytes of a line
-_EXPECTED: Final = "lines of captured requests, such as `serve --capture` or an endpoint's data capture writes"
+_EXPECTED: Final = "lines of captured requests, as an endpoint's data capture writes them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +33,12 @@ class Record:
         at: When it was answered; None where the line doesn't say.
         kind: The content type of the request.
         body: The request's body.
-        answer: The response's body; empty where only requests are captured.
-        answer_kind: The content type of the response.
     """
 
     event: str
     at: datetime | None
     kind: str
     body: bytes
-    answer: bytes
-    answer_kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +89,18 @@ def _record(path: Path, number: int, line: bytes) -> Record:
     try:
         body = json.loads(line) if len(line) <= _LONGEST else {}
         data, about = body["captureData"], body["eventMetadata"]
-        sent, answered = data["endpointInput"], data.get("endpointOutput")
-        kinds = [str((each or {}).get("observedContentType", "")) for each in (sent, answered)]
-        at = _time(about.get("inferenceTime"))
-        return Record(str(about["eventId"]), at, kinds[0], _bytes(sent), _bytes(answered), kinds[1])
+        sent = data["endpointInput"]
+        kind = str(sent.get("observedContentType", ""))
+        return Record(str(about["eventId"]), _time(about.get("inferenceTime")), kind, _bytes(sent))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        found = f"no captured request ({type(error).__name__}: {error})"
-        raise DataError(f"{path}, line {number}", found, _EXPECTED, "name another folder") from error
+        where = f"{path}, line {number}"
+        raise DataError(where, "no captured request", _EXPECTED, "name another folder") from error
 
 
-def _bytes(part: dict[str, Any] | None) -> bytes:
-    if part is None:
-        return b""
+def _bytes(part: dict[str, Any]) -> bytes:
     data = part["data"]
     if part.get("encoding") == "BASE64":
-        try:
-            return base64.b64decode(data, validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"data that is not base64 ({error})") from error
+        return base64.b64decode(data, validate=True)
     return str(data).encode()
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy.stats import binom
@@ -15,14 +14,12 @@ from jobmajor.errors import InputError
 from jobmajor.evaluation import hits
 from jobmajor.evaluation.hits import Answered
 from jobmajor.model.rules import abstain
-from jobmajor.monitor import compare, profile, statistics
+from jobmajor.monitor import compare
 from jobmajor.monitor.compare import ALARMS, LEAST_CHANGE, is_group
 from jobmajor.monitor.profile import TRAINING
-from sagelocal.storage import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from jobmajor.data.labelled import TitleFile
     from jobmajor.model.classifier import Classifier
@@ -128,12 +125,13 @@ class Finding:
         verb = "differs from" if against == "training" else "has drifted from"
         if not self.alarms:
             return f"nothing differs from {against} by more than chance"
-        names = ", ".join(_named(change) for change in self.alarms[:3])
+        names = ", ".join(named(change) for change in self.alarms[:3])
         more = f" and {len(self.alarms) - 3} more" if len(self.alarms) > 3 else ""
         return f"this {verb} {against}: {names}{more}"
 
 
-def _named(change: Change) -> str:
+def named(change: Change) -> str:
+    """Return what differs and by how much, in a few words."""
     name = change.flag.name
     shown = f"{name} {soc.name(name)}" if is_group(name) else name
     return f"{shown} {100 * change.reference:.1f} % to {100 * change.found:.1f} %"
@@ -214,99 +212,3 @@ def quality(file: TitleFile, classifier: Classifier, limits: Limits | None = Non
         p=p,
         alarm=p <= wanted.alarms,
     )
-
-
-def violations(finding: Finding) -> dict[str, Any]:
-    """Return the violations in the layout of Model Monitor's `constraint_violations.json`, with what we add."""
-    rows = [
-        {
-            "feature_name": "code" if is_group(change.flag.name) else change.flag.name,
-            "constraint_check_type": "completeness_check" if change.flag.name == "empty" else "baseline_drift_check",
-            "description": f"{_named(change)} ({change.flag.meaning}; p = {change.p:.4f})",
-        }
-        for change in finding.alarms
-    ]
-    if (found := finding.quality) and found.alarm:
-        text = f"{found.precision:.3f} of the sure answers are right, {found.promised} are promised (p = {found.p:.4f})"
-        rows.append({"feature_name": "precision", "constraint_check_type": "LessThanThreshold", "description": text})
-    return {
-        "violations": rows,
-        "verdict": finding.verdict,
-        "reference": about(finding.reference),
-        "checked": about(finding.found),
-        "limits": {"false_alarms": finding.limits.alarms, "least_change": finding.limits.least},
-        "changes": [compare.as_json(each, finding.limits.alarms, finding.limits.least) for each in finding.changes],
-        "titles": [
-            {"title": each.title, "code": each.code, "reference": each.reference, "found": each.found}
-            for each in finding.moved
-        ],
-        "quality": _quality(finding.quality),
-    }
-
-
-def about(given: Profile) -> dict[str, Any]:
-    """Return what the rows of a profile are."""
-    return {**given.about, "rows": given.total, "units": int(given.units.sum())}
-
-
-def _quality(found: Quality | None) -> dict[str, Any] | None:
-    return None if found is None else {name: getattr(found, name) for name in Quality.__slots__}
-
-
-def gauges(finding: Finding) -> str:
-    """Return the check's figures in the text format of Prometheus, for its node exporter's folder of text files."""
-    lines = [
-        "# HELP jobmajor_monitor_violations Violations that the latest check found.",
-        "# TYPE jobmajor_monitor_violations gauge",
-        f"jobmajor_monitor_violations {len(violations(finding)['violations'])}",
-        "# HELP jobmajor_monitor_rows Rows that the latest check read.",
-        "# TYPE jobmajor_monitor_rows gauge",
-        f"jobmajor_monitor_rows {finding.found.total}",
-    ]
-    for name, text in (("share", "Share of rows"), ("difference", "Difference of the share from the reference")):
-        lines += [f"# HELP jobmajor_monitor_{name} {text}.", f"# TYPE jobmajor_monitor_{name} gauge"]
-        for change in sorted(finding.changes, key=lambda each: each.flag.name):
-            value = change.found if name == "share" else change.difference
-            lines.append(f'jobmajor_monitor_{name}{{flag="{change.flag.name}"}} {value:.6f}')
-    return "\n".join(lines) + "\n"
-
-
-def save(given: Profile, path: Path) -> list[Path]:
-    """Write a profile, to be a reference, and beside it its statistics and constraints; return the paths."""
-    bodies = {
-        path: given.to_json(),
-        path.with_name("statistics.json"): statistics.statistics(given),
-        path.with_name("constraints.json"): statistics.constraints(given),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for each, body in bodies.items():
-        publish.write_file(each, (json.dumps(body, allow_nan=False) + "\n").encode())
-    return list(bodies)
-
-
-def load(path: Path) -> Profile:
-    """Read a reference.
-
-    Raises:
-        InputError: There is no such file, or it is something else.
-    """
-    try:
-        body = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path} can't be read ({error.strerror}): expected a reference") from error
-    except (ValueError, RecursionError):
-        body = None
-    return profile.from_json(body, path)
-
-
-def write(finding: Finding, folder: Path, page: str) -> Mapping[str, Path]:
-    """Write `violations.json`, `drift.html` and `metrics.prom` into a folder, and return their paths by name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    bodies = {
-        "violations.json": json.dumps(violations(finding), indent=1, allow_nan=False) + "\n",
-        "drift.html": page,
-        "metrics.prom": gauges(finding),
-    }
-    for name, body in bodies.items():
-        publish.write_file(folder / name, body.encode())
-    return {name: folder / name for name in bodies}

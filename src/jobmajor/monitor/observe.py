@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from jobmajor.errors import DataError, InputError
+from jobmajor.data.labelled import weight
+from jobmajor.errors import DataError
 from jobmajor.model.rules import confidence
 from jobmajor.monitor import capture
 from jobmajor.monitor.flags import Flags
@@ -28,15 +30,8 @@ if TYPE_CHECKING:
     from jobmajor.monitor.capture import Period
 
 _ROWS: Final = 100_000  # rows at a time
+_NO_ROWS: Final = re.compile(r"[\s0.,]*")  # a weight of 0, or an empty cell
 _NO_UNIT: Final = "request"
-
-
-class Titles(Protocol):
-    """Returns the titles of a request's body."""
-
-    def __call__(self, body: bytes, kind: str, /) -> Sequence[str]:
-        """Return the titles of a body of a content type; raise ValueError where there are none."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +57,12 @@ class Capture:
 
     Attributes:
         folder: The folder.
-        titles: What reads the titles from a request's body.
+        titles: Returns the titles of a request's body of a content type; raises ValueError where it can't be read.
         period: The days that count; None takes all.
     """
 
     folder: Path
-    titles: Titles
+    titles: Callable[[bytes, str], Sequence[str]]
     period: Period | None = None
 
 
@@ -131,8 +126,9 @@ class Observer:
                     tell(total)
         if not total:
             raise DataError(_name(source), "no row", "rows with titles", "name another file or period")
-        unit = source.unit if isinstance(source, File) else _NO_UNIT
-        return builder.profile({"kind": kind, "source": _name(source), "model": self.model, "unit": unit})
+        unit, column = (source.unit, _title(source)) if isinstance(source, File) else (_NO_UNIT, None)
+        about = {"kind": kind, "source": _name(source), "column": column, "unit": unit, "model": self.model}
+        return builder.profile(about)
 
     def _add(self, builder: Builder, batch: _Batch) -> None:
         """Count a batch; titles that it repeats are answered once."""
@@ -162,8 +158,12 @@ def _name(source: File | Capture) -> str:
     return source.path.name if isinstance(source, File) else source.folder.name
 
 
+def _title(source: File) -> str:
+    return source.title or formats.title_column(source.path)
+
+
 def _of_file(source: File) -> Iterator[_Batch]:
-    title = source.title or formats.title_column(source.path)
+    title = _title(source)
     others = [name for name in (source.weight, source.unit) if name]
     for block in formats.rows(source.path, [title, *others]):
         columns = list(zip(*block.cells, strict=True)) or [()] * (1 + len(others))
@@ -175,13 +175,12 @@ def _of_file(source: File) -> Iterator[_Batch]:
 
 
 def _weights(source: File, cells: Sequence[str]) -> NDArray[np.int64]:
-    try:
-        found = np.array([float(cell or 0) for cell in cells])
-    except ValueError as error:
-        raise InputError(f"{source.path}, column {source.weight!r}: {error}; expected whole numbers") from error
-    if not np.isfinite(found).all() or (found < 0).any() or (found != np.rint(found)).any():
-        raise InputError(f"{source.path}, column {source.weight!r}: expected whole numbers from 0 on")
-    return found.astype(np.int64)
+    found = [weight(cell) for cell in cells]
+    for cell, value in zip(cells, found, strict=True):
+        if value != int(value) or not (value or _NO_ROWS.fullmatch(cell)):
+            where, expected = f"{source.path}, column {source.weight!r}", "whole numbers from 0 on"
+            raise DataError(where, repr(cell[:40]), expected, "name another column by --weight")
+    return np.array(found, np.int64)
 
 
 def _of_capture(source: Capture) -> Iterator[_Batch]:
@@ -192,8 +191,6 @@ def _of_capture(source: Capture) -> Iterator[_Batch]:
             found = source.titles(record.body, record.kind)
         except ValueError:
             continue  # a request that was refused
-        if any(title.startswith(capture.HASHED) for title in found):
-            raise DataError(source.folder, "hashed titles", "titles", "capture without --capture-hashed")
         titles += found
         units += [record.event] * len(found)
         if len(titles) >= _ROWS:

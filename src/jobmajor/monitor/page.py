@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
 from jobmajor import soc
-from jobmajor.monitor import check, compare
+from jobmajor.monitor import check, compare, violations
 from jobmajor.monitor.compare import is_group
 from jobmajor.monitor.profile import TRAINING
 
@@ -46,7 +46,7 @@ def render(finding: Finding) -> str:
             ("Titles and answers", 1.0, [_view(change, finding) for change in others]),
         ],
         kind="training" if finding.reference.about["kind"] == TRAINING else "the reference",
-        about=[check.about(each) for each in (finding.reference, finding.found)],
+        about=[violations.about(each) for each in (finding.reference, finding.found)],
         ticks=_ticks,
     )
 

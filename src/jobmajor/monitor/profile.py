@@ -45,8 +45,8 @@ class Profile:
         confidence: int64, (SCORES,); rows by the confidence of their answer; those without a code are left out.
         lengths: int64, (LENGTHS,); rows by the length of their title, in characters.
         titles: The commonest titles as written, with their rows and the code of their answer, the commonest first.
-        about: What the rows are: `kind` ("training" or "traffic"), `source`, `model` and `unit` (the name of what is a
-            unit; None where each row is one).
+        about: What the rows are: `kind` ("training" or "traffic"), `source`, `column` (of titles; None for captures),
+            `unit` (the name of what is a unit; None where each row is one) and `model`.
     """
 
     names: tuple[str, ...]
@@ -90,13 +90,18 @@ def from_json(body: Any, path: Path) -> Profile:
     """
     try:
         found = _profile(body)
-        problem = _problem(found) if body["version"] == VERSION else f"its version is {body['version']}"
+        problem = _problem(found) if body["version"] == VERSION else "it has another version"
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        problem = f"{type(error).__name__}: {error}"
+        raise no_reference(path, "a part is missing or of another kind") from error
     if problem:
-        expected = "a reference that `jobmajor monitor baseline` wrote"
-        raise DataError(path, f"no reference ({problem})", expected, "name another file")
+        raise no_reference(path, problem)
     return found
+
+
+def no_reference(path: Path, problem: str) -> DataError:
+    """Return the error for a file that is no reference."""
+    expected = "a reference that `jobmajor monitor baseline` wrote"
+    return DataError(path, f"no reference ({problem})", expected, "name another file")
 
 
 def _profile(body: Any) -> Profile:

@@ -26,12 +26,12 @@ def statistics(profile: Profile) -> dict[str, Any]:
     flagged, total = profile.flagged(), profile.total
     missing = flagged["empty"]
     groups = {name: count for name, count in flagged.items() if is_group(name)}
-    coded = sum(groups.values())
+    coded, bins = sum(groups.values()), np.linspace(0, 1, SCORES + 1)
     features = [
         _text(_TITLE, (total - missing, missing), len(profile.titles), {}),
         _text(_CODE, (coded, total - coded), sum(count > 0 for count in groups.values()), groups),
-        _number(_LENGTH, profile.lengths, np.arange(LENGTHS + 1.0)),
-        _number(_CONFIDENCE, profile.confidence, np.linspace(0, 1, SCORES + 1)),
+        _number(_LENGTH, profile.lengths, np.arange(LENGTHS + 1.0), np.arange(LENGTHS)),
+        _number(_CONFIDENCE, profile.confidence, bins, (bins[:-1] + bins[1:]) / 2),
         *(_share(name, count, total) for name, count in flagged.items() if not is_group(name)),
     ]
     return {"version": _VERSION, "dataset": {"item_count": total}, "features": features}
@@ -80,10 +80,16 @@ def _text(name: str, present: tuple[int, int], distinct: int, counts: dict[str, 
     return {"name": name, "inferred_type": "String", "string_statistics": found}
 
 
-def _number(name: str, counts: NDArray[np.int64], edges: NDArray[np.float64]) -> dict[str, Any]:
-    """Return the statistics of binned values; each value counts as the lower edge of its bin, if edges are whole."""
+def _number(name: str, counts: NDArray[np.int64], edges: Any, values: Any) -> dict[str, Any]:
+    """Return the statistics of binned values; each counts as the value that stands for its bin.
+
+    Args:
+        name: The feature.
+        counts: int64, (bins,); the rows in each bin.
+        edges: Shape (bins + 1,).
+        values: Shape (bins,).
+    """
     total = int(counts.sum())
-    values = edges[:-1] if name == _LENGTH else (edges[:-1] + edges[1:]) / 2
     mean = float(values @ counts / total) if total else 0.0
     spread = float(np.sqrt((values - mean) ** 2 @ counts / total)) if total else 0.0
     used = np.flatnonzero(counts)
