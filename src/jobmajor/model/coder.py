@@ -7,7 +7,7 @@ that a file of the user names. A property test compares the two.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from jobmajor.model.rules.classes import CLASS
 from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -129,7 +129,8 @@ class Coder:
         Codes that only the user's titles have are among them.
         """
         overridden, codes = self._wanted.overrides, tuple(self._wanted.codes)
-        return tuple(_ancestors(overridden.columns(codes) if overridden else codes, level) for level in self.levels)
+        codes = tuple(overridden.columns(codes)) if overridden else codes
+        return tuple(_ancestors(codes, level) for level in self.levels)
 
     @property
     def name(self) -> Callable[[str], str]:
@@ -180,7 +181,7 @@ class Coder:
     def _widen(self, found: Codes) -> None:
         """Turn labels among the model's codes into labels among all codes."""
         for index, level in enumerate(self.levels):
-            labels = [self._label_of[index][code] for code in _ancestors(self._wanted.codes, level)]
+            labels = [self._label_of[index][code] for code in _ancestors(tuple(self._wanted.codes), level)]
             found.labels[:, index] = np.array([*labels, NO_CODE], np.int16)[found.labels[:, index]]
 
     def _fill(
@@ -255,5 +256,6 @@ def coded(codes: Codes, at: tuple[int, Level], classes: Sequence[str], k: int) -
     return found, np.flatnonzero(tied).tolist()
 
 
-def _ancestors(codes: Iterable[str], level: Level) -> tuple[str, ...]:
+@lru_cache(maxsize=64)  # a coder is made for each call of `Classifier.answer`, mostly for the same codes
+def _ancestors(codes: tuple[str, ...], level: Level) -> tuple[str, ...]:
     return tuple(sorted({soc.place(code, level) for code in codes}))

@@ -76,6 +76,21 @@ def _media(given: str) -> Media:
 _known_media = lru_cache(256)(_media)
 
 
+def require(headers: Mapping[str, str], kind: str) -> None:
+    """Check that a request's body is of the one format that a route reads.
+
+    Raises:
+        Refusal: 415, as `of_request`.
+    """
+    given = headers.get("content-type", "")
+    name = _parted(given)[0]
+    if _NAMES.get(name, name) != kind:
+        found = shown(given) if given else "missing"
+        raise Refusal(415, f"Content-Type is {found}: expected {kind}", field="Content-Type")
+    if kind in KINDS:
+        of_request(headers)
+
+
 def _number(text: str | None) -> int | None:
     if text is None:
         return None

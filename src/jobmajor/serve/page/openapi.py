@@ -91,7 +91,7 @@ _TABLES = {
             "content": {CSV: {"schema": {"type": "string"}, "example": "id,title\n007,licensed practical nurse\n"}},
         },
         **{status: each for status, each in REFUSALS.items() if status not in ("406", "415", "422")},
-        "415": refusal("Unsupported format", f"Content-Type is another format: expected {WORKBOOK}", "Content-Type"),
+        "415": refusal("Unsupported format", f"Content-Type is 'text/csv': expected {WORKBOOK}", "Content-Type"),
         "422": refusal("Not a readable workbook", "the workbook: found plain text, expected an .xlsx …", "body"),
     },
     "requestBody": {

@@ -40,8 +40,7 @@ def may_keep(request: Request) -> bool:
 
 
 async def _read(request: Request) -> bytes:
-    if media.of_request(request.headers).kind != media.JSON:
-        raise Refusal(415, f"Content-Type is another format: expected {media.JSON}", field="Content-Type")
+    media.require(request.headers, media.JSON)
     limits = request.app.state.service.options.limits
     return await body.read(request.receive, request.headers, request.scope[PERMIT], limits)
 

@@ -60,8 +60,7 @@ async def _file(request: Request) -> Response:
 async def _explain(request: Request) -> Response:
     service: Service = request.app.state.service
     limits, permit = service.options.limits, request.scope[PERMIT]
-    if media.of_request(request.headers).kind != media.JSON:
-        raise Refusal(415, f"Content-Type is another format: expected {media.JSON}", field="Content-Type")
+    media.require(request.headers, media.JSON)
     parameters = of_request(service.options.defaults, request.headers, request.query_params)
     content = await body.read(request.receive, request.headers, permit, limits)
     title, given = parsing.title(content)
@@ -132,9 +131,7 @@ def _json(found: Mapping[str, Any], served: LoadedModel) -> Response:
 
 
 async def _table(request: Request) -> Response:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != media.WORKBOOK:
-        raise Refusal(415, f"Content-Type is another format: expected {media.WORKBOOK}", field="Content-Type")
+    media.require(request.headers, media.WORKBOOK)
     unknown = [name for name in request.query_params if name != "sheet"]
     if unknown:
         raise Refusal(422, "the query has an unknown name: expected 'sheet'", field="the query")
