@@ -124,6 +124,7 @@ def diff(
     from jobmajor.data import onet
     from jobmajor.monitor import release_changes as library
 
+    doing("reading both releases")
     found = library.difference(*(onet.read(_release_folder(name, home)) for name in (earlier, later)))
     if as_json:
         dump(found.to_json())

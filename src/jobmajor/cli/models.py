@@ -136,6 +136,7 @@ def diff_versions(
     for number in (before, after):
         registry.verify(number)
     old, new = (classifier.load(registry.get(number).folder) for number in (before, after))
+    doing("answering the titles with both versions")
     found = library.difference(File(file, column, weight), old, new, depth)
     if as_json:
         dump(found.to_json())

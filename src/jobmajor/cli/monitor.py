@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobmajor.cli.options import LOOK, Home, Json, Model, Weight, workspace
+from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, near, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from jobmajor.monitor.check import Finding
     from jobmajor.monitor.observe import Capture, File, Observer
+    from jobmajor.monitor.profile import Profile
 
 monitor = typer.Typer(help="Compare titles and answers with those of an accepted period.", **LOOK)
 
@@ -68,7 +69,7 @@ def baseline(
     from jobmajor.monitor import violations
 
     observer, source = _observer(model, home), _source(file, (column, weight, unit), (since, until))
-    found = observer.observe(source, tell=_tell())
+    found = _observed(observer, source)
     paths = library.save(found, output)
     body = {**violations.about(found), "files": [str(path) for path in paths]}
     if as_json:
@@ -122,9 +123,10 @@ def check(
     limits = library.Limits(false_alarms, least)
     observer, source = _observer(model, home), _source(file, (column, weight, unit), (since, until))
     reference = references.load(against)
-    found = observer.observe(source, tell=_tell())
+    found = _observed(observer, source)
     known = TitleFile(labelled, column or formats.title_column(labelled), code) if labelled else None
     quality = library.quality(known, observer.classifier, limits) if known else None
+    doing("comparing")
     finding = library.check(reference, found, observer.flags.all, limits, quality=quality)
     paths = violations.write(finding, output, page.render(finding))
     if as_json:
@@ -138,6 +140,7 @@ def check(
 def _observer(model: Path | None, home: Path | None) -> Observer:
     from jobmajor.monitor.observe import Observer
 
+    doing("loading the model")
     return Observer.load(model, workspace(home))
 
 
@@ -165,23 +168,20 @@ def _day(text: str | None, option: str) -> date | None:
         raise InputError(f"{option} is {text!r}: expected a day such as 2026-11-01") from error
 
 
-def _tell() -> Callable[[int], None] | None:
-    if not sys.stderr.isatty():
-        return None
+def _observed(observer: Observer, source: File | Capture) -> Profile:
+    done = [0]
 
     def tell(rows: int) -> None:
-        sys.stderr.write(f"\r{rows:,} rows\x1b[K")
-        sys.stderr.flush()
+        done[0] = rows
 
-    return tell
+    doing("answering the titles", lambda: f"{done[0]:,} rows")
+    return observer.observe(source, tell=tell)
 
 
 def _show(finding: Finding, page: Path) -> None:
     from jobmajor import soc
     from jobmajor.monitor.compare import is_group
 
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
     typer.echo(finding.verdict)
     rows = [
         (

@@ -16,6 +16,7 @@ from jobmajor import soc
 from jobmajor.model.coder import REASONS
 from jobmajor.model.rules import abstain, confidence
 from jobmajor.model.rules.abstain import NO_CODE
+from jobmajor.model.rules.listed import among
 from jobmajor.tables.packed import Bytes, hashes
 
 if TYPE_CHECKING:
@@ -134,8 +135,8 @@ def _shape(titles: Packed, known: NDArray[np.uint64]) -> list[Bools]:
     total = _Totals(starts)
     letters = total((lower >= ord("a")) & (lower <= ord("z")))
     words = _words(lower, starts)
-    is_unknown = ~_among(hashes(lower, words.begins, words.ends), known) if len(known) else np.zeros(0, np.bool_)
-    unknown = np.bincount(words.titles[is_unknown], minlength=len(titles)) if len(known) else letters * 0
+    is_unknown = ~among(hashes(lower, words.begins, words.ends), known)
+    unknown = np.bincount(words.titles[is_unknown], minlength=len(titles)) * (len(known) > 0)
     counts = np.bincount(words.titles, minlength=len(titles))
     return [
         unknown > 0,
@@ -179,11 +180,6 @@ def _words(lower: Bytes, starts: NDArray[np.int64]) -> _Words:
     return _Words(
         begins, ends[np.searchsorted(ends, begins, side="right")], np.searchsorted(starts, begins, "right") - 1
     )
-
-
-def _among(values: NDArray[np.uint64], ascending: NDArray[np.uint64]) -> Bools:
-    found: Bools = ascending[np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)] == values
-    return found
 
 
 def names(flags: Sequence[Flag]) -> tuple[str, ...]:

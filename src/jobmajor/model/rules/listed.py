@@ -124,7 +124,7 @@ class Listed:
     def find(self, texts: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Find the normalised titles that training lists: return their positions in `texts` and in `titles`."""
         hashes = self._hashes(texts)
-        rows = np.flatnonzero(_among(hashes, self.titles))
+        rows = np.flatnonzero(among(hashes, self.titles))
         return rows, np.searchsorted(self.titles, hashes[rows])
 
     def weigh(self, titles: NDArray[np.intp], shares: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -150,9 +150,9 @@ class Listed:
             return np.ones(len(texts), np.float32)
         titles = [text.split() for text in texts]
         counts, words = np.array(list(map(len, titles)), np.int64), [word for title in titles for word in title]
-        text_of = np.repeat(np.arange(len(texts)), counts)[_among(self._hashes(words), self.words)]
+        text_of = np.repeat(np.arange(len(texts)), counts)[among(self._hashes(words), self.words)]
         runs, title_of = _runs(texts)
-        seen = np.bincount(text_of, minlength=len(texts)) + _count(title_of[_among(runs, self.runs)], texts)
+        seen = np.bincount(text_of, minlength=len(texts)) + _count(title_of[among(runs, self.runs)], texts)
         shares: NDArray[np.float32] = (seen / np.maximum(counts + _count(title_of, texts), 1)).astype(np.float32)
         return shares
 
@@ -209,7 +209,8 @@ def _count(titles: NDArray[np.int64], texts: Sequence[str]) -> NDArray[np.int64]
     return np.bincount(titles, minlength=len(texts))
 
 
-def _among(values: NDArray[Any], ascending: NDArray[Any]) -> NDArray[np.bool_]:
+def among(values: NDArray[Any], ascending: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which values are among others, which are in ascending order."""
     if not len(ascending):
         return np.zeros(len(values), np.bool_)
     found: NDArray[np.bool_] = ascending[np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)] == values
