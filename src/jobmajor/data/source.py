@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from jobmajor import arguments
 from jobmajor.data import folder as folders
 from jobmajor.data import releases
 from jobmajor.errors import DataError, Error, InputError
@@ -152,7 +153,7 @@ def resolve(
     fetch = fetch or FetchOptions()
     named = [Path(name) for name in fetch.variable(FOLDER_VARIABLE).split(os.pathsep) if name]
     if data is not None:
-        named = [data] if isinstance(data, Path) else list(data)
+        named = [arguments.path("data", each) for each in (data if isinstance(data, list | tuple) else [data])]
     only_titles = [folder for folder in named if folders.holds_direct_match_only(folder)]
     only_tasks = [folder for folder in named if folders.holds_tasks_only(folder)]
     releases_named = [folder for folder in named if folder not in (*only_titles, *only_tasks)]

@@ -128,11 +128,8 @@ def tune(home: Path, output: Path, options: Options, search: SearchOptions) -> R
         InputError: The data or a setting can't be used, or the file is there; nothing was tried.
         MissingExtra: Optuna isn't installed. Busy: Another search holds the workspace.
     """
-    from jobmajor.data import (  # noqa: PLC0415 - heavy, and no run needs the last
-        onet,
-        prepare,
-    )
-    from jobmajor.pipeline import tune  # noqa: PLC0415 - heavy, and no run needs the last
+    from jobmajor.data import onet, prepare  # noqa: PLC0415 - heavy
+    from jobmajor.pipeline import tune  # noqa: PLC0415 - heavy, and no run needs it
 
     if options.settings.train.recipe != "linear":
         raise SettingError("train.recipe", options.settings.train.recipe, "linear: it is what a search is for")
@@ -147,10 +144,7 @@ def tune(home: Path, output: Path, options: Options, search: SearchOptions) -> R
 
 
 def _source(home: Path, options: Options) -> TitleSource:
-    named = options.data
-    if named is not None:
-        named = [arguments.path("data", each) for each in (named if isinstance(named, list | tuple) else [named])]
-    source = sources.resolve(options.release, home, data=named, fetch=options.fetch)
+    source = sources.resolve(options.release, home, data=options.data, fetch=options.fetch)
     if options.on_source:
         options.on_source(source)
     return source
