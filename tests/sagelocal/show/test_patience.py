@@ -38,7 +38,8 @@ class Screen:
     def read(self) -> str:
         """Return what was written since the last call."""
         found = b""
-        while select.select([self._master], [], [], 0.05)[0]:
+        time.sleep(0.05)  # then don't wait for more: the line is drawn again and again
+        while select.select([self._master], [], [], 0)[0]:
             found += os.read(self._master, 65536)
         return found.decode()
 
