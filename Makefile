@@ -23,7 +23,7 @@ LOAD ?=
 WHEELED ?= .venv-wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-slow coverage check soak first-five-minutes bench clean lock lint-stack wheel wheels wheel-check
+.PHONY: help run serve test test-slow coverage check soak first-five-minutes bench clean lock lint-stack wheel wheels wheel-check docs
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s%s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,10 @@ test: $(TESTED) ## Run every check and every test that is not long
 # Tests that take long: hundreds of faults, kills at random moments, complete trainings, Spark, the notebook.
 test-slow: $(TESTED) ## Run the long tests
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m long $(ARGS)
+
+# A broken link or anchor, or a page that the navigation lacks, stops the build. The site needs no network.
+docs: $(TESTED) ## Build the documentation as a site, site/index.html
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet --doctree-dir $(VENV)/doctrees docs site
 
 # Measuring makes the tests slower.
 coverage: $(TESTED) ## Run all tests and list the lines that none of them runs
@@ -158,7 +162,7 @@ lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	uv lock --upgrade
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev -o requirements-base.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra train --group build -o requirements.lock
-	uv export --quiet --no-header --no-annotate --no-emit-project --extra train --all-groups -o requirements-dev.lock
+	uv export --quiet --no-header --no-annotate --no-emit-project --extra train --extra tutorial --all-groups -o requirements-dev.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra train --extra serve -o requirements-image.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --only-group build -o requirements-build.lock
 	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra aws --group build -o requirements-ci.lock
@@ -168,4 +172,4 @@ lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	sed -n 's/^ZIG = "\([0-9.]*\)".*/ziglang==\1/p' src/jobmajor/native/build.py | uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal - -o requirements-zig.lock
 
 clean: ## Remove the environments, the workspace and all caches
-	rm -rf $(VENV) $(BENCH) $(LINTERS) $(WHEELED) .jobmajor .sagelocal dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) $(BENCH) $(LINTERS) $(WHEELED) .jobmajor .sagelocal dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
