@@ -111,9 +111,7 @@ def test_link_to_a_file_that_is_no_page_leads_to_the_repository(conf: ModuleType
 
 
 def test_navigation_is_the_lists_of_links_by_section(conf: ModuleType) -> None:
-    text = (
-        "# All\n\n[no list](x.md)\n\n- [A](a.md): one.\n\n## Second\n\n1. [B](two/b.md)\n2. [C](c.md#part)\n\n## Z\n"
-    )
+    text = "# All\n\n[no list](x.md)\n\n- [A](a.md): one.\n\n## Second\n\n1. [B](two/b.md)\n2. [C](c.md#part)\n\n## Z\n"
 
     first, second = conf.navigation(text).split("```\n\n\n")
 
