@@ -81,8 +81,9 @@ lint-stack: $(TESTED) $(LINTERS)/stamp ## Lint the AWS templates and policies
 	$(BIN)/cfn-lint $(TEMPLATES)
 	$(LINTERS)/checkov/bin/checkov --framework cloudformation --compact --quiet --skip-download -f $(TEMPLATES)
 	rm -rf $(LINTERS)/policies && $(BIN)/python tools/stack_policies.py $(LINTERS)/policies $(TEMPLATES)
-	$(LINTERS)/parliament/bin/parliament --directory $(LINTERS)/policies --exclude_pattern '.*command-bootstrap.*'
+	$(LINTERS)/parliament/bin/parliament --directory $(LINTERS)/policies --exclude_pattern '.*command-(bootstrap|project-connect|project-catalog).*'
 	$(LINTERS)/parliament/bin/parliament --config tools/parliament.yaml --files $(LINTERS)/policies/command-bootstrap.json
+	$(LINTERS)/parliament/bin/parliament --config tools/parliament_star.yaml --files $(LINTERS)/policies/command-project-connect.json,$(LINTERS)/policies/command-project-catalog.json
 
 $(LINTERS)/stamp: tools/checkov.txt tools/parliament.txt
 	for tool in checkov parliament; do \
