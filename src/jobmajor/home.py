@@ -56,6 +56,11 @@ class Workspace:
         return self.root / "tune.lock"
 
     @property
+    def captures(self) -> Path:
+        """The traffic that a service recorded, unless its folder is named."""
+        return self.root / "captures"
+
+    @property
     def prices(self) -> Path:
         """AWS's prices, a file for each region."""
         return self.root / "prices"

@@ -105,7 +105,7 @@ def test_labelled_titles_with_wrong_sure_answers_are_a_violation(
     [
         (["--against", "absent.json"], "absent.json can't be read"),
         (["--against", "a.csv"], "no reference (no JSON)"),
-        (["--against", "x", "--since", "2026-11-01"], "--since and --until choose days of a folder of captures"),
+        (["--against", "x", "--capture", "2026-11"], "a.csv is no folder: --capture chooses days of captured traffic"),
         (["--against", "x", "--false-alarms", "0"], "the chance of a false alarm is 0"),
         (["--against", "x", "--least", "2"], "the smallest change is 2"),
     ],
@@ -158,3 +158,24 @@ def test_reference_of_another_model_is_refused(
 
     assert status == 2
     assert "was made with the model ffffffffffff" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "name a FILE, or captured traffic by --capture PERIOD"),
+        (["--capture", "all"], "captures is no folder: record traffic by `jobmajor serve --capture"),
+        ([".", "--capture", "noon"], "the period is 'noon': expected all, a day"),
+        ([".", "--column", "x"], "is a folder of captures: leave out --column"),
+        ([".", "--capture", "all"], "no file that ends in .jsonl"),
+    ],
+)
+def test_captured_traffic_that_is_not_there_is_one_line_and_status_2(
+    here: Path, model_folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], expected: str
+) -> None:
+    status = main.main(["monitor", "baseline", *words, "--model", str(model_folder), "--home", str(here / "home")])
+
+    out, err = capsys.readouterr()
+    assert (status, out) == (2, "")
+    assert expected in err
+    assert err.count("\n") == 1

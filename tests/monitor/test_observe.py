@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from jobmajor.errors import DataError, InputError
-from jobmajor.monitor import capture, reference, statistics
+from jobmajor.monitor import capture, check, reference, statistics
 from jobmajor.monitor.capture import Period
 from jobmajor.monitor.flags import table
 from jobmajor.monitor.observe import Capture, File, Observer
+from jobmajor.monitor.recorder import Bounds, Event, Recorder
 from jobmajor.serve.messages.captured import titles
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from jobmajor.model.classifier import Classifier
     from jobmajor.monitor.profile import Profile
+
+AT = datetime(2026, 11, 30, 9, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -167,6 +170,98 @@ def test_line_that_is_no_captured_request_is_refused_by_its_number(tmp_path: Pat
 
     with pytest.raises(DataError, match=r"a\.jsonl, line 2: found no captured request"):
         list(capture.read(tmp_path))
+
+
+def recorded(
+    folder: Path, titles: list[str], observer: Observer, digest: str = "one", *, is_hashed: bool = True
+) -> None:
+    """Record titles one by one, with the answers of a model."""
+    writer = Recorder(folder, Bounds())
+    for title, coded in zip(titles, observer.classifier.answer(titles, "major"), strict=True):
+        best = coded.answers[0]
+        item = {"code": best.label, "confidence": coded.confidence, "reason": coded.reason}
+        answer = json.dumps({"predictions": [[item]], "model": digest}).encode()
+        body = json.dumps([f"h{title}" if title and is_hashed else title]).encode()
+        writer.write(Event(AT, "application/json", body, "application/json", answer, is_hashed=is_hashed).line(), AT)
+
+
+def test_recorded_answers_count_as_those_to_the_titles_do(observer: Observer, tmp_path: Path) -> None:
+    given = ["registered nurse", "line cook", "", "n/a", "Bäckereifachverkäuferin", "看护", "asst", "nurse cook"]
+    for name, is_hashed in (("hashed", True), ("plain", False)):
+        recorded(tmp_path / name, given, observer, is_hashed=is_hashed)
+
+    hashed, plain = (observer.observe(Capture(tmp_path / name, titles)) for name in ("hashed", "plain"))
+
+    text = {flag.name for flag in observer.flags.all if flag.kind == "text"}
+    assert hashed.flagged() == {name: 0 if name in text else count for name, count in plain.flagged().items()}
+    assert hashed.confidence.tolist() == plain.confidence.tolist()
+    assert (hashed.about["model"], hashed.about["titles"]) == ("one", "hashed")
+    assert not hashed.titles
+    assert not hashed.lengths.any()
+    statistics.statistics(hashed), statistics.constraints(hashed)
+
+
+def test_hashes_beside_titles_or_of_two_models_are_refused(observer: Observer, tmp_path: Path) -> None:
+    recorded(tmp_path / "models", ["nurse"], observer)
+    recorded(tmp_path / "mixed", ["nurse"], observer)
+    recorded(tmp_path / "models", ["cook"], observer, "two")
+    recorded(tmp_path / "mixed", ["nurse"], observer, is_hashed=False)
+
+    with pytest.raises(DataError, match="found answers of 2 models"):
+        observer.observe(Capture(tmp_path / "models", titles))
+    with pytest.raises(DataError, match="found both titles and hashes of titles"):
+        observer.observe(Capture(tmp_path / "mixed", titles))
+
+
+def test_reference_of_titles_is_refused_for_hashes(observer: Observer, tmp_path: Path) -> None:
+    for name, is_hashed in (("hashed", True), ("plain", False)):
+        recorded(tmp_path / name, ["nurse"] * 20, observer, "digest", is_hashed=is_hashed)
+    hashed, plain = (observer.observe(Capture(tmp_path / name, titles)) for name in ("hashed", "plain"))
+
+    with pytest.raises(InputError, match="made of titles, and this has hashes of titles: make a reference of hashes"):
+        check.check(plain, hashed, observer.flags.all)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"nonsense", b"{}", b"[]", b'{"predictions": [[]], "model": ""}', b'{"predictions": 1}']
+)
+def test_hashed_capture_with_other_answers_is_refused(observer: Observer, tmp_path: Path, answer: bytes) -> None:
+    event = Event(AT, "application/json", b'["h1", "h2"]', "application/json", answer, is_hashed=True)
+    Recorder(tmp_path, Bounds()).write(event.line(), AT)
+
+    with pytest.raises(DataError, match="expected answers as jobmajor serve --capture-hashed records them"):
+        observer.observe(Capture(tmp_path, titles))
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("2024-02", date(2024, 2, 1), date(2024, 2, 29)),
+        ("2026-12", date(2026, 12, 1), date(2026, 12, 31)),
+        ("2026-11-05", date(2026, 11, 5), date(2026, 11, 5)),
+        ("2026-11-05..2026-12-01", date(2026, 11, 5), date(2026, 12, 1)),
+        ("2026-11-05..yesterday", date(2026, 11, 5), date(2026, 11, 29)),
+        ("today", date(2026, 11, 30), date(2026, 11, 30)),
+        ("1d", date(2026, 11, 29), date(2026, 11, 29)),
+        ("30d", date(2026, 10, 31), date(2026, 11, 29)),
+        ("all", None, None),
+    ],
+)
+def test_period_is_read_from_a_few_words(text: str, first: date | None, last: date | None) -> None:
+    assert Period.parse(text, date(2026, 11, 30)) == Period(first, last)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "2026", "2026-13", "2026-11-31", "0d", "-1d", "2026-11-01..", "..", "9999-12", "٣d"]
+)
+def test_other_words_are_no_period(text: str) -> None:
+    with pytest.raises(InputError, match=r"the period is .*: expected all, a day"):
+        Period.parse(text, date(2026, 11, 30))
+
+
+def test_period_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(InputError, match="ends before it begins"):
+        Period.parse("2026-11-02..2026-11-01")
 
 
 def test_weight_may_have_commas_between_thousands_as_in_other_commands(observer: Observer, tmp_path: Path) -> None:

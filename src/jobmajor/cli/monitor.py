@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 monitor = typer.Typer(help="Compare titles and answers with those of an accepted period.", **LOOK)
 
 Rows = Annotated[
-    Path,
+    Path | None,
     typer.Argument(
         metavar="FILE", help="A table of titles, in any format of classify --input; or a folder of captured traffic."
     ),
@@ -34,8 +33,15 @@ Unit = Annotated[
         metavar="COLUMN", help="The column of what rows belong together by: client, day. Captures: each request."
     ),
 ]
-Since = Annotated[str | None, typer.Option(metavar="DATE", help="Of captures: the first day, such as 2026-11-01.")]
-Until = Annotated[str | None, typer.Option(metavar="DATE", help="Of captures: the last day.")]
+Captured = Annotated[
+    str | None,
+    typer.Option(
+        "--capture",
+        metavar="PERIOD",
+        help="Captured traffic, of FILE or of the workspace's captures: all, yesterday, 7d, 2026-11, a day, or "
+        "2026-11-01..2026-11-30.",
+    ),
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -45,30 +51,30 @@ def add(app: typer.Typer) -> None:
 
 @monitor.command()
 def baseline(
-    file: Rows,
+    file: Rows = None,
     output: Annotated[Path, typer.Option("--output", metavar="FILE", help="Write the reference here.")] = Path(
         "reference.json"
     ),
     column: Column = None,
     weight: Weight = None,
     unit: Unit = None,
-    since: Since = None,
-    until: Until = None,
+    capture: Captured = None,
     model: Model = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Make a reference of titles whose answers you have accepted, for later checks.
 
-    The reference holds titles. Beside it, reference.statistics.json and reference.constraints.json have the layout of
-    SageMaker's Model Monitor.
+    The reference holds titles, except of a capture with hashes. Beside it, reference.statistics.json and
+    reference.constraints.json have the layout of SageMaker's Model Monitor.
 
     Example: jobmajor monitor baseline payroll.csv --unit department --output reference.json
     """
     from jobmajor.monitor import reference as library
     from jobmajor.monitor import violations
+    from jobmajor.monitor.profile import is_hashed
 
-    observer, source = _observer(model, home), _source(file, (column, weight, unit), (since, until))
+    observer, source = _observer(model, home), _source(file, (column, weight, unit), capture, home)
     found = _observed(observer, source)
     paths = library.save(found, output)
     body = {**violations.about(found), "files": [str(path) for path in paths]}
@@ -78,6 +84,8 @@ def baseline(
     typer.echo(
         f"{found.total:,} rows in {found.units.sum():,} units; the {len(found.titles):,} commonest titles are kept"
     )
+    if is_hashed(found):
+        typer.echo("the capture holds hashes instead of titles: only answers are compared with this reference")
     if found.about["column"]:
         typer.echo(f"titles: column {found.about['column']}")
     typer.echo(f"reference: {near(output)}")
@@ -85,15 +93,15 @@ def baseline(
 
 @monitor.command()
 def check(
-    file: Rows,
+    file: Rows = None,
+    *,
     against: Annotated[
         Path, typer.Option("--against", metavar="FILE", help="The reference, which `monitor baseline` wrote.")
     ],
     column: Column = None,
     weight: Weight = None,
     unit: Unit = None,
-    since: Since = None,
-    until: Until = None,
+    capture: Captured = None,
     labelled: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A table of titles with the codes that people gave them.")
     ] = None,
@@ -121,7 +129,7 @@ def check(
     from jobmajor.tables import formats
 
     limits = library.Limits(false_alarms, least)
-    observer, source = _observer(model, home), _source(file, (column, weight, unit), (since, until))
+    observer, source = _observer(model, home), _source(file, (column, weight, unit), capture, home)
     reference = references.load(against)
     found = _observed(observer, source)
     known = TitleFile(labelled, column or formats.title_column(labelled), code) if labelled else None
@@ -144,28 +152,25 @@ def _observer(model: Path | None, home: Path | None) -> Observer:
     return Observer.load(model, workspace(home))
 
 
-def _source(file: Path, names: Sequence[str | None], days: tuple[str | None, str | None]) -> File | Capture:
+def _source(file: Path | None, names: Sequence[str | None], capture: str | None, home: Path | None) -> File | Capture:
     from jobmajor.errors import InputError
+    from jobmajor.home import Workspace
     from jobmajor.monitor.capture import Period
     from jobmajor.monitor.observe import Capture, File
     from jobmajor.serve.messages.captured import titles
 
-    if file.is_dir():
+    if file is None and capture is None:
+        raise InputError("nothing says which titles: name a FILE, or captured traffic by --capture PERIOD")
+    chosen = file or Workspace(workspace(home)).captures
+    if file is None and not chosen.is_dir():
+        raise InputError(f"{chosen} is no folder: record traffic by `jobmajor serve --capture {near(chosen)}`")
+    if chosen.is_dir():
         if any(names):
-            raise InputError(f"{file} is a folder of captures: leave out --column, --weight and --unit")
-        return Capture(file, titles, Period(_day(days[0], "--since"), _day(days[1], "--until")))
-    if any(days):
-        raise InputError(f"{file} is a file: --since and --until choose days of a folder of captures")
-    return File(file, *names)
-
-
-def _day(text: str | None, option: str) -> date | None:
-    from jobmajor.errors import InputError
-
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{option} is {text!r}: expected a day such as 2026-11-01") from error
+            raise InputError(f"{chosen} is a folder of captures: leave out --column, --weight and --unit")
+        return Capture(chosen, titles, Period.parse(capture or "all"))
+    if capture:
+        raise InputError(f"{chosen} is no folder: --capture chooses days of captured traffic")
+    return File(chosen, *names)
 
 
 def _observed(observer: Observer, source: File | Capture) -> Profile:
@@ -183,6 +188,8 @@ def _show(finding: Finding, page: Path) -> None:
     from jobmajor.monitor.compare import is_group
 
     typer.echo(finding.verdict)
+    if finding.note:
+        typer.echo(finding.note)
     rows = [
         (
             change.flag.name,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jobmajor.cli.options import ClassesFile  # noqa: TC001 - typer reads the annotations
 
 if TYPE_CHECKING:
+    from jobmajor.serve.service.capturing import CapturePlan
     from jobmajor.serve.service.service import ServiceOptions
 
 
@@ -61,6 +63,21 @@ def serve(
     workers: Annotated[
         str, typer.Option(metavar="N", help="How many processes answer; auto is one for each processor.")
     ] = "1",
+    capture: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Record a sample of requests and answers here, for jobmajor monitor."),
+    ] = None,
+    capture_share: Annotated[
+        float, typer.Option("--capture-share", help="The share of requests that is recorded, up to 1.")
+    ] = 0.1,
+    capture_mb: Annotated[
+        int, typer.Option("--capture-mb", help="The size of the folder in MB; beyond, the oldest files are removed.")
+    ] = 1000,
+    capture_days: Annotated[int, typer.Option("--capture-days", help="Days for which a file is kept.")] = 30,
+    capture_hashed: Annotated[
+        bool,
+        typer.Option("--capture-hashed", help="Record hashes, not titles: no drift of texts is seen, no review."),
+    ] = False,
     home: Annotated[
         Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")
     ] = None,
@@ -69,8 +86,6 @@ def serve(
 
     Example: jobmajor serve --port 8080
     """
-    from dataclasses import replace
-
     from jobmajor import serve as package
     from jobmajor import settings
     from jobmajor.model.rules import classes as classes_file
@@ -89,6 +104,8 @@ def serve(
     from jobmajor.serve import launch
 
     options = replace(_options(level, top, keys), poll_s=poll, hosts=names, workers=launch.workers(workers))
+    limits = {"share": capture_share, "total_mb": capture_mb, "days": capture_days, "is_hashed": capture_hashed}
+    options = replace(options, capture=_plan(capture, limits))
     mix = prior_file.read(prior) if prior else None
     mine = overrides_file.read(overrides) if overrides else None
     added = classes_file.read(classes) if classes else None
@@ -103,6 +120,19 @@ def serve(
     started = service.Service(champion.Champion(source, choices), options)
     patience.end()
     launch.run(started, server.Address(host, port, drain))
+
+
+def _plan(folder: Path | None, limits: dict[str, Any]) -> CapturePlan | None:
+    from jobmajor.errors import InputError
+    from jobmajor.monitor import recorder
+    from jobmajor.serve.service import capturing
+
+    if folder is None:
+        if limits != {"share": 0.1, "total_mb": 1000, "days": 30, "is_hashed": False}:
+            raise InputError("--capture-… says how requests are recorded: say where to by --capture DIR, too")
+        return None
+    plan = capturing.CapturePlan(folder, **limits, **capturing.key())
+    return replace(plan, folder=recorder.prepare(folder, "--capture"))
 
 
 def _named(keys: Path | None) -> Path:

@@ -16,7 +16,7 @@ from jobmajor.evaluation.hits import Answered
 from jobmajor.model.rules import abstain
 from jobmajor.monitor import compare
 from jobmajor.monitor.compare import ALARMS, LEAST_CHANGE, is_group
-from jobmajor.monitor.profile import TRAINING
+from jobmajor.monitor.profile import TRAINING, is_hashed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,6 +119,13 @@ class Finding:
         return bool(self.alarms) or bool(self.quality and self.quality.alarm)
 
     @property
+    def note(self) -> str:
+        """What was not compared; empty if all was."""
+        if not is_hashed(self.found):
+            return ""
+        return "the capture holds hashes instead of titles: answers are compared, texts are not, and there is no review"
+
+    @property
     def verdict(self) -> str:
         """One sentence about the whole."""
         against = "training" if self.reference.about["kind"] == TRAINING else "the reference"
@@ -148,15 +155,22 @@ def check(
     """Compare a profile with a reference.
 
     Raises:
-        InputError: They were made with different models, or `compare` can't compare them.
+        InputError: They were made with different models, one of hashes, or `compare` can't compare them.
     """
+    if is_hashed(reference) != is_hashed(found):
+        kinds = ["hashes of titles" if is_hashed(each) else "titles" for each in (reference, found)]
+        raise InputError(
+            f"the reference was made of {kinds[0]}, and this has {kinds[1]}: make a reference of {kinds[1]}, too"
+        )
     models = [each.about.get("model") for each in (reference, found)]
     if models[0] != models[1]:
         raise InputError(
             f"the reference was made with the model {str(models[0])[:12]}, and this one is {str(models[1])[:12]}: "
             "make the reference again by `jobmajor monitor baseline`, or name its model by --model"
         )
-    changes = sorted(compare.compare(reference, found, flags), key=lambda change: (change.p, -abs(change.z)))
+    compared = compare.compare(reference, found, flags)
+    seen = [change for change in compared if change.flag.kind != "text" or not is_hashed(found)]
+    changes = sorted(seen, key=lambda change: (change.p, -abs(change.z)))
     return Finding(reference, found, changes, moved(reference, found), limits or Limits(), quality)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 from jobmajor.data.labelled import weight
 from jobmajor.errors import DataError
 from jobmajor.model.rules import confidence
-from jobmajor.monitor import capture
+from jobmajor.monitor import capture, recorded_answers
+from jobmajor.monitor.capture import HASHED, TITLES
 from jobmajor.monitor.flags import Flags
 from jobmajor.monitor.profile import TRAFFIC, Builder, Marked, Profile
 from jobmajor.registry import loading
@@ -114,9 +115,13 @@ class Observer:
             kind: What they are: "traffic", or "training".
             tell: Called with the rows so far, from time to time.
 
+        Of a capture with hashes instead of titles, the recorded answers are counted, and nothing of the texts.
+
         Raises:
             InputError: They can't be read, or hold no row.
         """
+        if isinstance(source, Capture) and capture.is_hashed(source.folder, source.period):
+            return self._recorded(source, kind)
         builder, total = Builder(self.flags), 0
         with threadpool_limits(1):  # threads of the matrix product cost more than they save on a busy machine
             for batch in _of_file(source) if isinstance(source, File) else _of_capture(source):
@@ -125,10 +130,31 @@ class Observer:
                 if tell:
                     tell(total)
         if not total:
-            raise DataError(_name(source), "no row", "rows with titles", "name another file or period")
+            raise _no_row(source)
         unit, column = (source.unit, _title(source)) if isinstance(source, File) else (_NO_UNIT, None)
         about = {"kind": kind, "source": _name(source), "column": column, "unit": unit, "model": self.model}
         return builder.profile(about)
+
+    def _recorded(self, source: Capture, kind: str) -> Profile:
+        builder, total, models = Builder(self.flags), 0, set()
+        for record in capture.read(source.folder, source.period):
+            if not record.is_hashed:
+                raise _mixed(source.folder)
+            titles = source.titles(record.body, record.kind)
+            marked, model = recorded_answers.marked(record, titles, self.flags, source.folder)
+            rows = len(marked.titles)
+            if rows:
+                builder.add(marked, np.ones(rows, np.int64), [record.event] * rows)
+                models.add(model)
+                total += rows
+        if not total:
+            raise _no_row(source)
+        if len(models) > 1:
+            found, do = f"answers of {len(models)} models", "choose days with one of them"
+            raise DataError(source.folder, found, "those of one", do)
+        about = {"kind": kind, "source": _name(source), "column": None, "unit": _NO_UNIT, "model": models.pop()}
+        profile = builder.profile({**about, TITLES: HASHED})
+        return replace(profile, titles={}, lengths=np.zeros_like(profile.lengths))
 
     def _add(self, builder: Builder, batch: _Batch) -> None:
         """Count a batch; titles that it repeats are answered once."""
@@ -156,6 +182,14 @@ class _Batch:
 
 def _name(source: File | Capture) -> str:
     return source.path.name if isinstance(source, File) else source.folder.name
+
+
+def _no_row(source: File | Capture) -> DataError:
+    return DataError(_name(source), "no row", "rows with titles", "name another file or period")
+
+
+def _mixed(folder: Path) -> DataError:
+    return DataError(folder, "both titles and hashes of titles", "one of them", "choose days with one of them")
 
 
 def _title(source: File) -> str:
@@ -187,6 +221,8 @@ def _of_capture(source: Capture) -> Iterator[_Batch]:
     titles: list[str] = []
     units: list[str] = []
     for record in capture.read(source.folder, source.period):
+        if record.is_hashed:
+            raise _mixed(source.folder)
         try:
             found = source.titles(record.body, record.kind)
         except ValueError:

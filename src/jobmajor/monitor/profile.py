@@ -14,6 +14,7 @@ import numpy as np
 
 from jobmajor.errors import DataError
 from jobmajor.monitor import flags
+from jobmajor.monitor.capture import HASHED, TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +47,8 @@ class Profile:
         lengths: int64, (LENGTHS,); rows by the length of their title, in characters.
         titles: The commonest titles as written, with their rows and the code of their answer, the commonest first.
         about: What the rows are: `kind` ("training" or "traffic"), `source`, `column` (of titles; None for captures),
-            `unit` (the name of what is a unit; None where each row is one) and `model`.
+            `unit` (the name of what is a unit; None where each row is one), `model`, and `titles`, which is "hashed"
+            where answers were recorded without titles.
     """
 
     names: tuple[str, ...]
@@ -80,6 +82,11 @@ class Profile:
             "lengths": self.lengths.tolist(),
             "titles": [[title, count, code] for title, (count, code) in self.titles.items()],
         }
+
+
+def is_hashed(profile: Profile) -> bool:
+    """Tell whether a profile was made of recorded answers, without titles."""
+    return bool(profile.about.get(TITLES) == HASHED)
 
 
 def from_json(body: Any, path: Path) -> Profile:

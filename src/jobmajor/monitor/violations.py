@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from jobmajor.monitor import compare
@@ -34,6 +35,7 @@ def violations(finding: Finding) -> dict[str, Any]:
     return {
         "violations": rows,
         "verdict": finding.verdict,
+        "note": finding.note,
         "reference": about(finding.reference),
         "checked": about(finding.found),
         "limits": {"false_alarms": finding.limits.alarms, "least_change": finding.limits.least},
@@ -58,6 +60,9 @@ def _quality(found: Quality | None) -> dict[str, Any] | None:
 def gauges(finding: Finding) -> str:
     """Return the check's figures in the text format of Prometheus, for its node exporter's folder of text files."""
     lines = [
+        "# HELP jobmajor_monitor_time_seconds When the latest check ended.",
+        "# TYPE jobmajor_monitor_time_seconds gauge",
+        f"jobmajor_monitor_time_seconds {time.time():.0f}",
         "# HELP jobmajor_monitor_violations Violations that the latest check found.",
         "# TYPE jobmajor_monitor_violations gauge",
         f"jobmajor_monitor_violations {len(violations(finding)['violations'])}",

@@ -22,11 +22,12 @@ from jobmajor.model.contextual import joined
 from jobmajor.serve.http import body
 from jobmajor.serve.http.middleware import LOG_FIELDS, PERMIT, Direct, Paths, RequestMiddleware, of_model
 from jobmajor.serve.messages import media, parsing, rendering, shapes
-from jobmajor.serve.messages.parameters import of_request
+from jobmajor.serve.messages.parameters import ATTRIBUTES_HEADER, of_request
 from jobmajor.serve.messages.refusal import Refusal
 from jobmajor.serve.page import docs, openapi, reviewing, routes
 from jobmajor.serve.service import metrics
 from jobmajor.serve.service.batcher import SLICE, Job
+from jobmajor.serve.service.capturing import Taken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _LARGE = 2**16  # bytes of a body, from which it is parsed in a thread, so that the event loop stays free
 _USUAL_TITLES_IN_MB = 45_000  # of 23 bytes, as O*NET's are
 _MOST_MB, _MOST_AT_ONCE = 6, 8
+_SAMPLED = "jobmajor.sampled"  # key of a request's scope: the body of a request that is captured
 _VERSION = metadata.version("jobmajor")
 
 
@@ -49,12 +51,16 @@ def create(service: Service) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         service.batcher.start()
+        if service.capture:
+            service.capture.start()
         watching = asyncio.create_task(service.watch())
         yield
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
         await asyncio.to_thread(service.batcher.stop)
+        if service.capture:
+            await asyncio.to_thread(service.capture.stop)
         app.state.workers.close()
 
     app = Starlette(
@@ -93,6 +99,8 @@ async def _invocations(request: Request) -> Response:
     request.scope[LOG_FIELDS] = {"titles": len(job.titles), "model": job.served.digest[:12]}
     has_header = given.has_header or given.kind != media.CSV
     whole = rendering.framed(parts, job.parameters, kind, model=job.served.digest, has_header=has_header)
+    if (capture := _service(request).capture) and (sent := request.scope.get(_SAMPLED)) is not None:
+        capture.take(Taken(sent, headers["content-type"], headers.get(ATTRIBUTES_HEADER, ""), job, whole))
     return _response(whole, kind, job.served)
 
 
@@ -103,6 +111,8 @@ async def _job(request: Request, headers: Mapping[str, str], sent: media.Media, 
     query = request.query_params if request.scope["query_string"] else {}
     parameters = of_request(service.options.defaults, headers, query)
     content = await body.read(request.receive, headers, permit, service.options.limits)
+    if service.capture and service.capture.is_drawn():
+        request.scope[_SAMPLED] = content
     given = await _parsed(content, sent)
     parameters = parameters.updated(given.parameters, "'parameters'")
     permit.take_answers(len(given.titles), len(parameters.levels) * parameters.top_k)

@@ -6,6 +6,10 @@ Environment variables set the rest:
 - SAGEMAKER_BATCH: "true" in a batch transform, which allows more time for an answer.
 - JOBMAJOR_LEVEL, JOBMAJOR_TOP_K, JOBMAJOR_EXACT: the defaults of a request's parameters.
 - JOBMAJOR_WORKERS: how many processes answer; "auto", the default, is one for each processor of the container.
+- JOBMAJOR_CAPTURE: record requests and answers in this folder, for `jobmajor monitor`.
+- JOBMAJOR_CAPTURE_SHARE, JOBMAJOR_CAPTURE_MB, JOBMAJOR_CAPTURE_DAYS, JOBMAJOR_CAPTURE_HASHED ("true"): how, as the
+  options of `jobmajor serve`.
+- JOBMAJOR_CAPTURE_KEY: the secret of the hashes.
 - SAGELOCAL_ML_ROOT: the folder to use for `/opt/ml`, outside a container.
 """
 

@@ -65,6 +65,9 @@ def run(service: Service, address: Address) -> None:
     host = bound.getsockname()[0]
     if host not in ("127.0.0.1", "::1") and not len(service.keys):
         _log.warning("anyone who reaches this machine can send requests: --keys FILE limits that to known keys")
+    if plan := service.options.capture:
+        event = {"folder": str(plan.folder), "share": plan.share, "titles": plan.note}
+        _log.warning("requests are captured", extra={"event": event})
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # the model stays for good: no collection needs to look at it
     with threadpool_limits(1):  # for a few titles, threads cost more than they save: they spin while they wait

@@ -29,6 +29,8 @@ _BUCKET = tuple(f"{_DURATION} {bound}" for bound in _BUCKETS)
 IN_WORK, BYTES = "jobmajor_requests_in_work", "jobmajor_bytes_in_work"
 SWAPS, FAILURES = "jobmajor_model_swaps_total", "jobmajor_model_swap_failures_total"
 WORKERS, RESTARTS = "jobmajor_workers", "jobmajor_worker_restarts_total"
+CAPTURED, _UNCAPTURED = "jobmajor_captured_total", "jobmajor_capture_dropped_total"
+UNCAPTURED = {reason: f'{_UNCAPTURED}{{reason="{reason}"}}' for reason in ("queue", "disk", "size")}
 
 
 class Metrics:
@@ -70,6 +72,8 @@ def _counted(sums: Mapping[str, float]) -> Iterator[str]:
     yield from _series(sums, _TITLES, "Titles scored, by where the answer comes from.")
     yield from _series(sums, _ABSTAINED, "Titles that a person should review, by reason.")
     yield from _one(_BATCHES, "counter", "Calls of the model.", sums.get(_BATCHES, 0.0))
+    yield from _one(CAPTURED, "counter", "Requests recorded by --capture.", sums.get(CAPTURED, 0.0))
+    yield from _series(sums, _UNCAPTURED, "Requests of the sample that were not recorded, by reason.")
 
 
 def _series(sums: Mapping[str, float], name: str, text: str) -> Iterator[str]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from jobmajor.serve.messages.parameters import RequestParameters
 from jobmajor.serve.service.admission import GROUPS, Admission, Limits
 from jobmajor.serve.service.batcher import RequestBatcher
+from jobmajor.serve.service.capturing import CapturePlan, Capturer
+from jobmajor.serve.service.capturing import from_environment as plan_from_environment
 from jobmajor.serve.service.keys import Keys
 from jobmajor.serve.service.metrics import Metrics
 from jobmajor.serve.service.tally import Tally
@@ -35,6 +37,7 @@ class ServiceOptions:
         poll_s: Seconds between two checks for a new champion.
         hosts: The names that the service answers to beside those of loopback; None for any name.
         workers: How many processes answer.
+        capture: What of the traffic is recorded; None records nothing.
     """
 
     defaults: RequestParameters = field(default_factory=RequestParameters)
@@ -43,6 +46,7 @@ class ServiceOptions:
     poll_s: float = 2.0
     hosts: frozenset[str] | None = None
     workers: int = 1
+    capture: CapturePlan | None = None
 
 
 class Service:
@@ -61,6 +65,8 @@ class Service:
         share = max(limits.requests // 2, 1) if len(self.keys) > 1 else None
         self.admission = Admission(limits, share, self.tally)
         self.batcher = RequestBatcher(self.metrics.batch)
+        plan = self.options.capture
+        self.capture = Capturer(plan, self.tally, workers) if plan else None
         self.is_draining = False
         self._refusals = 0
 
@@ -80,10 +86,10 @@ class Service:
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> ServiceOptions:
-    """Return the options from JOBMAJOR_LEVEL, JOBMAJOR_TOP_K, JOBMAJOR_EXACT and SAGEMAKER_BATCH.
+    """Return the options from JOBMAJOR_LEVEL, JOBMAJOR_TOP_K, JOBMAJOR_EXACT, SAGEMAKER_BATCH and JOBMAJOR_CAPTURE….
 
     Raises:
-        Refusal: One of them has an invalid value.
+        Refusal, InputError: One of them has an invalid value.
     """
     given = os.environ if environment is None else environment
     names = {"JOBMAJOR_LEVEL": "level", "JOBMAJOR_TOP_K": "top_k", "JOBMAJOR_EXACT": "exact"}
@@ -91,4 +97,5 @@ def from_environment(environment: Mapping[str, str] | None = None) -> ServiceOpt
         {names[name]: given[name] for name in names if name in given}, "the environment"
     )
     is_batch = given.get("SAGEMAKER_BATCH", "").lower() == "true"
-    return ServiceOptions(defaults=defaults, limits=Limits(answer_s=590.0) if is_batch else Limits())
+    limits = Limits(answer_s=590.0) if is_batch else Limits()
+    return ServiceOptions(defaults=defaults, limits=limits, capture=plan_from_environment(given))
