@@ -1,4 +1,4 @@
-"""Write reference.md, and the map in architecture.md, from the code, so that neither leaves anything out.
+"""Write reference.md, python.md, and the map in architecture.md, from the code, so that neither leaves anything out.
 
 Run it after a change of a command, a setting, an error, a figure or a package's docstring: `.venv/bin/python
 docs/reference.py`. Tests fail until you do.
@@ -472,8 +472,10 @@ def with_map(page: str) -> str:
 
 
 if __name__ == "__main__":
-    import calls  # beside this script
+    import api  # these two are beside this script
+    import calls
 
     PAGE.write_text(render(), "utf-8")
     calls.PAGE.write_text(calls.text(), "utf-8")
+    api.PAGE.write_text(api.text(), "utf-8")
     ARCHITECTURE.write_text(with_map(ARCHITECTURE.read_text("utf-8")), "utf-8")

@@ -97,9 +97,8 @@ MENTIONED = [line for line in lines(mentioned()) if not line.startswith("make")]
 COUNT = ROOT / "docs" / "examples" / "count.json"
 
 
-@pytest.fixture(scope="module")
-def reference() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -107,9 +106,18 @@ def reference() -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    return script("reference")
+
+
 @pytest.mark.slow
 def test_reference_is_what_its_script_writes(reference: ModuleType) -> None:
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == reference.render()
+
+
+def test_page_of_the_python_names_is_what_its_script_writes() -> None:
+    assert (ROOT / "docs" / "python.md").read_text("utf-8") == script("api").text()
 
 
 def test_every_command_has_an_example_that_calls_it_and_stands_in_the_reference(reference: ModuleType) -> None:
