@@ -100,6 +100,7 @@ def run(
     )
     parsed = _read(definition)
     options = replace(options, jobs=jobs, only=_selected(parsed, begin, only), source=source)
+    _warn(executor.warnings(parsed, executor.validate(parsed, options.parameters, options.handlers)))
     if s3 or s3_endpoint:
         from sagelocal.storage import object_store
 
@@ -155,9 +156,10 @@ def validate(
         if as_json:
             dump({"valid": False, "problems": error.problems})
         raise
-    order = graph.order(parsed)
+    order, warned = graph.order(parsed), executor.warnings(parsed, values)
+    _warn(warned)
     if as_json:
-        dump({"valid": True, "digest": parsed.digest, "parameters": values, "steps": order})
+        dump({"valid": True, "digest": parsed.digest, "parameters": values, "steps": order, "warnings": warned})
     else:
         typer.echo(f"valid: {len(order)} steps ({' → '.join(order)}), sha256 {parsed.digest}")
 
@@ -221,6 +223,11 @@ def diagram(
     parsed = _read(definition)
     text = drawing.svg(parsed, title or definition.stem) if svg else diagrams.mermaid(parsed)
     typer.echo(text, nl=False)
+
+
+def _warn(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        typer.echo(f"warning: {one_line(sentence)}", err=True)
 
 
 def _read(path: Path) -> Definition:

@@ -230,4 +230,4 @@ def test_signs_that_steer_a_terminal_are_shown_not_sent(
 def test_definition_without_end_is_refused_and_not_read(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["validate", "/dev/zero"]) == 2
 
-    assert "has over 1,048,576 bytes" in capsys.readouterr().err
+    assert "has over 16,777,216 bytes" in capsys.readouterr().err

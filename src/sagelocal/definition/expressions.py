@@ -22,14 +22,20 @@ EXECUTION: Final = (
     "PipelineExecutionArn",
     "StartDateTime",
     "CurrentDateTime",
+    "TrainingJobName",
+    "ProcessingJobName",
 )
+# Members of Execution that only steps of one type have.
+JOB_NAMES: Final = {"TrainingJobName": "Training", "ProcessingJobName": "Processing"}
+EXPERIMENT: Final = "PipelineExperimentConfig"
+_EXPERIMENT_MEMBERS: Final = ("ExperimentName", "TrialName")
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A `Get`; `root` is Parameters, Execution or Steps.
+    """A `Get`; `root` is Parameters, Execution, PipelineExperimentConfig or Steps.
 
-    `path` is a path in the step's properties; it is empty for Parameters and Execution.
+    `path` is a path in the step's properties; it is empty for the others.
     """
 
     root: str
@@ -55,6 +61,12 @@ def reference(text: Any) -> Reference:
     match path:
         case ("Parameters" | "Execution" as root, str(name)):
             return Reference(root, name, ())
+        case (root, ("ExperimentName" | "TrialName") as name) if root == EXPERIMENT:
+            return Reference(EXPERIMENT, name, ())
+        case ("CurrentItem" | "IterationOutput", *_):
+            raise InputError(f"Get {text!r} stands in a ForEach step alone, and one step runs once here")
+        case (root, *_) if root == EXPERIMENT:
+            raise InputError(f"Get {text!r} is no reference: {EXPERIMENT} has {' and '.join(_EXPERIMENT_MEMBERS)}")
         case ("Steps", str(name), _, *_):
             return Reference("Steps", name, path[2:])
     raise InputError(f"Get {text!r} is no reference: write Parameters.X, Execution.X or Steps.step.Property")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 T = TypeVar("T")
-MAX_BYTES: Final = 2**20  # PipelineDefinition of CreatePipeline has at most 1,048,576 characters
+MAX_BYTES: Final = 16 * 2**20  # a bound on what is read; the service's quota is in `run.quotas`
 MAX_DEPTH: Final = 100  # deeper than any definition; far from where recursion ends
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _WORDS: Final = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
@@ -32,7 +32,7 @@ def decode(data: bytes) -> Any:
             a float or a lone surrogate, or it is too long or too deeply nested. The message says which.
     """
     if len(data) > MAX_BYTES:
-        raise ValueError(f"has over {MAX_BYTES:,} bytes, which no definition may have")
+        raise ValueError(f"has over {MAX_BYTES:,} bytes, the most that is read here")
     try:
         value = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError as error:

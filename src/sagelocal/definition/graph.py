@@ -10,6 +10,7 @@ import heapq
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
+from sagelocal.definition import foreign
 from sagelocal.definition.expressions import references
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ def sources(step: Step) -> tuple[tuple[str, Any], ...]:
     location = f"steps[{step.name}].Arguments"
     if step.type == "Condition":
         return ((f"{location}.Conditions", list(step.conditions)),)
-    return ((location, step.arguments),)
+    if step.type in foreign.OPAQUE:
+        return ()
+    own = ((f"steps[{step.name}].{name}", value) for name, value in step.settings.items())
+    return ((location, step.arguments), *own)
 
 
 def dependencies(definition: Definition) -> Mapping[str, frozenset[str]]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import math
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sagelocal.definition import paths
-from sagelocal.definition.expressions import expression, property_file, reference, references, short
+from sagelocal.definition.expressions import EXPERIMENT, expression, property_file, reference, references, short
 from sagelocal.errors import UnresolvedValue
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ _ORDERED: Final[Mapping[str, tuple[str, Callable[[Any, Any], bool]]]] = {
 _MEMBERS: Final = {
     **{name: {"LeftValue", "RightValue"} for name in ("Equals", *_ORDERED)},
     "In": {"QueryValue", "Values"},
-    "Not": {"Expression"},
+    "Not": {"Condition"},
     "Or": {"Conditions"},
 }
+_OLD_NOT: Final = "the service rejects it, SDKs before 2024 wrote it: write Condition, or compile with a newer SDK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Scope:
     """The values that references of one execution resolve to.
 
     `properties` holds, by step name, what the Describe… call would return. `property_file` returns the parsed JSON of
-    (step, property file), `document` that of an `s3://` URI; it is None if no URI can be read.
+    (step, property file), `document` that of an `s3://` URI; it is None if no URI can be read. `experiment` is the
+    definition's PipelineExperimentConfig as written.
     """
 
     parameters: Mapping[str, Any]
@@ -54,6 +56,7 @@ class Scope:
     properties: Mapping[str, Any]
     property_file: Callable[[str, str], Any]
     document: Callable[[str], Any] | None = None
+    experiment: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,11 @@ def _get(body: Any, scope: Scope) -> Any:
         "Parameters": scope.parameters,
         "Execution": scope.execution,
         "Steps": scope.properties,
+        EXPERIMENT: scope.experiment,
     }[found.root]
     try:
+        if found.root == EXPERIMENT:
+            return resolve(known[found.name], scope)
         return paths.follow(known[found.name], found.path, frozenset(ITEM_NAMES.values()))
     except KeyError as error:
         raise UnresolvedValue(f"Get {body!r}", f"{found.name!r} is not known here") from error
@@ -136,15 +142,22 @@ def condition_faults(condition: Any, location: str) -> Iterator[str]:
     """Yield `location: problem` for the syntax of a condition; expressions inside it are not checked."""
     kind = condition.get("Type") if isinstance(condition, dict) else None
     expected = _MEMBERS.get(kind) if isinstance(kind, str) else None
-    if expected is None:
+    if kind == "Not" and "Condition" not in condition and "Expression" in condition:
+        yield f"{location}.Expression: {_OLD_NOT}"
+    elif expected is None:
         yield f"{location}.Type: found {short(kind)}, expected one of {', '.join(_MEMBERS)}"
-        return
+    else:
+        yield from _member_faults(condition, str(kind), location)
+
+
+def _member_faults(condition: Mapping[str, Any], kind: str, location: str) -> Iterator[str]:
+    expected = _MEMBERS[kind]
     for name in sorted(expected ^ (condition.keys() - {"Type"})):
         yield f"{location}: {name!r} is {'missing' if name in expected else 'no member'} of {kind}"
     if kind == "In" and not isinstance(condition.get("Values"), list):
         yield f"{location}.Values: found {short(condition.get('Values'))}, expected a list"
     if kind == "Not":
-        yield from condition_faults(condition.get("Expression"), f"{location}.Expression")
+        yield from condition_faults(condition.get("Condition"), f"{location}.Condition")
     if kind == "Or":
         parts = condition.get("Conditions")
         if not isinstance(parts, list) or not parts:
@@ -163,7 +176,7 @@ def holds(condition: Mapping[str, Any], scope: Scope) -> Outcome:
     """
     kind = condition["Type"]
     if kind == "Not":
-        part = holds(condition["Expression"], scope)
+        part = holds(condition["Condition"], scope)
         return Outcome(f"not ({part.text})", not part.passed, kind, parts=(part,))
     if kind == "Or":
         parts = tuple(holds(part, scope) for part in condition["Conditions"])

@@ -117,25 +117,35 @@ def _step_faults(definition: Definition) -> Iterator[str]:
 
 def _reference_faults(definition: Definition) -> Iterator[str]:
     known = {step.name: step for step, _ in graph.flatten(definition.steps)}
-    values = [item for step in known.values() for item in graph.sources(step)]
-    config = definition.raw.get("PipelineExperimentConfig")
-    for location, value in (*values, ("PipelineExperimentConfig", config)):
-        if location.startswith("steps"):
+    for step in known.values():
+        for location, value in graph.sources(step):
             yield from expressions.faults(value, location)
-        for where, found in expressions.gets(value, location):
-            yield from _unknown(definition, known, found, where)
+            for where, found in expressions.gets(value, location):
+                yield from _unknown(definition, known, found, where)
+                yield from _misplaced(step, found, where)
+    config = definition.raw.get(expressions.EXPERIMENT)
+    for where, found in expressions.gets(config, expressions.EXPERIMENT):
+        yield from _unknown(definition, known, found, where)
+        if found.root in ("Steps", expressions.EXPERIMENT) or found.name in expressions.JOB_NAMES:
+            yield f"{where}: refers to {found.root}.{found.name}, but is needed before any step runs"
+
+
+def _misplaced(step: Step, found: expressions.Reference, location: str) -> Iterator[str]:
+    kind = expressions.JOB_NAMES.get(found.name) if found.root == "Execution" else None
+    if kind is not None and step.type != kind:
+        yield f"{location}: Execution.{found.name} has a value in {kind} steps alone, and this is a {step.type} step"
 
 
 def _unknown(
     definition: Definition, named: Mapping[str, Step], found: expressions.Reference, location: str
 ) -> Iterator[str]:
     known = {"Parameters": definition.parameters, "Steps": named}.get(found.root)
-    if known is not None and found.name not in known:
+    if found.root == expressions.EXPERIMENT and found.name not in definition.experiment:
+        yield f"{location}: the definition has no {found.root}.{found.name}: give it one"
+    elif known is not None and found.name not in known:
         yield f"{location}: no {found.root[:-1].lower()} {found.name!r}{likely(found.name, known)}"
     elif found.path[:1] == ("PropertyFiles",):
         files = named[found.name].property_files
         if found.path[1:] and found.path[1] not in files:
             name = str(found.path[1])
             yield f"{location}: step {found.name!r} has no property file {name!r}{likely(name, files)}"
-    elif found.root == "Steps" and not location.startswith("steps"):
-        yield f"{location}: refers to step {found.name!r}, but is needed before any step runs"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sagelocal.definition import expressions, graph, paths, service_model
+from sagelocal.definition import algorithms, expressions, graph, paths, service_model
 from sagelocal.definition.fields import likely
 from sagelocal.definition.language import ITEM_NAMES
 from sagelocal.definition.steps import item_names
@@ -88,5 +88,12 @@ def _check_item(name: str, above: paths.Parts, step: Step) -> None:
     if key == "MetricName":
         path, key = ("AlgorithmSpecification", "MetricDefinitions"), "Name"
     known: Any = item_names(step.arguments, path, key)
+    if known is not None and path != above:
+        known = known | dict(algorithms.metrics(_image(step))).keys()
     if known is not None and name not in known:
         raise InputError(f"step {step.name!r} has no {above[-1]} item {name!r}{likely(name, known)}")
+
+
+def _image(step: Step) -> str:
+    algorithm = step.arguments.get("AlgorithmSpecification")
+    return str(algorithm.get("TrainingImage")) if isinstance(algorithm, dict) else ""

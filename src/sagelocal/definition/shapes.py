@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.validate import ParamValidator
 
-from sagelocal.definition import constraints, graph, paths, properties, service_model
+from sagelocal.definition import constraints, expressions, graph, paths, properties, service_model
 from sagelocal.definition.expressions import expression, reference
 from sagelocal.definition.fields import likely
 from sagelocal.definition.language import Scope, resolve
@@ -33,7 +33,11 @@ _NAMES: Final = {
     "Transform": {"TransformJobName": "job"},
 }
 # Of what is known only in an execution, these have a form that a pattern or a length can be tried on.
-_SAMPLES: Final = {"PipelineExecutionId": "a1b2c3d4e5f6", "PipelineName": "pipeline"}
+_SAMPLES: Final = {
+    "PipelineExecutionId": "a1b2c3d4e5f6",
+    "PipelineName": "pipeline",
+    **dict.fromkeys(expressions.JOB_NAMES, "pipelines-a1b2c3d4e5f6-step"),
+}
 # (where, what is needed there, what makes it needless): the newest descriptions call these optional
 # only because of the alternatives in the third column.
 _NEEDED: Final[Mapping[str, tuple[tuple[paths.Parts, tuple[str, ...], tuple[str, ...]], ...]]] = {
@@ -78,7 +82,7 @@ def faults(definition: Definition, values: Mapping[str, Any]) -> tuple[str, ...]
         definition: A parsed definition.
         values: The parameters of the execution, as `bind` gives them.
     """
-    scope = Scope(values, _SAMPLES, {}, _no_file)
+    scope = Scope(values, _SAMPLES, {}, _no_file, experiment=definition.experiment)
     check = _Check(scope, {step.name: step for step, _ in graph.flatten(definition.steps)}, [])
     for step in check.steps.values():
         shape = service_model.request(step.type)

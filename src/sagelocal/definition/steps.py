@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sagelocal.definition import expressions, paths, retries
+from sagelocal.definition import expressions, foreign, paths, retries
 from sagelocal.definition.expressions import short
 from sagelocal.definition.fields import Fields, likely
 from sagelocal.definition.language import condition_faults
@@ -21,8 +21,7 @@ EXECUTED: Final = (
     *("Processing", "Training", "Condition", "Fail", "RegisterModel", "Model"),
     *("Transform", "Tuning", "Lambda", "Callback"),
 )
-# Step types of the service that this package can't run. They are read, so that the rest can be checked.
-NAMED: Final = ("QualityCheck", "ClarifyCheck", "EMR", "AutoML")
+NAMED: Final = tuple(foreign.REASONS)
 _STEP_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MEMBERS: Final = (
     *("Name", "Type", "Arguments", "DependsOn", "PropertyFiles", "CacheConfig", "RetryPolicies"),
@@ -33,13 +32,16 @@ _OWN_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "Lambda": ("FunctionArn", "OutputParameters"),
     "Callback": ("SqsQueueUrl", "OutputParameters"),
 }
+# Run conditions of the service are Completed, Failed, Stopped and Any.
+_COMPLETED: Final = "Completed"
 OUTPUT_TYPES: Final = ("String", "Integer", "Boolean", "Float")
 # The service retries and caches jobs only; a Condition or Fail step has no result to keep.
 _RETRIED: Final = ("Processing", "Training", "RegisterModel", "Model", "Transform", "Tuning", "AutoML")
 _NEVER_CACHED: Final = ("Condition", "Fail", "RegisterModel", "Model")
 _DURATION: Final = re.compile(
-    r"P(?=\d|T\d)(?:(\d{1,6})Y)?(?:(\d{1,6})M)?(?:(\d{1,6})W)?(?:(\d{1,6})D)?"
-    r"(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?"
+    r"P?(?=\d|T\d)(?:(\d{1,6})Y)?(?:(\d{1,6})M)?(?:(\d{1,6})W)?(?:(\d{1,6})D)?"
+    r"(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?",
+    re.IGNORECASE | re.ASCII,
 )
 _SECONDS: Final = (365 * 86400, 30 * 86400, 7 * 86400, 86400, 3600, 60, 1)
 
@@ -75,7 +77,7 @@ class Step:
 
     Only a Condition step has `conditions`, `if_steps` and `else_steps`: if all conditions hold, `if_steps` run,
     otherwise `else_steps`. Only a Lambda or Callback step has `outputs` and `target`, which is the function's ARN or
-    the queue's URL.
+    the queue's URL. Only a check has `settings`: the members beside its Arguments, such as SkipCheck.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Step:
     retries: tuple[RetryPolicy, ...] = ()
     outputs: tuple[Output, ...] = ()
     target: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,12 @@ class Definition:
     parameters: Mapping[str, Parameter]
     steps: tuple[Step, ...]
     raw: Mapping[str, Any]
+
+    @property
+    def experiment(self) -> Mapping[str, Any]:
+        """The PipelineExperimentConfig as written; empty if there is none."""
+        found = self.raw.get(expressions.EXPERIMENT)
+        return found if isinstance(found, dict) else {}
 
 
 def read(raw: list[Any], location: str, faults: list[str]) -> tuple[Step, ...]:
@@ -130,13 +139,29 @@ def _step(raw: Any, location: str, faults: list[str]) -> Step:
         name,
         kind,
         arguments,
-        fields.texts("DependsOn"),
+        _depends_on(fields),
         _property_files(fields, kind, arguments),
         _cache(fields, kind),
         *branches,
         _retries(fields, kind),
         *_own(fields, kind),
+        {name: value for name, value in fields.values.items() if name not in _MEMBERS and kind in foreign.CHECKS},
     )
+
+
+def _depends_on(step: Fields) -> tuple[str, ...]:
+    """Return the steps that the step waits for; one that runs after a failure is refused by name."""
+    found = []
+    for index, item in enumerate(step.take("DependsOn", list, [])):
+        match item:
+            case str(name) | {"Step": str(name), "Trigger": "Completed"}:
+                found.append(name)
+            case {"Step": str(name), "Trigger": trigger}:
+                fault = f"runs if {name!r} ends as {short(trigger)}; steps run after {_COMPLETED} ones alone here"
+                step.refuse("DependsOn", f"item {index} {fault}: take the step out for a local run")
+            case _:
+                step.refuse("DependsOn", f"item {index} is {short(item)}, expected a string")
+    return tuple(found)
 
 
 def _own(step: Fields, kind: str) -> tuple[tuple[Output, ...], str]:
@@ -214,17 +239,19 @@ def _cache(step: Fields, kind: str) -> CacheConfig | None:
     text = fields.take("ExpireAfter", str, "")
     seconds = duration_s(text)
     if seconds is None and "ExpireAfter" in fields.values:
-        fields.refuse("ExpireAfter", f"found {text!r}, expected an ISO 8601 duration like P30D or PT1H")
+        fields.refuse("ExpireAfter", f"found {text!r}, expected an ISO 8601 duration like P30D, 30d or T1H")
     return CacheConfig(enabled, seconds)
 
 
 def duration_s(text: str) -> float | None:
     """Return seconds of an ISO 8601 duration in whole units, None when it is none.
 
-    A month counts 30 days and a year 365 days, because there is no date to count from.
+    As in AWS's own examples, the P may be left out, and upper and lower case are alike. A month counts 30 days and a
+    year 365 days, because there is no date to count from. Source: AWS, SageMaker AI Developer Guide, "Turn on step
+    caching".
 
-    >>> duration_s("P1DT1H")
-    90000.0
+    >>> duration_s("P1DT1H"), duration_s("30dT5h"), duration_s("T16m")
+    (90000.0, 2610000.0, 960.0)
     """
     match = _DURATION.fullmatch(text)
     if match is None:

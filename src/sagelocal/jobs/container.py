@@ -152,7 +152,8 @@ def fetch(item: Transfer, context: JobContext, folder: Path, expected: Mapping[s
 def _command(job: Job, context: JobContext, host: Host) -> sandbox.Command:
     argv = job.argv
     if not argv[0]:
-        argv = (program(job, context, "train", "the step names no ContainerEntrypoint"), *argv[1:])
+        name = contracts.PROGRAMS[job.kind]
+        argv = (program(job, context, name, "the step names no ContainerEntrypoint"), *argv[1:])
     # Instances find each other through /etc/hosts, which only a mounted job has for itself.
     mounted = not context.environment.honours_root or len(job.hosts) > 1
     if mounted and (why := sandbox.refusal()):
@@ -227,7 +228,8 @@ def never_ran(job: Job, context: JobContext, ended: sandbox.Exit) -> str:
     if ended.fault.startswith("namespace"):
         return NO_NAMESPACE.format(why=ended.fault)
     if ended.fault:
-        return f"can't start {job.argv[0] or 'train'!r} in {context.environment.prefix} ({ended.fault})"
+        program = job.argv[0] or contracts.PROGRAMS[job.kind]
+        return f"can't start {program!r} in {context.environment.prefix} ({ended.fault})"
     limit = f"StoppingCondition.MaxRuntimeInSeconds is {job.max_runtime_s:g}"
     return f"MaxRuntimeExceeded: {limit}, and the job had not ended by then"
 

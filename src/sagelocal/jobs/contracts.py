@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from sagelocal.definition import algorithms
 from sagelocal.errors import InputError
 from sagelocal.storage.store import join
 
@@ -27,10 +28,13 @@ CHANNELS: Final = "/opt/ml/input/data/"
 CODE: Final = "code"
 _SCRIPTS: Final = "sagemaker_submit_directory"
 SHARDED: Final = "ShardedByS3Key"
+OBJECTIVE: Final = "_tuning_objective_metric"  # the hyperparameter that tells a search's trainings their objective
 ARN: Final = "arn:aws:sagemaker:local:000000000000"
 _DAY_S: Final = 86400.0
 FIRST: Final = "algo-1"
 _GROUP: Final = "homogeneousCluster"
+# The program of an image, below its environment's bin/, that a job without an entry point runs.
+PROGRAMS: Final = {"Training": "train", "Processing": "process"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,10 @@ class Job:
     """One job as its container sees it; `kind` is Processing, Training, Transform or Tuning.
 
     `arguments` are the resolved Arguments of the step. `files` are the JSON files of the contract, by path relative to
-    /opt/ml. An empty `argv[0]` stands for the image's `train` program. The job may write the reason of its failure to
-    `reason_file`. If `packed`, the output folders become `model.tar.gz` and `output.tar.gz`. `metrics` are pairs of a
-    name and a regular expression for the log. `hosts` are the names of the instances. `key_arguments` is what of the
-    arguments a cache looks at, where that isn't all but the usual.
+    /opt/ml. An empty `argv[0]` stands for the image's own program (`PROGRAMS`). The job may write
+    the reason of its failure to `reason_file`. If `packed`, the output folders become `model.tar.gz` and
+    `output.tar.gz`. `metrics` are pairs of a name and a regular expression for the log. `hosts` are the names of the
+    instances. `key_arguments` is what of the arguments a cache looks at, where that isn't all but the usual.
     """
 
     kind: str
@@ -174,7 +178,7 @@ def processing(arguments: Mapping[str, Any], name: str) -> Job:
         arguments=arguments,
         name=name,
         image=application["ImageUri"],
-        argv=(*application["ContainerEntrypoint"], *application.get("ContainerArguments", ())),
+        argv=(*application.get("ContainerEntrypoint", ("",)), *application.get("ContainerArguments", ())),
         variables=_texts(arguments.get("Environment", {})),
         inputs=inputs,
         outputs=outputs,
@@ -228,7 +232,8 @@ def training(arguments: Mapping[str, Any], name: str) -> Job:
         reason_file="output/failure",
         packed=packed,
         checkpoints=_checkpoints(arguments),
-        metrics=tuple((item["Name"], item["Regex"]) for item in algorithm.get("MetricDefinitions", ())),
+        metrics=tuple((item["Name"], item["Regex"]) for item in algorithm.get("MetricDefinitions", ()))
+        or algorithms.metrics(algorithm["TrainingImage"], str(arguments.get("HyperParameters", {}).get(OBJECTIVE, ""))),
         hosts=names,
     )
 

@@ -54,7 +54,7 @@ def at(prefix: Path) -> Environment:
 
 
 def digest_of(prefix: Path) -> str:
-    """Return sha256 over names and versions of what is installed in `prefix`, and its `train` program, if any.
+    """Return sha256 over names and versions of what is installed in `prefix`, and its own programs, if any.
 
     The path doesn't count, so a copy elsewhere is the same environment.
     """
@@ -66,7 +66,8 @@ def digest_of(prefix: Path) -> str:
     if settings.is_file():
         lines = settings.read_text(encoding="utf-8", errors="replace").splitlines()
         total.update("\n".join(line for line in lines if line.startswith("version")).encode())
-    train = prefix / "bin" / "train"
-    if train.is_file():
-        total.update(hashlib.sha256(train.read_bytes()).digest())
+    for name in ("train", "process", "serve"):
+        program = prefix / "bin" / name
+        if program.is_file():
+            total.update(hashlib.sha256(program.read_bytes()).digest())
     return total.hexdigest()

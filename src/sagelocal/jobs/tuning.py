@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     Published = Mapping[str, Mapping[str, FileRecord]]
 
-_OBJECTIVE: Final = "_tuning_objective_metric"
 _ADDRESSES: Final = ("InputDataConfig", "OutputDataConfig", "CheckpointConfig", "RoleArn")
 
 
@@ -156,7 +155,7 @@ class _Search:
     def one(self, number: int, tried: Mapping[str, str]) -> tuple[Trial, Mapping[str, Mapping[str, FileRecord]]]:
         mark = hashlib.sha256(f"{self.job.name} {number}".encode()).hexdigest()[:8]
         name = f"{self.job.name[:48].rstrip('-')}-{number:03d}-{mark}"
-        arguments = _training(self.job.arguments["TrainingJobDefinition"], {**tried, _OBJECTIVE: self.metric})
+        arguments = _training(self.job.arguments["TrainingJobDefinition"], {**tried, contracts.OBJECTIVE: self.metric})
         training = contracts.training(arguments, name)
         if training.checkpoints:
             own = dataclasses.replace(training.checkpoints, uri=f"{training.checkpoints.uri.rstrip('/')}/{name}")

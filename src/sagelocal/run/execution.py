@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from sagelocal.definition import foreign
 from sagelocal.definition.graph import TopologicalOrder
 from sagelocal.definition.language import Scope, holds, resolve
 from sagelocal.errors import ArtifactError, StepFailed
 from sagelocal.jobs import container, contracts, models
 from sagelocal.jobs.contracts import ARN
 from sagelocal.jobs.stop import StopSignal
-from sagelocal.run import cache, handlers, records, step_types
+from sagelocal.run import cache, checks, handlers, records, step_types
 from sagelocal.run.attempts import Attempts, iso
 from sagelocal.run.pool import StepPool
 from sagelocal.run.records import Execution, StepRecord
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 _DOCUMENT_BYTES: Final = 64 * 2**20  # of a report that conditions read; the service's limit is far lower
 # Run in the thread that called `run`, because a register handler may be bound to its thread.
-_AT_ONCE: Final = ("Condition", "Fail", "RegisterModel", "Model")
+_AT_ONCE: Final = ("Condition", "Fail", "RegisterModel", "Model", *foreign.CHECKS)
 
 
 @dataclass(slots=True)
@@ -64,6 +65,7 @@ class Runner:
     execution: Execution
     steps: Mapping[str, Step]
     waits: Mapping[str, frozenset[str]]
+    experiment: Mapping[str, Any] = field(default_factory=dict)
     taken: Mapping[str, StepRecord | None] = field(default_factory=dict)
     handlers: Mapping[str, Handler] = field(default_factory=dict)
     wait: Callable[[float], None] | None = None
@@ -119,7 +121,7 @@ class Runner:
         if record is None:
             record = StepRecord(step.name, step.type, records.EXECUTING, started=iso(self.now()))
             self._note(record)
-            decide = partial(self._attempts().decide, step, partial(self._carry_out, step, self._scope()))
+            decide = partial(self._attempts().decide, step, partial(self._carry_out, step, self._scope(step)))
             if step.type not in _AT_ONCE:
                 pool.start(step.name, decide)
                 return record
@@ -164,6 +166,9 @@ class Runner:
         if step.type == "Model":
             name = arguments.get("ModelName") or contracts.job_name(self.execution.id, step.name)
             properties = models.create(self.workspace / models.FOLDER, name, arguments, iso(self.now()))
+            return StepRecord(step.name, step.type, "Succeeded", properties=properties)
+        if step.type in foreign.CHECKS:
+            properties = checks.properties(step.type, arguments, resolve(dict(step.settings), scope))
             return StepRecord(step.name, step.type, "Succeeded", properties=properties)
         if step.type in handlers.TYPES:
             properties = handlers.run(step, arguments, self.handlers, scope.execution)
@@ -236,7 +241,7 @@ class Runner:
         expire = step.cache.expire_after_s if step.cache else None
         return 0.0 if expire is None else self.now() - expire
 
-    def _scope(self) -> Scope:
+    def _scope(self, step: Step) -> Scope:
         execution, arn = self.execution, f"{ARN}:pipeline/{self.execution.pipeline_name}"
         return Scope(
             parameters=execution.parameters,
@@ -247,10 +252,12 @@ class Runner:
                 "PipelineExecutionArn": f"{arn}/execution/{execution.id}",
                 "StartDateTime": execution.started,
                 "CurrentDateTime": iso(self.now()),
+                **step_types.job_names(step, execution.id),
             },
             properties={name: record.properties for name, record in self.done.items()},
             property_file=self._property_file,
             document=self._document,
+            experiment=self.experiment,
         )
 
     def _property_file(self, step: str, name: str) -> Any:

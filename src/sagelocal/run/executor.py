@@ -23,7 +23,7 @@ from sagelocal.definition.parse import bind, check
 from sagelocal.errors import DefinitionError, InputError, PipelineError
 from sagelocal.jobs import environment
 from sagelocal.jobs.environment import Environment
-from sagelocal.run import limits, records, selective
+from sagelocal.run import checks, limits, quotas, records, selective
 from sagelocal.run.attempts import iso
 from sagelocal.run.execution import Runner
 from sagelocal.run.records import Execution, StepRecord
@@ -51,6 +51,7 @@ __all__ = [
     "hold",
     "run",
     "validate",
+    "warnings",
 ]
 
 _PIPELINE_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}")
@@ -137,12 +138,27 @@ def validate(definition: Definition, parameters: Mapping[str, Any], handled: Col
     """
     values = bind(definition.parameters, parameters)
     check(definition, values)
-    sample = dict.fromkeys(EXECUTION, "unknown")  # replaces values that only an execution has
-    nothing = Scope(values, sample, {}, lambda _step, _file: None)
-    faults = limits.faults(definition, nothing, handled)
+    faults = limits.faults(definition, _before(definition, values), handled)
     if faults:
         raise DefinitionError(faults)
     return values
+
+
+def warnings(definition: Definition, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a sentence for everything that runs here and may surprise: quotas of the service, skipped checks.
+
+    Args:
+        definition: A definition that can run.
+        values: The value of every parameter, as `validate` gives them.
+    """
+    skipped = limits.skipped_checks(definition, _before(definition, values))
+    return (*quotas.warnings(definition), *checks.warnings(skipped))
+
+
+def _before(definition: Definition, values: Mapping[str, Any]) -> Scope:
+    """Return what is known before any step runs."""
+    sample = dict.fromkeys(EXECUTION, "unknown")  # replaces values that only an execution has
+    return Scope(values, sample, {}, lambda _step, _file: None, experiment=definition.experiment)
 
 
 def _run(
@@ -174,6 +190,7 @@ def _run(
             lock=held,
             execution=start,
             steps={step.name: step for step, _ in graph.flatten(definition.steps)},
+            experiment=definition.experiment,
             waits=graph.dependencies(definition),
             taken=taken,
             handlers=options.handlers,

@@ -7,108 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sagelocal.definition import expressions, graph, paths
+from sagelocal.definition import algorithms, expressions, foreign, graph, paths
 from sagelocal.definition.expressions import short
 from sagelocal.definition.fields import likely
 from sagelocal.definition.language import Scope, resolve
 from sagelocal.errors import InputError, UnresolvedValue
 from sagelocal.jobs import contracts, models, payloads, tuning
-from sagelocal.run import handlers
+from sagelocal.run import checks, handlers, rules
 from sagelocal.storage.store import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from sagelocal.definition.steps import Definition, Step
+    from sagelocal.run.rules import Rule
 
-# (path in the step's Arguments, values that run here, why); an absent member always runs.
-_Rule = tuple[str, tuple[Any, ...], str]
-_ALIKE: Final = "all instances of a job are alike here: give InstanceType and InstanceCount instead"
-_FILES: Final = "nothing streams here, inputs are copied as plain files before the job starts: use File"
-_FAST: Final = "nothing streams here, inputs are copied as plain files before the job starts: use File or FastFile"
-_PLAIN: Final = "inputs are not unpacked: store them unpacked, or let the step unpack them"
-_PREFIX: Final = "inputs are prefixes or objects: use S3Prefix"
-_MANAGED: Final = "the executor copies inputs and outputs, never the application: use false"
-
-_SEARCH: Final = "one search space runs here: use HyperParameterTuningJobConfig and TrainingJobDefinition alone"
-_CONFIG: Final = "HyperParameterTuningJobConfig."
-_RULES: Final[Mapping[str, tuple[_Rule, ...]]] = {
-    "Processing": (),
-    "Training": (
-        ("ResourceConfig.InstanceGroups", ([],), _ALIKE),
-        ("AlgorithmSpecification.TrainingInputMode", ("File", "FastFile"), _FAST),
-    ),
-    "Transform": (
-        ("TransformInput.DataSource.S3DataSource.S3DataType", ("S3Prefix",), _PREFIX),
-        ("TransformInput.CompressionType", ("None",), _PLAIN),
-        ("TransformInput.SplitType", ("None", "Line"), "records are lines or whole objects here: use None or Line"),
-        ("DataCaptureConfig", (), "requests are not captured here: leave it out"),
-    ),
-    "Tuning": (
-        ("WarmStartConfig", (), "no search goes on from an earlier one here: leave it out"),
-        ("Autotune", (), "no ranges are chosen here: leave it out and give ParameterRanges"),
-        ("TrainingJobDefinitions", (), _SEARCH),
-        (f"{_CONFIG}Strategy", ("Random", "Bayesian", "Grid"), "trainings are not stopped midway here: use Random"),
-        (f"{_CONFIG}ParameterRanges.AutoParameters", ([],), "no ranges are chosen here: give them"),
-        (
-            f"{_CONFIG}TuningJobCompletionCriteria.BestObjectiveNotImproving",
-            (),
-            "a search ends by number: leave it out",
-        ),
-        (f"{_CONFIG}TuningJobCompletionCriteria.ConvergenceDetected", (), "a search ends by number: leave it out"),
-        ("TrainingJobDefinition.HyperParameterRanges", (), _SEARCH),
-        ("TrainingJobDefinition.TuningObjective", (), _SEARCH),
-    ),
-}
-# Step types that only the service can run, each with the reason.
-_NOWHERE_ELSE: Final[Mapping[str, str]] = {
-    "QualityCheck": "Model Monitor's own analyzer image computes it, which runs in the service alone",
-    "ClarifyCheck": "Clarify's own image computes it, which runs in the service alone",
-    "EMR": "it starts a cluster of the account",
-    "AutoML": "the service chooses and trains algorithms of its own",
-}
-_INPUT_RULES: Final[Mapping[str, tuple[_Rule, ...]]] = {
-    "Processing": (
-        ("AppManaged", (False,), _MANAGED),
-        ("S3Input.S3InputMode", ("File",), _FILES),
-        ("S3Input.S3DataType", ("S3Prefix",), _PREFIX),
-        ("S3Input.S3CompressionType", ("None",), _PLAIN),
-    ),
-    "Training": (
-        ("InputMode", ("File", "FastFile"), _FAST),
-        ("DataSource.S3DataSource.S3DataType", ("S3Prefix",), _PREFIX),
-        ("CompressionType", ("None",), _PLAIN),
-        ("RecordWrapperType", ("None",), "records are not wrapped here: use None"),
-    ),
-    "Transform": (),
-    "Tuning": (),
-}
-_NEEDED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
-    "Processing": (("AppSpecification.ContainerEntrypoint", "no image is at hand that could name one"),),
-    "Training": (
-        ("AlgorithmSpecification.TrainingImage", "no algorithm of the service runs here"),
-        ("ResourceConfig", "no serverless job runs here"),
-    ),
-    "Transform": (),
-    "Tuning": (),
-}
-_ADDRESSES: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
-    # (list, address, container folder) of inputs and outputs
-    "Processing": (
-        ("ProcessingInputs", "S3Input.S3Uri", "S3Input.LocalPath"),
-        ("ProcessingOutputConfig.Outputs", "S3Output.S3Uri", "S3Output.LocalPath"),
-    ),
-    "Training": (("InputDataConfig", "DataSource.S3DataSource.S3Uri", ""),),
-    "Transform": (),
-    "Tuning": (),
-}
-# Addresses outside of lists; if one is required, the shapes check that.
-_ALONE: Final[Mapping[str, tuple[str, ...]]] = {
-    "Processing": (),
-    "Training": ("OutputDataConfig.S3OutputPath", "CheckpointConfig.S3Uri"),
-    "Transform": ("TransformInput.DataSource.S3DataSource.S3Uri", "TransformOutput.S3OutputPath"),
-    "Tuning": (),
-}
 _UNKNOWN: Final = object()
 
 
@@ -121,22 +34,36 @@ def faults(definition: Definition, scope: Scope, handled: Collection[str] = ()) 
         handled: The keys of the handlers: names of steps, ARNs of functions, URLs of queues.
     """
     steps = {step.name: step for step, _ in graph.flatten(definition.steps)}
-    return tuple(
+    found = [
         f"steps[{step.name}].{fault}"
         for step in steps.values()
         for fault in _step_faults(step, scope, (handled, steps))
-    )
+    ]
+    skipped = skipped_checks(definition, scope)
+    return (*found, *checks.reference_faults(steps.values(), skipped))
+
+
+def skipped_checks(definition: Definition, scope: Scope) -> dict[str, dict[str, Any]]:
+    """Return the properties of the checks that are skipped, by the name of their step."""
+    found = {}
+    for step, _ in graph.flatten(definition.steps):
+        settings = _settled(dict(step.settings), scope)
+        if step.type in foreign.CHECKS and settings.get("SkipCheck") is True:
+            found[step.name] = checks.properties(step.type, _settled(dict(step.arguments), scope), settings)
+    return found
 
 
 def _step_faults(step: Step, scope: Scope, known: tuple[Collection[str], Mapping[str, Step]]) -> Iterator[str]:
     handled, steps = known
-    if step.type in _NOWHERE_ELSE:
-        yield f"Type: {step.type} steps don't run here, {_NOWHERE_ELSE[step.type]}: take the step out for a local run"
+    if step.type in foreign.CHECKS:
+        yield from checks.faults(step, _settled(dict(step.settings), scope))
+    elif step.type in foreign.REASONS:
+        yield f"Type: {step.type} steps don't run here, {foreign.REASONS[step.type]}: take the step out for a local run"
     elif handlers.has_none(step, handled):
         yield f"Type: {handlers.missing(step)}"
     elif step.type in handlers.TYPES and not step.target:
         yield f"{handlers.TARGETS[step.type]}: is missing, and a {step.type} step can't do without"
-    elif step.type in _RULES:
+    elif step.type in rules.RULES:
         arguments = _settled(dict(step.arguments), scope)
         found = [*_job_faults(step.type, arguments)]
         if step.type == "Tuning":
@@ -169,35 +96,37 @@ def _search_faults(arguments: Any) -> Iterator[str]:
     definition = _at(arguments, "TrainingJobDefinition")
     if isinstance(definition, dict):
         yield from (f"TrainingJobDefinition.{fault}" for fault in _job_faults("Training", tuning.resourced(definition)))
-    grid = _at(arguments, f"{_CONFIG}Strategy") == "Grid"
+    grid = _at(arguments, f"{rules.CONFIG}Strategy") == "Grid"
     for kind in ("Integer", "Continuous") if grid else ():
-        where = f"{_CONFIG}ParameterRanges.{kind}ParameterRanges"
+        where = f"{rules.CONFIG}ParameterRanges.{kind}ParameterRanges"
         if _list(arguments, where):
             yield f"{where}: a grid has no steps between numbers: use categorical ranges, or another strategy"
-    limit = f"{_CONFIG}ResourceLimits.MaxNumberOfTrainingJobs"
+    limit = f"{rules.CONFIG}ResourceLimits.MaxNumberOfTrainingJobs"
     if not grid and _at(arguments, limit) is None:
         yield f"{limit}: is missing, and a search ends by number here: give it"
-    metric = _at(arguments, f"{_CONFIG}HyperParameterTuningJobObjective.MetricName")
+    metric = _at(arguments, f"{rules.CONFIG}HyperParameterTuningJobObjective.MetricName")
     defined = [_at(item, "Name") for item in _list(definition, "AlgorithmSpecification.MetricDefinitions")]
-    if isinstance(metric, str) and metric not in defined and _UNKNOWN not in defined:
-        where = f"{_CONFIG}HyperParameterTuningJobObjective.MetricName"
+    image = _at(definition, "AlgorithmSpecification.TrainingImage")
+    defined += [name for name, _ in algorithms.metrics(str(image), str(metric))]
+    if isinstance(metric, str) and metric not in defined and _UNKNOWN not in (image, *defined):
+        where = f"{rules.CONFIG}HyperParameterTuningJobObjective.MetricName"
         yield f"{where}: no metric {metric!r} is defined{likely(metric, defined)}"
 
 
 def _job_faults(kind: str, arguments: Any) -> Iterator[str]:
-    for where, why in _NEEDED[kind]:
+    for where, why in rules.NEEDED[kind]:
         if _at(arguments, where) is None:
             yield f"{where}: is missing, and {why}: name it in the definition"
-    yield from _broken(_RULES[kind], arguments, "")
+    yield from _broken(rules.RULES[kind], arguments, "")
     yield from _empty(arguments)
-    for items, address, folder in _ADDRESSES[kind]:
+    for items, address, folder in rules.ADDRESSES[kind]:
         yield from _repeated(_list(arguments, items), items)
         for index, item in enumerate(_list(arguments, items)):
             location = f"{items}[{index}]."
             if not items.endswith("Outputs"):
-                yield from _broken(_INPUT_RULES[kind], item, location)
+                yield from _broken(rules.INPUT_RULES[kind], item, location)
             yield from _address_faults(item, address, folder, location)
-    for where in _ALONE[kind]:
+    for where in rules.ALONE[kind]:
         yield from _refusals(_at(arguments, where), split, where)
     yield from _refusals(_at(arguments, "CheckpointConfig.LocalPath"), _checkpoints, "CheckpointConfig.LocalPath")
 
@@ -223,14 +152,18 @@ def _repeated(items: list[Any], location: str) -> Iterator[str]:
         yield f"{location}: the name {name!r} stands more than once: give each its own"
 
 
-def _broken(rules: tuple[_Rule, ...], value: Any, location: str) -> Iterator[str]:
-    for where, allowed, why in rules:
+def _broken(broken: tuple[Rule, ...], value: Any, location: str) -> Iterator[str]:
+    for where, allowed, why in broken:
         found = _at(value, where)
         if found is not _UNKNOWN and found is not None and found not in allowed:
             yield f"{location}{where}: found {short(found)}; {why}"
 
 
 def _address_faults(item: Any, address: str, folder: str, location: str) -> Iterator[str]:
+    for where, why in rules.ELSEWHERE.items():
+        if _at(item, where) is not None:
+            yield f"{location}{where}: {why}"
+            return
     uri = _at(item, address)
     if uri is None:
         yield f"{location}{address}: is missing, and only S3 addresses run here"

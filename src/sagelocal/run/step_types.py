@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sagelocal.definition import expressions
 from sagelocal.jobs import container, contracts, models, transform, tuning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sagelocal.definition.steps import Step
     from sagelocal.jobs.container import JobContext, Result
     from sagelocal.jobs.contracts import Job
     from sagelocal.storage.manifest import FileRecord
@@ -28,6 +30,15 @@ def job(step_type: str, arguments: Mapping[str, Any], step: str, execution_id: s
         asked = str(arguments.get("HyperParameterTuningJobName", ""))
         return tuning.job(arguments, contracts.job_name(execution_id, step, asked))
     return contracts.job(step_type, arguments, execution_id, step)
+
+
+def job_names(step: Step, execution_id: str) -> dict[str, str]:
+    """Return the member of Execution that has the name of the step's own job; empty if it starts none."""
+    if step.type not in expressions.JOB_NAMES.values():
+        return {}
+    member = f"{step.type}JobName"
+    prefix = step.arguments.get(member, "")
+    return {member: contracts.job_name(execution_id, step.name, prefix if isinstance(prefix, str) else "")}
 
 
 def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileRecord]]) -> Result:

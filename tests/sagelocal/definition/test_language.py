@@ -184,7 +184,7 @@ def test_references_name_every_step_inside_a_value() -> None:
         (compare("LessThanOrEqualTo", 2, 1), False, "2 <= 1"),
         ({"Type": "In", "QueryValue": "a", "Values": ["b", "a"]}, True, '"a" in ["b", "a"]'),
         ({"Type": "In", "QueryValue": True, "Values": [1]}, False, "true in [1]"),
-        ({"Type": "Not", "Expression": compare("Equals", 1, 1)}, False, "not (1 == 1)"),
+        ({"Type": "Not", "Condition": compare("Equals", 1, 1)}, False, "not (1 == 1)"),
         (
             {"Type": "Or", "Conditions": [compare("Equals", 1, 2), compare("Equals", 2, 2)]},
             True,
@@ -204,7 +204,7 @@ def test_a_condition_is_decided_by_its_values_and_tells_them(
 def test_an_outcome_keeps_both_values_and_the_parts_of_a_choice() -> None:
     inner = compare("GreaterThan", json_get("classification_metrics.test_f1"), 0.75)
 
-    outcome = holds({"Type": "Not", "Expression": inner}, scope())
+    outcome = holds({"Type": "Not", "Condition": inner}, scope())
 
     part = Outcome("0.81 > 0.75", True, "GreaterThan", 0.81, 0.75)
     assert outcome == Outcome("not (0.81 > 0.75)", False, "Not", parts=(part,))
@@ -219,7 +219,7 @@ def test_an_outcome_keeps_both_values_and_the_parts_of_a_choice() -> None:
         (compare("GreaterThan", None, None), "a null has no order"),
         (compare("LessThan", json_get("calibration.error"), 0.1), "not finite"),
         (
-            {"Type": "Not", "Expression": compare("LessThan", json_get("calibration.error"), 0.1)},
+            {"Type": "Not", "Condition": compare("LessThan", json_get("calibration.error"), 0.1)},
             "not finite",
         ),
     ],
@@ -274,7 +274,8 @@ def test_an_expression_that_can_never_be_computed_is_named(value: Any, fault: st
         ({"Type": "In", "QueryValue": 1, "Values": 1}, "here.Values: found 1, expected a list"),
         ({"Type": "Or", "Conditions": []}, "here.Conditions: found [], expected a list of conditions"),
         ({"Type": "Or", "Conditions": [{"Type": "X"}]}, 'here.Conditions[0].Type: found "X"'),
-        ({"Type": "Not", "Expression": {"Type": "X"}}, 'here.Expression.Type: found "X"'),
+        ({"Type": "Not", "Condition": {"Type": "X"}}, 'here.Condition.Type: found "X"'),
+        ({"Type": "Not", "Expression": {"Type": "X"}}, "here.Expression: the service rejects it"),
     ],
 )
 def test_a_condition_written_wrongly_is_named(condition: Any, fault: str) -> None:

@@ -202,6 +202,22 @@ def test_image_without_an_entrypoint_runs_its_own_train(place: Place) -> None:
 
 
 @needs_namespaces
+def test_processing_image_without_an_entrypoint_runs_its_own_program(place: Place) -> None:
+    own = place.root / "own"
+    (own / "bin").mkdir(parents=True)
+    (own / "bin" / "process").write_text('#!/bin/sh\necho "$@" > /opt/ml/processing/out/said\n')
+    (own / "bin" / "process").chmod(0o755)
+    arguments = processing("")
+    arguments["AppSpecification"] = {"ImageUri": "image", "ContainerArguments": ["--rows", "3"]}
+
+    place.run(arguments, Environment(own, "digest"))
+
+    assert place.store.read("s3://bkt/out/said", 100) == b"--rows 3\n"
+    with pytest.raises(StepFailed, match=r"names no ContainerEntrypoint, and .*/bin/process.* is missing"):
+        place.run(arguments, Environment(place.root, "digest"))
+
+
+@needs_namespaces
 def test_machines_own_opt_is_still_there_and_untouched(place: Place) -> None:
     before = sorted(path.name for path in Path("/opt").iterdir())
 

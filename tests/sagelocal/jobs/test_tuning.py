@@ -40,6 +40,7 @@ if depth == 3:
 if depth != 2:
     print("score=0"); print(f"score={depth}")
 """
+XGBOOST = 'print(f"[9]\\ttrain-rmse:0.01\\tvalidation-rmse:0.{depth}")'
 SHOW = "cd /opt/ml/processing && tar -xzf model/model.tar.gz -C out"  # the pattern of an entry point has no lines
 
 needs_namespaces = pytest.mark.skipif(
@@ -179,6 +180,23 @@ def test_finished_search_is_taken_from_the_cache_with_the_models_of_all_its_trai
     third = place.run(search(["1", "4"]))
 
     assert [run.step("search").cached for run in (first, second, third)] == [False, True, False]
+
+
+@needs_namespaces
+def test_search_over_a_built_in_algorithm_reads_the_metric_that_its_image_prints(place: Place, tmp_path: Path) -> None:
+    own = TRAIN.replace('== "score"', '== "validation:rmse"').replace('print(f"score={depth}")', XGBOOST)
+    (tmp_path / "image" / "train.py").write_text(own)
+    arguments = search(["4", "1", "5"])
+    arguments[CONFIG]["HyperParameterTuningJobObjective"] = {"Type": "Minimize", "MetricName": "validation:rmse"}
+    algorithm = arguments["TrainingJobDefinition"]["AlgorithmSpecification"]
+    algorithm["TrainingImage"] = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
+    del algorithm["MetricDefinitions"]
+
+    execution = place.run(arguments)
+
+    assert execution.failure is None
+    assert execution.step("search").properties["BestTrainingJob"]["TunedHyperParameters"] == {"depth": "1"}
+    assert execution.step("search").metrics == {"validation:rmse": 0.1}
 
 
 @needs_namespaces

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from sagelocal.definition import algorithms
 from sagelocal.definition import parse as definitions
 from sagelocal.definition.language import Scope
 from sagelocal.run import limits
@@ -79,7 +81,6 @@ _SOURCE = "InputDataConfig.0.DataSource.S3DataSource."
 @pytest.mark.parametrize(
     ("step", "place", "value"),
     [
-        (0, "AppSpecification.ContainerEntrypoint", None),
         (0, "ProcessingInputs.0.AppManaged", True),
         (0, _INPUT + "S3InputMode", "Pipe"),
         (0, _INPUT + "S3DataType", "ManifestFile"),
@@ -136,3 +137,81 @@ def test_serverless_training_is_refused_by_name() -> None:
     assert faults(body) == (
         "steps[t].Arguments.ResourceConfig: is missing, and no serverless job runs here: name it in the definition",
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "items", "member", "reason"),
+    [
+        (0, "ProcessingInputs", "DatasetDefinition", "Athena and Redshift answer in the account alone"),
+        (0, "ProcessingOutputConfig.Outputs", "FeatureStoreOutput", "a feature store is in the account alone"),
+        (1, "InputDataConfig", "DataSource.FileSystemDataSource", "EFS and FSx are in the account alone"),
+    ],
+)
+def test_data_that_the_account_alone_has_is_refused_by_name(step: int, items: str, member: str, reason: str) -> None:
+    body = pipeline()
+    here = body["Steps"][step]["Arguments"]
+    for name in items.split("."):
+        here = here[name]
+    item: dict[str, Any] = {("InputName", "ChannelName")[step]: "own"}
+    inner = item
+    for name in member.split("."):
+        inner[name] = {}
+        inner = inner[name]
+    here.append(item)
+
+    assert [fault.partition(f"{items}[1].")[2].startswith(f"{member}: {reason}") for fault in faults(body)] == [True]
+
+
+def test_processing_step_without_an_entry_point_takes_the_program_of_its_image() -> None:
+    body = pipeline()
+    del body["Steps"][0]["Arguments"]["AppSpecification"]["ContainerEntrypoint"]
+
+    assert faults(body) == ()
+
+
+XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
+
+
+@pytest.mark.parametrize(
+    ("image", "metric", "is_known"),
+    [
+        (XGBOOST, "validation:rmse", True),
+        (XGBOOST, "train:a-newer-one", True),
+        (XGBOOST, "rmse", False),
+        ("382416733822.dkr.ecr.us-east-1.amazonaws.com/linear-learner:1", "validation:objective_loss", True),
+        ("174872318107.dkr.ecr.us-west-2.amazonaws.com/kmeans@sha256:00", "test:msd", True),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/own:1", "validation:rmse", False),
+    ],
+)
+def test_search_knows_the_metrics_of_a_built_in_algorithm(image: str, metric: str, is_known: bool) -> None:
+    body = pipeline()
+    training = body["Steps"].pop()["Arguments"]
+    training["AlgorithmSpecification"]["TrainingImage"] = image
+    config = {
+        "Strategy": "Random",
+        "ResourceLimits": {"MaxNumberOfTrainingJobs": 2},
+        "HyperParameterTuningJobObjective": {"MetricName": metric, "Type": "Minimize"},
+    }
+    arguments = {"HyperParameterTuningJobConfig": config, "TrainingJobDefinition": training}
+    body["Steps"].append({"Name": "s", "Type": "Tuning", "Arguments": arguments})
+
+    assert (faults(body) == ()) is is_known
+
+
+@pytest.mark.parametrize(
+    ("image", "line", "name", "value"),
+    [
+        ("xgboost", "[3]\ttrain-rmse:0.5\tvalidation-rmse:0.25", "validation:rmse", 0.25),
+        ("xgboost", "2026-11-30 [3]#011train-rmse:5e-1#011validation-rmse:1.5e-05", "validation:rmse", 1.5e-5),
+        ("xgboost", "[3]\ttrain-auc:0.5\ttrain-aucpr:0.75", "train:aucpr", 0.75),
+        ("linear-learner", "#quality_metric: host=algo-1, validation mse <loss>=0.125", "validation:mse", 0.125),
+        ("kmeans", "#quality_metric: host=algo-1, test msd <loss>=.5", "test:msd", 0.5),
+        ("blazingtext", "#validation_accuracy: 0.5, validation accuracy: 0.75", "validation:accuracy", 0.75),
+    ],
+)
+def test_metric_of_a_built_in_algorithm_is_read_from_its_log(image: str, line: str, name: str, value: float) -> None:
+    pattern = dict(algorithms.metrics(f"1.dkr.ecr.eu-west-1.amazonaws.com/{image}:1"))[name]
+
+    (found,) = re.findall(pattern, line)
+
+    assert float(found) == value
