@@ -42,6 +42,7 @@ RUNS: dict[str, list[list[str]]] = {
     "approve-deployment": [["3"]],
     "batch": [["--input", TITLES, "--wait"], ["--input", TITLES, "--version", "2"]],
     "bootstrap": [[]],
+    "capture": [[], ["--stage", "staging"]],
     "cleanup": [[]],
     "delete": [["--stage", "staging"], ["--stage", "production"]],
     "deploy": [
@@ -153,6 +154,7 @@ LATER: dict[str, list[Need]] = {
         for name in ("ContinueUpdateRollback", "DeleteStack", "DescribeStackEvents", "UpdateStack")
     ]
     + [("iam:ListOpenIDConnectProviders", "*")],
+    "capture": [("s3:GetObject", key("capture/x/2026/11/30/09/a.jsonl")), ("s3:ListBucket", BUCKET)],
     "cleanup": [
         *on_any(
             *("cloudformation:DeleteStack", "cloudformation:DescribeStackEvents", "cloudformation:ListStackResources"),

@@ -1,4 +1,4 @@
-"""`jobmajor aws approve-deployment | rollback | invoke | delete`: commands for a deployed endpoint."""
+"""`jobmajor aws approve-deployment | rollback | invoke | capture | delete`: commands for a deployed endpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from jobmajor.cli.aws.options import DryRun, Profile, Region, session
 from jobmajor.cli.options import Json, SettingsFile, score
 from jobmajor.errors import InputError
-from sagelocal.show.terminal import dump, one_line, table
+from sagelocal.show.terminal import dump, near, one_line, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,7 @@ def add(app: typer.Typer) -> None:
     app.command("approve-deployment")(approve_deployment)
     app.command("rollback")(rollback)
     app.command("invoke")(invoke)
+    app.command("capture")(capture)
     app.command("delete")(delete)
 
 
@@ -107,6 +108,40 @@ def invoke(
             dump(answer)
         else:
             _show(wanted, answer["predictions"])
+
+
+def capture(
+    period: Annotated[
+        str, typer.Argument(metavar="[PERIOD]", help="all, yesterday, 7d, 2026-11, a day, or 2026-11-01..2026-11-30.")
+    ] = "all",
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder to download to.")] = Path(
+        "captures"
+    ),
+    stage: Stage = "production",
+    region: Region = None,
+    profile: Profile = None,
+    settings_file: SettingsFile = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Download the requests that an endpoint captured, for jobmajor monitor; files that are here are left.
+
+    Example: jobmajor aws capture 2026-10 --output captures
+    """
+    from jobmajor.aws.endpoints import traffic
+    from jobmajor.monitor.capture import Period
+
+    _check(stage)
+    days = Period.parse(period)
+    with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
+        found = traffic.download(context.account, context.names, stage, output, days)
+        if context.account.dry:
+            return
+        if as_json:
+            dump({**asdict(found), "folder": str(output)})
+        else:
+            size, here = f"{found.size_bytes / 1e6:,.1f} MB", f"{found.here:,} of them were here"
+            typer.echo(f"{found.endpoint}: {found.files:,} files, {size}, {here}; folder: {near(output)}")
 
 
 def delete(
