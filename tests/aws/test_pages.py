@@ -51,6 +51,7 @@ STEPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "jobmajor aws approve-deployment": (("staging",), ("approved deployment",)),
     "jobmajor aws invoke": (("production",), ()),
     "jobmajor aws invoke --stage staging": (("staging",), ()),
+    "jobmajor aws capture": (("production",), ("captured traffic",)),
     "jobmajor aws rollback": (("an earlier version in production",), ()),
     "jobmajor aws project connect": ((), ("connection",)),
     "jobmajor aws project catalog": ((), ("templates",)),
