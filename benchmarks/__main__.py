@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import bulk, cells, document, named, outside, retrain, service, speed, tables
+from benchmarks import bulk, cells, document, labels, named, outside, retrain, service, speed, tables
 from benchmarks.minilm import MINILM
 from benchmarks.peers import PEERS
 from benchmarks.protocols import PROTOCOLS, draw
@@ -43,6 +43,7 @@ _COMMANDS = {
     "bulk": "a table of 10 million titles, from file to file, with every processor",
     "outside": "how good the answers are on titles that nobody made for O*NET, and docs/outside.md",
     "named": "codes that training never saw, told to the model by name, and docs/new-codes.md",
+    "labels": "what 200 labels of a register gain on the rest: chosen by value, or at random",
     "digest": "20 trainings over thread counts and hash seeds: one digest?",
 }
 
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--slow", action="store_true", help="all systems: minilm, too, which trains for long")
     shared.add_argument("--data", type=Path, help="a folder with O*NET's files; without it release 28.1 is taken")
     shared.add_argument("--earlier", type=Path, help="for `outside`: a folder with an earlier release of O*NET")
-    shared.add_argument("--external", type=Path, help="for `outside`: a folder with the files from outside")
+    shared.add_argument("--external", type=Path, help="for `outside`, `labels`: a folder with the files from outside")
     shared.add_argument("--json", action="store_true", help="print the figures as JSON")
     shared.add_argument("--protocols", default="all", help=f"some of {','.join(PROTOCOLS)}")
     shared.add_argument("--seeds", default="", help="of the splits; else five for development, or five for tests")
@@ -155,7 +156,17 @@ def _named(wanted: argparse.Namespace) -> int:
     return 0
 
 
-_PAGES = {"outside": _outside, "named": _named}
+def _labels(wanted: argparse.Namespace) -> int:
+    if wanted.external is None:
+        raise InputError("labels lacks --external: name the folder of the files from outside")
+    seeds = _seeds(wanted)
+    with _telling("labels", 1 + 2 * len(labels.ARMS) * len(seeds)) as report:
+        found = labels.measure(_release(wanted.data), wanted.external, seeds, report)
+    _show(found, labels.tables(found), as_json=wanted.json)
+    return 0
+
+
+_PAGES = {"outside": _outside, "named": _named, "labels": _labels}
 
 
 def _release(data: Path | None) -> Tables:

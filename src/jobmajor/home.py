@@ -61,6 +61,11 @@ class Workspace:
         return self.root / "captures"
 
     @property
+    def reviews(self) -> Path:
+        """The queue of titles that wait for a person, and every decision, in SQLite."""
+        return self.root / "reviews.db"
+
+    @property
     def prices(self) -> Path:
         """AWS's prices, a file for each region."""
         return self.root / "prices"

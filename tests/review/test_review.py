@@ -14,6 +14,7 @@ from jobmajor.model.rules import overrides
 from jobmajor.review import doubtful, session, taxonomy
 from jobmajor.review.choices import Choices, read_sheet, write_sheet
 from jobmajor.review.doubtful import DoubtfulTitle, Source
+from jobmajor.review.queue import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,6 +158,24 @@ def test_keys_pick_search_skip_undo_and_quit(tmp_path: Path, choices: Choices) -
     assert kept(tmp_path) == [["charge rn", "29-1141"], ["'=cmd|x", "29-1171"], ["asdf", "not a job"]]
     assert rows == 12
     assert "1 of 4: charge rn (7 rows, unsure)" in terminal.shown[0]
+
+
+def test_queue_is_reviewed_by_the_same_keys_and_shows_what_others_said(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "reviews.db", second=0)
+    queue.add([*TITLES, DoubtfulTitle("RN, charge", 1, "unsure", (NURSE,))], "a")
+    queue.decide("asdf", "29-1141", "bob")
+    queue.decide("asdf", "not a job", "cy")
+    terminal = Keys("x1u2sn")
+
+    decided = session.review_queue(queue, terminal, "ann", order="value", most=100)
+
+    assert decided == 2
+    assert queue.labels() == {"charge rn": "35-2014", "rn charge": "35-2014", "asdf": "not a job"}
+    shown = "\n".join(terminal.shown)
+    assert "title 1: charge rn (8 rows, unsure)" in shown
+    assert "  also: RN, charge" in shown
+    assert "  bob said 29-1141 Registered Nurses\n  cy said not a job" in shown
+    assert session.review_queue(queue, Keys("q"), "bob", order="value", most=100) == 0
 
 
 def test_review_ends_after_the_last_title_and_skipped_ones_have_no_choice(tmp_path: Path, choices: Choices) -> None:

@@ -71,7 +71,9 @@ def review(
         typer.echo(f"taken: {count:,}, titles with a choice: {len(kept):,} ({one_line(str(overrides))})")
         return
     if file is None:
-        raise InputError("no file was given: name a table of titles, or a filled-in sheet with --import")
+        raise InputError(
+            "no file was given: name a table of titles, a filled-in sheet with --import, or call jobmajor queue review"
+        )
     kept = library.Choices(overrides)
     titles = _doubtful((file, column, weight), level, model, workspace(home), kept)
     shown = titles[:most]
@@ -103,19 +105,19 @@ def _talk(titles: list[DoubtfulTitle], kept: Choices, file: Path, overrides: Pat
     from jobmajor.review import session
 
     before = len(kept)
-    with held(), _Terminal() as terminal:
+    with held(), Terminal() as terminal:
         rows = session.review(titles, kept, terminal)
     typer.echo(f"\ntitles reviewed: {len(kept) - before:,}, with {rows:,g} rows. Code the file again with them:")
     typer.echo(f"jobmajor classify --input {near(file)} --output coded.csv --overrides {near(overrides)}")
 
 
-class _Terminal:
+class Terminal:
     """Keys without Enter. The terminal is set once, not for each key, so that none is lost that comes early."""
 
     def __init__(self) -> None:
         self._usual: list[Any] | None = None
 
-    def __enter__(self) -> _Terminal:
+    def __enter__(self) -> Terminal:
         if _HAS_TERMIOS:
             self._usual = termios.tcgetattr(sys.stdin)
             tty.setcbreak(sys.stdin, termios.TCSADRAIN)
@@ -129,15 +131,18 @@ class _Terminal:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._usual)
 
     def show(self, text: str) -> None:
+        """Write a line."""
         typer.echo(text)
 
     def key(self) -> str:
+        """Return the next key."""
         try:
             return os.read(sys.stdin.fileno(), 1).decode("latin-1") if self._usual else typer.getchar()
         except (KeyboardInterrupt, EOFError):
             return "q"
 
     def line(self, prompt: str) -> str:
+        """Return a line of text."""
         self._restore()
         try:
             return str(typer.prompt(prompt, prompt_suffix="", default="", show_default=False))

@@ -15,7 +15,7 @@ from jobmajor.titles import normalise
 from sagelocal.storage import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from jobmajor.model.rules.overrides import Overrides
@@ -109,8 +109,22 @@ class Choices:
         if not self._codes:  # a file without rows is refused where it is read
             self._path.unlink(missing_ok=True)
             return
-        rows = [(_safe(title), code) for title, code in self._codes.values()]
-        publish.write_file(self._path, _table((TITLE, CODE), rows))
+        publish.write_file(self._path, _rows(self._codes.values()))
+
+
+def write_labels(path: Path, labels: Mapping[str, str]) -> None:
+    """Write titles with their codes as a file of overrides.
+
+    Raises:
+        InputError: There is none: such a file would be refused where it is read.
+    """
+    if not labels:
+        raise InputError("there is no label yet: expected decisions, so review some titles")
+    publish.write_file(path, _rows(sorted(labels.items())))
+
+
+def _rows(codes: Iterable[tuple[str, str]]) -> bytes:
+    return _table((TITLE, CODE), [(_safe(title), code) for title, code in codes])
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

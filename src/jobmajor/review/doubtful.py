@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobmajor.data.labelled import weight
+from jobmajor.review import value
 from jobmajor.tables import formats
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from jobmajor.model.answers import Answer, Coded
@@ -30,12 +32,21 @@ class DoubtfulTitle:
         rows: How many rows have it, however they write it; their weight, if the file has one.
         reason: Why the model abstains.
         candidates: Its best detailed codes, best first; none for what is no title.
+        uncertainty: The chance that the best answer is wrong, 0 to 1.
+        novelty: How new its words are to the model, 0.5 to 1; or how new the title is to the traffic.
     """
 
     title: str
     rows: float
     reason: str
     candidates: tuple[Answer, ...]
+    uncertainty: float = 1.0
+    novelty: float = 1.0
+
+    @property
+    def value(self) -> float:
+        """The expected value of a label."""
+        return self.rows * self.uncertainty * self.novelty
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +79,31 @@ def find(
         InputError: The file can't be used.
     """
     written, rows = _distinct(source)
-    titles = [title for text, title in written.items() if overrides is None or overrides.find(text) is None]
-    found: list[DoubtfulTitle] = []
+    titles = {text: title for text, title in written.items() if overrides is None or overrides.find(text) is None}
+    found = answered({title: rows[text] for text, title in titles.items()}, classifier, level=level)
+    return sorted(found, key=lambda each: -each.rows)
+
+
+def answered(
+    rows: Mapping[str, float], classifier: Classifier, *, level: Level = "major", with_sure: bool = False
+) -> Iterator[DoubtfulTitle]:
+    """Yield the titles without a sure answer, in their order.
+
+    Args:
+        rows: The rows of each title.
+        classifier: What answers.
+        level: The level at which an answer has to be sure.
+        with_sure: Also yield titles with a sure answer; their reason is empty.
+    """
+    titles = list(rows)
     for first in range(0, len(titles), _BATCH):
         batch = titles[first : first + _BATCH]
-        reasons = {title: each.reason for title, each in zip(batch, classifier.answer(batch, level), strict=True)}
-        unsure = [title for title in batch if reasons[title]]
-        answers = classifier.answer(unsure, "detailed", CANDIDATES)
-        found += [
-            DoubtfulTitle(title, rows[normalise(title)], reasons[title], _candidates(each))
-            for title, each in zip(unsure, answers, strict=True)
-        ]
-    return sorted(found, key=lambda each: -each.rows)
+        coded = dict(zip(batch, classifier.answer(batch, level), strict=True))
+        wanted = [title for title in batch if with_sure or coded[title].reason]
+        worth = value.uncertainty([coded[title] for title in wanted], level), value.novelty(wanted, classifier)
+        best = classifier.answer(wanted, "detailed", CANDIDATES)
+        for title, each, *figures in zip(wanted, best, *(each.tolist() for each in worth), strict=True):
+            yield DoubtfulTitle(title, rows[title], coded[title].reason, _candidates(each), *figures)
 
 
 def _distinct(source: Source) -> tuple[dict[str, str], dict[str, float]]:

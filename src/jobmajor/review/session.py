@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
     from jobmajor.review.choices import Choices
     from jobmajor.review.doubtful import DoubtfulTitle
+    from jobmajor.review.queue import Queue
 
 KEYS = "1-5 pick   / search   n not a job   s skip   u undo   q quit"
 _QUIT, _SKIP, _UNDO, _NONE, _SEARCH = "q", "s", "u", "n", "/"
+_SPELLINGS = 5
 _ENDS = ("\x03", "\x04", _QUIT)  # Ctrl-C, Ctrl-D
 
 
@@ -36,33 +38,66 @@ class Terminal(Protocol):
 def review(titles: Sequence[DoubtfulTitle], choices: Choices, terminal: Terminal) -> float:
     """Show each title until all have been seen or the person quits; return the rows of the titles with a choice."""
     chosen: list[int] = []  # indices of titles with a choice, in order
-    index: int | None = 0
-    while index is not None and index < len(titles):
-        _show(terminal, titles[index], (index + 1, len(titles)))
-        index = _next(titles, index, chosen, choices, terminal)
+    index = 0
+    while index < len(titles):
+        _show(terminal, titles[index], f"{index + 1} of {len(titles)}")
+        said = _ask(titles[index], terminal, can_undo=bool(chosen))
+        if said == _QUIT:
+            break
+        if said == _UNDO:
+            choices.undo()
+            index = chosen.pop()
+            continue
+        if said != _SKIP:
+            choices.put(titles[index].title, said)
+            chosen.append(index)
+        index += 1
     return sum(titles[each].rows for each in chosen)
 
 
-def _next(
-    titles: Sequence[DoubtfulTitle], index: int, chosen: list[int], choices: Choices, terminal: Terminal
-) -> int | None:
-    """Take keys until one decides, and return the index of the title to show next; None to quit."""
-    codes = [answer.label for answer in titles[index].candidates]
+def review_queue(queue: Queue, terminal: Terminal, reviewer: str, *, order: str, most: int) -> int:
+    """Show titles of a queue until none waits, so many have been seen or the person quits; return the decisions."""
+    seen = decided = 0
+    while seen < most and (lent := queue.take(reviewer, 1, order=order)):
+        (waiting,) = lent
+        _show(terminal, waiting.title, f"title {seen + 1}")
+        if waiting.spellings:
+            terminal.show(f"  also: {', '.join(map(one_line, waiting.spellings[:_SPELLINGS]))}")
+        for name, code in waiting.said:
+            terminal.show(f"  {one_line(name)} said {_named(code)}")
+        said = _ask(waiting.title, terminal, can_undo=decided > 0)
+        if said == _QUIT:
+            break
+        if said == _UNDO:
+            queue.undo(reviewer)
+            seen, decided = seen - 1, decided - 1
+            continue
+        if said == _SKIP:
+            queue.skip(waiting.title.title, reviewer)
+        else:
+            queue.decide(waiting.title.title, said, reviewer)
+            decided += 1
+        seen += 1
+    return decided
+
+
+def _named(code: str) -> str:
+    return code if code == NOT_A_JOB else f"{code} {soc.name(code)}"
+
+
+def _ask(title: DoubtfulTitle, terminal: Terminal, *, can_undo: bool) -> str:
+    """Take keys until one decides: return a code or `NOT_A_JOB`, or the key to skip, undo or quit."""
+    codes = [answer.label for answer in title.candidates]
     while (key := terminal.key()) not in _ENDS:
-        if key == _SKIP:
-            return index + 1
-        if key == _UNDO and chosen:
-            choices.undo()
-            return chosen.pop()
+        if key == _SKIP or (key == _UNDO and can_undo):
+            return key
         if key == _SEARCH:
             codes = _search(terminal) or codes
         elif code := _picked(key, codes):
-            choices.put(titles[index].title, code)
-            chosen.append(index)
-            return index + 1
+            return code
         else:
             terminal.show(KEYS)
-    return None
+    return _QUIT
 
 
 def _picked(key: str, codes: Sequence[str]) -> str | None:
@@ -71,10 +106,9 @@ def _picked(key: str, codes: Sequence[str]) -> str | None:
     return codes[int(key) - 1] if key.isdecimal() and 0 < int(key) <= len(codes) else None
 
 
-def _show(terminal: Terminal, title: DoubtfulTitle, place: tuple[int, int]) -> None:
-    number, count = place
+def _show(terminal: Terminal, title: DoubtfulTitle, place: str) -> None:
     rows = "1 row" if title.rows == 1 else f"{title.rows:,g} rows"
-    terminal.show(f"\n{number} of {count}: {one_line(title.title)} ({rows}, {title.reason})")
+    terminal.show(f"\n{place}: {one_line(title.title)} ({rows}, {title.reason or 'moved'})")
     for index, answer in enumerate(title.candidates, start=1):
         terminal.show(f"  {index}  {answer.label}  {answer.name}  {answer.score:.3f}")
     terminal.show(KEYS)
