@@ -94,7 +94,7 @@ def review(
 
     Example: jobmajor queue review --reviewer ann
     """
-    from jobmajor.cli.review import Terminal
+    from jobmajor.cli.review.file import Terminal
     from jobmajor.review import session
 
     kept, name = _queue(home), _name(reviewer)
