@@ -21,6 +21,7 @@ group = typer.Typer(help="Titles that wait for a person: what comes next, who ha
 Reviewer = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who reviews.", show_default="the name of your login")
 ]
+_DAY = 24 * 60.0  # minutes for a sheet
 Order = Annotated[str, typer.Option(help="value, or random.")]
 
 
@@ -164,7 +165,6 @@ def export(
     reviewer: Reviewer = None,
     order: Order = "value",
     most: Annotated[int, typer.Option("--most", min=1, help="How many titles to write.")] = 100,
-    minutes: Annotated[float, typer.Option(min=1, help="For how long the titles are the reviewer's.")] = 1440.0,
     home: Home = None,
 ) -> None:
     """Write the titles that come next for a spreadsheet, and keep them for a reviewer for a day.
@@ -173,7 +173,7 @@ def export(
     """
     from jobmajor.review import choices
 
-    found = _queue(home).take(_name(reviewer), most, minutes=minutes, order=order)
+    found = _queue(home).take(_name(reviewer), most, minutes=_DAY, order=order)
     choices.write_sheet(sheet, [each.title for each in found])
     typer.echo(f"{len(found):,} titles: fill in the column code of {one_line(str(sheet))}")
 
