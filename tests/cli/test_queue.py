@@ -100,8 +100,8 @@ def test_captured_titles_are_counted_over_requests(run: Run, model_folder: Path,
         ("application/json", "no json"),
     )
 
-    assert run("add", "--capture", folder, "--model", model_folder, "--json") == {"titles": 2, "new": 2}
-    assert run("add", "--capture", folder, "--model", model_folder, "--json")["new"] == 0
+    assert run("add", folder, "--model", model_folder, "--json") == {"titles": 2, "new": 2}
+    assert run("add", folder, "--model", model_folder, "--json")["new"] == 0
 
     assert {each["title"]: each["rows"] for each in run("review", "--json")} == {"operator": 3, "helper": 2}
 
@@ -125,9 +125,8 @@ def test_titles_that_rose_wait_and_are_as_new_as_their_rise(run: Run, model_fold
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("add",), "expected one of FILE"),
-        (("add", "a.csv", "--capture", "b"), "expected one of FILE"),
-        (("add", "--check", "b", "--column", "c"), "--column and --weight are of a FILE"),
+        (("add",), "nothing says which titles"),
+        (("add", "a.csv", "--check", "b"), "leave FILE, --capture, --column and --weight out"),
         (("review", "--order", "size"), "the order is 'size'"),
         (("review", "--reviewer", " "), "the reviewer is ' '"),
         (("labels", "ours.csv"), "there is no label yet"),

@@ -74,7 +74,7 @@ def baseline(
     from jobmajor.monitor import violations
     from jobmajor.monitor.profile import is_hashed
 
-    observer, source = _observer(model, home), _source(file, (column, weight, unit), capture, home)
+    observer, source = _observer(model, home), source_of(file, (column, weight, unit), capture, home)
     found = _observed(observer, source)
     paths = library.save(found, output)
     body = {**violations.about(found), "files": [str(path) for path in paths]}
@@ -129,7 +129,7 @@ def check(
     from jobmajor.tables import formats
 
     limits = library.Limits(false_alarms, least)
-    observer, source = _observer(model, home), _source(file, (column, weight, unit), capture, home)
+    observer, source = _observer(model, home), source_of(file, (column, weight, unit), capture, home)
     reference = references.load(against)
     found = _observed(observer, source)
     known = TitleFile(labelled, column or formats.title_column(labelled), code) if labelled else None
@@ -152,7 +152,8 @@ def _observer(model: Path | None, home: Path | None) -> Observer:
     return Observer.load(model, workspace(home))
 
 
-def _source(file: Path | None, names: Sequence[str | None], capture: str | None, home: Path | None) -> File | Capture:
+def source_of(file: Path | None, names: Sequence[str | None], capture: str | None, home: Path | None) -> File | Capture:
+    """Return what an argument FILE and an option `Captured` name together."""
     from jobmajor.errors import InputError
     from jobmajor.home import Workspace
     from jobmajor.monitor.capture import Period

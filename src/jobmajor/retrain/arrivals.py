@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -11,7 +12,9 @@ from jobmajor.errors import DataError
 from jobmajor.model.rules import overrides
 from jobmajor.model.rules.overrides import NOT_A_JOB
 from jobmajor.monitor import capture as captures
+from jobmajor.monitor.observe import Capture
 from jobmajor.review import doubtful
+from jobmajor.tables import formats
 from jobmajor.titles import normalise
 from sagelocal.storage import manifest
 
@@ -21,8 +24,7 @@ if TYPE_CHECKING:
 
     from jobmajor.model.classifier import Classifier
     from jobmajor.model.rules.overrides import Overrides
-    from jobmajor.monitor.observe import Capture
-    from jobmajor.review.doubtful import Source
+    from jobmajor.monitor.observe import File
     from jobmajor.review.queue import Queue
     from jobmajor.soc import Level
 
@@ -36,32 +38,41 @@ class Arrived(NamedTuple):
     new: int
 
 
-def from_file(queue: Queue, source: Source, classifier: Classifier, level: Level = "major") -> Arrived:
-    """Put the titles of a file without a sure answer into a queue; those with a label are left out.
+def from_traffic(queue: Queue, source: File | Capture, classifier: Classifier, level: Level = "major") -> Arrived:
+    """Put the titles of a file or of captured traffic without a sure answer into a queue, but those with a label.
+
+    The rows of traffic are counted by day, so that periods may overlap.
 
     Raises:
-        InputError: The file can't be used.
+        InputError: The file or the folder can't be used, or it holds hashes instead of titles.
     """
-    found = doubtful.find(source, classifier, level=level, overrides=labels(queue))
-    about = [manifest.hash_file(source.path), source.title, source.weight or ""]
+    if isinstance(source, Capture):
+        return _from_capture(queue, source, classifier, level)
+    title = source.title or formats.title_column(source.path)
+    table = doubtful.Source(source.path, title, source.weight)
+    found = doubtful.find(table, classifier, level=level, overrides=labels(queue))
+    about = [manifest.hash_file(source.path), title, source.weight or ""]
     return Arrived(len(found), queue.add(found, f"file {' '.join(about)}"))
 
 
-def from_capture(queue: Queue, source: Capture, classifier: Classifier, level: Level = "major") -> Arrived:
-    """Put the titles of captured traffic without a sure answer into a queue; those with a label are left out.
-
-    Raises:
-        InputError: The folder can't be used.
-    """
-    rows: Counter[str] = Counter()
+def _from_capture(queue: Queue, source: Capture, classifier: Classifier, level: Level) -> Arrived:
+    days: dict[str, Counter[str]] = defaultdict(Counter)
     for record in captures.read(source.folder, source.period):
-        try:
-            rows.update(source.titles(record.body, record.kind))
-        except ValueError:
-            continue  # a request that was refused
-    unlabelled = _unlabelled(rows, labels(queue))
-    found = list(doubtful.answered(unlabelled, classifier, level=level))
-    return Arrived(len(found), queue.add(found, f"capture {source.folder.resolve()}"))
+        if record.is_hashed:
+            do = "record titles (`jobmajor serve --capture` without hashes), or name a file"
+            raise DataError(source.folder, "hashes instead of titles", "titles that a person can read", do)
+        with suppress(ValueError):  # a request that was refused
+            days[f"{record.at:%Y-%m-%d}" if record.at else ""].update(source.titles(record.body, record.kind))
+    known = labels(queue)
+    rows = sum(days.values(), Counter())
+    answered = doubtful.answered(_unlabelled(rows, known), classifier, level=level)
+    found = {normalise(each.title): each for each in answered}
+    new = 0
+    for day, titles in days.items():
+        of_day = ((normalise(title), count) for title, count in _unlabelled(titles, known).items())
+        wanted = (replace(found[text], rows=count) for text, count in of_day if text in found)
+        new += queue.add(wanted, f"capture {source.folder.resolve()} {day}")
+    return Arrived(len(found), new)
 
 
 def from_check(queue: Queue, path: Path, classifier: Classifier, level: Level = "major") -> Arrived:

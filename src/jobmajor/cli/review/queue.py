@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobmajor.cli.monitor import Captured, Column, Rows, source_of
 from jobmajor.cli.options import LOOK, Home, Json, Model, Weight, rounded, workspace
 from sagelocal.show.patience import doing, held
 from sagelocal.show.terminal import dump, near, one_line, table
@@ -32,14 +33,12 @@ def add(app: typer.Typer) -> None:
 
 @group.command("add")
 def add_titles(
-    file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="A table of titles, in any format of classify --input.")
-    ] = None,
-    capture: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder of captured traffic.")] = None,
+    file: Rows = None,
+    capture: Captured = None,
     check: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The violations.json of monitor check: titles that moved.")
     ] = None,
-    column: Annotated[str | None, typer.Option(help="The column of titles.", show_default="guessed")] = None,
+    column: Column = None,
     weight: Weight = None,
     level: Annotated[str, typer.Option(help="Take titles that are unsure at this level.")] = "major",
     model: Model = None,
@@ -48,33 +47,25 @@ def add_titles(
 ) -> None:
     """Put titles without a sure answer into the queue, once however often they occur.
 
-    The same file or folder again adds no title twice and no row twice.
+    The same file, or the same days of traffic, again add no title twice and no row twice.
 
     Example: jobmajor queue add payroll.csv --column title --weight employees
     """
     from jobmajor import soc
     from jobmajor.errors import InputError
-    from jobmajor.monitor.observe import Capture
     from jobmajor.registry.loading import load
     from jobmajor.retrain import arrivals
-    from jobmajor.review.doubtful import Source
-    from jobmajor.serve.messages.captured import titles
-    from jobmajor.tables import formats
 
-    if sum(each is not None for each in (file, capture, check)) != 1:
-        raise InputError("expected one of FILE, --capture DIR and --check FILE: name what the titles come from")
-    if file is None and (column or weight):
-        raise InputError("--column and --weight are of a FILE: leave them out")
+    if check and (file or capture or column or weight):
+        raise InputError("--check names what the titles come from: leave FILE, --capture, --column and --weight out")
+    source = None if check else source_of(file, (column, weight, None), capture, home)
     depth, kept = soc.parse_level(level, "--level"), _queue(home)
     doing("answering the titles")
     classifier = load(model, home=workspace(home))
-    if file is not None:
-        source = Source(file, column or formats.title_column(file), weight)
-        found = arrivals.from_file(kept, source, classifier, depth)
-    elif capture is not None:
-        found = arrivals.from_capture(kept, Capture(capture, titles), classifier, depth)
-    elif check is not None:
+    if check:
         found = arrivals.from_check(kept, check, classifier, depth)
+    elif source:
+        found = arrivals.from_traffic(kept, source, classifier, depth)
     if as_json:
         dump(found._asdict())
     else:
