@@ -23,7 +23,7 @@ from jobmajor import errors, settings
 from jobmajor.aws import policy
 from jobmajor.cli import main
 from jobmajor.data import source
-from jobmajor.evaluation import gate
+from jobmajor.evaluation import checks
 from jobmajor.evaluation.judged import slice_rules
 from jobmajor.pipeline import definition
 from jobmajor.registry import artifact
@@ -66,6 +66,21 @@ _PARAMETERS = {
     "RoleArn": "The role of the jobs. It has no effect on this machine.",
     "ImageUri": "The image of all steps. On this machine, the running environment replaces it.",
 }
+
+
+def _compared(place: str, what: str) -> dict[str, str]:
+    """The meanings of the keys of one figure of candidate and champion."""
+    return {
+        f"{place}.candidate": f"{what}, of the candidate.",
+        f"{place}.champion": "The same of the champion.",
+        f"{place}.difference": "Candidate minus champion.",
+        f"{place}.interval": "null where there are too few rows.",
+        f"{place}.interval.low": "Lower end; all intervals of these parts hold at once.",
+        f"{place}.interval.high": "Upper end.",
+        f"{place}.interval.level": "The probability that they do.",
+        f"{place}.verdict": "better or worse if 0 is outside of the interval, else no difference; null without one.",
+    }
+
 
 # Keys of evaluation.json: `*` is any key of a mapping, `[]` any item of a list.
 _SHARE = "0 to 1"
@@ -139,6 +154,24 @@ _MEANINGS = {
     "champion.interval.level": "As for the headlines.",
     "champion.won": "Rows that only the candidate answered right.",
     "champion.lost": "Rows that only the champion answered right.",
+    **_compared("champion.levels.*", "Accuracy at this level"),
+    **_compared("champion.groups[]", "F1 of this major group"),
+    "champion.groups[].code": "The major group.",
+    "champion.groups[].name": "Its official name.",
+    "champion.groups[].rows": "Its rows. Groups of less than 20 have no interval.",
+    **_compared("champion.behaviour.*", "Share of answers that stay the same in this form"),
+    "champion.changes.rows": "Rows whose answer differs.",
+    "champion.changes.titles": "Distinct titles of these rows.",
+    "champion.changes.lost_titles": "Those for which the champion is right more often.",
+    "champion.changes.largest[].title": "One of up to 100 titles, the largest effect first.",
+    "champion.changes.largest[].rows": "Its rows.",
+    "champion.changes.largest[].effect": "Its rows times the share of its probability that moves to other groups.",
+    "champion.changes.largest[].truth[]": "The major groups of its rows.",
+    "champion.changes.largest[].candidate": "The candidate's answer.",
+    "champion.changes.largest[].champion": "The champion's answer.",
+    "champion.changes.largest[].candidate_share": "The share that the candidate gives its answer.",
+    "champion.changes.largest[].champion_share": "The share that the champion gives its answer.",
+    "champion.changes.largest[].right": "Which is right for more of the rows: candidate, champion or neither.",
     "dataset.release": 'A version, "starter" or "unknown".',
     "dataset.edition": "workbook or text.",
     "dataset.digest": "sha256 over the release's files.",
@@ -154,11 +187,13 @@ _MEANINGS = {
     "model.source.*": "The data that it was trained on, as in `dataset`.",
     "model.split.*": "The split that it was trained on, as in `dataset`.",
     "gate.passed": "Whether every check passed; the threshold is not among them.",
+    "gate.outcome": "promote, hold (a person decides) or refuse, without regard to the threshold.",
     "gate.summary": "What failed, in one sentence.",
     "gate.checks[].name": "The name of the check.",
     "gate.checks[].value": "The figure; null if it could not be computed.",
     "gate.checks[].limit": "The limit for the figure.",
     "gate.checks[].passed": "true or false; null if the figure could not be computed and is not required.",
+    "gate.checks[].holds": "Whether the check leaves the decision to a person.",
     "gate.checks[].reason": "The result of the check in words.",
 }
 _OPEN = ("intervals", "slices", "levels", "changed", "rows", "settings", "source", "split")
@@ -363,9 +398,9 @@ def _range(bounds: Mapping[str, Any]) -> str:
 
 
 def _limits() -> str:
-    told = told_of(gate.Limits)
-    held = gate.Limits()
-    rows = ((f"`{item.name}`", _value(getattr(held, item.name)), told[item.name]) for item in fields(gate.Limits))
+    told = told_of(checks.Limits)
+    held = checks.Limits()
+    rows = ((f"`{item.name}`", _value(getattr(held, item.name)), told[item.name]) for item in fields(checks.Limits))
     return (
         "## The gate\n\nA candidate must exceed the threshold on weighted F1 and keep these limits. They are not "
         "settings, so a passed gate means the same everywhere.\n\n"
@@ -406,7 +441,7 @@ def _sample(folder: Path) -> None:
 def keys(value: Any, place: str = "") -> Iterator[str]:
     """Every place in parsed JSON, as `_MEANINGS` writes it."""
     if isinstance(value, dict) and value:
-        is_open = place.rpartition(".")[2] in _OPEN
+        is_open = place.rpartition(".")[2] in _OPEN or place == "champion.behaviour"
         for key, member in value.items():
             yield from keys(member, f"{place}.{'*' if is_open else key}".lstrip("."))
     elif isinstance(value, list):
@@ -419,8 +454,11 @@ def keys(value: Any, place: str = "") -> Iterator[str]:
 def _evaluation() -> str:
     with tempfile.TemporaryDirectory() as name:
         found = set(keys(example(Path(name)))) | {"champion"}
-    # Small models may change no answer at all when a title is written otherwise.
-    _same("evaluation.json", found | {"behaviour.changed.*[]"}, set(_MEANINGS))
+    # Small models may change no answer at all when a title is written otherwise; a model doesn't differ from itself.
+    absent = {key for key in _MEANINGS if key.startswith(("champion.changes.largest", "champion.groups[].interval"))}
+    absent |= {key for key in _MEANINGS if key.startswith("champion.") and key.endswith(".interval")}
+    found = {key for key in found if key != "champion.changes.largest"}
+    _same("evaluation.json", found | {"behaviour.changed.*[]"} | absent, set(_MEANINGS))
     table = _table(("key", "what it is"), ((f"`{key}`", told) for key, told in _MEANINGS.items()))
     names = ", ".join(f"`{name}`" for name in slice_rules())
     return (

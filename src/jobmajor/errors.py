@@ -13,6 +13,7 @@ Error
     └── RegistryError      the registry can't give or keep what was asked
         ├── UnknownVersion     a version that isn't there; an InputError too, since the caller named it
         └── PromotionRefused   a version without a passed decision
+            └── PromotionHeld      a version that a person has to promote
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ __all__ = [
     "NoChampion",
     "NotAdapted",
     "PipelineError",
+    "PromotionHeld",
     "PromotionRefused",
     "RegistryError",
     "ServiceFault",
@@ -138,3 +140,12 @@ class PromotionRefused(RegistryError):
         self.version, self.reasons = version, reasons
         why = "; ".join(reasons) or "it has no recorded decision"
         super().__init__(f"version {version} was not promoted: {why}")
+
+
+class PromotionHeld(PromotionRefused):
+    """A version that the gate holds becomes the champion only if a person says why."""
+
+    def __init__(self, version: int, reasons: tuple[str, ...]) -> None:
+        super().__init__(version, reasons)
+        why = "; ".join(reasons)
+        self.args = (f"version {version} waits for a person, who promotes it with a reason (--reason): {why}",)

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from jobmajor.errors import DataError
-from jobmajor.evaluation.evaluate import compare, evaluate, prediction_baseline
+from jobmajor.evaluation.evaluate import evaluate, prediction_baseline
 
 CLASSES = ("11-0000", "29-0000", "51-0000")
 # title, code, codes, source, family; then the probability of each class
@@ -188,35 +188,6 @@ def test_probabilities_that_fit_no_table_are_refused(scores: np.ndarray, problem
 def test_table_without_a_row_to_count_is_refused() -> None:
     with pytest.raises(DataError, match="no row to count"):
         evaluate(_table(ROWS[6:]), _scores(ROWS[6:]), CLASSES, seed=1)
-
-
-def test_classifier_does_not_differ_from_itself() -> None:
-    found = compare(_table(), (_scores(), CLASSES), (_scores(), CLASSES), seed=1)
-
-    assert (found["comparable"], found["rows"], found["won"], found["lost"]) == (True, 6, 0, 0)
-    assert found["difference"] == 0
-    assert (found["interval"]["low"], found["interval"]["high"]) == (0, 0)
-
-
-def test_comparison_counts_what_each_alone_got_right() -> None:
-    all_production = np.tile(np.array([0.1, 0.2, 0.7], dtype=np.float32), (len(ROWS), 1))
-
-    found = compare(_table(), (_scores(), CLASSES), (all_production, CLASSES), seed=1)
-
-    # All "51": F1 of 51 is 2*3/(3+6), weighted by its 3 of 6 rows. The candidate alone has the first two rows
-    # right, the champion alone the operator.
-    assert found["champion_f1"] == pytest.approx(2 / 3 * 3 / 6)
-    assert (found["won"], found["lost"]) == (2, 1)
-    assert found["difference"] == pytest.approx(found["candidate_f1"] - found["champion_f1"])
-    assert found["interval"]["low"] <= found["difference"] <= found["interval"]["high"]
-
-
-def test_champion_with_other_classes_is_compared_by_their_codes() -> None:
-    other = CLASSES[::-1]
-
-    found = compare(_table(), (_scores(), CLASSES), (_scores()[:, ::-1], other), seed=1)
-
-    assert found["difference"] == 0
 
 
 def test_baseline_tells_how_often_each_class_is_answered_and_how_surely() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from jobmajor.errors import SettingError
-from jobmajor.evaluation.gate import Limits, decide, inspect
+from jobmajor.evaluation.checks import Limits
+from jobmajor.evaluation.gate import decide, inspect
 
 BEHAVIOUR = ("upper_case", "extra_spaces", "full_width", "zero_width", "sr_prefix", "nonsense_unsure")
 HEADLINES = (

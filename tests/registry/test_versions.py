@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmajor.errors import ArtifactError, InputError, PromotionRefused, RegistryError, SettingError
+from jobmajor.errors import ArtifactError, InputError, PromotionHeld, PromotionRefused, RegistryError, SettingError
 from jobmajor.registry import versions as registry
 from jobmajor.registry.loading import champion_folder, open_registry
-from jobmajor.registry.versions import Candidate, Event, Registry, settled, succession
+from jobmajor.registry.versions import Approval, Candidate, Event, Registry, settled, succession
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
@@ -525,6 +525,95 @@ def test_champion_made_by_hand_in_mlflow_is_refused(home: Path, fill: Callable[[
         champion_folder(home)
     with pytest.raises(RegistryError, match="not made by jobmajor"):
         opened.champion()
+
+
+# --- A person's decision
+
+HELD = {"passed": True, "outcome": "hold", "reasons": ["legal lost"], "holds": ["legal lost"]}
+
+
+def test_held_version_is_promoted_by_a_person_who_says_why_and_never_without(home: Path, tmp_path: Path) -> None:
+    opened = open_registry(home)
+    opened.register(make_candidate(tmp_path, decision=HELD))
+    for approval in (None, Approval("ann")):
+        with pytest.raises(PromotionHeld, match=r"version 1 waits for a person.*--reason.*legal lost"):
+            opened.promote(1, approval)
+    assert opened.champion() is None
+
+    version = opened.promote(1, Approval("ann", "legal titles are rare here"))
+
+    assert (version.aliases, version.status) == (("champion",), "Approved")
+    assert [event[:2] + event[3:] for event in opened.history()] == [
+        (1, "promote", "ann", "legal titles are rare here")
+    ]
+    assert opened.promote(1) == version  # it is the champion already: nothing to decide
+
+
+def test_refused_version_is_not_promoted_whatever_the_reason(home: Path, tmp_path: Path) -> None:
+    opened = open_registry(home)
+    for decision in (FAILED, {**FAILED, "outcome": "promote"}, {**FAILED, "outcome": "hold"}, None):
+        number = opened.register(make_candidate(tmp_path, str(decision)[-20:-2], decision=decision)).number
+        with pytest.raises(PromotionRefused) as caught:
+            opened.promote(number, Approval("ann", "I want it"))
+        assert not isinstance(caught.value, PromotionHeld)
+
+    assert opened.history() == []
+
+
+def test_outcome_that_nobody_knows_asks_for_a_person(home: Path, tmp_path: Path) -> None:
+    opened = open_registry(home)
+    opened.register(make_candidate(tmp_path, decision={**PASSED, "outcome": "later"}))
+
+    with pytest.raises(PromotionHeld):
+        opened.promote(1)
+
+
+def test_history_keeps_what_was_rolled_back_with_who_and_why(fill: Callable[[int], Registry]) -> None:
+    opened = fill(2)
+    opened.promote(1)
+    opened.promote(2, Approval("ann", "newer"))
+
+    assert opened.rollback(Approval("bob", "too many unsure answers")).number == 1
+
+    told = [(event.number, event.verb, event.by, event.reason) for event in opened.history()]
+    assert told == [
+        (1, "promote", "", ""),
+        (2, "promote", "ann", "newer"),
+        (1, "rollback", "bob", "too many unsure answers"),
+    ]
+
+
+def test_events_of_earlier_versions_have_no_person(home: Path, fill: Callable[[int], Registry]) -> None:
+    opened = fill(2)
+    opened.promote(1)
+    old = json.dumps([[1, "promote", "2026-01-01T00:00:00+00:00"]])
+    mlflow_client(home).set_registered_model_tag(registry.MODEL_NAME, "champions", old)
+
+    opened.promote(2, Approval("ann"))
+
+    assert [event.by for event in opened.history()] == ["", "ann"]
+
+
+def test_history_too_long_for_its_tag_loses_its_oldest_events_alone(
+    home: Path, fill: Callable[[int], Registry]
+) -> None:
+    opened = fill(2)
+    many = [[1 + turn % 2, "promote", "2026-01-01T00:00:00+00:00", "ann", "x" * 400] for turn in range(205)]
+    opened.promote(1)
+    mlflow_client(home).set_registered_model_tag(registry.MODEL_NAME, "champions", json.dumps(many))
+
+    opened.promote(2, Approval("ann", "é" * 500))
+
+    kept = opened.history()
+    assert 150 < len(kept) < 206
+    assert (kept[-1].number, kept[-1].reason) == (2, "é" * 500)
+    assert opened.rollback().number == 1
+
+
+@pytest.mark.parametrize("text", ["x" * 501, "two\nlines", "bell\a"])
+def test_reason_is_one_line_of_bounded_length(text: str) -> None:
+    with pytest.raises(InputError, match="expected one line of at most 500"):
+        Approval("ann", text)
 
 
 # --- The workspace

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import LOOK, Home, Json, Weight, workspace
+from jobmajor.cli.options import LOOK, By, Home, Json, OwnTest, Reason, Weight, approval, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, near, table
 
@@ -92,21 +92,55 @@ def show_version(number: Number, home: Home = None) -> None:
 
 
 @models.command("promote")
-def promote_version(number: Number, home: Home = None, as_json: Json = False) -> None:
-    """Make a version the champion; status 1 when its decision is not passed.
+def promote_version(
+    number: Number,
+    reason: Reason = "",
+    by: By = None,
+    own_test: OwnTest = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Make a version the champion; status 1 when its decision is not passed, or asks for a reason that is not given.
 
-    Example: jobmajor models promote 2
+    Example: jobmajor models promote 2 --reason "looked at the legal titles, the new answers are right"
     """
-    _show_versions([_registry(home).promote(number)], as_json=as_json)
+    registry, decider = _registry(home), approval(by, reason)
+    if own_test is None:
+        _show_versions([registry.promote(number, decider)], as_json=as_json)
+        return
+    from jobmajor.data.labelled import TitleFile
+    from jobmajor.pipeline import own_test as library
+
+    doing("answering your titles with both versions")
+    _show_versions([library.promote(workspace(home), number, TitleFile(own_test), decider)], as_json=as_json)
 
 
 @models.command()
-def rollback(home: Home = None, as_json: Json = False) -> None:
+def rollback(reason: Reason = "", by: By = None, home: Home = None, as_json: Json = False) -> None:
     """Make the champion before this one the champion again.
 
-    Example: jobmajor models rollback
+    Example: jobmajor models rollback --reason "too many unsure answers"
     """
-    _show_versions([_registry(home).rollback()], as_json=as_json)
+    _show_versions([_registry(home).rollback(approval(by, reason))], as_json=as_json)
+
+
+@models.command()
+def history(home: Home = None, as_json: Json = False) -> None:
+    """List every change of the champion, oldest first: when, which version, who, and why.
+
+    Example: jobmajor models history
+    """
+    events = _registry(home).history()
+    if as_json:
+        dump(
+            [
+                {"version" if name == "number" else name: value for name, value in each._asdict().items()}
+                for each in events
+            ]
+        )
+        return
+    rows = [(each.at, str(each.number), each.verb, each.by, each.reason) for each in events]
+    table(("at", "version", "change", "by", "reason"), rows)
 
 
 @models.command("diff")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sagelocal.show.help import Group
+
+if TYPE_CHECKING:
+    from jobmajor.registry.versions import Approval
 
 _DIGITS = 6  # decimals, as those of tables and of the service
 # Of every group of commands: plain help with whole summaries, and tracebacks as Python prints them.
@@ -41,6 +44,15 @@ Reviewed = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="A table of your own titles with their codes, to learn from: title, code."),
 ]
+OwnTest = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="A table of your own titles with their codes (title, code), to compare with the champion.",
+    ),
+]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, in one line, for the history.")]
+By = Annotated[str | None, typer.Option(metavar="NAME", help="Who decides.", show_default="your login name")]
 Data = Annotated[
     list[Path] | None,
     typer.Option(
@@ -61,6 +73,23 @@ def workspace(named: Path | None) -> Path:
     from jobmajor import settings
 
     return settings.home(named)
+
+
+def approval(by: str | None, reason: str) -> Approval:
+    """Return who changes the champion, and why.
+
+    Raises:
+        InputError: The system has no login name, or a text is too long.
+    """
+    import getpass
+
+    from jobmajor.errors import InputError
+    from jobmajor.registry.versions import Approval
+
+    try:
+        return Approval(by or getpass.getuser(), reason.strip())
+    except (OSError, KeyError, ImportError) as error:  # a container's user may have no name
+        raise InputError("your login name is unknown: expected who decides, give --by NAME") from error
 
 
 def score(share: float) -> str:

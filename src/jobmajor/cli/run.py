@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.cli.data import fetch_options, tell_source
-from jobmajor.cli.options import Data, Home, Json, Release, Reviewed, SettingsFile, workspace
+from jobmajor.cli.options import Data, Home, Json, OwnTest, Release, Reviewed, SettingsFile, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import complain, dump, near, pairs, table
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from jobmajor.pipeline.run import Outcome
     from jobmajor.pipeline.tune import Progress, Result
+    from jobmajor.registry.versions import Version
     from sagelocal.run.executor import StepRecord
 
 
@@ -33,6 +34,7 @@ def run(
     release: Release = "auto",
     data: Data = None,
     reviewed: Reviewed = None,
+    own_test: OwnTest = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="The weighted F1 to exceed.", show_default="0.75 on O*NET, 0.80 on starter titles"),
@@ -63,6 +65,7 @@ def run(
         release=release,
         data=data,
         reviewed=reviewed,
+        own_test=own_test,
         threshold=threshold,
         promote=promote,
         parameters=pairs(parameter, "--parameter"),
@@ -82,7 +85,14 @@ def run(
         if outcome.succeeded:
             raise
     if not outcome.succeeded:
-        raise typer.Exit(complain(outcome.execution.failure or "the run was stopped", 1))
+        raise typer.Exit(complain(_failure(outcome), 1))
+
+
+def _failure(outcome: Outcome) -> str:
+    version = outcome.version
+    if version is None or not version.decision:
+        return outcome.execution.failure or "the run was stopped"
+    return f"version {version.number} was refused: " + "; ".join(map(str, version.decision.get("reasons") or ()))
 
 
 def _teller(home: Path) -> Callable[[StepRecord], None]:
@@ -120,6 +130,8 @@ def _outcome_record(outcome: Outcome) -> dict[str, Any]:
             for step in outcome.execution.steps
         ],
         "version": version.number if version else None,
+        "outcome": version.outcome if version else "refuse",
+        "held_for": list(version.holds) if version else [],
         "champion": champion.number if champion else None,
     }
 
@@ -145,10 +157,20 @@ def _show_outcome(outcome: Outcome) -> None:
     if version := outcome.version:
         state = ", ".join(version.aliases) or "a candidate"
         typer.echo(f"version {version.number}: {version.status}, {state} ({near(version.folder)})")
+        _show_holds(version)
     elif outcome.champion:
         typer.echo(f"champion: still version {outcome.champion.number}")
     execution = outcome.execution
     typer.echo(f"run {execution.id}: {execution.status} in {execution.seconds:.1f} s ({near(execution.folder)})")
+
+
+def _show_holds(version: Version) -> None:
+    """Say why a person has to promote the version, if the gate holds it and nobody did."""
+    if version.aliases or not version.holds:
+        return
+    for reason in version.holds:
+        typer.echo(f"held: {reason}")
+    typer.echo(f'a person decides: jobmajor models promote {version.number} --reason "…"')
 
 
 _FIGURES = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobmajor.evaluation import gate
+from jobmajor.evaluation import checks, gate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,6 @@ def agreement(
     return {"passed": not failed, "summary": summary, "checks": [asdict(check) for check in checks]}
 
 
-def _check(name: str, value: float, limit: float) -> gate.Check:
+def _check(name: str, value: float, limit: float) -> checks.Check:
     reason = f"{value:.3f} are answered alike, at least {limit:g} is asked: it must be the same model with more rows"
-    return gate.Check(name, value, limit, passed=value >= limit, reason=reason)
+    return checks.Check(name, value, limit, passed=value >= limit, reason=reason)

@@ -53,12 +53,28 @@ def nonsense(count: int = 30, seed: int = 0) -> tuple[str, ...]:
     )
 
 
-def behaviour(predict_proba: Callable[[Sequence[str]], NDArray[np.float32]], titles: Sequence[str]) -> dict[str, Any]:
+def kept(
+    predict_proba: Callable[[Sequence[str]], NDArray[np.float32]], titles: Sequence[str]
+) -> dict[str, NDArray[np.bool_]]:
+    """Return, for each form, whether each title keeps its best class in it; arguments as in `behaviour`."""
+    usual = predict_proba(titles).argmax(axis=1)
+    return {
+        name: predict_proba([respell(title) for title in titles]).argmax(axis=1) == usual
+        for name, respell in _respellings().items()
+    }
+
+
+def behaviour(
+    predict_proba: Callable[[Sequence[str]], NDArray[np.float32]],
+    titles: Sequence[str],
+    unchanged: Mapping[str, NDArray[np.bool_]] | None = None,
+) -> dict[str, Any]:
     """Return the share of titles that keep their best class in each form, and of nonsense without a sure answer.
 
     Args:
         predict_proba: From titles to probabilities of shape (titles, classes).
         titles: Real ones, as written; at least one.
+        unchanged: What `kept` returns for them, if that is known already.
 
     Returns:
         `titles` (how many), one share for each of `upper_case`, `extra_spaces`, `full_width`,
@@ -71,13 +87,9 @@ def behaviour(predict_proba: Callable[[Sequence[str]], NDArray[np.float32]], tit
     """
     if not titles:
         raise DataError("the titles", "none", "at least one", "run prepare again")
-    usual = predict_proba(titles).argmax(axis=1)
-    found: dict[str, Any] = {"titles": len(titles)}
-    changed = {}
-    for name, respell in _respellings().items():
-        unchanged = predict_proba([respell(title) for title in titles]).argmax(axis=1) == usual
-        found[name] = float(unchanged.mean())
-        changed[name] = [titles[row] for row in np.flatnonzero(~unchanged)[:3]]
+    marks = unchanged or kept(predict_proba, titles)
+    found: dict[str, Any] = {"titles": len(titles)} | {name: float(same.mean()) for name, same in marks.items()}
+    changed = {name: [titles[row] for row in np.flatnonzero(~same)[:3]] for name, same in marks.items()}
     sure = predict_proba(nonsense()).max(axis=1)
     found["nonsense_unsure"] = float((sure < _UNSURE_BELOW).mean())
     return found | {"changed": changed}

@@ -197,15 +197,26 @@ def by_level(counted: pl.DataFrame, answers: Mapping[str, Answers]) -> dict[str,
         counted: The rows to count, as in `evaluate`.
         answers: By level, "major" to "detailed": shares of shape (rows, codes), and the codes in the columns' order.
     """
-    found: dict[str, dict[str, float]] = {}
-    for level, (shares, classes) in answers.items():
-        column = {code: index for index, code in enumerate(classes)}
-        depth = soc.parse_level(level)
-        truth = [column.get(soc.ancestor(code, depth), -1) for code in counted["code"]]
-        best = np.argsort(-shares, axis=1, kind="stable")[:, :5]  # (rows, 5)
-        hits = best == np.array(truth)[:, None]
-        found[level] = {"accuracy": float(hits[:, 0].mean()), "top_5": float(hits.any(axis=1).mean())}
-    return found
+    found = {level: _best_five(counted, each, level) for level, each in answers.items()}
+    return {
+        level: {"accuracy": float(hits[:, 0].mean()), "top_5": float(hits.any(axis=1).mean())}
+        for level, hits in found.items()
+    }
+
+
+def right_by_level(counted: pl.DataFrame, answers: Mapping[str, Answers]) -> dict[str, NDArray[np.bool_]]:
+    """Return whether each counted row's answer is its code at each level, shape (rows,); arguments as in `by_level`."""
+    return {level: _best_five(counted, each, level)[:, 0] for level, each in answers.items()}
+
+
+def _best_five(counted: pl.DataFrame, answers: Answers, level: str) -> NDArray[np.bool_]:
+    """Return whether each of the best five answers is the row's code, shape (rows, 5)."""
+    shares, classes = answers
+    column, depth = {code: index for index, code in enumerate(classes)}, soc.parse_level(level)
+    truth = [column.get(soc.ancestor(code, depth), -1) for code in counted["code"]]
+    best = np.argsort(-shares, axis=1, kind="stable")[:, :5]
+    hits: NDArray[np.bool_] = best == np.array(truth)[:, None]
+    return hits
 
 
 def prediction_baseline(probabilities: NDArray[np.float32], classes: Sequence[str]) -> dict[str, Any]:
@@ -221,37 +232,4 @@ def prediction_baseline(probabilities: NDArray[np.float32], classes: Sequence[st
         "rows": len(probabilities),
         "shares": {code: float(count / len(probabilities)) for code, count in zip(classes, answered, strict=True)},
         "confidence": {"quantiles": levels, "values": [float(value) for value in values]},
-    }
-
-
-def compare(test: pl.DataFrame, candidate: Answers, champion: Answers, *, seed: int) -> dict[str, Any]:
-    """Return how much better the candidate is than the champion, on the same rows and the same resamples.
-
-    Args:
-        test: As in `evaluate`.
-        candidate: Probabilities of shape (rows, classes), and the classes.
-        champion: Likewise; its classes may differ.
-        seed: For the interval of the difference.
-
-    Returns:
-        `difference` is candidate minus champion in weighted F1; `won` and `lost` count the rows that only the
-        candidate, or only the champion, answered right.
-    """
-    classes = all_classes(test, candidate[1], champion[1])
-    new, old = (headline(judge(test, answers, classes)) for answers in (candidate, champion))
-
-    def f1s(weights: Floats) -> Floats:
-        return np.column_stack([metrics.weighted_f1(side.matrix(weights)) for side in (new, old)])
-
-    point = f1s(np.ones((1, new.frame.height)))[0]
-    resampled = bootstrap(f1s, new.families, seed=seed)
-    return {
-        "comparable": True,
-        "rows": new.frame.height,
-        "candidate_f1": float(point[0]),
-        "champion_f1": float(point[1]),
-        "difference": float(point[0] - point[1]),
-        "interval": asdict(interval(resampled[:, 0] - resampled[:, 1])),
-        "won": int((new.correct & ~old.correct).sum()),
-        "lost": int((old.correct & ~new.correct).sum()),
     }

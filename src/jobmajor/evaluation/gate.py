@@ -1,4 +1,7 @@
-"""Decide whether a candidate may become a version: the checks, their limits, and the reasons in words.
+"""Decide whether a candidate becomes a version, and whether a person has to promote it: the checks, with reasons.
+
+A failed check refuses the candidate. A check that holds it leaves the decision to a person: it is registered, but only
+a person makes it the champion.
 
 `inspect` makes all checks but the threshold on weighted F1. That one is a parameter of the pipeline's Condition step,
 so that a new threshold does not evaluate a model again. `decide` computes in Python what the Condition step computes.
@@ -7,69 +10,33 @@ so that a new threshold does not evaluate a model again. `decide` computes in Py
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from jobmajor.errors import SettingError
+from jobmajor.evaluation.checks import HOLD, PROMOTE, REFUSE, Check, Limits, at, missing, number
+from jobmajor.evaluation.comparison import verdicts
 from jobmajor.evaluation.metrics import HEADLINES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits of the checks; every value is a share, 0 to 1, or a difference of two."""
-
-    # Reviewers accept by stated confidence, and can work with an average error of 5 points. The goal is 0.02.
-    # The error that chance alone causes in a small test is subtracted first.
-    max_ece: float = 0.05
-    # An auto-accept threshold of 0.9 must not mean 0.85. The goal is 0.01; a candidate fails if the accuracy is
-    # more than twice that below the stated one, beyond chance.
-    max_overconfidence: float = 0.02
-    # Case, spaces and look-alike characters carry no meaning, and the normaliser removes them. So a share below 1 is
-    # a bug, except that one title in a hundred may be on the border of two classes.
-    min_case: float = 0.99
-    min_spaces: float = 0.99
-    min_full_width: float = 0.99
-    min_zero_width: float = 0.99
-    # The features leave out rank, because a model that sees it learns seniority instead of work: such a model kept
-    # only 0.83 of its answers.
-    min_sr_prefix: float = 0.99
-    # 27 of 30 random strings: a classifier that is sure of noise is sure of anything.
-    min_nonsense_unsure: float = 0.90
-    # A class of 0.5 % of rows hardly changes weighted F1. A class that is almost never found was lost in training.
-    min_class_recall: float = 0.10
-    # The recall of fewer rows is too coarse to judge a class (1 of 20 is 0.05).
-    min_class_rows: int = 20
-    # Equal scores are no answer: a classifier that gives all classes one score would seem to answer the first class.
-    min_untied: float = 0.99
-    # Weighted F1 of a linear model varies by 0.006 between seeds (one standard deviation); a smaller drop is no
-    # evidence of a worse model.
-    max_f1_drop: float = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The result of one check; `passed` is None if there was nothing to check."""
-
-    name: str
-    value: float | None
-    limit: float
-    passed: bool | None
-    reason: str
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The gate's decision; `reasons` says why it is no, and what could not be compared."""
+    """The gate's decision: `outcome` is one of `checks.OUTCOMES`, and `passed` says that it is not "refuse".
+
+    `reasons` says why it is no, what a person has to decide, and what could not be compared; `holds` has the second of
+    these alone.
+    """
 
     passed: bool
     threshold: float
     test_f1: float | None
     checks: tuple[Check, ...]
     reasons: tuple[str, ...]
+    outcome: str = PROMOTE
+    holds: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -117,29 +84,10 @@ _RULES = (
 )
 
 
-def _number(value: Any) -> float | None:
-    """Return a finite number, or None for anything else, true and false included."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def _at(evaluation: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a dotted path, or None."""
-    value: Any = evaluation
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def _missing(name: str, path: str, limit: float) -> Check:
-    return Check(name, None, limit, passed=False, reason=f"{path} is missing or no number: evaluate again")
-
-
 def _at_least(rule: _Rule, evaluation: Mapping[str, Any], limit: float) -> Check:
-    value = _number(_at(evaluation, rule.path))
+    value = number(at(evaluation, rule.path))
     if value is None:
-        return _missing(rule.name, rule.path, limit)
+        return missing(rule.name, rule.path, limit)
     passed = value >= limit
     found = f"{value:.3f}, at least {limit:g} is asked: {rule.why}"
     return Check(rule.name, value, limit, passed=passed, reason=found)
@@ -153,9 +101,9 @@ def behaves(evaluation: Mapping[str, Any], limits: Limits | None = None) -> list
 
 def _calibration(evaluation: Mapping[str, Any], limits: Limits) -> Check:
     path, by_chance, name = "calibration.ece", "calibration.ece_by_chance", "calibration error"
-    measured, chance = (_number(_at(evaluation, key)) for key in (path, by_chance))
+    measured, chance = (number(at(evaluation, key)) for key in (path, by_chance))
     if measured is None or chance is None:
-        return _missing(name, path if measured is None else by_chance, limits.max_ece)
+        return missing(name, path if measured is None else by_chance, limits.max_ece)
     value = max(0.0, measured - chance)
     reason = (
         f"{value:.3f} beyond chance ({measured:.3f} measured, {chance:.3f} by chance), at most "
@@ -172,19 +120,19 @@ def _shortfall(entry: Mapping[str, Any]) -> float:
 
 def _complete(entries: Any, *keys: str) -> bool:
     """Tell whether there is an entry, and every entry has a number under every key."""
-    return bool(entries) and all(_number(_at(entry, key)) is not None for entry in entries for key in keys)
+    return bool(entries) and all(number(at(entry, key)) is not None for entry in entries for key in keys)
 
 
 def _overconfidence(evaluation: Mapping[str, Any], limits: Limits) -> Check:
     name, path, limit = "overconfidence", "calibration.thresholds", limits.max_overconfidence
-    entries = _at(evaluation, path)
+    entries = at(evaluation, path)
     if not _complete(entries, "threshold", "rows"):
-        return _missing(name, path, limit)
+        return missing(name, path, limit)
     reached = [entry for entry in entries if entry["rows"]]
     if not reached:
         return Check(name, None, limit, passed=None, reason="no answer reaches any threshold: nothing to judge")
     if not _complete(reached, "stated", "accuracy"):
-        return _missing(name, path, limit)
+        return missing(name, path, limit)
     worst = max(reached, key=_shortfall)
     value = max(0.0, _shortfall(worst))
     reason = (
@@ -195,9 +143,9 @@ def _overconfidence(evaluation: Mapping[str, Any], limits: Limits) -> Check:
 
 
 def _weakest_class(evaluation: Mapping[str, Any], limits: Limits) -> Check:
-    name, limit, classes = "weakest class", limits.min_class_recall, _at(evaluation, "per_class")
+    name, limit, classes = "weakest class", limits.min_class_recall, at(evaluation, "per_class")
     if not _complete(classes, "recall", "support"):
-        return _missing(name, "per_class", limit)
+        return missing(name, "per_class", limit)
     judged = [entry for entry in classes if entry["support"] >= limits.min_class_rows]
     if not judged:
         reason = f"no class has {limits.min_class_rows} rows: nothing to judge"
@@ -211,30 +159,11 @@ def _weakest_class(evaluation: Mapping[str, Any], limits: Limits) -> Check:
     return Check(name, value, limit, passed=value >= limit, reason=reason)
 
 
-def _champion(evaluation: Mapping[str, Any], limits: Limits) -> Check:
-    name, limit, champion = "F1 drop against the champion", limits.max_f1_drop, evaluation.get("champion")
-    if champion is None:
-        reason = "there is no champion yet: nothing to compare with"
-        return Check(name, None, limit, passed=None, reason=reason)
-    if _at(evaluation, "champion.comparable") is False:
-        why = _at(evaluation, "champion.reason") or "no reason is recorded"
-        return Check(name, None, limit, passed=None, reason=f"not compared with the champion: {why}")
-    difference = _number(_at(evaluation, "champion.difference"))
-    if difference is None:
-        return _missing(name, "champion.difference", limit)
-    drop = 0.0 - difference
-    reason = (
-        f"weighted F1 differs from the champion's by {difference:+.4f} on the same rows, a drop of at most "
-        f"{limit:g} is allowed: a new version must not be a step back"
-    )
-    return Check(name, drop, limit, passed=drop <= limit, reason=reason)
-
-
 def _headlines(evaluation: Mapping[str, Any]) -> Check:
     name, figures = "headline figures", [f"classification_metrics.{key}" for key in HEADLINES]
-    absent = [figure for figure in figures if _number(_at(evaluation, figure)) is None]
+    absent = [figure for figure in figures if number(at(evaluation, figure)) is None]
     if absent:
-        return _missing(name, absent[0], 1)
+        return missing(name, absent[0], 1)
     return Check(name, 1, 1, passed=True, reason="all are there and are numbers")
 
 
@@ -245,7 +174,7 @@ def _checks(evaluation: Mapping[str, Any], limits: Limits) -> Iterator[Check]:
     for rule in _RULES:
         yield _at_least(rule, evaluation, getattr(limits, rule.limit))
     yield _weakest_class(evaluation, limits)
-    yield _champion(evaluation, limits)
+    yield from verdicts.against_champion(evaluation, limits)
 
 
 def inspect(evaluation: Mapping[str, Any], limits: Limits | None = None) -> dict[str, Any]:
@@ -255,13 +184,23 @@ def inspect(evaluation: Mapping[str, Any], limits: Limits | None = None) -> dict
     its check neither passes nor fails (`passed` is None) and says why.
 
     Returns:
-        `passed`; `checks`, each with `name`, `value`, `limit`, `passed`, `reason`; and `summary`, one sentence of
-        what failed, for the pipeline's Fail step.
+        `passed`; `outcome`, one of `checks.OUTCOMES`; `checks`, each with `name`, `value`, `limit`, `passed`, `reason`
+        and `holds`; and `summary`, one sentence of what failed, for the pipeline's Fail step.
     """
     checks = list(_checks(evaluation, limits or Limits()))
-    failed = [f"{check.name}: {check.reason}" for check in checks if check.passed is False]
-    summary = "; ".join(failed) or "all passed"
-    return {"passed": not failed, "summary": summary, "checks": [asdict(check) for check in checks]}
+    failed, held = _told(check for check in checks if check.passed is False), _holding(checks)
+    summary = "; ".join(failed) or ("for a person to decide: " + "; ".join(held) if held else "all passed")
+    outcome = REFUSE if failed else HOLD if held else PROMOTE
+    body = {"passed": not failed, "outcome": outcome, "summary": summary}
+    return {**body, "checks": [asdict(check) for check in checks]}
+
+
+def _told(checks: Iterable[Check]) -> list[str]:
+    return [f"{check.name}: {check.reason}" for check in checks]
+
+
+def _holding(checks: Sequence[Check]) -> list[str]:
+    return _told(check for check in checks if check.holds)
 
 
 def decide(evaluation: Mapping[str, Any], threshold: float) -> Decision:
@@ -275,21 +214,45 @@ def decide(evaluation: Mapping[str, Any], threshold: float) -> Decision:
     """
     if not 0 <= threshold <= 1:
         raise SettingError("TestScoreThreshold", threshold, "a share from 0 to 1")
-    test_f1 = _number(_at(evaluation, "classification_metrics.test_f1"))
+    scores = (threshold, number(at(evaluation, "classification_metrics.test_f1")))
+    return _decision(scores, _recorded(evaluation), is_passed=at(evaluation, "gate.passed") is True)
+
+
+def with_checks(decision: Decision, more: Sequence[Check]) -> Decision:
+    """Return a decision with further checks, made after the pipeline's; they replace earlier ones of the same name."""
+    names = {check.name for check in more}
+    checks = (*(check for check in decision.checks if check.name not in names), *more)
+    is_explained = decision.passed or any(check.passed is False for check in decision.checks)
+    return _decision((decision.threshold, decision.test_f1), checks, is_passed=is_explained)
+
+
+def from_dict(recorded: Mapping[str, Any]) -> Decision:
+    """Return a decision from what `Decision.to_dict` gave."""
+    reasons = tuple(map(str, recorded.get("reasons") or ()))
+    checks = _recorded({"gate": recorded})
+    outcome = (recorded.get("outcome") or PROMOTE) if recorded.get("passed") is True else REFUSE
+    threshold, test_f1 = number(recorded.get("threshold")) or 0.0, number(recorded.get("test_f1"))
+    return Decision(outcome != REFUSE, threshold, test_f1, checks, reasons, outcome, tuple(_holding(checks)))
+
+
+def _decision(scores: tuple[float, float | None], checks: tuple[Check, ...], *, is_passed: bool) -> Decision:
+    threshold, test_f1 = scores
     reached = test_f1 is not None and test_f1 > threshold
-    checks = _recorded(evaluation)
-    passed = _at(evaluation, "gate.passed") is True
-    reasons = [] if reached else [_below(test_f1, threshold)]
-    reasons += [f"{check.name}: {check.reason}" for check in checks if check.passed is False]
-    if not passed and all(check.passed is not False for check in checks):
+    failed, holds = _told(check for check in checks if check.passed is False), _holding(checks)
+    reasons = [*([] if reached else [_below(test_f1, threshold)]), *failed]
+    if not is_passed and not failed:
         reasons.append("gate.passed is not true and no check says why: evaluate again")
-    reasons += [f"{check.name}: {check.reason}" for check in checks if check.passed is None]
-    return Decision(reached and passed, threshold, test_f1, checks, tuple(reasons))
+    reasons += holds + _told(check for check in checks if check.passed is None and not check.holds)
+    outcome = REFUSE if failed or not (reached and is_passed) else HOLD if holds else PROMOTE
+    return Decision(outcome != REFUSE, threshold, test_f1, checks, tuple(reasons), outcome, tuple(holds))
 
 
 def _recorded(evaluation: Mapping[str, Any]) -> tuple[Check, ...]:
     names = [field.name for field in fields(Check)]
-    return tuple(Check(**{name: check.get(name) for name in names}) for check in _at(evaluation, "gate.checks") or ())
+    return tuple(
+        Check(**{**{name: check.get(name) for name in names}, "holds": check.get("holds") is True})
+        for check in at(evaluation, "gate.checks") or ()
+    )
 
 
 def _below(test_f1: float | None, threshold: float) -> str:

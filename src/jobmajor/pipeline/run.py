@@ -9,42 +9,42 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import tempfile
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobmajor import arguments
 from jobmajor.data import folder as folders
+from jobmajor.data import labelled
 from jobmajor.data import source as sources
+from jobmajor.data.labelled import TitleFile
 from jobmajor.errors import InputError, SettingError
-from jobmajor.evaluation import gate
+from jobmajor.evaluation.checks import PROMOTE, REFUSE
 from jobmajor.home import Workspace
-from jobmajor.lineage import TRAIN, code_version, command_version, pipeline_version
+from jobmajor.lineage import command_version, pipeline_version
 from jobmajor.model import transformer
 from jobmajor.model.transformer import checkpoint_files
 from jobmajor.pipeline import definition as pipeline
 from jobmajor.pipeline import inputs, requests
-from jobmajor.registry import artifact
+from jobmajor.pipeline.registration import Registration
 from jobmajor.registry.loading import open_registry
-from jobmajor.registry.versions import Candidate
+from jobmajor.registry.versions import Approval
 from jobmajor.settings import Settings
 from sagelocal import extras
 from sagelocal.definition import parse as definitions
 from sagelocal.jobs import environment
 from sagelocal.run import executor
-from sagelocal.storage import manifest
 from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from jobmajor.data.source import TitleSource
     from jobmajor.pipeline.tune import Result, SearchOptions
-    from jobmajor.registry.versions import Registry, Version
+    from jobmajor.registry.versions import Version
     from sagelocal.definition.steps import Definition
-    from sagelocal.run.executor import Execution, RegisterRequest, StepRecord
+    from sagelocal.run.executor import Execution, StepRecord
 
 _log = logging.getLogger(__name__)
 _MAX_EVALUATION_BYTES = 64 * 2**20
@@ -59,11 +59,16 @@ _COMPUTED_PARAMETERS = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of a run; None for a threshold takes the default for the data. `reviewed` are titles of your own."""
+    """The options of a run; None for a threshold takes the default for the data.
+
+    `reviewed` are titles of your own to learn from; `own_test` are others, on which the candidate has to stand its
+    ground against the champion.
+    """
 
     release: str = sources.AUTO
     data: Path | Sequence[Path] | None = None
     reviewed: Path | None = None
+    own_test: Path | None = None
     threshold: float | None = None
     promote: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -94,8 +99,8 @@ class Outcome:
 
     @property
     def succeeded(self) -> bool:
-        """Tell whether the run made a version that the gate passed."""
-        return self.execution.status == "Succeeded" and self.version is not None
+        """Tell whether the run made a version that the gate passed, or left to a person."""
+        return self.execution.status == "Succeeded" and self.version is not None and self.version.outcome != REFUSE
 
 
 def run(home: Path, options: Options | None = None) -> Outcome:
@@ -164,12 +169,15 @@ def _run(home: Path, options: Options, found: tuple[TitleSource, list[Path]], lo
     definition, registry = definitions.parse(pipeline.to_bytes(options.settings)), open_registry(home)
     key = _run_key(definition, parameters, options.settings)
     parameters["ChampionModelUrl"] = inputs.champion(registry, key, store, options.settings)
-    handler = _Registration(registry, {"run_key": key, "source": {"release": source.release, "how": source.how}})
+    origin = {"run_key": key, "source": {"release": source.release, "how": source.how}}
+    own = TitleFile(options.own_test) if options.own_test else None
+    handler = Registration(registry, origin, home, own)
     execution = executor.run(definition, home, replace(_executor_options(options, parameters, handler), lock=lock))
     version = handler.version(execution)
     waiting = registry.candidate()  # leaves out former champions: a run does not undo a rollback
-    if version and options.promote and waiting and waiting.number == version.number:
-        version = registry.promote(version.number)
+    is_accepted = version is not None and version.outcome == PROMOTE
+    if version and is_accepted and options.promote and waiting and waiting.number == version.number:
+        version = registry.promote(version.number, Approval("jobmajor run", "the gate passed it"))
     threshold: float = execution.parameters["TestScoreThreshold"]
     folder = _evaluation_uri(execution)
     evaluation = json.loads(store.read(f"{folder}/{pipeline.EVALUATION}", _MAX_EVALUATION_BYTES)) if folder else None
@@ -182,6 +190,8 @@ def _check(options: Options) -> None:
     extras.require("jobmajor run", "train")
     if requests.is_transformer(options.settings):
         transformer.require('the setting train.recipe = "transformer"')
+    if options.own_test:
+        labelled.read(TitleFile(options.own_test))
     for name in _COMPUTED_PARAMETERS.keys() & options.parameters.keys():
         raise InputError(
             f"parameter {name!r} can't be given to a run, which sets it from {_COMPUTED_PARAMETERS[name]}: leave it out"
@@ -202,7 +212,7 @@ def _threshold(options: Options, source: TitleSource) -> float:
     return thresholds.starter if source.release == folders.STARTER else thresholds.onet
 
 
-def _executor_options(options: Options, parameters: Mapping[str, Any], handler: _Registration) -> executor.RunOptions:
+def _executor_options(options: Options, parameters: Mapping[str, Any], handler: Registration) -> executor.RunOptions:
     current = environment.current()
     recipe = options.settings.train.recipe
     ours = executor.Environment(
@@ -227,67 +237,6 @@ def _run_key(definition: Definition, parameters: Mapping[str, Any], settings: Se
     given = {name: value for name, value in bound.items() if name not in decided}
     text = json.dumps([definition.digest, pipeline_version(settings.train.recipe), given], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class _Registration:
-    """The handler of the definition's RegisterModel step, which makes a version in our registry."""
-
-    registry: Registry
-    lineage: Mapping[str, Any]
-
-    def __call__(self, request: RegisterRequest) -> Mapping[str, Any]:
-        arguments, parameters = request.arguments, request.execution["parameters"]
-        with tempfile.TemporaryDirectory() as name:
-            model, attachments = Path(name, "model"), Path(name, "evaluation")
-            model.mkdir()
-            served = arguments["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
-            _download_model(request.store, served, model)
-            judged_url = arguments["CustomerMetadataProperties"].get("JudgedModelUrl")
-            judged = Path(name, "judged") if judged_url else None
-            if judged:
-                judged.mkdir()
-                _download_model(request.store, judged_url, judged)
-            statistics = arguments["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
-            request.store.download(statistics.rpartition("/")[0], attachments)
-            manifest.verify(attachments)
-            evaluation = json.loads((attachments / pipeline.EVALUATION).read_bytes())
-            decision = gate.decide(evaluation, float(parameters["TestScoreThreshold"]))
-            version = self.registry.register(
-                Candidate(
-                    model_folder=model,
-                    evaluation=evaluation,
-                    decision=decision.to_dict(),
-                    status=arguments["ModelApprovalStatus"],
-                    lineage={
-                        **self.lineage,
-                        "execution_id": request.execution["id"],
-                        "definition_digest": request.execution["definition_digest"],
-                        "parameters": dict(parameters),
-                        "compared_with": parameters["ChampionModelUrl"],
-                        "data": evaluation["dataset"],
-                        "code_version": code_version(TRAIN, evaluation["model"]["recipe"]),
-                    },
-                    attachments=tuple(sorted(attachments.iterdir())),
-                    judged_folder=judged,
-                )
-            )
-        group = arguments["ModelPackageGroupName"]
-        arn = f"arn:aws:sagemaker:local:000000000000:model-package/{group}/{version.number}"
-        return {**arguments, "ModelPackageArn": arn, "ModelPackageVersion": version.number}
-
-    def version(self, execution: Execution) -> Version | None:
-        """Return the version that the execution registered; None if it registered none."""
-        for record in execution.steps:
-            if record.type == "RegisterModel" and record.status == "Succeeded":
-                return self.registry.get(record.properties["ModelPackageVersion"])
-        return None
-
-
-def _download_model(store: Any, uri: str, folder: Path) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        store.download(uri, Path(name))
-        artifact.unpack(Path(name, artifact.MODEL), folder)
 
 
 def _evaluation_uri(execution: Execution) -> str | None:

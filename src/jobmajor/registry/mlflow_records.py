@@ -7,6 +7,7 @@ kind before the rest of the program relies on it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,12 +15,13 @@ from jobmajor.errors import RegistryError
 from jobmajor.registry.versions import DIGEST, STATUSES, Event, Version, folder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mlflow.entities.model_registry import ModelVersion
 
 HISTORY = "champions"  # the registered model's tag that holds the events
+_MAX_HISTORY = 90_000  # characters; MLflow holds 100,000 in a tag
 
 
 def version(record: ModelVersion, home: Path) -> Version:
@@ -69,17 +71,36 @@ def events(tags: Mapping[str, str], home: Path) -> list[Event]:
     found = _parsed({HISTORY: "[]", **tags}, HISTORY, where, (list,))
     for event in found:
         kinds = [type(part) for part in event] if isinstance(event, list) else []
-        if kinds != [int, str, str]:
+        if kinds not in ([int, str, str], [int, str, str, str, str]):  # the shorter one is of earlier versions
             _refuse(where, f"{str(event)[:40]}", "a version, a verb and a time")
     return [Event(*event) for event in found]
 
 
+def history_text(history: Sequence[Event]) -> str:
+    """Return the content of the tag of events, without the oldest ones if there are too many for a tag."""
+    kept = list(history)
+    while len(text(kept)) > _MAX_HISTORY:
+        del kept[: len(kept) // 10 + 1]
+    return text(kept)
+
+
+def text(value: object) -> str:
+    """Return the content of a tag."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise RegistryError(f"a registry's record holds {type(value).__name__}, expected what JSON can hold: convert it")
+
+
 def _parsed(tags: Mapping[str, str], name: str, where: str, kinds: tuple[type, ...]) -> Any:
-    text = tags.get(name)
-    if text is None:
+    written = tags.get(name)
+    if written is None:
         _refuse(where, f"no {name}", "the one that was registered")
     try:
-        found = json.loads(text)
+        found = json.loads(written)
     except (ValueError, TypeError, RecursionError):
         _refuse(where, f"a {name} that is no JSON", "what was registered")
     if not isinstance(found, kinds):

@@ -7,11 +7,9 @@ writes.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import shutil
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +21,7 @@ from jobmajor.registry.versions import (
     DIGEST,
     JUDGED,
     MODEL_NAME,
+    Approval,
     Candidate,
     Event,
     Version,
@@ -34,7 +33,7 @@ from jobmajor.registry.versions import (
 from sagelocal.storage import lock, manifest, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _OURS = f"name = '{MODEL_NAME}'"
-_MAX_EVENTS = 1000  # MLflow holds 100,000 characters in a tag, an event has about 50
 _MOST = 200_000  # versions in one answer, MLflow's own limit
 
 
@@ -70,8 +68,17 @@ class MlflowRegistry:
             found = self._search(f"tags.{DIGEST} = '{digest}'")
             number = int(found[0].version) if found else self._record(candidate, digest, judged)
             version = self.get(number)
-            if passed(candidate.decision) and not passed(version.decision):
-                self._tag(version, "decision", _json(candidate.decision))
+            is_better = passed(candidate.decision) and not passed(version.decision)
+            if is_better or (candidate.decision or {}).get("own_test"):
+                self._tag(version, "decision", mlflow_records.text(candidate.decision))
+            return self.get(number)
+
+    def decide(self, number: int, decision: Mapping[str, Any]) -> Version:
+        """Write the tag that holds it."""
+        with mlflow_database.one_line(), self.writing():
+            version = self.get(number)
+            version.require_passed()
+            self._tag(version, "decision", mlflow_records.text(decision))
             return self.get(number)
 
     def versions(self) -> tuple[Version, ...]:
@@ -98,7 +105,11 @@ class MlflowRegistry:
 
     def champions(self) -> list[int]:
         """Read the history that rollbacks follow."""
-        return succession(settled(self._events(), self._champion_number()))
+        return succession(self.history())
+
+    def history(self) -> list[Event]:
+        """Read the events, without the one that a killed process announced."""
+        return settled(self._events(), self._champion_number())
 
     def writing(self) -> AbstractContextManager[int]:
         """Hold the registry as its only writer, until the block ends or the process dies."""
@@ -106,7 +117,7 @@ class MlflowRegistry:
 
     def candidate(self) -> Version | None:
         """Find the version that waits by a rule: a second alias could be left behind by a kill."""
-        crowned = {event.number for event in settled(self._events(), self._champion_number())}
+        crowned = {event.number for event in self.history()}
         waiting = [
             version
             for version in self.versions()
@@ -114,19 +125,23 @@ class MlflowRegistry:
         ]
         return waiting[-1] if waiting else None
 
-    def promote(self, number: int) -> Version:
+    def promote(self, number: int, approval: Approval | None = None) -> Version:
         """Move the alias, as the last step and in one transaction: a kill before it does not change the champion."""
         with mlflow_database.one_line(), self.writing():
-            self._crown(self.get(number), "promote")
+            version = self.get(number)
+            version.require_passed()
+            if self._champion_number() != number:
+                version.require_approval(approval)
+            self._crown(version, "promote", approval)
             return self.get(number)
 
-    def rollback(self) -> Version:
+    def rollback(self, approval: Approval | None = None) -> Version:
         """Return to the champion before this one; the succession forgets the one that was rolled back."""
         with mlflow_database.one_line(), self.writing():
             line = self.champions()
             if len(line) < 2:
                 raise RegistryError(f"{self._home} has no earlier champion: promote a version instead")
-            self._crown(self.get(line[-2]), "rollback")
+            self._crown(self.get(line[-2]), "rollback", approval)
             return self.get(line[-2])
 
     def verify(self, number: int) -> manifest.Manifest:
@@ -189,9 +204,9 @@ class MlflowRegistry:
         tags = {
             DIGEST: digest,
             "status": candidate.status,
-            "metrics": _json(metrics),
-            "decision": _json(candidate.decision),
-            "lineage": _json({**candidate.lineage, **({JUDGED: judged} if judged != digest else {})}),
+            "metrics": mlflow_records.text(metrics),
+            "decision": mlflow_records.text(candidate.decision),
+            "lineage": mlflow_records.text({**candidate.lineage, **({JUDGED: judged} if judged != digest else {})}),
         }
         with self._run(digest) as run_id:
             self._log(run_id, candidate)
@@ -227,7 +242,7 @@ class MlflowRegistry:
             found = self._client.get_experiment_by_name(name)
         return found.experiment_id if found else self._client.create_experiment(name, location)
 
-    def _crown(self, version: Version, verb: str) -> None:
+    def _crown(self, version: Version, verb: str, approval: Approval | None) -> None:
         version.require_passed()
         if not version.folder.exists():
             raise ArtifactError(f"version {version.number} has no files any more: run the pipeline on its data again")
@@ -236,8 +251,9 @@ class MlflowRegistry:
         if version.status != "Approved":
             self._tag(version, "status", "Approved")
         if champion != version.number:
-            events = [*settled(self._events(), champion), Event.now(version.number, verb)]
-            self._client.set_registered_model_tag(MODEL_NAME, mlflow_records.HISTORY, _json(events[-_MAX_EVENTS:]))
+            events = [*settled(self._events(), champion), Event.now(version.number, verb, approval)]
+            text = mlflow_records.history_text(events)
+            self._client.set_registered_model_tag(MODEL_NAME, mlflow_records.HISTORY, text)
             self._client.set_registered_model_alias(MODEL_NAME, CHAMPION, str(version.number))
             _logger.info("%s: version %d is the champion, before it was %s", verb, version.number, champion)
 
@@ -278,13 +294,3 @@ def _headline(evaluation: Mapping[str, Any]) -> dict[str, float]:
         for name, value in numbers.items()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise RegistryError(f"a registry's record holds {type(value).__name__}, expected what JSON can hold: convert it")

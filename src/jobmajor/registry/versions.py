@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from jobmajor.errors import InputError, PromotionRefused, RegistryError, SettingError
+from jobmajor.errors import InputError, PromotionHeld, PromotionRefused, RegistryError, SettingError
+from jobmajor.evaluation.checks import HOLD, PROMOTE, REFUSE
 from jobmajor.home import Workspace
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ JUDGED = "judged"  # the key of a version's lineage for the digest of the model 
 STATUSES = ("PendingManualApproval", "Approved", "Rejected")  # as SageMaker names them
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_LONGEST_NAME, _LONGEST_REASON = 80, 500  # characters; a tag of MLflow holds the whole history
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,19 @@ class Version:
         """Return the digest of the model that was evaluated: of this version, unless it was refitted on all rows."""
         return str(self.lineage.get(JUDGED, self.digest))
 
+    @property
+    def outcome(self) -> str:
+        """Return what the gate said of this version, one of `checks.OUTCOMES`."""
+        return outcome(self.decision)
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """Return why a person has to promote this version; nothing if the gate doesn't hold it."""
+        if self.decision is None or self.outcome != HOLD:
+            return ()
+        reasons = self.decision.get("holds")
+        return tuple(map(str, reasons if isinstance(reasons, list) and reasons else ["its decision asks for a person"]))
+
     def require_passed(self) -> None:
         """Raise PromotionRefused, with the gate's reasons, unless the gate passed this version."""
         if self.decision is None:
@@ -91,23 +106,63 @@ class Version:
             reasons = self.decision.get("reasons") or ["its decision is not passed"]
             raise PromotionRefused(self.number, tuple(map(str, reasons)))
 
+    def require_approval(self, approval: Approval | None) -> None:
+        """Raise PromotionRefused unless the gate passed this version, PromotionHeld if a person has to say why."""
+        self.require_passed()
+        if self.holds and not (approval and approval.reason):
+            raise PromotionHeld(self.number, self.holds)
+
 
 def passed(decision: Mapping[str, Any] | None) -> bool:
     """Tell whether a decision passed: only a plain true counts, not 1, not "true", not a missing decision."""
     return decision is not None and decision.get("passed") is True
 
 
+def outcome(decision: Mapping[str, Any] | None) -> str:
+    """Return what a decision says, one of `checks.OUTCOMES`; decisions from before there were three say no `outcome`.
+
+    >>> outcome({"passed": True}), outcome({"passed": True, "outcome": "hold"}), outcome({"outcome": "promote"})
+    ('promote', 'hold', 'refuse')
+    """
+    if decision is None or not passed(decision):
+        return REFUSE
+    return PROMOTE if decision.get("outcome", PROMOTE) == PROMOTE else HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who changes the champion, and why; an empty `reason` gives none.
+
+    Raises:
+        InputError: A text is too long, or has a line break.
+    """
+
+    by: str
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        for name, text, most in (("name", self.by, _LONGEST_NAME), ("reason", self.reason, _LONGEST_REASON)):
+            if len(text) > most or not all(map(str.isprintable, text)):
+                raise InputError(f"the {name} has {len(text):,} characters: expected one line of at most {most}")
+
+
 class Event(NamedTuple):
-    """A change of the champion: `verb` is promote, rollback, or found when it was set by hand."""
+    """A change of the champion: `verb` is promote, rollback, or found when it was set by hand.
+
+    `at` is ISO 8601 in UTC. `by` and `reason` are empty where nobody said.
+    """
 
     number: int
     verb: str
     at: str
+    by: str = ""
+    reason: str = ""
 
     @classmethod
-    def now(cls, number: int, verb: str) -> Event:
-        """Return an event with the present time, ISO 8601 in UTC."""
-        return cls(number, verb, datetime.now(UTC).isoformat(timespec="seconds"))
+    def now(cls, number: int, verb: str, approval: Approval | None = None) -> Event:
+        """Return an event with the present time."""
+        told = (approval.by, approval.reason) if approval else ()
+        return cls(number, verb, datetime.now(UTC).isoformat(timespec="seconds"), *told)
 
 
 def succession(events: Sequence[Event]) -> list[int]:
@@ -143,8 +198,15 @@ class Registry(Protocol):
     def register(self, candidate: Candidate) -> Version:
         """Register the candidate as a version; for files that are registered already, return the version that has them.
 
-        Then only two things can change: lost or damaged files are restored, and a passed decision
-        replaces one that is missing or not passed.
+        Then only two things can change: lost or damaged files are restored, and the decision, if the new one passed and
+        the old one is missing or didn't, or if the new one rests on an `own_test`.
+        """
+
+    def decide(self, number: int, decision: Mapping[str, Any]) -> Version:
+        """Replace the decision of a version that the gate passed by one that rests on more checks.
+
+        Raises:
+            PromotionRefused: The gate did not pass the version: no later check makes up for that.
         """
 
     def versions(self) -> tuple[Version, ...]:
@@ -159,22 +221,33 @@ class Registry(Protocol):
     def champions(self) -> list[int]:
         """Return the champions that a rollback can still reach, oldest first, the present one last."""
 
+    def history(self) -> list[Event]:
+        """Return the changes of the champion, oldest first, those that were rolled back as well."""
+
     def writing(self) -> AbstractContextManager[object]:
         """Keep every other writer out during the block, which itself only reads."""
 
     def candidate(self) -> Version | None:
         """Return the newest version that waits: newer than every champion so far, and not rejected."""
 
-    def promote(self, number: int) -> Version:
+    def promote(self, number: int, approval: Approval | None = None) -> Version:
         """Make the version the champion, with the status Approved; nothing changes for the present champion.
+
+        Args:
+            number: The version.
+            approval: Who promotes it and why, for the history; None for nobody in particular.
 
         Raises:
             PromotionRefused: Its decision is missing or not passed.
+            PromotionHeld: Its decision asks for a person, and `approval` gives no reason.
             ArtifactError: Its files are missing or not what was registered.
         """
 
-    def rollback(self) -> Version:
+    def rollback(self, approval: Approval | None = None) -> Version:
         """Make the previous champion the champion again; the status of neither changes.
+
+        Args:
+            approval: As for `promote`.
 
         Raises:
             RegistryError: There was none before.

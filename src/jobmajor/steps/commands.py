@@ -25,18 +25,18 @@ from jobmajor.data import duties, examples, onet, prepare, reviewed
 from jobmajor.errors import PipelineError
 from jobmajor.evaluation import agreement, behaviour, document, evaluate, report
 from jobmajor.lineage import EVALUATE, PREPARE, REFIT, TRAIN, code_version
-from jobmajor.model import classifier, refit, thresholds, transformer
+from jobmajor.model import refit, thresholds, transformer
 from jobmajor.model.linear import centroids
 from jobmajor.model.transformer import launch
 from jobmajor.pipeline import definition, requests
 from jobmajor.registry import artifact
 from jobmajor.settings import Linear, Transformer
+from jobmajor.steps import contest
 from sagelocal.storage import archive, manifest, publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jobmajor.evaluation.judged import Answers
     from jobmajor.model.classifier import Classifier
 
 _DATA = "data.parquet"
@@ -154,14 +154,14 @@ def run_evaluate(root: Path, seed: int, *, is_refitted: bool = False) -> None:
     """
     inputs, output = root / "processing", root / "processing" / "output"
     origin, test = _read(inputs / "test")
-    model, made = _model(inputs / "model" / artifact.MODEL)
-    shares = model.predict_proba(test["title"])
-    counted = test.filter(pl.col("source") == examples.COUNTED)
+    model, made = contest.model(inputs / "model" / artifact.MODEL)
+    side = contest.side(model, test)
+    shares, counted = side.answers[0], contest.counted(test)
     evaluation = document.Evaluation(
         **evaluate.evaluate(test, shares, model.classes(), seed=seed),
-        levels=evaluate.by_level(counted, _by_level(model, counted["title"])),
-        behaviour=behaviour.behaviour(model.predict_proba, counted["title"].to_list()),
-        champion=_compared(inputs / "champion", test, (model, shares), seed),
+        levels=evaluate.by_level(counted, contest.by_level(model, counted["title"])),
+        behaviour=behaviour.behaviour(model.predict_proba, counted["title"].to_list(), side.kept),
+        champion=contest.compared(inputs / "champion", test, (model, side), seed),
         dataset={**origin.source, **origin.settings, "rows": dict(origin.rows)},
         model={"digest": made.digest, **model.about, **({"refitted": "on all rows"} if is_refitted else {})},
     )
@@ -171,19 +171,13 @@ def run_evaluate(root: Path, seed: int, *, is_refitted: bool = False) -> None:
     manifest.write(target, **_evaluation_lineage(origin, made, seed, model.about["recipe"]))
 
 
-def _by_level(model: Classifier, titles: pl.Series) -> dict[str, Answers]:
-    """Return each level's shares and its codes."""
-    detailed = model.predict_proba(titles, "detailed")
-    return {level: (model.sum_up(detailed, level), model.classes(level)) for level in soc.LEVELS}
-
-
 def run_refit(root: Path) -> None:
     """Train `processing/model` again on `processing/{train,validation,test}`, and compare the two.
 
     Writes `processing/output/refitted_model`, an archive, and `processing/output/agreement`.
     """
     inputs, output = root / "processing", root / "processing" / "output"
-    judged, made = _model(inputs / "model" / artifact.MODEL)
+    judged, made = contest.model(inputs / "model" / artifact.MODEL)
     read = {name: _read(inputs / name) for name in ("train", "validation", "test")}
     origin, tables = read["test"][0], [rows for _, rows in read.values()]
     model = refit.refit(judged, tables, made.digest)
@@ -226,28 +220,6 @@ def _publish_evaluation(target: Path, evaluation: Mapping[str, Any], origin: man
 def _evaluation_lineage(origin: manifest.Manifest, made: manifest.Manifest, seed: int, recipe: str) -> dict[str, Any]:
     source = {"data": origin.digest, "model": made.digest, **origin.source}
     return {"settings": {"seed": seed}, "source": source, "code_version": code_version(EVALUATE, recipe)}
-
-
-def _model(archive: Path) -> tuple[Classifier, manifest.Manifest]:
-    with tempfile.TemporaryDirectory() as folder:
-        made = artifact.unpack(archive, Path(folder))
-        return classifier.load(Path(folder)), made
-
-
-def _compared(folder: Path, test: pl.DataFrame, candidate: tuple[Classifier, Any], seed: int) -> dict[str, Any] | None:
-    """Compare the candidate with the champion on the same rows; return None if there is no champion yet.
-
-    A champion that was trained on another release or split may know these rows, so its figure would be too high.
-    """
-    if not (folder / artifact.MODEL).is_file():
-        return None
-    model, shares = candidate
-    champion, made = _model(folder / artifact.MODEL)
-    if any(champion.about.get(part) != model.about.get(part) for part in ("source", "split")):
-        why = "it learned from another release or split, and may have seen titles of this test"
-        return {"digest": made.digest, "comparable": False, "reason": why}
-    sides = (shares, model.classes()), (champion.predict_proba(test["title"]), champion.classes())
-    return {"digest": made.digest, **evaluate.compare(test, *sides, seed=seed)}
 
 
 def _read(folder: Path) -> tuple[manifest.Manifest, pl.DataFrame]:

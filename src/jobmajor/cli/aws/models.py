@@ -141,4 +141,6 @@ def _show(packages: Iterable[Package], *, as_json: bool) -> None:
 def _gate(package: Package) -> str:
     if package.decision is None:
         return "no decision"
-    return "passed" if package.decision.get("passed") is True else "refused"
+    if package.decision.get("passed") is not True:
+        return "refused"
+    return "passed" if package.decision.get("outcome", "promote") == "promote" else "held"
