@@ -48,6 +48,7 @@ _VARIABLES = {
     settings.HOME_VARIABLE: "The workspace. The option `--home` takes precedence.",
     source.FOLDER_VARIABLE: "A folder with O*NET's files. The option `--data` takes precedence.",
     source.OFFLINE_VARIABLE: "If it has a value other than 0, jobmajor downloads nothing.",
+    "SAGELOCAL_PYTHON": "The Python that has the SDK of a script. The option `--python` takes precedence.",
     "SAGELOCAL_HOME": "The workspace of sagelocal. The option `--home` takes precedence.",
     sandbox.ML_ROOT: "The folder that replaces `/opt/ml`. sagelocal sets it for a step that has no separate `/opt/ml`.",
 }

@@ -7,7 +7,6 @@ failed, 2 when an input can't be used.
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,17 +14,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sagelocal.errors import DefinitionError, InputError
+from sagelocal.show import outcome
 from sagelocal.show.help import Group
-from sagelocal.show.patience import doing
-from sagelocal.show.terminal import dump, edge, near, one_line, pairs, table
+from sagelocal.show.terminal import dump, edge, pairs, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from sagelocal.compile.command import Source
     from sagelocal.definition.steps import Definition
     from sagelocal.jobs.environment import Environment
     from sagelocal.run.executor import RunOptions
-    from sagelocal.run.records import Execution, StepRecord
+    from sagelocal.run.records import Execution
 
 app = typer.Typer(
     name="sagelocal",
@@ -36,7 +36,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-DefinitionFile = Annotated[Path, typer.Argument(metavar="DEFINITION", help="The definition's JSON file.")]
+DefinitionFile = Annotated[
+    str,
+    typer.Argument(metavar="DEFINITION", help="The definition's JSON file, or a script that has it: FILE.py[:NAME]."),
+]
+Python = Annotated[
+    Path | None,
+    typer.Option(help="The Python that has the script's SDK; else this one.", envvar="SAGELOCAL_PYTHON"),
+]
 Parameters = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter's value.")
 ]
@@ -64,7 +71,11 @@ def run(
     ] = None,
     handler: Handlers = None,
     home: Home = HOME,
-    name: Annotated[str, typer.Option(help="The pipeline's name, for Execution.PipelineName.")] = "pipeline",
+    name: Annotated[
+        str | None,
+        typer.Option(help="The pipeline's name, for Execution.PipelineName; else that in the script."),
+    ] = None,
+    python: Python = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Steps at the same time; else one a core.")] = None,
     begin: Annotated[
         str | None, typer.Option("--from", metavar="STEP", help="Run it and all that waits for it.")
@@ -85,22 +96,23 @@ def run(
     """Run a definition; status 1 when the execution fails.
 
     The objects of s3://bucket/key are the files HOME/s3/bucket/key: put your input there first. Finished
-    steps are taken from the cache of the workspace.
+    steps are taken from the cache of the workspace. A script is compiled first, as `sagelocal compile` does.
 
     Example: sagelocal run pipeline.json -p InputDataUrl=s3://bucket/input
     """
     from sagelocal.run import executor, handlers
 
+    source_of = _read(definition, home, python)
+    parsed = source_of.definition
     options = executor.RunOptions(
-        parameters=pairs(parameter, "--parameter"),
+        parameters={**source_of.parameters, **pairs(parameter, "--parameter")},
         handlers={name: handlers.load(text) for name, text in pairs(handler, "--handler").items()},
         images={uri: _environment(path) for uri, path in pairs(image, "--image").items()},
-        pipeline_name=name,
-        on_event=_teller(home) if sys.stderr.isatty() else None,
+        pipeline_name=name or source_of.name or "pipeline",
+        on_event=outcome.teller(home) if sys.stderr.isatty() else None,
     )
-    parsed = _read(definition)
     options = replace(options, jobs=jobs, only=_selected(parsed, begin, only), source=source)
-    _warn(executor.warnings(parsed, executor.validate(parsed, options.parameters, options.handlers)))
+    outcome.warn(executor.warnings(parsed, executor.validate(parsed, options.parameters, options.handlers)))
     if s3 or s3_endpoint:
         from sagelocal.storage import object_store
 
@@ -131,14 +143,59 @@ def _watched(definition: Definition, home: Path, options: RunOptions) -> Executi
 
 
 def _end(execution: Execution, *, as_json: bool) -> None:
-    _show(execution, as_json=as_json)
+    outcome.show(execution, as_json=as_json)
     if execution.status != "Succeeded":
         raise typer.Exit(1)
 
 
+@app.command(name="compile")
+def compile_script(
+    script: Annotated[
+        str, typer.Argument(metavar="SCRIPT[:NAME]", help="The script; NAME is its pipeline, or what returns it.")
+    ],
+    argv: Annotated[list[str] | None, typer.Argument(metavar="[ARGUMENT]...", help="Arguments of the script.")] = None,
+    python: Python = None,
+    argument: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An argument of the function that returns it.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; else the script's name with .json.")
+    ] = None,
+    region: Annotated[str, typer.Option(help="The region that the SDK is told.")] = "us-east-1",
+    bucket: Annotated[str | None, typer.Option(help="The default_bucket of get_pipeline; else the SDK's own.")] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Run a script that defines a pipeline, and write the definition that its SDK makes; no call leaves this machine.
+
+    The script gets dummy credentials, and a stand-in for the account takes what it uploads into HOME/s3, and
+    its pipeline.upsert() and start(). AWS's templates work, too: get_pipeline() is called.
+
+    Example: sagelocal compile pipeline.py --python envs/sdk/bin/python
+    """
+    from sagelocal.compile import command
+    from sagelocal.compile.script import CompileOptions
+
+    options = CompileOptions(
+        python=python, arguments=pairs(argument, "--argument"), argv=argv or (), region=region, bucket=bucket
+    )
+    made = command.compiled(script, home, options)
+    written = command.write(made, script, output)
+    if as_json:
+        dump({**command.about(made), "file": str(written)})
+    else:
+        for line in command.lines(made, written):
+            typer.echo(line)
+
+
 @app.command()
 def validate(
-    definition: DefinitionFile, parameter: Parameters = None, handler: Handlers = None, as_json: Json = False
+    definition: DefinitionFile,
+    parameter: Parameters = None,
+    handler: Handlers = None,
+    python: Python = None,
+    home: Home = HOME,
+    as_json: Json = False,
 ) -> None:
     """Check that a definition would be taken by the service and can run here; status 2 when not.
 
@@ -148,8 +205,10 @@ def validate(
     from sagelocal.run import executor
 
     try:
-        parsed = _read(definition)
-        values = executor.validate(parsed, pairs(parameter, "--parameter"), pairs(handler, "--handler"))
+        source = _read(definition, home, python)
+        parsed = source.definition
+        given = {**source.parameters, **pairs(parameter, "--parameter")}
+        values = executor.validate(parsed, given, pairs(handler, "--handler"))
     except DefinitionError as error:
         for problem in () if as_json else error.problems:
             typer.echo(problem)
@@ -157,7 +216,7 @@ def validate(
             dump({"valid": False, "problems": error.problems})
         raise
     order, warned = graph.order(parsed), executor.warnings(parsed, values)
-    _warn(warned)
+    outcome.warn(warned)
     if as_json:
         dump({"valid": True, "digest": parsed.digest, "parameters": values, "steps": order, "warnings": warned})
     else:
@@ -177,7 +236,7 @@ def runs(
     from sagelocal.run import records
 
     if execution_id is not None:
-        _show(records.find(home, execution_id), as_json=as_json)
+        outcome.show(records.find(home, execution_id), as_json=as_json)
         return
     found = records.every(home)
     if as_json:
@@ -212,6 +271,8 @@ def diagram(
     definition: DefinitionFile,
     svg: Annotated[bool, typer.Option("--svg", help="Draw an SVG picture instead.")] = False,
     title: Annotated[str, typer.Option(help="What the picture is called for those who can't see it.")] = "",
+    python: Python = None,
+    home: Home = HOME,
 ) -> None:
     """Print what waits for what, as text that Mermaid draws or as a picture for light and dark.
 
@@ -220,78 +281,18 @@ def diagram(
     from sagelocal.show import diagram as diagrams
     from sagelocal.show import drawing
 
-    parsed = _read(definition)
-    text = drawing.svg(parsed, title or definition.stem) if svg else diagrams.mermaid(parsed)
+    parsed = _read(definition, home, python).definition
+    text = drawing.svg(parsed, title or Path(definition).stem) if svg else diagrams.mermaid(parsed)
     typer.echo(text, nl=False)
 
 
-def _warn(sentences: Sequence[str]) -> None:
-    for sentence in sentences:
-        typer.echo(f"warning: {one_line(sentence)}", err=True)
+def _read(text: str, home: Path, python: Path | None) -> Source:
+    from sagelocal.compile import command
 
-
-def _read(path: Path) -> Definition:
-    from sagelocal.definition import parse
-    from sagelocal.definition.fields import MAX_BYTES
-
-    try:
-        with path.open("rb") as file:
-            return parse.parse(file.read(MAX_BYTES + 1))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}: name a definition's JSON file") from error
+    return command.source(text, home, python)
 
 
 def _environment(path: str) -> Environment:
     from sagelocal.jobs import environment
 
     return environment.at(Path(path))
-
-
-def _show(execution: Execution, *, as_json: bool) -> None:
-    if as_json:
-        dump({**execution.as_dict(), "folder": str(execution.folder)})
-        return
-    typer.echo(f"run {execution.id}: {execution.status} in {execution.seconds:.1f} s ({near(execution.folder)})")
-    rows = [
-        (
-            step.name,
-            step.type,
-            _status(step),
-            f"{step.seconds:.1f} s",
-            _details(step),
-        )
-        for step in execution.steps
-    ]
-    table(("step", "type", "status", "time", "details"), rows)
-    if execution.failure:
-        typer.echo(f"failure: {one_line(execution.failure)}")
-
-
-def _status(step: StepRecord) -> str:
-    if step.taken_from:
-        return f"{step.status} (of {step.taken_from})"
-    tries = f" (try {step.attempts})" if step.attempts > 1 else ""
-    return f"{step.status}{' (cached)' if step.cached else ''}{tries}"
-
-
-def _details(step: StepRecord) -> str:
-    """Return on one line the reason of a failure, the evaluated conditions and the metrics."""
-    conditions = [f"{item['text']}: {'yes' if item['passed'] else 'no'}" for item in step.conditions]
-    metrics = [f"{name}={value:g}" for name, value in step.metrics.items()]
-    return "; ".join([*([one_line(step.reason)] if step.reason else []), *conditions, *metrics])
-
-
-def _teller(home: Path) -> Callable[[StepRecord], None]:
-    """Return what prints the steps of a run as they begin and end; in between, the last line of their logs is shown."""
-    from sagelocal.show import watch
-
-    began = time.time()
-
-    def tell(record: StepRecord) -> None:
-        took = "" if record.status == "Executing" else f" in {record.seconds:.1f} s"
-        waits = f": {one_line(record.reason)}" if record.status == "Executing" and record.reason else ""
-        typer.echo(f"{record.name}: {_status(record)}{took}{waits}", err=True)
-        if record.status == "Executing":
-            doing(record.name, watch.progress(home, began, record.name))
-
-    return tell

@@ -40,7 +40,9 @@ class Command:
     If `mounted`, /opt/ml is real; otherwise the job reads its path from SAGELOCAL_ML_ROOT. `lock` is the descriptor of
     a lock, which the supervisor holds until the job's last process has ended. `stop` ends the job from another thread.
     `hosts` are the addresses in the /etc/hosts of a mounted job, by name. With `socket_path`, the job has its own
-    network namespace, and connections to that Unix socket reach port 8080 in it; there is no other connection.
+    network namespace, and connections to that Unix socket reach port 8080 in it; there is no other connection. With
+    `listener`, a descriptor of a Unix socket, it has such a namespace, too, and gives back through that socket one that
+    listens on port 8080 of it: what the job connects to is answered by the caller.
     """
 
     argv: tuple[str, ...]
@@ -55,6 +57,7 @@ class Command:
     stop: StopSignal = field(default_factory=StopSignal)
     hosts: Mapping[str, str] = field(default_factory=lambda: {"algo-1": "127.0.0.1"})
     socket_path: Path | None = None
+    listener: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Running:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # an interrupt typed at the terminal reaches us, and through us the job
-            pass_fds=(command.lock,),
+            pass_fds=(command.lock, *([] if command.listener is None else [command.listener])),
         )
         self._to = cast("IO[bytes]", self._supervisor.stdin)
         self._back = cast("IO[bytes]", self._supervisor.stdout)
@@ -157,6 +160,7 @@ def _order(command: Command) -> dict[str, object]:
         "mount": str(command.folder / "ml") if command.mounted else None,
         "hosts": str(hosts),
         "socket": str(command.socket_path) if command.socket_path else None,
+        "listener": command.listener,
         "lock": command.lock,
         "max_runtime_s": command.max_runtime_s,
         "grace_s": command.grace_s,

@@ -41,13 +41,11 @@ def main() -> None:
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    if spec["socket"]:
-        try:
-            enter_network()
-            _start_relay(spec["socket"])
-        except OSError as error:
-            _answer({"code": 1, "timed_out": False}, f"namespace: {error}")
-            return
+    try:
+        _make_network(spec["socket"], spec["listener"])
+    except OSError as error:
+        _answer({"code": 1, "timed_out": False}, f"namespace: {error}")
+        return
     report, reporter = os.pipe()
     supervisor, pid = os.getpid(), os.fork()
     if pid == 0:
@@ -185,6 +183,24 @@ def enter_network() -> None:
         flags = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, name + bytes(24))[16:18]
         up = (int.from_bytes(flags, sys.byteorder) | _IFF_UP).to_bytes(2, sys.byteorder)
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, name + up + bytes(22))
+
+
+def _make_network(path: str | None, channel: int | None) -> None:
+    """Enter a network for a job that is reached through a Unix socket, or that reaches the executor alone."""
+    if path or channel:
+        enter_network()
+    if path:
+        _start_relay(path)
+    if channel:
+        _hand_out_listener(channel)
+
+
+def _hand_out_listener(to: int) -> None:
+    """Send the executor a socket that listens on port 8080 of this network, so that it answers there."""
+    import socket  # noqa: PLC0415 - start-up time of the jobs that have none
+
+    with socket.socket(fileno=to) as channel, socket.create_server(("127.0.0.1", 8080)) as listener:
+        socket.send_fds(channel, [b"x"], [listener.fileno()])
 
 
 def _start_relay(path: str) -> None:

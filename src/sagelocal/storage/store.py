@@ -204,6 +204,12 @@ class FolderStore:
         self._own(uri, records.keys())
         return records
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep publications and readers out during the block, which changes single objects."""
+        with self._publishing, self._access.writing():
+            yield
+
     def published(self, uri: str) -> set[str]:
         """Return the names below `uri` of all objects that were published there or at a prefix inside it."""
         found = set()
