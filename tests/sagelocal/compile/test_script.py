@@ -10,7 +10,6 @@ import shutil
 import socket
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +20,7 @@ from sagelocal.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SDK = '''
 import json
@@ -36,9 +36,15 @@ class Pipeline:
         return json.dumps({"Version": "2020-12-01", "Parameters": parameters, "Steps": self.steps})
 
     def upsert(self, client):
-        client.create_pipeline(PipelineName=self.name, PipelineDefinition=self.definition(), ClientRequestToken="1" * 32,
-                               RoleArn="arn:aws:iam::000000000000:role/sagelocal")
+        role = "arn:aws:iam::000000000000:role/sagelocal"
+        client.create_pipeline(PipelineName=self.name, PipelineDefinition=self.definition(), RoleArn=role)
 '''
+
+
+TEMPLATE = """
+def get_pipeline(region, role=None, default_bucket=None, pipeline_name="-"):
+    return Pipeline("-".join([region, role.rpartition("/")[2], default_bucket, pipeline_name]))
+"""
 
 
 def write(folder: Path, text: str, name: str = "pipeline.py") -> Path:
@@ -61,8 +67,7 @@ def compiled(tmp_path: Path, text: str, **options: Any) -> script.Compiled:
         ("a, b = Pipeline('a'), Pipeline('b')", {"name": "b"}, "b"),
         ("def make(): return Pipeline('made')", {"name": "make"}, "made"),
         (
-            "def get_pipeline(region, role=None, default_bucket=None, pipeline_name='-'):\n"
-            "    return Pipeline('-'.join([region, role.rpartition('/')[2], default_bucket, pipeline_name]))",
+            TEMPLATE,
             {"region": "eu-west-1", "arguments": {"pipeline_name": "abalone"}},
             "eu-west-1-sagelocal-sagemaker-eu-west-1-000000000000-abalone",
         ),
@@ -262,7 +267,9 @@ def test_no_way_leads_out_of_the_script(
 
     assert found.name == "still-here"
     assert seen == []
-    assert {"192.0.2.1", "192.0.2.1:53", "169.254.169.254", "sts.amazonaws.com", "s3.amazonaws.com"} <= set(found.refused)
+    assert {"192.0.2.1", "192.0.2.1:53", "169.254.169.254", "sts.amazonaws.com", "s3.amazonaws.com"} <= set(
+        found.refused
+    )
     assert f"the Unix socket {path}" in found.refused
 
 
