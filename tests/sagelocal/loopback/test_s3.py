@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -139,8 +140,8 @@ def test_nothing_is_answered_without_the_key(port: int) -> None:
     for stranger in (client(port, "B" * 32), client(port, "")):
         with pytest.raises(Exception, match=r"403|credentials"):
             stranger.list_buckets()
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("GET", "/bkt/there")
-    assert connection.getresponse().status == 403
+    with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+        connection.request("GET", "/bkt/there")
+        assert connection.getresponse().status == 403
 
     assert client(port, "B" * 32, f"/{KEY}").list_buckets()["Buckets"] == []
