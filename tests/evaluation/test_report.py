@@ -160,6 +160,75 @@ def test_page_shows_the_comparison_with_the_champion(evaluation: dict[str, Any])
     assert "-0.0020 to +0.0220" in text
 
 
+def _pair(champion: float, candidate: float, verdict: str | None, **more: Any) -> dict[str, Any]:
+    difference = candidate - champion
+    ends = {"low": difference - 0.01, "high": difference + 0.01, "level": 0.95} if verdict else None
+    both = {"champion": champion, "candidate": candidate, "difference": difference}
+    return {**both, "interval": ends, "verdict": verdict, **more}
+
+
+def test_page_has_both_models_side_by_side_and_the_titles_whose_answer_changed(evaluation: dict[str, Any]) -> None:
+    changed = {
+        "title": HOSTILE,
+        "rows": 2,
+        "effect": 1.5,
+        "truth": ["23-0000"],
+        "candidate": "29-0000",
+        "champion": "23-0000",
+        "candidate_share": 0.7,
+        "champion_share": 0.9,
+        "right": "champion",
+    }
+    champion = {
+        "comparable": True,
+        "rows": 460,
+        "candidate_f1": 0.76,
+        "champion_f1": 0.75,
+        "difference": 0.01,
+        "interval": {"low": -0.002, "high": 0.022, "level": 0.95},
+        "won": 9,
+        "lost": 4,
+        "levels": {"minor": _pair(0.5, 0.53, "better")},
+        "behaviour": {"upper_case": _pair(1.0, 1.0, "no difference")},
+        "groups": [
+            _pair(0.8, 0.6, "worse", code="23-0000", name="Legal Occupations", rows=29),
+            _pair(0.0, 0.0, None, code="55-0000", name="Military Specific Occupations", rows=3),
+        ],
+        "changes": {"rows": 52, "titles": 26, "lost_titles": 26, "largest": [changed] * 26},
+    }
+    body = evaluation | {"champion": champion}
+    gate = inspect(body)
+
+    html = render(body | {"gate": gate, "decision": decide(body | {"gate": gate}, 0.0).to_dict()})
+
+    page = _Page(html)
+    text = " ".join(page.text.split())
+    assert page.open == []
+    assert "<script" not in html
+    assert "23-0000 Legal 29 0.800 0.600 −0.200 worse" in text
+    assert "Right code, minor level 0.500 0.530 +0.030 better" in text
+    assert "Answer kept: upper case 1.000 1.000 +0.000" in text
+    assert f"{HOSTILE} 2 23 Legal 23 Legal 0.900 29 Healthcare Practitioners and Technical 0.700 the champion" in text
+    assert "6 more" in text  # 20 are shown
+    assert gate["outcome"] == "refuse"  # this evaluation has no behaviour
+
+
+@pytest.mark.parametrize("part", ["gate", "decision"])
+def test_page_says_that_a_person_has_to_decide(evaluation: dict[str, Any], part: str) -> None:
+    inspected = inspect(evaluation) | {"outcome": "hold", "passed": True}
+    checks = [*inspected["checks"], {**inspected["checks"][0], "passed": None, "holds": True}]
+    decision = {"outcome": "hold", "passed": True, "reasons": ["legal lost"], "test_f1": 0.8, "threshold": 0.7}
+    body = evaluation | {
+        "gate": inspected | {"checks": checks},
+        **({"decision": decision} if part == "decision" else {}),
+    }
+
+    text = _Page(render(body)).text
+
+    assert "Held for a person" in text
+    assert "?" in text
+
+
 def test_page_says_why_there_is_no_comparison(evaluation: dict[str, Any]) -> None:
     html = render(evaluation | {"champion": {"comparable": False, "reason": "another <split>"}})
 

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from jobmajor.errors import DataError
 from jobmajor.evaluation import charts
+from jobmajor.evaluation.comparison import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +63,11 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
+def _change(value: float) -> str:
+    """Return a difference of shares with its sign."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
 def _count(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}"
 
@@ -85,7 +91,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": _share, "percent": _percent, "count": _count}
+    environment.filters |= {"share": _share, "percent": _percent, "count": _count, "change": _change}
     environment.filters |= {"cell": _cell, "sentence": _sentence}
     environment.globals["short_name"] = charts.short_name
     return environment
@@ -108,6 +114,7 @@ def _view(evaluation: Mapping[str, Any]) -> dict[str, Any]:
         "depth": charts.depth,
         "diagram": charts.reliability_diagram(parts["calibration"]["bins"]),
         "source": _source(dataset.get("release")),
+        "contest": side_by_side.view(parts["champion"]),
         "attribution": attribution(dataset.get("release")),
         "sure": _sure(parts["calibration"]["thresholds"]),
     }
