@@ -90,7 +90,10 @@ def history(database: sqlite3.Connection, since: int) -> list[Entry]:
         "FROM decisions JOIN titles USING (family) WHERE number > ? ORDER BY number",
         (since,),
     ).fetchall()
-    return [Entry(*row[:5], is_second=bool(row[5]), undoes=row[6]) for row in rows]
+    return [
+        Entry(number, at, reviewer, title, code, is_second=bool(is_second), undoes=undoes)
+        for number, at, reviewer, title, code, is_second, undoes in rows
+    ]
 
 
 def last(database: sqlite3.Connection) -> int:
