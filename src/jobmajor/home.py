@@ -56,6 +56,11 @@ class Workspace:
         return self.root / "tune.lock"
 
     @property
+    def shadows(self) -> Path:
+        """The answers of candidates in the shadow of a service, a folder for each version."""
+        return self.root / "shadow"
+
+    @property
     def captures(self) -> Path:
         """The traffic that a service recorded, unless its folder is named."""
         return self.root / "captures"

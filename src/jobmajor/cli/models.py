@@ -14,6 +14,7 @@ from sagelocal.show.terminal import dump, near, table
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from jobmajor.monitor.models import Difference
     from jobmajor.pipeline.prune import Plan
     from jobmajor.registry.versions import Registry, Version
 
@@ -175,6 +176,41 @@ def diff_versions(
     if as_json:
         dump(found.to_json())
         return
+    _show_difference(found, most, (f"version {before}", f"version {after}"))
+
+
+@models.command("shadow")
+def shadow_answers(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that serve --shadow filled.")],
+    period: Annotated[str, typer.Option(help="The requests to count: all, a day, a month, or a range.")] = "all",
+    most: Annotated[int, typer.Option("--most", min=0, help="How many titles to show.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Say how a candidate's answers in the shadow differ from the champion's: how many, in which groups, which titles.
+
+    Example: jobmajor models shadow .jobmajor/shadow/2 --period yesterday
+    """
+    from jobmajor import soc
+    from jobmajor.monitor import models as library
+    from jobmajor.monitor.capture import Period
+
+    found = library.shadowed(folder, Period.parse(period))
+    difference = found.difference
+    if as_json:
+        dump({"requests": found.requests, "version": found.version, **difference.to_json()})
+        return
+    typer.echo(f"version {found.version} in the shadow of {found.requests:,} requests")
+    _show_difference(difference, most, ("champion", f"version {found.version}"))
+    rows = [
+        (code or "no code", soc.name(code) if code else "", f"{rows:,g}", f"{100 * changed / rows:.1f} %")
+        for code, (rows, changed) in difference.groups.items()
+        if changed
+    ]
+    if rows:
+        table(("champion's group", "name", "rows", "changed"), rows)
+
+
+def _show_difference(found: Difference, most: int, names: tuple[str, str]) -> None:
     counts = [(kind, found.rows_of(kind)) for kind in ("another code", "now sure", "no longer sure")]
     typer.echo(f"{found.rows:,g} rows, {found.titles:,} distinct titles; " + _shares(counts, found.rows))
     typer.echo(f"sure answers: {100 * found.sure[0]:.1f} % of the rows before, {100 * found.sure[1]:.1f} % after")
@@ -183,7 +219,7 @@ def diff_versions(
         for each in found.changed[:most]
     ]
     if rows:
-        table(("title", "rows", "change", f"version {before}", f"version {after}"), rows)
+        table(("title", "rows", "change", *names), rows)
 
 
 def _shares(counts: Iterable[tuple[str, float]], total: float) -> str:

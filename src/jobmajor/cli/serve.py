@@ -12,7 +12,9 @@ from jobmajor.cli.options import ClassesFile  # noqa: TC001 - typer reads the an
 
 if TYPE_CHECKING:
     from jobmajor.serve.service.capturing import CapturePlan
+    from jobmajor.serve.service.champion import ModelSource
     from jobmajor.serve.service.service import ServiceOptions
+    from jobmajor.serve.service.shadow import ShadowPlan
 
 
 def add(app: typer.Typer) -> None:
@@ -78,6 +80,13 @@ def serve(
         bool,
         typer.Option("--capture-hashed", help="Record hashes, not titles: no drift of texts is seen, no review."),
     ] = False,
+    shadow: Annotated[
+        int | None,
+        typer.Option(metavar="VERSION", help="Let this version answer as well, unseen, and record both answers."),
+    ] = None,
+    shadow_share: Annotated[
+        float, typer.Option("--shadow-share", help="The share of requests that it answers, up to 1.")
+    ] = 1.0,
     home: Annotated[
         Path | None, typer.Option(help="The workspace.", envvar="JOBMAJOR_HOME", show_default=".jobmajor")
     ] = None,
@@ -116,6 +125,8 @@ def serve(
 
     logs.configure()
     patience.doing("loading the model")
+    if shadow is not None:
+        options = replace(options, shadow=_shadow(shadow, shadow_share, source, options.workers))
     choices = kept.Reviews(reviews) if reviews else None
     started = service.Service(champion.Champion(source, choices), options)
     patience.end()
@@ -133,6 +144,24 @@ def _plan(folder: Path | None, limits: dict[str, Any]) -> CapturePlan | None:
         return None
     plan = capturing.CapturePlan(folder, **limits, **capturing.key())
     return replace(plan, folder=recorder.prepare(folder, "--capture"))
+
+
+def _shadow(number: int, share: float, source: ModelSource, workers: int) -> ShadowPlan:
+    """Return the plan for a version in the shadow; it has the champion's own mix and codes."""
+    from jobmajor.home import Workspace
+    from jobmajor.monitor import recorder
+    from jobmajor.registry.loading import open_registry
+    from jobmajor.serve.service.shadow import ShadowPlan
+
+    if not Workspace(source.home).database.is_file():
+        from jobmajor.errors import NoChampion
+
+        raise NoChampion(source.home)
+    registry = open_registry(source.home)
+    registry.verify(number)
+    candidate = replace(source, model=registry.get(number).folder).load()
+    folder = recorder.prepare(Workspace(source.home).shadows / str(number), "--shadow")
+    return ShadowPlan(folder, number, candidate, share, recorder.Bounds(writers=workers))
 
 
 def _named(keys: Path | None) -> Path:

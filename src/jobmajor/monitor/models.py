@@ -1,22 +1,29 @@
-"""Which answers to a file's titles change if another model takes over."""
+"""Which answers change if another model takes over: to a file's titles, or to those of a service that it shadowed."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from jobmajor import soc
 from jobmajor.data.labelled import weight
 from jobmajor.errors import DataError
+from jobmajor.monitor import capture
 from jobmajor.tables import formats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from jobmajor.model.answers import Coded
     from jobmajor.model.classifier import Classifier
+    from jobmajor.monitor.capture import Record
     from jobmajor.monitor.observe import File
     from jobmajor.soc import Level
 
+_Best = tuple[str, float, bool]  # the best code, its confidence, and whether a person should look at it
+_SIDES = ("before", "after")
 Kind = Literal["another code", "now sure", "no longer sure"]
 
 
@@ -42,12 +49,14 @@ class Difference:
         rows: Their rows.
         sure: The shares of rows with a sure answer, by each model.
         changed: The titles whose answer changes, those with the most rows first.
+        groups: For each major group that the first model answers, its rows, and those of them that change.
     """
 
     titles: int
     rows: float
     sure: tuple[float, float]
     changed: Sequence[Changed]
+    groups: Mapping[str, tuple[float, float]]
 
     def rows_of(self, kind: Kind) -> float:
         """Return the rows of the titles that change in one way."""
@@ -56,7 +65,9 @@ class Difference:
     def to_json(self) -> dict[str, Any]:
         """Return the difference as plain data that fits into JSON."""
         changed = [{name: getattr(each, name) for name in Changed.__slots__} for each in self.changed]
-        return {"titles": self.titles, "rows": self.rows, "sure": list(self.sure), "changed": changed}
+        groups = [{"code": code, "rows": rows, "changed": part} for code, (rows, part) in self.groups.items()]
+        body = {"titles": self.titles, "rows": self.rows, "sure": list(self.sure)}
+        return {**body, "groups": groups, "changed": changed}
 
 
 def difference(file: File, before: Classifier, after: Classifier, level: Level = "major") -> Difference:
@@ -68,22 +79,70 @@ def difference(file: File, before: Classifier, after: Classifier, level: Level =
         InputError: The file can't be used.
     """
     rows = _rows(file)
-    titles = list(rows)
-    answers = [model.answer(titles, level) for model in (before, after)]
-    total = sum(rows.values())
-    if not total:
+    answers = ([_best(coded) for coded in model.answer(list(rows), level)] for model in (before, after))
+    if not sum(rows.values()):
         raise DataError(file.path, "no row", "rows with titles", "name another file")
-    sure = [
-        sum(rows[title] for title, each in zip(titles, found, strict=True) if not each.abstain) / total
-        for found in answers
-    ]
+    return _difference({title: (rows[title], old, new) for title, old, new in zip(rows, *answers, strict=True)})
+
+
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """What a candidate answered in the shadow of a service: requests, its version, and how its answers differ."""
+
+    requests: int
+    version: int
+    difference: Difference
+
+
+def shadowed(folder: Path, period: capture.Period | None = None) -> Shadowed:
+    """Return how a candidate's answers in the shadow differ from those of the models that answered.
+
+    A title that was answered in several ways counts as its latest request was.
+
+    Raises:
+        DataError: The folder holds something else, or the answers of several candidates.
+    """
+    titles: dict[str, tuple[float, _Best, _Best]] = {}
+    versions, requests = set[int](), 0
+    for record in capture.read(folder, period):
+        version, answers = _shadow(record, folder)
+        versions.add(version)
+        requests += 1
+        for title, old, new in answers:
+            titles[title] = (titles[title][0] + 1 if title in titles else 1.0, old, new)
+    if len(versions) != 1 or not titles:
+        numbers = ", ".join(map(str, sorted(versions)))
+        found = f"the versions {numbers}" if len(versions) > 1 else "no titles of the period"
+        raise DataError(folder, found, "answers of one version", "name the folder of one version, or another period")
+    return Shadowed(requests, versions.pop(), _difference(titles))
+
+
+def _shadow(record: Record, folder: Path) -> tuple[int, list[tuple[str, _Best, _Best]]]:
+    try:
+        named, found = json.loads(record.body)["instances"], json.loads(record.answer)
+        sides = [[(str(code), float(sure), abstain is True) for code, sure, abstain in found[key]] for key in _SIDES]
+        return int(found["version"]), list(zip(map(str, named), *sides, strict=True))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        where, expected = f"request {record.event[:40]} of {folder}", "what jobmajor serve --shadow wrote"
+        raise DataError(where, "no answers of two models", expected, "name another folder") from error
+
+
+def _difference(titles: Mapping[str, tuple[float, _Best, _Best]]) -> Difference:
+    total = sum(rows for rows, _, _ in titles.values())
+    sure = [sum(rows for rows, *sides in titles.values() if not sides[side][2]) / total for side in (0, 1)]
     changed = [
-        Changed(title, rows[title], kind, _code(old), _code(new), _confidence(old), _confidence(new))
-        for title, old, new in zip(titles, *answers, strict=True)
+        Changed(title, rows, kind, old[0], new[0], old[1], new[1])
+        for title, (rows, old, new) in titles.items()
         if (kind := _kind(old, new))
     ]
     changed.sort(key=lambda each: (-each.rows, -abs(each.confidence_after - each.confidence_before), each.title))
-    return Difference(len(titles), total, (sure[0], sure[1]), changed)
+    names = {each.title for each in changed}
+    groups: dict[str, tuple[float, float]] = {}
+    for title, (rows, old, _) in titles.items():
+        group = soc.ancestor(old[0], "major") if old[0] in soc.table() else ""
+        before = groups.get(group, (0.0, 0.0))
+        groups[group] = (before[0] + rows, before[1] + rows * (title in names))
+    return Difference(len(titles), total, (sure[0], sure[1]), changed, dict(sorted(groups.items())))
 
 
 def _rows(file: File) -> Mapping[str, float]:
@@ -95,19 +154,15 @@ def _rows(file: File) -> Mapping[str, float]:
     return found
 
 
-def _kind(before: Coded, after: Coded) -> Kind | None:
-    if before.abstain and after.abstain:
+def _kind(before: _Best, after: _Best) -> Kind | None:
+    if before[2] and after[2]:
         return None
-    if _code(before) != _code(after):
+    if before[0] != after[0]:
         return "another code"
-    if before.abstain == after.abstain:
+    if before[2] == after[2]:
         return None
-    return "now sure" if before.abstain else "no longer sure"
+    return "now sure" if before[2] else "no longer sure"
 
 
-def _code(coded: Coded) -> str:
-    return coded.answers[0].label if coded.answers else ""
-
-
-def _confidence(coded: Coded) -> float:
-    return round(float(coded.confidence), 4)
+def _best(coded: Coded) -> _Best:
+    return coded.answers[0].label if coded.answers else "", round(float(coded.confidence), 4), coded.abstain

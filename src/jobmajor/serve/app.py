@@ -51,16 +51,17 @@ def create(service: Service) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         service.batcher.start()
-        if service.capture:
-            service.capture.start()
+        beside = [each for each in (service.capture, service.shadow) if each]
+        for each in beside:
+            each.start()
         watching = asyncio.create_task(service.watch())
         yield
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
         await asyncio.to_thread(service.batcher.stop)
-        if service.capture:
-            await asyncio.to_thread(service.capture.stop)
+        for each in beside:
+            await asyncio.to_thread(each.stop)
         app.state.workers.close()
 
     app = Starlette(
@@ -95,12 +96,16 @@ async def _invocations(request: Request) -> Response:
     given = media.of_request(headers)
     kind = media.of_answer(headers.get("accept"), given.kind)
     job = await _job(request, headers, given, kind)
+    if shadow := _service(request).shadow:
+        shadow.watch(job)
     parts = await _scored(request, _service(request), job)
     request.scope[LOG_FIELDS] = {"titles": len(job.titles), "model": job.served.digest[:12]}
     has_header = given.has_header or given.kind != media.CSV
     whole = rendering.framed(parts, job.parameters, kind, model=job.served.digest, has_header=has_header)
     if (capture := _service(request).capture) and (sent := request.scope.get(_SAMPLED)) is not None:
         capture.take(Taken(sent, headers["content-type"], headers.get(ATTRIBUTES_HEADER, ""), job, whole))
+    if shadow:
+        shadow.take(job)
     return _response(whole, kind, job.served)
 
 

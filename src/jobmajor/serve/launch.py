@@ -68,6 +68,9 @@ def run(service: Service, address: Address) -> None:
     if plan := service.options.capture:
         event = {"folder": str(plan.folder), "share": plan.share, "titles": plan.note}
         _log.warning("requests are captured", extra={"event": event})
+    if hidden := service.options.shadow:
+        event = {"version": hidden.version, "folder": str(hidden.folder), "share": hidden.share}
+        _log.warning("a candidate answers in the shadow", extra={"event": event})
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # the model stays for good: no collection needs to look at it
     with threadpool_limits(1):  # for a few titles, threads cost more than they save: they spin while they wait

@@ -40,7 +40,8 @@ _Answers = list[list["Coded"]]  # for each level, an answer to each title
 class Job:
     """One request's titles, how many are scored, and the rendered answers so far; `notify` is called at the end.
 
-    With `is_contextual`, each title is joined with a second text (`contextual.joined`).
+    With `is_contextual`, each title is joined with a second text (`contextual.joined`). A list in `best` is filled with
+    the answers at the first level.
     """
 
     titles: Sequence[str]
@@ -53,6 +54,7 @@ class Job:
     abandoned: bool = False
     notify: Callable[[], None] = lambda: None
     is_contextual: bool = False
+    best: list[Coded] | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -182,6 +184,8 @@ class RequestBatcher:
             part = [each[start : start + count] for each in answers]
             if count:
                 job.parts.append(rendering.packed(rendering.rows(part, parameters, job.kind, job.served.digest)))
+            if job.best is not None:
+                job.best.extend(part[0])
             job.scored += count
             start += count
         self._observe(answers)

@@ -31,6 +31,8 @@ SWAPS, FAILURES = "jobmajor_model_swaps_total", "jobmajor_model_swap_failures_to
 WORKERS, RESTARTS = "jobmajor_workers", "jobmajor_worker_restarts_total"
 CAPTURED, _UNCAPTURED = "jobmajor_captured_total", "jobmajor_capture_dropped_total"
 UNCAPTURED = {reason: f'{_UNCAPTURED}{{reason="{reason}"}}' for reason in ("queue", "disk", "size")}
+SHADOWED, _UNSHADOWED = "jobmajor_shadowed_total", "jobmajor_shadow_dropped_total"
+UNSHADOWED = {reason: f'{_UNSHADOWED}{{reason="{reason}"}}' for reason in ("queue", "fault", "size")}
 
 
 class Metrics:
@@ -74,6 +76,8 @@ def _counted(sums: Mapping[str, float]) -> Iterator[str]:
     yield from _one(_BATCHES, "counter", "Calls of the model.", sums.get(_BATCHES, 0.0))
     yield from _one(CAPTURED, "counter", "Requests recorded by --capture.", sums.get(CAPTURED, 0.0))
     yield from _series(sums, _UNCAPTURED, "Requests of the sample that were not recorded, by reason.")
+    yield from _one(SHADOWED, "counter", "Requests that --shadow answered as well.", sums.get(SHADOWED, 0.0))
+    yield from _series(sums, _UNSHADOWED, "Requests of its sample that it didn't answer or record, by reason.")
 
 
 def _series(sums: Mapping[str, float], name: str, text: str) -> Iterator[str]:

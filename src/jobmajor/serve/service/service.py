@@ -15,6 +15,7 @@ from jobmajor.serve.service.capturing import CapturePlan, Capturer
 from jobmajor.serve.service.capturing import from_environment as plan_from_environment
 from jobmajor.serve.service.keys import Keys
 from jobmajor.serve.service.metrics import Metrics
+from jobmajor.serve.service.shadow import Shadow, ShadowPlan
 from jobmajor.serve.service.tally import Tally
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ServiceOptions:
         hosts: The names that the service answers to beside those of loopback; None for any name.
         workers: How many processes answer.
         capture: What of the traffic is recorded; None records nothing.
+        shadow: The candidate that answers as well, unseen; None for none.
     """
 
     defaults: RequestParameters = field(default_factory=RequestParameters)
@@ -47,6 +49,7 @@ class ServiceOptions:
     hosts: frozenset[str] | None = None
     workers: int = 1
     capture: CapturePlan | None = None
+    shadow: ShadowPlan | None = None
 
 
 class Service:
@@ -67,6 +70,7 @@ class Service:
         self.batcher = RequestBatcher(self.metrics.batch)
         plan = self.options.capture
         self.capture = Capturer(plan, self.tally, workers) if plan else None
+        self.shadow = Shadow(self.options.shadow, self.tally) if self.options.shadow else None
         self.is_draining = False
         self._refusals = 0
 
