@@ -110,6 +110,7 @@ def run(
         images={uri: _environment(path) for uri, path in pairs(image, "--image").items()},
         pipeline_name=name or source_of.name or "pipeline",
         on_event=outcome.teller(home) if sys.stderr.isatty() else None,
+        on_wait=outcome.say if sys.stderr.isatty() else None,
     )
     options = replace(options, jobs=jobs, only=_selected(parsed, begin, only), source=source)
     outcome.warn(executor.warnings(parsed, executor.validate(parsed, options.parameters, options.handlers)))

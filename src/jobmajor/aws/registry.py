@@ -16,7 +16,7 @@ from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.errors import ArtifactError, PromotionRefused
 from jobmajor.evaluation import gate
 from jobmajor.registry.versions import STATUSES, passed
-from sagelocal.storage.store import split
+from sagelocal.storage.address import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

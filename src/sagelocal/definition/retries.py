@@ -8,11 +8,11 @@ exception types:
     SageMaker.JOB_INTERNAL_ERROR  a job or its supervisor is killed from outside: SIGKILL (as the kernel does when
                                   memory runs out), SIGTERM, SIGHUP or SIGINT
     SageMaker.CAPACITY_ERROR      the machine has no memory or no process left to start a job with (ENOMEM, EAGAIN)
-    SageMaker.RESOURCE_LIMIT      a limit is reached: disk, quota, open files (ENOSPC, EDQUOT, EMFILE, ENFILE, EFBIG)
+    SageMaker.RESOURCE_LIMIT      the machine has no more open files to give (EMFILE, ENFILE)
 
-No policy retries another failure: an exit code, a crash (SIGSEGV,
-SIGABRT), a run past MaxRuntimeInSeconds, a missing input, a refused condition. Source of the policies: AWS, SageMaker
-AI Developer Guide, "Retry Policy for Pipeline Steps".
+No policy retries another failure: an exit code, a crash (SIGSEGV, SIGABRT), a run past MaxRuntimeInSeconds, a missing
+input, a refused condition. Nor does one retry what stays until somebody acts: a full disk, a quota, a file that is too
+large, a missing permission. Source: AWS, SageMaker AI Developer Guide, "Retry Policy for Pipeline Steps".
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _FROM_OUTSIDE: Final = tuple(  # Windows has two of them
     getattr(signal, name) for name in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)
 )
 _CAPACITY: Final = (errno.ENOMEM, errno.EAGAIN)
-_LIMIT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EFBIG)
+_LIMIT: Final = (errno.EMFILE, errno.ENFILE)
 _PASSING: Final = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY)
 _ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 # (member, lowest, highest); a rate has no limit there, 100 is ours.

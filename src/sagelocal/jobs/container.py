@@ -54,12 +54,13 @@ class JobContext:
 class Result:
     """The result of a job: the objects of every published prefix, its last metrics, its message.
 
-    `told` holds further members of the service's Describe… response.
+    `notes` are sentences for people. `told` holds further members of the service's Describe… response.
     """
 
     outputs: Mapping[str, Mapping[str, FileRecord]]
     metrics: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
+    notes: Sequence[str] = ()
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,10 +87,13 @@ def run(job: Job, context: JobContext, contents: Mapping[str, Mapping[str, FileR
     if ended.failed:
         kind = retries.after_exit(ended.code, ended.fault, timed_out=ended.timed_out)
         raise StepFailed(context.step, _reason(job, context, hosts[index], ended), context.log, kind)
-    outputs = {item.uri: context.store.publish(item.uri, _made(job, item, context, hosts)) for item in job.outputs}
+    made = [(item.uri, _made(job, item, context, hosts)) for item in job.outputs]
+    outputs: dict[str, dict[str, FileRecord]] = {}
+    for (uri, _), records in zip(made, context.store.add(made), strict=True):
+        outputs[uri] = outputs.get(uri, {}) | records
     found = {name: value for host in reversed(hosts) for name, value in _metrics(patterns, host.log)}
     message = next(filter(None, (text_of(host.ml / "output" / "message") for host in hosts)), "")
-    return Result(outputs, found, message)
+    return Result(outputs, found, message, tuple(_dropped(job, hosts)))
 
 
 @contextmanager
@@ -213,6 +217,16 @@ def _made(job: Job, item: Transfer, context: JobContext, hosts: Sequence[Host]) 
     if any(transfer.regular_files(data)):
         archive.pack(data, upload / "output.tar.gz")
     return upload
+
+
+def _dropped(job: Job, hosts: Sequence[Host]) -> Iterator[str]:
+    """Yield a sentence for each output with something that is no regular file, and was not uploaded."""
+    for item in job.outputs:
+        for host in hosts:
+            found = [f"{name} ({kind})" for name, kind in transfer.dropped(host.ml / item.folder)]
+            if found:
+                more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+                yield f"not uploaded from /opt/ml/{item.folder}: {', '.join(found[:3])}{more}; only files are"
 
 
 def _reason(job: Job, context: JobContext, host: Host, ended: sandbox.Exit) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sagelocal.definition import algorithms
 from sagelocal.errors import InputError
-from sagelocal.storage.store import join
+from sagelocal.storage.address import join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,9 +8,10 @@ and as root they would write to the real folder.
 from __future__ import annotations
 
 import functools
-import json
+import marshal
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -74,7 +75,10 @@ class Exit:
         return self.code != 0 or self.timed_out or bool(self.fault)
 
     def __str__(self) -> str:
-        return f"killed by signal {-self.code}" if self.code < 0 else f"exit code {self.code}"
+        if self.code >= 0:
+            return f"exit code {self.code}"
+        meaning = ", a file grew beyond its limit (SIGXFSZ)" if -self.code == signal.SIGXFSZ else ""
+        return f"killed by signal {-self.code}{meaning}"
 
 
 class Running:
@@ -84,7 +88,8 @@ class Running:
     """
 
     def __init__(self, command: Command) -> None:
-        order = json.dumps(_order(command)).encode() + b"\n"
+        body = marshal.dumps(_order(command))
+        order = len(body).to_bytes(4, "big") + body
         self._held = ExitStack()
         self._supervisor = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_SUPERVISOR)],
@@ -123,7 +128,7 @@ class Running:
         self._held.close()
         if not answer:
             return Exit(self._supervisor.returncode or 1, timed_out=False, fault="start: its supervisor was killed")
-        return Exit(**json.loads(answer))
+        return Exit(**marshal.loads(answer))  # noqa: S302 - the supervisor wrote it
 
     def stop(self) -> None:
         """Send SIGTERM to the command; it is killed after `grace_s` seconds."""

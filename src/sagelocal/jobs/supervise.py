@@ -1,8 +1,9 @@
 """Supervise one job in a process of its own: it ends with the job, and the job ends with it.
 
 `sandbox` starts this file as a program. It uses the standard library only and imports nothing from the package, so that
-it starts in milliseconds. `sandbox` writes one line of JSON to its standard input and keeps that pipe open. When the
-pipe closes, the executor is dead, and every process of the job is killed at once.
+it starts in milliseconds: modules that import many others (json, typing, contextlib) would double the time. `sandbox`
+writes an order to its standard input and keeps that pipe open. When the pipe closes, the executor is dead, and every
+process of the job is killed at once.
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
-import json
+import marshal
 import os
 import select
-import signal
 import sys
 import time
-from contextlib import suppress
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+else:
+    import _signal as signal  # `signal` itself imports enum, which takes as long as all the rest of the start
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000  # linux/sched.h
@@ -28,12 +34,11 @@ _LINUX = sys.platform == "linux"
 
 
 def main() -> None:
-    """Run the job that standard input describes, and write how it ended to standard output as one line of JSON."""
-    with open(0, "rb", buffering=0, closefd=False) as orders:  # unbuffered: what follows stays in the pipe
-        line = orders.readline()
-    if not line:
+    """Run the job that standard input describes, and write how it ended to standard output."""
+    order = _read(int.from_bytes(_read(4), "big"))
+    if not order:
         return  # the executor died before it said what to do
-    spec = json.loads(line)
+    spec = marshal.loads(order)  # noqa: S302 - the executor wrote it, with this Python
     fcntl.fcntl(spec["lock"], fcntl.F_SETFD, fcntl.FD_CLOEXEC)  # this process holds it, not the job
     if _LINUX:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -58,8 +63,16 @@ def main() -> None:
     _answer(outcome, fault)
 
 
+def _read(size: int) -> bytes:
+    """Return so many bytes of standard input, fewer at its end; what follows stays in the pipe."""
+    found = b""
+    while len(found) < size and (more := os.read(0, size - len(found))):
+        found += more
+    return found
+
+
 def _answer(outcome: dict[str, Any], fault: str) -> None:
-    sys.stdout.write(json.dumps({**outcome, "fault": fault}) + "\n")
+    sys.stdout.buffer.write(marshal.dumps({**outcome, "fault": fault}))
 
 
 def _libc(function: str, *arguments: Any) -> None:
@@ -122,7 +135,7 @@ def _watch(pid: int, wake: int, max_runtime_s: float, grace_s: float) -> dict[st
         late = not ready and time.monotonic() >= deadline
         if late or 0 in ready:
             timed_out |= late and not asked
-            _signal_group(pid, signal.SIGKILL if asked else signal.SIGTERM)
+            _send(os.killpg, pid, signal.SIGKILL if asked else signal.SIGTERM)
             deadline, asked = time.monotonic() + grace_s, True
 
 
@@ -136,20 +149,23 @@ def _collect(pid: int) -> int | None:
 
 def _end_rest(group: int) -> None:
     """Kill and reap every process that the job left, also those in process groups of their own."""
-    while True:
-        _signal_group(group, signal.SIGKILL)
-        for pid in descendants(os.getpid()):
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        try:
+    try:
+        while True:
+            if _LINUX:  # this process is the parent of orphans: without a child, the long search of /proc finds none
+                os.waitpid(-1, os.WNOHANG)
+            _send(os.killpg, group, signal.SIGKILL)
+            for pid in descendants(os.getpid()):
+                _send(os.kill, pid, signal.SIGKILL)
             os.waitpid(-1, 0)
-        except ChildProcessError:
-            return
+    except ChildProcessError:
+        return
 
 
-def _signal_group(group: int, number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+def _send(kill: Callable[[int, int], None], target: int, number: int) -> None:
+    try:
+        kill(target, number)
+    except (ProcessLookupError, PermissionError):
+        return
 
 
 def descendants(ancestor: int) -> list[int]:
@@ -157,10 +173,13 @@ def descendants(ancestor: int) -> list[int]:
     parents: dict[int, list[int]] = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():  # noqa: PTH112, PTH208 - no pathlib: start-up time
         if name.isdigit():
-            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - as above
-                # The program's name in parentheses may hold anything; the parent is second after it.
-                parent = int(file.read().rpartition(b")")[2].split()[1])
-                parents.setdefault(parent, []).append(int(name))
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - as above
+                    line = file.read()
+            except OSError:  # it has just ended
+                continue
+            # The program's name in parentheses may hold anything; the parent is second after it.
+            parents.setdefault(int(line.rpartition(b")")[2].split()[1]), []).append(int(name))
     found, waiting = [], [ancestor]
     while waiting:
         below = parents.get(waiting.pop(), [])
@@ -170,11 +189,7 @@ def descendants(ancestor: int) -> list[int]:
 
 
 def enter_network() -> None:
-    """Move this process to a new network namespace, in which its children reach each other and nothing else.
-
-    Raises:
-        OSError: The machine refuses namespaces.
-    """
+    """Move to a new network namespace, in which processes reach each other alone; OSError if the machine refuses."""
     import socket  # noqa: PLC0415 - start-up time of the jobs that have none
 
     _unshare(_CLONE_NEWNET)
@@ -230,12 +245,9 @@ def _unshare(kind: int) -> None:
 
 
 def enter_namespace(job: str, hosts: str) -> None:
-    """Move this process to a new mount namespace, in which the folder `job` is mounted at /opt/ml.
+    """Move to a new mount namespace, in which the folder `job` is mounted at /opt/ml; OSError if the machine refuses.
 
     If /opt/ml doesn't exist, /opt becomes a tmpfs with all its former entries bind-mounted.
-
-    Raises:
-        OSError: The machine refuses namespaces or mounts.
     """
     _unshare(_CLONE_NEWNS)
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)

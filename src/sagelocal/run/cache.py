@@ -16,7 +16,7 @@ from sagelocal.storage import publish, transfer
 from sagelocal.storage.manifest import FileRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sagelocal.jobs.contracts import Job
@@ -41,6 +41,7 @@ class Entry:
     properties: Mapping[str, Any]
     outputs: Mapping[str, Mapping[str, FileRecord]]
     metrics: Mapping[str, float]
+    notes: Sequence[str] = ()
 
 
 def key(job: Job, contents: Mapping[str, Mapping[str, FileRecord]], environment: str) -> str:
@@ -73,7 +74,12 @@ def _without_address(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def keep(folder: Path, entry: Entry) -> None:
     """Write an entry; from then on, the step's outputs may be reused."""
-    body = json.dumps(dataclasses.asdict(entry), sort_keys=True)
+    outputs = {
+        uri: {name: {"sha256": record.sha256, "size_bytes": record.size_bytes} for name, record in records.items()}
+        for uri, records in entry.outputs.items()
+    }
+    fields = {item.name: getattr(entry, item.name) for item in dataclasses.fields(entry)}
+    body = json.dumps({**fields, "outputs": outputs}, sort_keys=True)
     seal = hashlib.sha256(body.encode()).hexdigest()
     publish.write_file(_path(folder, entry.key), f"{seal}\n{body}\n".encode())
 

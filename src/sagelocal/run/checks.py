@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sagelocal.definition import expressions, foreign, graph
 from sagelocal.definition.fields import likely
-from sagelocal.storage.store import join
+from sagelocal.storage.address import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

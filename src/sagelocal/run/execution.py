@@ -26,7 +26,7 @@ from sagelocal.run.pool import StepPool
 from sagelocal.run.records import Execution, StepRecord
 from sagelocal.run.register import RegisterRequest
 from sagelocal.storage import transfer
-from sagelocal.storage.store import join
+from sagelocal.storage.address import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sagelocal.run.handlers import Handler
     from sagelocal.run.register import RegisterHandler
     from sagelocal.storage.manifest import FileRecord
-    from sagelocal.storage.store import Store
+    from sagelocal.storage.uploads import Uploads
 
     Contents = Mapping[str, Mapping[str, FileRecord]]
 
@@ -55,7 +55,7 @@ class Runner:
     """
 
     workspace: Path
-    store: Store
+    store: Uploads
     environment_of: Callable[[str], Environment]
     register: RegisterHandler
     on_event: Callable[[StepRecord], None]
@@ -72,6 +72,8 @@ class Runner:
     stop: StopSignal = field(default_factory=StopSignal)
     done: dict[str, StepRecord] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
+    texts: dict[str, tuple[StepRecord, str]] = field(default_factory=dict)
+    is_unsaved: bool = False
 
     def run(self, at_once: int) -> Execution:
         """Run the steps, at most `at_once` at the same time, until one fails; running steps may then end."""
@@ -85,6 +87,8 @@ class Runner:
                     self.done[name] = dataclasses.replace(record, status="Stopped")
             self._save("Stopped", "interrupted")
             raise
+        finally:
+            self.store.close()
         return self._save("Failed" if failure else "Succeeded", failure)
 
     def _decide_all(self, pool: StepPool) -> str | None:
@@ -98,8 +102,10 @@ class Runner:
                     failure = self._failure(record)
             if not pool.active:
                 return failure
+            if self.is_unsaved:
+                self._save()
             record = pool.next()
-            self._note(record)
+            self._note(record, saves=record.status == records.EXECUTING)
             if record.status != records.EXECUTING:
                 order.done(record.name)
                 failure = failure or self._failure(record)
@@ -115,6 +121,8 @@ class Runner:
         if step.name in self.taken:
             taken = self.taken[step.name]
             if taken:
+                for uri in step_types.uploads(taken.properties):
+                    self.store.claim({uri: self.store.whole.published_at(uri)})
                 self._note(taken)
             return taken
         record = self.done.get(step.name) or self._inherited(step)
@@ -139,9 +147,13 @@ class Runner:
             return StepRecord(step.name, step.type, "Skipped")
         return None
 
-    def _note(self, record: StepRecord) -> None:
+    def _note(self, record: StepRecord, *, saves: bool = True) -> None:
+        """Keep a record and tell of it; one that is not saved at once is saved before anything starts or is awaited."""
         self.done[record.name] = record
-        self._save()
+        if saves:
+            self._save()
+        else:
+            self.is_unsaved = True
         self.on_event(record)
 
     def _save(self, status: str = records.EXECUTING, failure: str | None = None) -> Execution:
@@ -152,7 +164,8 @@ class Runner:
             steps=tuple(self.done.values()),
             seconds=round(time.monotonic() - self.began, 3),
         )
-        records.write(self.execution)
+        records.write(self.execution, self.texts)
+        self.is_unsaved = False
         return self.execution
 
     def _carry_out(self, step: Step, scope: Scope) -> StepRecord:
@@ -203,7 +216,9 @@ class Runner:
         contents = {item.name: self.store.listing(item.uri) for item in job.inputs}
         key = cache.key(job, contents, self.environment_of(job.image).digest_for(job.argv))
         kept = step.cache is not None and step.cache.enabled
-        found = cache.find(self._entries, key, self.store, self._oldest(step)) if kept else None
+        found = cache.find(self._entries, key, self.store.whole, self._oldest(step)) if kept else None
+        if found:
+            self.store.claim(found.outputs)
         entry = found or dataclasses.replace(self._work(step, job, contents), key=key)
         if kept and not found:
             cache.keep(self._entries, entry)
@@ -214,6 +229,7 @@ class Runner:
             cached=found is not None,
             properties=entry.properties,
             metrics=entry.metrics,
+            notes=entry.notes,
         )
 
     def _work(self, step: Step, job: Job, contents: Contents) -> cache.Entry:
@@ -231,7 +247,7 @@ class Runner:
             transfer.remove(folder)
         ended = self.now()
         properties = step_types.describe(job, result, (iso(started), iso(ended)))
-        return cache.Entry("", ended, properties, result.outputs, result.metrics)
+        return cache.Entry("", ended, properties, result.outputs, result.metrics, result.notes)
 
     @property
     def _entries(self) -> Path:

@@ -12,7 +12,6 @@ import re
 import secrets
 import string
 import time
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,24 +19,26 @@ from sagelocal.definition import graph
 from sagelocal.definition.expressions import EXECUTION
 from sagelocal.definition.language import Scope
 from sagelocal.definition.parse import bind, check
-from sagelocal.errors import DefinitionError, InputError, PipelineError
+from sagelocal.errors import DefinitionError, InputError
 from sagelocal.jobs import environment
 from sagelocal.jobs.environment import Environment
 from sagelocal.run import checks, limits, quotas, records, selective
 from sagelocal.run.attempts import iso
 from sagelocal.run.execution import Runner
+from sagelocal.run.holding import hold, share, sweep
 from sagelocal.run.records import Execution, StepRecord
 from sagelocal.run.register import FolderRegistry, RegisterHandler, RegisterRequest
-from sagelocal.storage import lock, publish, transfer
+from sagelocal.storage import lock, publish
 from sagelocal.storage.store import FolderStore
+from sagelocal.storage.uploads import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from sagelocal.definition.steps import Definition
     from sagelocal.run.handlers import Handler
-    from sagelocal.storage.store import Store
+    from sagelocal.storage.store import Backend
 
     _Chosen = tuple[Sequence[str], Mapping[str, StepRecord | None]]  # the steps that run, what stands for the others
 
@@ -72,7 +73,7 @@ class RunOptions:
     `jobs` is the number of steps that run at the same time, by default one for each core. `only` are the steps to run;
     empty means all. What they read of other steps is taken from the run `source`, by default the newest that has it.
     `store` resolves `s3://` addresses, by default to folders below `s3` in the workspace. `wait` is called with the
-    seconds to wait before a retry.
+    seconds to wait before a retry. `on_wait` gets a sentence before the run waits for another process.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -88,8 +89,9 @@ class RunOptions:
     jobs: int | None = None
     only: Sequence[str] = ()
     source: str | None = None
-    store: Store | None = None
+    store: Backend | None = None
     wait: Callable[[float], None] | None = None
+    on_wait: Callable[[str], None] | None = None
 
 
 def run(definition: Definition, workspace: Path, options: RunOptions | None = None) -> Execution:
@@ -106,7 +108,7 @@ def run(definition: Definition, workspace: Path, options: RunOptions | None = No
 
     Raises:
         InputError: A parameter is invalid, or the definition can't run here (DefinitionError); nothing
-        ran. Busy: Another run holds the workspace. PipelineError: The workspace can't be written.
+        ran. Busy: Another program holds the workspace alone. PipelineError: The workspace can't be written.
     """
     options = options or RunOptions()
     if not _PIPELINE_NAME.fullmatch(options.pipeline_name):
@@ -116,7 +118,10 @@ def run(definition: Definition, workspace: Path, options: RunOptions | None = No
     values = validate(definition, options.parameters, options.handlers)
     workspace = workspace.absolute()
     chosen = _chosen(definition, workspace, options)
-    with nullcontext(options.lock) if options.lock is not None else hold(workspace) as held:
+    if options.lock is not None:
+        sweep(workspace)
+        return _run(definition, workspace, options, (values, chosen), options.lock)
+    with share(workspace, options.on_wait) as held:
         return _run(definition, workspace, options, (values, chosen), held)
 
 
@@ -165,7 +170,6 @@ def _run(
     definition: Definition, workspace: Path, options: RunOptions, given: tuple[Mapping[str, Any], _Chosen], held: int
 ) -> Execution:
     values, (selected, taken) = given
-    _sweep(workspace)
     folder = _new_folder(workspace / "runs")
     with lock.wait_for(folder):  # as long as it is held, the run is not interrupted
         publish.write_file(folder / records.DEFINITION, definition.data)
@@ -181,7 +185,7 @@ def _run(
         )
         runner = Runner(
             workspace=workspace,
-            store=options.store or FolderStore(workspace / "s3"),
+            store=Uploads(options.store or FolderStore(workspace / "s3")),
             environment_of=_environments(options),
             register=options.register or FolderRegistry(workspace / "registry"),
             on_event=options.on_event or (lambda _record: None),
@@ -212,36 +216,6 @@ def _environments(options: RunOptions) -> Callable[[str], Environment]:
         return options.environment or environment.current()
 
     return lambda image: options.images.get(image) or default()
-
-
-@contextmanager
-def hold(workspace: Path) -> Iterator[int]:
-    """Lock the workspace for this process, and give the descriptor that every job's supervisor inherits.
-
-    Raises:
-        Busy: Another run holds the workspace. PipelineError: It can't be written, now or in the block.
-    """
-    try:
-        # The second lock waits: a supervisor whose executor was killed holds it until it has ended its job.
-        with lock.take(workspace / ".lock", busy=workspace), lock.wait_for(workspace / ".jobs.lock") as descriptor:
-            yield descriptor
-    except OSError as error:
-        fault = f"{error.filename or workspace}: {error.strerror or error}"
-        raise PipelineError(f"the run could not go on, {fault}: make room or give access, and run again") from error
-
-
-def _sweep(workspace: Path) -> None:
-    """Remove the unfinished files of killed runs."""
-    FolderStore(workspace / "s3").sweep()
-    transfer.remove(workspace / "jobs")
-    for pattern in ("cache", "registry/*", "runs/*"):
-        for folder in workspace.glob(pattern):
-            publish.sweep(folder)
-    for folder in workspace.glob("runs/*"):
-        if not (folder / records.NAME).exists():
-            transfer.remove(folder)  # killed before it wrote its record
-        else:
-            records.settle(folder)
 
 
 def _new_folder(runs: Path) -> Path:

@@ -14,7 +14,7 @@ from sagelocal.definition.language import Scope, resolve
 from sagelocal.errors import InputError, UnresolvedValue
 from sagelocal.jobs import contracts, models, payloads, tuning
 from sagelocal.run import checks, handlers, rules
-from sagelocal.storage.store import split
+from sagelocal.storage.address import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -42,7 +42,7 @@ class StepRecord:
     is the service's Describe… response. For a Condition step, `conditions` holds each evaluated condition with its left
     and right value. `seconds` of a cached step is the time of the lookup. `started` is an ISO 8601 time in UTC, empty
     if nothing was done. `attempts` includes the first one. `taken_from` is the run whose outputs are used for a step
-    that was not selected.
+    that was not selected. `notes` are sentences for people, such as what was left out of an output.
     """
 
     name: str
@@ -57,6 +57,7 @@ class StepRecord:
     started: str = ""
     attempts: int = 1
     taken_from: str | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,29 @@ class Execution:
         return {"format": _FORMAT, **body, "steps": [dataclasses.asdict(step) for step in self.steps]}
 
 
-def write(execution: Execution) -> None:
-    """Write the record of a run atomically."""
-    text = json.dumps(execution.as_dict(), indent=1, ensure_ascii=False, default=str)
+def write(execution: Execution, texts: dict[str, tuple[StepRecord, str]] | None = None) -> None:
+    """Write the record of a run atomically.
+
+    Args:
+        execution: The run.
+        texts: The JSON of steps that were written before, by name; what has changed is renewed. Without it, writing
+            the record after every step takes time that grows with the square of their number.
+    """
+    known = {} if texts is None else texts
+    for step in execution.steps:
+        if step.name not in known or known[step.name][0] is not step:
+            known[step.name] = step, _text(dataclasses.asdict(step)).replace("\n", "\n  ")
+    steps = ",\n  ".join(known[step.name][1] for step in execution.steps)
+    head = {**dataclasses.replace(execution, steps=()).as_dict(), "steps": _STEPS}
+    text = _text(head).replace(json.dumps(_STEPS), f"[\n  {steps}\n ]" if steps else "[]", 1)
     publish.write_file(execution.folder / NAME, text.encode(errors="replace") + b"\n")
+
+
+_STEPS: Final = "\0steps"  # no value of a record is this text
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, default=str)
 
 
 def read(folder: Path) -> Execution:

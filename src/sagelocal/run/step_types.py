@@ -32,6 +32,13 @@ def job(step_type: str, arguments: Mapping[str, Any], step: str, execution_id: s
     return contracts.job(step_type, arguments, execution_id, step)
 
 
+def uploads(properties: Mapping[str, Any]) -> list[str]:
+    """Return the prefixes that a Processing or Transform step uploaded to, by its properties."""
+    outputs = properties.get("ProcessingOutputConfig", {}).get("Outputs", ())
+    found = [item["S3Output"]["S3Uri"] for item in outputs]
+    return [*found, *filter(None, [properties.get("TransformOutput", {}).get("S3OutputPath")])]
+
+
 def job_names(step: Step, execution_id: str) -> dict[str, str]:
     """Return the member of Execution that has the name of the step's own job; empty if it starts none."""
     if step.type not in expressions.JOB_NAMES.values():

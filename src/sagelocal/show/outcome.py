@@ -46,10 +46,11 @@ def _status(step: StepRecord) -> str:
 
 
 def _details(step: StepRecord) -> str:
-    """Return on one line the reason of a failure, the evaluated conditions and the metrics."""
+    """Return on one line the reason of a failure, the evaluated conditions, the metrics and the notes."""
     conditions = [f"{item['text']}: {'yes' if item['passed'] else 'no'}" for item in step.conditions]
     metrics = [f"{name}={value:g}" for name, value in step.metrics.items()]
-    return "; ".join([*([one_line(step.reason)] if step.reason else []), *conditions, *metrics])
+    notes = [one_line(note) for note in step.notes]
+    return "; ".join([*([one_line(step.reason)] if step.reason else []), *conditions, *metrics, *notes])
 
 
 def teller(home: Path) -> Callable[[StepRecord], None]:
@@ -66,6 +67,11 @@ def teller(home: Path) -> Callable[[StepRecord], None]:
             doing(record.name, watch.progress(home, began, record.name))
 
     return tell
+
+
+def say(sentence: str) -> None:
+    """Print what a run waits for on one line of standard error."""
+    typer.echo(one_line(sentence), err=True)
 
 
 def warn(sentences: Sequence[str]) -> None:

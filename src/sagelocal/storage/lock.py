@@ -49,24 +49,59 @@ def wait_for(path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def take(path: Path, busy: Path) -> Iterator[int]:
-    """Hold the lock of a file or folder during the block, as `wait_for` does, but wait for a second at most.
-
-    Raises:
-        Busy: Another process holds it; the error names `busy`, the folder that the lock protects.
-    """
-    descriptor = _taken(path, busy)
+def share(path: Path) -> Iterator[int]:
+    """Hold the lock together with others that share it during the block; wait while somebody holds it alone."""
+    descriptor = _locked(path, waits=True, is_shared=True)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _taken(path: Path, busy: Path) -> int:
+@contextmanager
+def take(path: Path, busy: Path, *, is_shared: bool = False) -> Iterator[int]:
+    """Hold the lock of a file or folder during the block, as `wait_for` or `share` does, but wait a second at most.
+
+    Raises:
+        Busy: Another process holds it; the error names `busy`, the folder that the lock protects.
+    """
+    descriptor = _taken(path, busy, is_shared=is_shared)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """Give a lock file's descriptor that holds no lock yet, for `lock_now` and `share_open`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = _open(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def lock_now(descriptor: int) -> bool:
+    """Take the lock of an open file alone and return true, or return false if another process holds it."""
+    try:
+        _lock(descriptor, waits=False)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def share_open(descriptor: int) -> None:
+    """Share the lock of an open file, also one that this process holds alone; wait while another one does."""
+    _lock(descriptor, waits=True, is_shared=True)
+
+
+def _taken(path: Path, busy: Path, *, is_shared: bool) -> int:
     end = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            return _locked(path, waits=False)
+            return _locked(path, waits=False, is_shared=is_shared)
         except BlockingIOError as error:
             if time.monotonic() > end:
                 raise Busy(busy) from error
@@ -97,7 +132,7 @@ def discard(path: Path) -> None:
             path.parent.rmdir()
 
 
-def _locked(path: Path, *, waits: bool) -> int:
+def _locked(path: Path, *, waits: bool, is_shared: bool = False) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -105,7 +140,7 @@ def _locked(path: Path, *, waits: bool) -> int:
         except FileNotFoundError:  # the last holder has just removed the folder
             continue
         try:
-            _lock(descriptor, waits=waits)
+            _lock(descriptor, waits=waits, is_shared=is_shared)
             if _is_at(path, descriptor):
                 return descriptor
         except BaseException:

@@ -9,22 +9,25 @@ from __future__ import annotations
 import base64
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
 from sagelocal.errors import SERVICE_FAULT, THROTTLING, ArtifactError, Error, InputError, ServiceFault
 from sagelocal.extras import MissingExtra
+from sagelocal.storage import publish
+from sagelocal.storage.address import join, prefix, split
 from sagelocal.storage.manifest import NAME as MANIFEST
 from sagelocal.storage.manifest import FileRecord, hash_file
-from sagelocal.storage.store import join, split
 from sagelocal.storage.transfer import regular_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import TypeVar
+
+    from sagelocal.storage.store import Skip, Upload
 
     T = TypeVar("T")
 
@@ -82,9 +85,10 @@ class S3Store:
         records = _together(lambda item: self._record(split(uri)[0], item), found.values())
         return dict(zip(found, records, strict=True))
 
-    def download(self, uri: str, folder: Path) -> dict[str, FileRecord]:
+    def download(self, uri: str, folder: Path, skip: Skip | None = None) -> dict[str, FileRecord]:
         """See `Store.download`."""
-        bucket, found = split(uri)[0], self._objects(uri)
+        bucket = split(uri)[0]
+        found = {name: item for name, item in self._objects(uri).items() if skip is None or not skip(name)}
         copied = _together(lambda pair: self._fetch(bucket, pair[1]["Key"], folder / pair[0]), found.items())
         return dict(zip(found, copied, strict=True))
 
@@ -105,23 +109,54 @@ class S3Store:
             return data
 
     def publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
-        """See `Store.publish`. Objects become visible one by one, a folder's manifest after all files that it names.
+        """See `Store.publish`. Objects become visible one by one, a folder's manifest after all files that it names."""
+        earlier = self.published_at(uri)
+        (records,) = self.add([(uri, folder)])
+        self.discard(uri, {name: token for name, token in earlier.items() if name not in records})
+        return records
 
-        Objects of an earlier publication to the same prefix are removed at the end; other objects stay.
-        """
-        bucket, parts = split(uri)
-        files = dict(regular_files(folder))
-        for name in files:
+    def add(self, uploads: Sequence[Upload]) -> list[dict[str, FileRecord]]:
+        """See `Store.add`. Objects become visible one by one; if one fails, those that were not there are removed."""
+        files = [(uri, name, path) for uri, folder in uploads for name, path in regular_files(folder)]
+        for uri, name, _ in files:
             split(join(uri, name))
-        last = [name for name in files if name.rpartition("/")[2] == MANIFEST]
-        first = [name for name in files if name not in last]
-        owner = hashlib.sha256("/".join((bucket, *parts)).encode()).hexdigest()
-        records: dict[str, FileRecord] = {}
-        for names in (first, last):
-            made = _together(lambda name: self._put(join(uri, name), files[name], owner), names)
-            records.update(zip(names, made, strict=True))
-        self._remove_old(uri, owner, records)
-        return {name: records[name] for name in files}
+        before = {join(uri, name) for uri, _ in uploads for name in self._objects(f"{uri.rstrip('/')}/")}
+        last = [file for file in files if file[1].rpartition("/")[2] == MANIFEST]
+        first = [file for file in files if file not in last]
+        records: dict[tuple[str, str], FileRecord] = {}
+        try:
+            for part in (first, last):
+                made = _together(lambda file: self._put(join(*file[:2]), file[2], _owner(file[0])), part)
+                records.update(zip([file[:2] for file in part], made, strict=True))
+        except BaseException:
+            self._undo([join(uri, name) for uri, name, _ in files if join(uri, name) not in before])
+            raise
+        return [{name: records[uri, name] for name, _ in regular_files(folder)} for uri, folder in uploads]
+
+    def _undo(self, uris: Iterable[str]) -> None:
+        with suppress(BotoCoreError, ClientError):
+            for uri in uris:
+                self._client.delete_object(Bucket=split(uri)[0], Key="/".join(split(uri)[1]))
+
+    def published_at(self, uri: str) -> dict[str, str]:
+        """See `Backend.published_at`."""
+        bucket, found = split(uri)[0], self._objects(f"{uri.rstrip('/')}/")
+
+        def is_ours(item: Mapping[str, Any]) -> bool:
+            with _told(uri):
+                head = self._head(bucket, item["Key"]) or {}
+            return bool(head.get("Metadata", {}).get(_OWNER) == _owner(uri))
+
+        ours = _together(is_ours, found.values())
+        return {name: item["ETag"] for (name, item), own in zip(found.items(), ours, strict=True) if own}
+
+    def discard(self, uri: str, tokens: Mapping[str, str]) -> None:
+        """See `Backend.discard`."""
+        bucket = split(uri)[0]
+        for name, item in self._objects(f"{uri.rstrip('/')}/").items():
+            if tokens.get(name) == item["ETag"]:
+                with _told(uri):
+                    self._client.delete_object(Bucket=bucket, Key=item["Key"])
 
     def _objects(self, uri: str) -> dict[str, dict[str, Any]]:
         """Return Key, ETag and Size of every object by relative name, sorted."""
@@ -131,13 +166,13 @@ class S3Store:
             head = self._head(bucket, key) if key and not uri.endswith("/") else None
             if head is not None:
                 return {parts[-1]: {"Key": key, "ETag": head["ETag"], "Size": head["ContentLength"]}}
-            prefix = f"{key}/" if key else ""
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            below = f"{key}/" if key else ""
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below)
             found = [item for page in pages for item in page.get("Contents", ())]
         # Consoles represent a folder as an empty object whose name ends in a slash.
-        named = {item["Key"].removeprefix(prefix): item for item in found if not item["Key"].endswith("/")}
+        named = {item["Key"].removeprefix(below): item for item in found if not item["Key"].endswith("/")}
         for name in named:
-            split(join(f"s3://{bucket}/{prefix}", name))  # no key may lead out of a job's folder
+            split(join(f"s3://{bucket}/{below}", name))  # no key may lead out of a job's folder
         return dict(sorted(named.items()))
 
     def _head(self, bucket: str, key: str, **how: str) -> dict[str, Any] | None:
@@ -176,7 +211,7 @@ class S3Store:
     def _fetch(self, bucket: str, key: str, target: Path) -> FileRecord:
         target.parent.mkdir(parents=True, exist_ok=True)
         total, size = hashlib.sha256(), 0
-        with _told(f"s3://{bucket}/{key}"), target.open("wb") as writer:
+        with _told(f"s3://{bucket}/{key}"), publish.naming(target), target.open("wb") as writer:
             for chunk in self._chunks(bucket, key):
                 total.update(chunk)
                 size += len(chunk)
@@ -209,15 +244,10 @@ class S3Store:
             self._client.abort_multipart_upload(**place)
             raise
 
-    def _remove_old(self, uri: str, owner: str, kept: Iterable[str]) -> None:
-        """Remove the objects of earlier publications to this prefix that this one doesn't have."""
-        bucket, names = split(uri)[0], set(kept)
-        for name, item in self._objects(f"{uri.rstrip('/')}/").items():
-            if name not in names:
-                with _told(uri):
-                    head = self._head(bucket, item["Key"])
-                    if head and head.get("Metadata", {}).get(_OWNER) == owner:
-                        self._client.delete_object(Bucket=bucket, Key=item["Key"])
+
+def _owner(uri: str) -> str:
+    """Return the mark of objects that were published to this prefix."""
+    return hashlib.sha256(prefix(uri).removeprefix("s3://").encode()).hexdigest()
 
 
 def _together(work: Callable[[Any], T], items: Iterable[Any]) -> list[T]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 STAGING = ".staging-"  # prefix of unpublished files: readers skip them, `sweep` removes them
+_MANY = 64  # a flush of each takes longer than one of the whole disk, even if others write to it
 # Windows opens no folders, and flushes only what is open for writing.
 _IS_POSIX = hasattr(os, "O_DIRECTORY")
 
@@ -48,11 +50,47 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _flush_tree(folder: Path) -> None:
-    for root, _, names in os.walk(folder, topdown=False):
+def flush_tree(folder: Path) -> None:
+    """Flush all files and folders below a folder, and itself: one by one, or many by one call for their disk."""
+    found = [(root, names) for root, _, names in os.walk(folder, topdown=False)]
+    if sum(len(names) for _, names in found) > _MANY and _flush_disk(folder):
+        return
+    for root, names in found:
         for name in names:
             flush(Path(root, name))
         flush(Path(root))
+
+
+def _flush_disk(folder: Path) -> bool:
+    """Flush everything on the disk of a folder, and return whether this system can."""
+    import ctypes  # noqa: PLC0415 - start-up time, and few need it
+
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "syncfs"):
+        return False
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
+    finally:
+        os.close(descriptor)
+    return True
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """Give a new folder beside `target` to write into; rename it before the block ends, or it is removed."""
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=target.parent))
+        try:
+            staging.chmod(0o755)
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextmanager
@@ -62,18 +100,12 @@ def new_folder(target: Path) -> Iterator[Path]:
     An existing `target` is kept and the new folder is dropped, so use a name that depends on the content (a digest)
     or a new name.
     """
-    with naming(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=target.parent))
-        try:
-            yield staging
-            staging.chmod(0o755)
-            _flush_tree(staging)
-            if not target.exists():
-                staging.rename(target)
-                flush(target.parent)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+    with staged(target) as staging:
+        yield staging
+        flush_tree(staging)
+        if not target.exists():
+            staging.rename(target)
+            flush(target.parent)
 
 
 def write_file(target: Path, data: bytes) -> None:

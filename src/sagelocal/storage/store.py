@@ -6,28 +6,28 @@ a whole or not at all, also under a prefix that already holds objects.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
 import shutil
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sagelocal.errors import ArtifactError, InputError
-from sagelocal.storage import publish
+from sagelocal.storage import lock, publish, transfer
+from sagelocal.storage.access import ReadWriteLock
+from sagelocal.storage.address import join, prefix, split
 from sagelocal.storage.manifest import FileRecord, hash_file
-from sagelocal.storage.transfer import copy, link, regular_files
+from sagelocal.storage.ownership import Owners
+from sagelocal.storage.transfer import copy, link, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-_BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+    Skip = Callable[[str], bool]
+    Upload = tuple[str, Path]  # an address and the folder with the objects for it
+
 _OLD = publish.STAGING + "old-"  # prefix of a replaced folder until it is removed
-_OWNED = ".published"  # no bucket can have this name; lists which objects of a prefix a step made
 
 
 class Store(Protocol):
@@ -40,12 +40,25 @@ class Store(Protocol):
         """
         ...
 
-    def download(self, uri: str, folder: Path) -> dict[str, FileRecord]:
-        """Copy the objects of `listing` into `folder`, and return what was copied, hashed while copying."""
+    def download(self, uri: str, folder: Path, skip: Skip | None = None) -> dict[str, FileRecord]:
+        """Copy the objects of `listing` into `folder`, and return what was copied, hashed while copying.
+
+        Names that `skip` returns true for are left out.
+        """
         ...
 
     def publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
-        """Publish the regular files of `folder` as the objects below `uri`, all at once; links are left out."""
+        """Publish the regular files of `folder` as the objects below `uri`, all at once; links are left out.
+
+        Objects of an earlier publication to the same prefix are removed; other objects stay.
+        """
+        ...
+
+    def add(self, uploads: Sequence[Upload]) -> list[dict[str, FileRecord]]:
+        """Publish several folders as `publish` does, all of them or none, and remove nothing.
+
+        The files may be moved out of the folders.
+        """
         ...
 
     def read(self, uri: str, max_bytes: int) -> bytes:
@@ -53,70 +66,16 @@ class Store(Protocol):
         ...
 
 
-def split(uri: str) -> tuple[str, tuple[str, ...]]:
-    """Return the bucket and the parts of the key of an `s3://` address; a whole bucket has no parts.
+class Backend(Store, Protocol):
+    """A store that can say what publications put at a prefix, and remove it again."""
 
-    Raises:
-        InputError: It is not an `s3://` address, or it could leave its bucket's folder: it has `..`, empty
-            parts, control characters, backslashes, or names that mark unpublished files.
+    def published_at(self, uri: str) -> dict[str, str]:
+        """Return the objects that publications to exactly this prefix put there: a token of the content by name."""
+        ...
 
-    >>> split("s3://bkt/a/b.csv")
-    ('bkt', ('a', 'b.csv'))
-    """
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    parts = tuple(key.removesuffix("/").split("/")) if key.removesuffix("/") else ()
-    fault = None
-    if not uri.startswith("s3://") or not _BUCKET.fullmatch(bucket):
-        fault = "is no s3:// address of a bucket"
-    elif _ODD.search(key) or len(key.encode(errors="replace")) > 1024:
-        fault = "has a key with control characters, a backslash or over 1,024 bytes"
-    elif any(_is_odd(part) for part in parts):
-        fault = "has an empty, '.', '..', '.staging-…' or over 255 bytes long part in its key"
-    if fault:
-        raise InputError(f"{uri!r} {fault}: expected s3://bucket/folder/name")
-    return bucket, parts
-
-
-def _is_odd(part: str) -> bool:
-    return part in {"", ".", ".."} or part.startswith(publish.STAGING) or len(part.encode()) > 255
-
-
-def join(uri: str, name: str) -> str:
-    """Return the address of `name` below `uri`, whether or not `uri` ends in a slash."""
-    return f"{uri.rstrip('/')}/{name}"
-
-
-class _ReadWriteLock:
-    """A readers-writer lock: between the two renames of a replacement, objects that stay would seem to be gone.
-
-    A waiting writer goes before new readers, so that a stream of readers can't keep it out.
-    """
-
-    def __init__(self) -> None:
-        self._free, self._readers, self._waiting = threading.Condition(), 0, 0
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        with self._free:
-            self._free.wait_for(lambda: not self._waiting)
-            self._readers += 1
-        try:
-            yield
-        finally:
-            with self._free:
-                self._readers -= 1
-                self._free.notify_all()
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        with self._free:
-            self._waiting += 1
-            try:
-                self._free.wait_for(lambda: not self._readers)
-                yield
-            finally:
-                self._waiting -= 1
-                self._free.notify_all()
+    def discard(self, uri: str, tokens: Mapping[str, str]) -> None:
+        """Remove objects that were published at this prefix, unless their token has changed since."""
+        ...
 
 
 class FolderStore:
@@ -128,7 +87,8 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._publishing, self._access = threading.Lock(), _ReadWriteLock()
+        self._publishing, self._access = threading.Lock(), ReadWriteLock(root / ".access.lock")
+        self._owners = Owners(root)
 
     def path(self, uri: str) -> Path:
         """Return the path of an object or prefix, whether it exists or not.
@@ -150,10 +110,11 @@ class FolderStore:
         with self._access.reading():
             return {name: FileRecord(hash_file(path), path.stat().st_size) for name, path in self._objects(uri).items()}
 
-    def download(self, uri: str, folder: Path) -> dict[str, FileRecord]:
+    def download(self, uri: str, folder: Path, skip: Skip | None = None) -> dict[str, FileRecord]:
         """See `Store.download`."""
         with self._access.reading():
-            return {name: copy(path, folder / name) for name, path in self._objects(uri).items()}
+            found = self._objects(uri)
+            return {name: copy(found[name], folder / name) for name in found if skip is None or not skip(name)}
 
     def read(self, uri: str, max_bytes: int) -> bytes:
         """See `Store.read`.
@@ -170,44 +131,78 @@ class FolderStore:
         return path.read_bytes()
 
     def publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
-        """See `Store.publish`.
+        """See `Store.publish`. Renames make the change visible in one step."""
+        return self._publish([(uri, folder)], replaces=True)[0]
 
-        Objects of an earlier publication to the same prefix are removed; other objects (a user's data, another prefix
-        inside this one) stay. Renames make the change visible in one step.
-        """
+    def add(self, uploads: Sequence[Upload]) -> list[dict[str, FileRecord]]:
+        """See `Store.add`. Nothing is visible before all files are written and flushed."""
+        return self._publish(uploads, replaces=False)
+
+    def _publish(self, uploads: Sequence[Upload], *, replaces: bool) -> list[dict[str, FileRecord]]:
         # Two publications into each other's prefixes at the same time would each keep old objects of the other.
-        with self._publishing:
-            return self._publish(uri, folder)
+        with self._publishing, lock.wait_for(self.root / ".publishing.lock"), ExitStack() as stack:
+            staged, records = dict[str, Path](), []
+            bring = copy if replaces or transfer.overlap([folder for _, folder in uploads]) else take
+            for uri, folder in uploads:
+                base = _outermost(uri, uploads)
+                if base not in staged:
+                    staged[base] = stack.enter_context(self._staged(base, replaces=replaces))
+                target = staged[base] / prefix(uri).removeprefix(base).strip("/")
+                records.append(transfer.bring_all(uri, folder, target, bring))
+            for (uri, _), found in zip(uploads, records, strict=True):
+                self._owners.write(prefix(uri), self._owners.read(prefix(uri)) | found.keys())
+            for base, staging in staged.items():
+                self._make_visible(staging, self.path(base))
+            for (uri, _), found in zip(uploads if replaces else (), records, strict=False):
+                self._owners.write(prefix(uri), found.keys())
+            return records
 
-    def _publish(self, uri: str, folder: Path) -> dict[str, FileRecord]:
-        target = self.path(uri)
+    @contextmanager
+    def _staged(self, base: str, *, replaces: bool) -> Iterator[Path]:
+        """Give a folder that is to become the one of the prefix, with the objects that stay."""
+        target = self.path(base)
         for path in (target, *target.parents):
             if path.is_file():
-                raise InputError(f"{uri} can't hold objects: {path} is an object itself, remove it")
-        owned = self._owned(uri)
-        kept = {name: path for name, path in self._objects(uri).items() if name not in owned}
-        fresh = target.with_name(f"{publish.STAGING}new-{target.name}") if target.exists() else target
-        if fresh != target:
-            shutil.rmtree(fresh, ignore_errors=True)  # of a publication that failed in this run
-        with publish.new_folder(fresh) as staging:
-            records = {}
-            for name, path in regular_files(folder):
-                split(join(uri, name))
-                records[name] = copy(path, staging / name)
-            for name, path in kept.items():
-                if name not in records:
+                raise InputError(f"{base} can't hold objects: {path} is an object itself, remove it")
+        going = self._owners.read(base) if replaces else set()
+        with publish.staged(target) as staging:
+            for name, path in self._objects(base).items():
+                if name not in going:
                     link(path, staging / name)
-            self._own(uri, owned | records.keys())
-        if fresh != target:
-            with self._access.writing():
-                self._swap(fresh, target)
-        self._own(uri, records.keys())
-        return records
+            yield staging
+
+    def _make_visible(self, staging: Path, target: Path) -> None:
+        publish.flush_tree(staging)
+        if not target.exists():
+            staging.rename(target)
+            publish.flush(target.parent)
+            return
+        with self._access.writing():
+            self._swap(staging, target)
+
+    def published_at(self, uri: str) -> dict[str, str]:
+        """See `Backend.published_at`."""
+        found = {}
+        for name in self._owners.read(prefix(uri)):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found[name] = _token(self.path(join(uri, name)))
+        return found
+
+    def discard(self, uri: str, tokens: Mapping[str, str]) -> None:
+        """See `Backend.discard`."""
+        with self._publishing, lock.wait_for(self.root / ".publishing.lock"):
+            for name, token in tokens.items():
+                path = self.path(join(uri, name))
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    if _token(path) == token:
+                        path.unlink()
+                        _remove_empty(path.parent, self.path(uri))
+            self._owners.write(prefix(uri), self._owners.read(prefix(uri)) - tokens.keys())
 
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Keep publications and readers out during the block, which changes single objects."""
-        with self._publishing, self._access.writing():
+        with self._publishing, lock.wait_for(self.root / ".publishing.lock"), self._access.writing():
             yield
 
     def published(self, uri: str) -> set[str]:
@@ -215,16 +210,12 @@ class FolderStore:
         found = set()
         for _, base in self.publications():
             if base == uri or base.startswith(f"{uri}/"):
-                found |= {join(base, name).removeprefix(f"{uri}/") for name in self._owned(base)}
+                found |= {join(base, name).removeprefix(f"{uri}/") for name in self._owners.read(base)}
         return found
 
     def publications(self) -> list[tuple[Path, str]]:
         """Return the record of each publication, and its address; records that can't be read are left out."""
-        found = []
-        for path in sorted((self.root / _OWNED).glob("*.json")):
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                found.append((path, str(json.loads(path.read_bytes())["uri"])))
-        return found
+        return self._owners.every()
 
     def sweep(self) -> int:
         """Undo half-made replacements, remove what killed writers left, and return how many items were removed.
@@ -258,19 +249,6 @@ class FolderStore:
                 if path.is_file() and not name.startswith(publish.STAGING):
                     yield path.relative_to(folder).as_posix(), path
 
-    def _record(self, uri: str) -> Path:
-        digest = hashlib.sha256("/".join((split(uri)[0], *split(uri)[1])).encode()).hexdigest()
-        return self.root / _OWNED / f"{digest}.json"
-
-    def _owned(self, uri: str) -> set[str]:
-        with suppress(FileNotFoundError, ValueError):
-            return set(json.loads(self._record(uri).read_bytes())["objects"])
-        return set()
-
-    def _own(self, uri: str, names: Iterable[str]) -> None:
-        body = {"uri": uri, "objects": sorted(names)}
-        publish.write_file(self._record(uri), json.dumps(body).encode())
-
     @staticmethod
     def _swap(fresh: Path, target: Path) -> None:
         """Replace `target` by `fresh`; `sweep` undoes it if the process dies between the two renames."""
@@ -284,3 +262,21 @@ class FolderStore:
 def _ignore_missing(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise error
+
+
+def _outermost(uri: str, uploads: Sequence[Upload]) -> str:
+    """Return the shortest prefix among the uploads that holds `uri`: one folder can't be replaced inside another."""
+    prefixes = [prefix(other) for other, _ in uploads]
+    return min((other for other in prefixes if f"{prefix(uri)}/".startswith(f"{other}/")), key=len)
+
+
+def _token(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    with suppress(OSError):  # it holds something
+        while folder.is_relative_to(top):
+            folder.rmdir()
+            folder = folder.parent

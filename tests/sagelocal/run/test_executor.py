@@ -433,19 +433,29 @@ def test_unknown_image_is_the_environment_that_runs_this_program(home: Path) -> 
     assert (home / "s3" / "bkt" / "train" / "prefix").read_text() == sys.prefix
 
 
-def test_second_run_in_one_workspace_is_told_that_it_is_busy(home: Path) -> None:
-    definition, seen = parse(pipeline()), []
+def test_second_run_in_one_workspace_shares_the_cache_with_the_first(home: Path) -> None:
+    definition, seen = parse(pipeline()), list[executor.Execution]()
 
     def meanwhile(record: executor.StepRecord) -> None:
-        if record.status == "Executing":
-            seen.append(records.every(home)[0].status)
-            with pytest.raises(Busy):
-                executor.run(definition, home)
+        if record.status == "Executing" and not seen:
+            assert [run.status for run in records.every(home)] == ["Executing"]
+            seen.append(executor.run(definition, home))
 
     execution = executor.run(definition, home, RunOptions(on_event=meanwhile))
 
-    assert execution.status == "Succeeded"
-    assert seen == ["Executing"] * 5
+    assert [run.status for run in (execution, *seen)] == ["Succeeded", "Succeeded"]
+    jobs = ("Processing", "Training")
+    assert [[step.cached for step in run.steps if step.type in jobs] for run in (*seen, execution)] == [
+        [False] * 3,
+        [True] * 3,
+    ]
+
+
+def test_workspace_that_a_program_holds_alone_is_busy(home: Path) -> None:
+    definition = parse(pipeline())
+
+    with executor.hold(home), pytest.raises(Busy):
+        executor.run(definition, home)
 
 
 # Runs the definition in argv[1] in the workspace argv[2] and kills itself, as `kill -9` does, right before

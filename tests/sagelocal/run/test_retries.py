@@ -190,8 +190,11 @@ def test_end_of_a_job_has_the_services_name(ended: Exit, expected: str | None) -
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (OSError(errno.ENOSPC, "no space"), "SageMaker.RESOURCE_LIMIT"),
-        (OSError(errno.EDQUOT, "quota"), "SageMaker.RESOURCE_LIMIT"),
+        (OSError(errno.ENOSPC, "no space"), None),
+        (OSError(errno.EDQUOT, "quota"), None),
+        (OSError(errno.EFBIG, "file too large"), None),
+        (OSError(errno.EROFS, "read-only"), None),
+        (OSError(errno.EMFILE, "open files"), "SageMaker.RESOURCE_LIMIT"),
         (OSError(errno.ENOMEM, "memory"), "SageMaker.CAPACITY_ERROR"),
         (OSError(errno.EIO, "disk"), "Step.SERVICE_FAULT"),
         (OSError(errno.EACCES, "access"), None),

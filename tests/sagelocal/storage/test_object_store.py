@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,52 +29,13 @@ from sagelocal.storage.object_store import S3Store
 from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sagelocal.storage.store import Store
 
 boto3 = pytest.importorskip("boto3", reason="S3 needs the extra `aws`")
-moto_server = pytest.importorskip("moto.server", reason="needs moto's server")
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """moto's server on a free port of loopback, with one bucket `bkt`."""
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(autouse=True)
-def _nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No credentials or settings of whoever runs the tests."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture
-def client(url: str) -> Any:
-    """A client of a server with one empty bucket."""
-    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
-    client.create_bucket(Bucket="bkt")
-    for item in client.list_objects_v2(Bucket="bkt").get("Contents", ()):
-        client.delete_object(Bucket="bkt", Key=item["Key"])
-    return client
-
-
-@pytest.fixture
-def s3(client: Any, url: str) -> S3Store:
-    return object_store.connect(url, "us-east-1")
+pytest.importorskip("moto.server", reason="needs moto's server")
+pytestmark = pytest.mark.usefixtures("nobody")
 
 
 def folder(root: Path, **texts: str) -> Path:
@@ -85,15 +45,6 @@ def folder(root: Path, **texts: str) -> Path:
         path.write_text(text)
     root.mkdir(exist_ok=True)
     return root
-
-
-@pytest.fixture(params=["folders", "S3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """Each of the two, for what both promise."""
-    if request.param == "folders":
-        return FolderStore(tmp_path / "s3")
-    found: S3Store = request.getfixturevalue("s3")
-    return found
 
 
 def test_what_was_published_is_listed_downloaded_and_read(store: Store, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sagelocal.errors import ArtifactError, InputError
 from sagelocal.storage import manifest, publish, transfer
-from sagelocal.storage.store import FolderStore, join, split
+from sagelocal.storage.address import join, split
+from sagelocal.storage.store import FolderStore
 
 
 @pytest.fixture

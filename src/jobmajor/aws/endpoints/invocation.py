@@ -14,7 +14,7 @@ from jobmajor.aws.endpoints import config as configs
 from jobmajor.aws.endpoints import endpoint as endpoints
 from jobmajor.aws.endpoints.endpoint import DeploymentFailed
 from jobmajor.aws.endpoints.plan import ASYNC, REAL_TIME, SERVERLESS
-from sagelocal.storage.store import split
+from sagelocal.storage.address import split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
