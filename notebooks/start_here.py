@@ -722,9 +722,9 @@ for title, (best, *_) in zip(asked, answers, strict=True):
 # %% [markdown] id="monitor-aws"
 # ## 13. Monitor it
 #
-# A real-time endpoint captures its requests and answers below the project's prefix (`--capture-percent`). Copy a period's files, and compare them as
-# in part 2: `jobmajor monitor check` reads SageMaker's capture files. The stack's alarms watch errors and latency
-# ([every alarm](../docs/aws-calls.md)).
+# A real-time endpoint captures its requests and answers below the project's prefix (`--capture-percent`). `jobmajor aws capture` downloads those of a
+# period, and `jobmajor monitor check` compares them as in part 2 ([how](../docs/operate.md#watch-an-endpoint)). The stack's alarms watch errors and
+# latency ([every alarm](../docs/aws-calls.md)).
 
 # %% id="monitor-plan" language="bash"
 # # Real here: what a real-time endpoint would capture, and where. Simulated: nothing is created or asked.
