@@ -76,7 +76,7 @@ first-five-minutes: $(TESTED) ## Measure what a newcomer waits for
 
 # Three linters check the templates and the printed policies. Each has its own environment, because checkov pins boto3.
 # Their versions are pinned, so that a new rule can't fail an unchanged project.
-TEMPLATES := $(addprefix src/jobmajor/aws/project/,stack.yaml schedule.yaml project.yaml)
+TEMPLATES := $(addprefix src/jobmajor/aws/project/,stack.yaml schedule.yaml monitor.yaml project.yaml)
 lint-stack: $(TESTED) $(LINTERS)/stamp ## Lint the AWS templates and policies
 	$(BIN)/cfn-lint $(TEMPLATES)
 	$(LINTERS)/checkov/bin/checkov --framework cloudformation --compact --quiet --skip-download -f $(TEMPLATES)

@@ -16,7 +16,7 @@ from botocore.model import ServiceModel
 from cfnlint.decode import cfn_yaml
 
 from jobmajor.aws import policy
-from jobmajor.aws.project import project, schedule, stack
+from jobmajor.aws.project import monitoring, project, schedule, stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,12 @@ AUTHORIZATION = (
     "https://docs.aws.amazon.com/service-authorization/latest/reference/"
     "reference_policies_actions-resources-contextkeys.html"
 )
-TEMPLATES = {"stack": stack.template, "schedule": schedule.template, "project": project.template}
+TEMPLATES = {
+    "stack": stack.template,
+    "schedule": schedule.template,
+    "monitor": monitoring.template,
+    "project": project.template,
+}
 # By the prefix of a service's actions: botocore's name for it, and where its API reference begins.
 SERVICES = {
     "application-autoscaling": (

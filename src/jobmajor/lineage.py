@@ -24,6 +24,7 @@ TRAIN = "jobmajor.steps.commands:run_train"
 EVALUATE = "jobmajor.steps.commands:run_evaluate"
 REFIT = "jobmajor.steps.commands:run_refit"
 SCORE = "jobmajor.steps.commands:run_score"
+MONITOR = "jobmajor.steps.monitoring:run_monitor"
 STEPS = {"prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE, "refit": REFIT, "score": SCORE}
 
 # The libraries that decide what a model learns and answers, and those that only one recipe uses.

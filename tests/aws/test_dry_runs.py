@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from jobmajor.cli.aws import app
 from jobmajor.data import source
 
-from .policy.test_commands import ACCOUNT_ID, REGION, RUNS
+from .policy.test_commands import ACCOUNT_ID, REFERENCE, REGION, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         patch.chdir(tmp_path_factory.mktemp("work"))
         patch.setenv(source.OFFLINE_VARIABLE, "1")
         Path("settings.toml").write_text(f'[aws]\naccount = "{ACCOUNT_ID}"\nregion = "{REGION}"\n', "ascii")
+        Path("reference.json").write_text(json.dumps(REFERENCE), "ascii")
         for command, ways in RUNS.items():
             for way in ways:
                 words = [*command.split(), *way]

@@ -27,7 +27,7 @@ ROLE_CHARACTERS: Final = 10_240  # of all inline policies of a role
 _FILES: Final = ("permissions.json", "permissions_setup.json")
 _NO_REGION: Final = ("budgets", "iam")
 # An administrator's, who can make roles and connections.
-_ADMINISTRATORS: Final = ("bootstrap", "cleanup", "pipeline schedule", "project catalog", "project connect")
+_ADMINISTRATORS: Final = ("bootstrap", "cleanup", "monitor", "pipeline schedule", "project catalog", "project connect")
 _NOT_IN_STUDIO: Final = ("image --docker",)
 _CONDITIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "cloudformation": {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}},

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _ROWS: Final = 100_000  # rows at a time
 _NO_ROWS: Final = re.compile(r"[\s0.,]*")  # a weight of 0, or an empty cell
 _NO_UNIT: Final = "request"
+NO_ROW: Final = "no row"  # what an error found where a file or a period is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ def _name(source: File | Capture) -> str:
 
 
 def _no_row(source: File | Capture) -> DataError:
-    return DataError(_name(source), "no row", "rows with titles", "name another file or period")
+    return DataError(_name(source), NO_ROW, "rows with titles", "name another file or period")
 
 
 def _mixed(folder: Path) -> DataError:

@@ -250,7 +250,21 @@ def _parser() -> argparse.ArgumentParser:
     scoring = commands.add_parser("score", help="a model and tables of titles into the same tables with codes")
     scoring.add_argument("--level", choices=soc.LEVELS, default=soc.LEVELS[0])
     scoring.add_argument("--workers", type=int, help="threads that score; by default one for each processor")
+    checking = commands.add_parser("monitor", help="captured traffic, compared with a reference")
+    checking.add_argument("--project", required=True, help="the name in the lines of the log")
+    checking.add_argument("--period", default="yesterday")
+    checking.add_argument("--false-alarms", type=float, default=1 / 365)
+    checking.add_argument("--least", type=float, default=0.01)
     return parser
+
+
+def _monitor(root: Path, arguments: argparse.Namespace) -> None:
+    from jobmajor.monitor.capture import Period  # noqa: PLC0415 - no other step's version should follow from these
+    from jobmajor.monitor.check import Limits  # noqa: PLC0415 - as above
+    from jobmajor.steps import monitoring  # noqa: PLC0415 - as above
+
+    limits = Limits(arguments.false_alarms, arguments.least)
+    monitoring.run_monitor(root, monitoring.Check(arguments.project, Period.parse(arguments.period), limits))
 
 
 def run(words: Sequence[str], root: Path) -> int:
@@ -267,6 +281,8 @@ def run(words: Sequence[str], root: Path) -> int:
         run_score(root, arguments.level, arguments.workers)
     elif arguments.step == "refit":
         run_refit(root)
+    elif arguments.step == "monitor":
+        _monitor(root, arguments)
     else:
         run_evaluate(root, arguments.seed, is_refitted=arguments.refit)
     return 0

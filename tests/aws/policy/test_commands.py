@@ -23,7 +23,7 @@ from jobmajor.aws import policy
 from jobmajor.aws.api import refusals
 from jobmajor.aws.endpoints import rollout
 from jobmajor.aws.names import Names
-from jobmajor.aws.project import project, schedule, stack
+from jobmajor.aws.project import monitoring, project, schedule, stack
 from jobmajor.cli.aws import app
 from jobmajor.data import source
 from jobmajor.settings import Settings
@@ -61,6 +61,7 @@ RUNS: dict[str, list[list[str]]] = {
     "models list": [[]],
     "models reject": [["3"]],
     "models show": [["3"]],
+    "monitor": [["--against", "reference.json"], ["--remove"]],
     "pipeline list": [[]],
     "pipeline logs": [[]],
     "pipeline schedule": [[], ["--at", "rate(7 days)"], ["--remove"]],
@@ -75,6 +76,17 @@ RUNS: dict[str, list[list[str]]] = {
     "upload": [["--release", "starter"]],
 }
 COMMANDS = sorted(RUNS)
+REFERENCE = {
+    "version": 1,
+    "about": {"kind": "traffic"},
+    "flags": [],
+    "rows": [1],
+    "counts": [[]],
+    "units": [1],
+    "confidence": 20 * [0],
+    "lengths": 101 * [0],
+    "titles": [],
+}
 
 
 def arn(service: str, rest: str, region: str = REGION) -> str:
@@ -228,6 +240,11 @@ LATER: dict[str, list[Need]] = {
     "models list": GET_VERSION,
     "models reject": GET_VERSION,
     "models show": GET_VERSION,
+    "monitor": [
+        *GET_VERSION,
+        ("cloudformation:UpdateStack", arn("cloudformation", f"stack/{NAMES.project}-monitor/1")),
+        ("s3:GetObject", key("runs/monitor/references/x/reference.json")),
+    ],
     "pipeline logs": [
         ("logs:DescribeLogStreams", arn("logs", "log-group:/aws/sagemaker/TrainingJobs:log-stream:")),
         ("logs:GetLogEvents", arn("logs", "log-group:/aws/sagemaker/TrainingJobs:log-stream:x")),
@@ -359,6 +376,7 @@ def needs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Need]]:
             for words in ways:
                 file = Path("settings.toml")
                 file.write_text(f'[aws]\naccount = "{ACCOUNT_ID}"\nregion = "{REGION}"\n')
+                Path("reference.json").write_text(json.dumps(REFERENCE), "ascii")
                 done = runner.invoke(app, [*command.split(), *words, "--dry-run", "--json", "--settings", str(file)])
                 assert done.exit_code == 0, (command, words, done.output)
                 answer = json.loads(done.stdout)
@@ -502,6 +520,7 @@ PASSED = {
     "batch": {"job": "sagemaker"},
     "bootstrap": {"ci": "codebuild"},
     "deploy": {"endpoint": "sagemaker"},
+    "monitor": {"checks": "scheduler"},
     "pipeline schedule": {"starter": "lambda", "scheduler": "scheduler"},
     "pipeline upsert": {"pipeline": "sagemaker"},
     "project create": {"ci": "codebuild", "push": "events"},
@@ -532,14 +551,19 @@ def test_what_cloudformation_makes_for_the_caller_may_be_made_through_it_only(ia
     role = arn("iam", f"role/{NAMES.project}-job-{REGION}", "")
     via: dict[str, Any] = {"aws__CalledVia": ("cloudformation.amazonaws.com",)}
 
-    for command in ("bootstrap", "pipeline schedule", "project create"):
+    for command in ("bootstrap", "monitor", "pipeline schedule", "project create"):
         assert iam.allows(own(command), "iam:CreateRole", role, **via)
         assert not iam.allows(own(command), "iam:CreateRole", role)
         assert not iam.allows(own(command), "iam:CreateRole", role, aws__CalledVia=("athena.amazonaws.com",))
         assert not iam.allows(own(command), "iam:CreateRole", arn("iam", "role/Admin", ""), **via)
 
 
-TEMPLATES = {"bootstrap": stack.template, "pipeline schedule": schedule.template, "project create": project.template}
+TEMPLATES = {
+    "bootstrap": stack.template,
+    "monitor": monitoring.template,
+    "pipeline schedule": schedule.template,
+    "project create": project.template,
+}
 
 
 @pytest.mark.parametrize("command", sorted(TEMPLATES))

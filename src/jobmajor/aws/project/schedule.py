@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from jobmajor.aws.api.account import token
-from jobmajor.aws.api.errors import AwsError, AwsInputError, CallFailed
+from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.aws.executions import start
-from jobmajor.aws.executions.pipeline import CREATED, UNCHANGED, UPDATED
-from jobmajor.aws.project import stack
+from jobmajor.aws.project.side_stack import SideStack
 from jobmajor.pipeline import definition
 from jobmajor.settings import Aws, build
 
@@ -22,13 +20,12 @@ if TYPE_CHECKING:
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
 
-REMOVED: Final = "removed"
 _CODE: Final = "ZipFile: STARTER"
 
 
 def stack_name(names: Names) -> str:
     """Return the name of the stack."""
-    return f"{names.project}-schedule"
+    return _stack(names).name
 
 
 def template() -> str:
@@ -61,35 +58,16 @@ def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = T
     for note in (definition.NO_CHAMPION, definition.NO_REVIEWS):
         start.write_note(account, names, note)
     values = _values(account, names, schedule, on_data=on_data)
-    there = _wait_stable(account, names)
-    since = str(there.get("LastUpdatedTime", there["CreationTime"])) if there else ""
-    body = template()
-    request: dict[str, Any] = {
-        "StackName": stack_name(names),
-        "TemplateBody": body,
-        "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
-        "Capabilities": ["CAPABILITY_NAMED_IAM"],
-        "Tags": names.tags,
-        "ClientRequestToken": token("schedule", names.project, body, json.dumps(values), since),
-    }
-    if there is None:
-        account.change("cloudformation", "CreateStack", **request, OnFailure="DELETE")
-    elif not _update(account, request):
-        return UNCHANGED
-    if not account.dry:
-        _check(_wait_stable(account, names), names)
-    return UPDATED if there else CREATED
+    return _stack(names).put(account, values)
 
 
 def remove(account: Account, names: Names) -> str:
     """Delete the stack, and return `removed`, or `unchanged` if there was none."""
-    if _wait_stable(account, names) is None and not account.dry:
-        return UNCHANGED
-    account.change("cloudformation", "DeleteStack", StackName=stack_name(names))
-    left = _wait_stable(account, names)
-    if left is not None:
-        _check(left, names)
-    return REMOVED
+    return _stack(names).remove(account)
+
+
+def _stack(names: Names) -> SideStack:
+    return SideStack(names, "schedule", template())
 
 
 def _values(account: Account, names: Names, schedule: str, *, on_data: bool) -> dict[str, str]:
@@ -111,34 +89,3 @@ def _values(account: Account, names: Names, schedule: str, *, on_data: bool) -> 
         "OnData": "yes" if on_data else "no",
         "LogDays": str(names.settings.aws.log_days),
     }
-
-
-def _update(account: Account, request: dict[str, Any]) -> bool:
-    """Update the stack, and return whether there was anything to update."""
-    try:
-        account.change("cloudformation", "UpdateStack", **request)
-    except CallFailed as error:
-        if "No updates are to be performed" not in error.message:
-            raise
-        return False
-    return True
-
-
-def _wait_stable(account: Account, names: Names) -> dict[str, Any] | None:
-    """Wait until the stack is stable, and return it; None if there is none."""
-    name = stack_name(names)
-
-    def words(found: dict[str, Any] | None) -> str:
-        return f"stack {name}: {found['StackStatus'] if found else 'gone'}"
-
-    def is_stable(found: dict[str, Any] | None) -> bool:
-        return found is None or not found["StackStatus"].endswith("_IN_PROGRESS")
-
-    return account.wait(lambda: stack.describe(account, name), is_stable, describe=words, limit_s=stack.LIMIT_S)
-
-
-def _check(found: dict[str, Any] | None, names: Names) -> None:
-    """Raise AwsError unless CloudFormation completed the change."""
-    status = found["StackStatus"] if found else "gone"
-    if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-        raise AwsError(f"stack {stack_name(names)} ended as {status}: see its events in CloudFormation")
