@@ -20,6 +20,7 @@ from jobmajor.steps import __main__ as steps
 from sagelocal.storage import archive, manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from jobmajor.model.classifier import Classifier
@@ -48,11 +49,19 @@ def root(tmp_path: Path, model_folder: Path, classifier: Classifier) -> Path:
     return tmp_path / "ml"
 
 
-def run(root: Path, *words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(steps.ROOT_VARIABLE, str(root))
-        status = steps.main(["monitor", "--project", "test", *words])
-    return status, capsys.readouterr().out
+@pytest.fixture
+def run(
+    root: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str]]:
+    """Status and log of the step."""
+    monkeypatch.setenv(steps.ROOT_VARIABLE, str(root))
+    caplog.set_level("INFO")
+
+    def call(*words: str) -> tuple[int, str]:
+        caplog.clear()
+        return steps.main(["monitor", "--project", "test", *words]), caplog.text
+
+    return call
 
 
 @pytest.mark.slow
@@ -82,11 +91,11 @@ def test_violation_completes_the_job_and_writes_the_line_that_the_alarm_looks_fo
     manifest.verify(output)
 
 
-def test_like_traffic_and_none_end_without_a_violation(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_like_traffic_and_none_end_without_a_violation(root: Path, run: Callable[..., tuple[int, str]]) -> None:
     record(root / "processing" / "capture", SAME)
 
-    same = run(root, "--period", "2026-11", capsys=capsys)
-    nothing = run(root, "--period", "2020-01-01", capsys=capsys)
+    same = run("--period", "2026-11")
+    nothing = run("--period", "2020-01-01")
 
     assert (same[0], nothing[0]) == (0, 0)
     assert "jobmajor_monitor_ended project=test rows=120: nothing differs" in same[1]
@@ -94,9 +103,11 @@ def test_like_traffic_and_none_end_without_a_violation(root: Path, capsys: pytes
     assert "jobmajor_monitor_violation" not in same[1] + nothing[1]
 
 
-def test_check_that_can_t_be_made_fails_and_ends_no_check(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, out = run(root, capsys=capsys)
+def test_check_that_can_t_be_made_fails_and_ends_no_check(
+    run: Callable[..., tuple[int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, log = run()
 
     assert status == 1
-    assert "jobmajor_monitor_ended" not in out
-    assert "no file that ends in .jsonl" in (root / "processing" / "output" / "message").read_text("utf-8") + out
+    assert "jobmajor_monitor_ended" not in log
+    assert "no file that ends in .jsonl" in capsys.readouterr().out

@@ -102,7 +102,8 @@ def test_violation_failure_and_absence_tell_the_topic_of_alerts_separately() -> 
 
 
 def test_topic_of_alerts_takes_the_rule_s_messages(template: Any) -> None:
-    statements = template["Resources"]["AlertsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (topic_policy,) = template.resources("AWS::SNS::TopicPolicy").values()
+    statements = topic_policy["PolicyDocument"]["Statement"]
 
     (found,) = [item for item in statements if item["Sid"] == "Checks"]
     name = found["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::Sub"].rpartition("/")[2]
