@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from jobmajor.batch.engine import Tally
     from jobmajor.batch.jobs import Job
     from jobmajor.model.deepest import AnyCoder
-    from jobmajor.tables.block import Block, Reader, Writer
+    from jobmajor.tables.block import Block, Column, Reader, Values, Writer
+    from jobmajor.tables.packed import Packed
 
 _PREFIX = "jobmajor_"
 
@@ -100,7 +101,7 @@ def _coded(source: Path, target: Path, wanted: FileOptions, load: Callable[[], t
                 reader = opened if number == 0 else _opened(job, wanted, added)
                 with closing(reader):
                     context = second_text.find(reader, job.source, wanted.context)
-                    run = _FileRun(job, folder, engine, reporter.of(number), context, notes)
+                    run = _FileRun(job, folder, engine, reporter.of(number), context, notes, wanted.on_coded)
                     if run.write(reader, added, safe_cells=wanted.safe_cells):
                         bad.append(str(job.bad))
             tally = engine.tally
@@ -180,6 +181,7 @@ class _FileRun:
     told: Callable[[int, float], None]
     context: int | None
     notes: Notes
+    on_coded: Callable[[Packed, Sequence[Column], Values], None] | None
 
     def write(self, reader: Reader, added: Added, *, safe_cells: bool) -> bool:
         """Write the output and publish it; return whether there are bad rows."""
@@ -208,7 +210,10 @@ class _FileRun:
         def write(done: tuple[Block, Answers]) -> None:
             block, answers = done
             bad.write(block)
-            writer.write(block, added.values(answers))
+            values = added.values(answers)
+            writer.write(block, values)
+            if self.on_coded:
+                self.on_coded(block.titles, added.columns, values)
 
         behind = WriteBehind(write)
         try:

@@ -11,13 +11,15 @@ from jobmajor.soc import classifications
 from jobmajor.tables.block import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from jobmajor.batch.progress import Progress
     from jobmajor.model.rules.classes import Classes
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.model.rules.prior import Prior
     from jobmajor.soc import Level
+    from jobmajor.tables.block import Column, Values
+    from jobmajor.tables.packed import Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class FileOptions:
         memo_bytes: The size of the memo of answers.
         on_progress: Called with the progress, at most five times a second.
         on_note: Called with each line that a person should read before anything is written.
+        on_coded: Called with the titles of each block of rows, the added columns, and their values.
     """
 
     column: str | int | None = None
@@ -66,6 +69,7 @@ class FileOptions:
     memo_bytes: int = MEMO_BYTES
     on_progress: Callable[[Progress], None] | None = None
     on_note: Callable[[str], None] | None = None
+    on_coded: Callable[[Packed, Sequence[Column], Values], None] | None = None
 
     def __post_init__(self) -> None:
         arguments.check(self)

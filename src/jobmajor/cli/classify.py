@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
@@ -89,6 +90,13 @@ def classify(
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Move answers toward the mix of the input itself, which is read twice.")
     ] = False,
+    capture: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Record a sample of the rows and answers here, for jobmajor monitor."),
+    ] = None,
+    capture_share: Annotated[
+        float, typer.Option("--capture-share", help="The share of rows that --capture records, up to 1.")
+    ] = 0.1,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -134,7 +142,9 @@ def classify(
             on_progress=classify_files.tell if sys.stderr.isatty() else None,
             on_note=classify_files.note if sys.stderr.isatty() else None,
         )
-        classify_files.classify(source, output, options, model, workspace(home), as_json=as_json)
+        with classify_files.recording(capture, capture_share) as recorded:
+            options = replace(options, on_coded=recorded)
+            classify_files.classify(source, output, options, model, workspace(home), as_json=as_json)
         return
     of_files = {
         "--column": column,
@@ -147,6 +157,7 @@ def classify(
         "--prefix": prefix,
         "--safe-cells": safe_cells or None,
         "--adapt": adapt or None,
+        "--capture": capture,
     }
     for name, value in of_files.items():
         if value is not None:

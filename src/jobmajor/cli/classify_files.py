@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +16,13 @@ from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from jobmajor.batch.options import FileOptions, Summary
     from jobmajor.batch.progress import Progress
     from jobmajor.model.rules.prior import Prior
+    from jobmajor.tables.block import Column, Values
+    from jobmajor.tables.packed import Packed
 
 _CLEAR = "\r\x1b[K"
 
@@ -40,6 +45,26 @@ def classify(source: str, output: Path, options: FileOptions, model: Path | None
         dump(asdict(found))
     else:
         show(found)
+
+
+@contextmanager
+def recording(folder: Path | None, share: float) -> Iterator[Callable[[Packed, Sequence[Column], Values], None] | None]:
+    """Yield what records a sample of coded rows in a folder; None without one."""
+    if folder is None:
+        yield None
+        return
+    import numpy as np
+
+    from jobmajor.monitor.batch_recorder import BatchRecorder, Rows
+
+    with BatchRecorder(folder, share, np.random.default_rng()) as recorder:
+
+        def record(titles: Packed, columns: Sequence[Column], values: Values) -> None:
+            cells = [column.cells(found) for column, found in zip(columns, values, strict=True)]
+            names = [column.name for column in columns]
+            recorder.add(Rows(len(titles), titles.title, names, lambda row: [column[row] for column in cells]))
+
+        yield record
 
 
 def mix_of(source: str, column: str | None, model: Path | None, home: Path) -> Prior:
