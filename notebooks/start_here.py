@@ -275,7 +275,7 @@ WORK = Path(".jobmajor/start-here/part-2").absolute()
 shutil.rmtree(WORK, ignore_errors=True)
 WORK.mkdir(parents=True)
 (WORK / "first.toml").write_text("[train]\nrefit = false\n", "utf-8")
-(WORK / "second.toml").write_text("[train]\nrefit = false\n\n[linear]\npenalty = 0.5\n", "utf-8")
+(WORK / "second.toml").write_text("[train]\nrefit = false\n\n[linear]\npenalty = 0.9\n", "utf-8")
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ |= {"WORK": str(WORK), "JOBMAJOR_HOME": str(WORK / "home"), "RELEASE": "auto"}
 
@@ -340,11 +340,11 @@ FileLink(reports[-1].relative_to(Path.cwd())) if reports else print("no report: 
 # ## Registry, promotion and rollback
 #
 # Each model that passed is a version, with its figures, its decision and its lineage. `promote` makes a version the champion, and refuses one
-# whose gate said no. `rollback` goes back by one.
+# whose gate said no. A version that only a part of the titles loses by waits for a person, who gives a reason. `rollback` goes back by one.
 
 # %% id="registry" language="bash"
 # jobmajor models list
-# jobmajor models promote 2
+# jobmajor models promote 2 --reason "to see how it is done"
 # jobmajor models rollback
 # jobmajor models list
 
@@ -357,7 +357,8 @@ import subprocess
 
 shown = json.loads(subprocess.check_output([sys.executable, "-m", "jobmajor", "models", "show", "2"]))
 for check in shown["decision"]["checks"]:
-    print(f"{'passed' if check['passed'] else 'failed'}  {check['name']}: {check['reason']}")
+    said = {True: "passed", False: "failed", None: "no rows"}[check["passed"]]
+    print(f"{said}  {check['name']}: {check['reason']}")
 
 # %% [markdown] id="serve-words"
 # ## Serve
