@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -25,13 +26,13 @@ class ReadWriteLock:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Hold the lock with other readers; a folder that isn't there is read without a lock."""
+        """Hold the lock with other readers; a folder that isn't there, or is read-only, is read without a lock."""
         with self._free:
             self._free.wait_for(lambda: not self._waiting)
             self._readers += 1
         try:
             with ExitStack() as stack:
-                if self._path.parent.is_dir():
+                if os.access(self._path.parent, os.W_OK):
                     stack.enter_context(lock.share(self._path))
                 yield
         finally:
