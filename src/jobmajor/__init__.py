@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jobmajor.pipeline.run import Options, Outcome, run
     from jobmajor.pipeline.summarise import Wish, summarise
     from jobmajor.registry.loading import load
+    from jobmajor.tables.block import Reading
     from jobmajor.titles import normalise
 
 __version__ = "0.2.0"
@@ -38,6 +39,7 @@ __all__ = [
     "Options",
     "Outcome",
     "Prior",
+    "Reading",
     "Summary",
     "TitleClassifier",
     "TitleFile",
@@ -60,6 +62,7 @@ _MODULES = {
     "Options": "pipeline.run",
     "Outcome": "pipeline.run",
     "Prior": "model.rules.prior",
+    "Reading": "tables.block",
     "Summary": "batch.files",
     "TitleClassifier": "model.estimator",
     "TitleFile": "data.labelled",

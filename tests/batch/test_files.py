@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from jobmajor.batch import jobs
 from jobmajor.batch.added import Added
 from jobmajor.batch.files import code_file
 from jobmajor.batch.options import FileOptions
@@ -503,6 +504,43 @@ def test_what_a_folder_holds_besides_tables_is_passed_over_and_listed(classifier
             "deep/notes.pdf, deep/~$a.xlsx: no tables"
         )
     ]
+
+
+def test_pattern_lists_what_it_passes_over_folders_and_broken_links_included(tmp_path: Path) -> None:
+    for name in ("a.csv", ".hidden.csv", "notes.pdf", "sub/b.csv", "x[1]/c.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"title\nnurse\n")
+    (tmp_path / "gone.csv").symlink_to(tmp_path / "nowhere")
+
+    def found(pattern: str) -> tuple[list[str], tuple[str, ...]]:
+        planned, told = jobs.jobs(tmp_path / pattern, tmp_path.with_name("out"))
+        return [str(job.source.relative_to(tmp_path)) for job in planned], told
+
+    assert found("*") == (["a.csv"], ("passed over .hidden.csv, gone.csv, notes.pdf, sub/, x[1]/: no tables",))
+    assert found("s*/*") == (["sub/b.csv"], ())
+    assert found("**/*.csv") == (
+        ["a.csv", "sub/b.csv", "x[1]/c.csv"],
+        ("passed over .hidden.csv, gone.csv: no tables",),
+    )
+    assert found("x[1]/*.csv") == (["x[1]/c.csv"], ())
+
+
+def test_numbers_in_objects_and_lists_keep_their_text_in_every_format(classifier: Classifier, tmp_path: Path) -> None:
+    nested = '{"pay": [1.10, 1E5, 9007199254740993, -0, 0.1000000000000000055], "in": {"a": [], "b": {}, "c": 2.50}}'
+    deep = "[" * 900 + "1.0" + "]" * 900
+    line = f'{{"title": "nurse", "n": {nested}, "deep": {deep}}}'
+    (tmp_path / "in.jsonl").write_text(f"{line}\n", "utf-8")
+
+    for ending in ("jsonl", "csv", "parquet", "xlsx"):
+        code_file(tmp_path / "in.jsonl", tmp_path / f"out.{ending}", model=classifier)
+
+    assert (tmp_path / "out.jsonl").read_text("utf-8").startswith(line[:-1])
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["n"], row["deep"]) == (nested, deep)
+    assert parquet.read_table(tmp_path / "out.parquet")["n"].to_pylist() == [nested]
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]
+    assert [cell.value for cell in sheet[2]][1:3] == [nested, deep]
 
 
 def test_columns_of_json_lines_are_all_keys_with_the_kind_that_fits_all_values(

@@ -38,6 +38,8 @@ def test_pipe_gets_a_table_and_json_has_the_candidates(
     assert lines[0].split() == ["title", "rows", "abstain", "code", "name", "score"]
     assert lines[1].split()[:3] == ["operator", "2", "unsure"]
     assert [each["title"] for each in found] == ["operator", "helper", "asdfgh"]
+    assert [*found[0]["candidates"][0]] == ["label", "code", "name", "score"]
+    assert all(item["code"] == item["label"] for each in found for item in each["candidates"])
     assert not (tmp_path / "o.csv").exists()
 
 

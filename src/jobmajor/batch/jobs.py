@@ -14,7 +14,7 @@ from jobmajor.errors import InputError
 from jobmajor.tables import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 _STANDARD_INPUT: Final = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 _KINDS: Final = ((b"PK\x03\x04", ".xlsx"), (b"PAR1", ".parquet"), (b"\x1f\x8b", ".csv.gz"), (b"{", ".jsonl"))
@@ -55,8 +55,8 @@ def jobs(source: Path, output: Path) -> tuple[tuple[Job, ...], tuple[str, ...]]:
         found: Sequence[Job] = [Job(source, target, formats.format_of(target))]
     else:
         base, every = _below(source)
-        paths = [path for path in every if is_table(path.relative_to(base))]
-        passed_over = [str(path.relative_to(base)) for path in every if path not in set(paths)]
+        paths = [path for path in every if path.is_file() and is_table(path.relative_to(base))]
+        passed_over = _others(base, every, set(paths))
         found = [Job(path, output / path.relative_to(base), formats.format_of(path)) for path in paths]
         if output.is_file():
             raise InputError(f"{output} is a file: name a folder for the {len(found)} files of {source}")
@@ -74,17 +74,20 @@ def jobs(source: Path, output: Path) -> tuple[tuple[Job, ...], tuple[str, ...]]:
 def _below(source: Path) -> tuple[Path, list[Path]]:
     """Return a folder, and the files in it that a path or a pattern names."""
     if source.is_dir():
-        return source, _files(source.rglob("*"))
+        return source, sorted(path for path in source.rglob("*") if not path.is_dir())
     parts = source.parts
-    fixed = next((index for index, part in enumerate(parts) if _MAGIC & set(part)), None)
+    fixed = next((n for n in range(len(parts)) if _MAGIC & set(parts[n]) and not Path(*parts[: n + 1]).exists()), None)
     if fixed is None:
         raise InputError(f"{source} is not there: expected a file, a folder, or a pattern such as 'titles/*.csv'")
     base = Path(*parts[:fixed])
-    return base, _files(base.glob(str(Path(*parts[fixed:]))))
+    return base, sorted(base.glob(str(Path(*parts[fixed:]))))
 
 
-def _files(paths: Iterable[Path]) -> list[Path]:
-    return [path for path in sorted(paths) if path.is_file()]
+def _others(base: Path, every: Sequence[Path], taken: set[Path]) -> list[str]:
+    """Return what is no table: files, and folders that a pattern names without a file of theirs that is taken."""
+    above = {folder for path in taken for folder in path.parents}
+    left = [path for path in every if path not in taken and path not in above]
+    return [f"{path.relative_to(base)}{os.sep if path.is_dir() else ''}" for path in left if path != base]
 
 
 def is_table(path: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobmajor.cli.options import Home, Json, Model, workspace
+from jobmajor.cli.options import Encoding, Home, Json, Model, Sheet, reading, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
@@ -25,6 +25,8 @@ def adapt(
         typer.Option(metavar="COLUMN", help="A column of known codes: count those, in place of the model's answers."),
     ] = None,
     soc: Annotated[str, typer.Option(help="The revision of the known codes: 2018 or 2010.")] = "2018",
+    encoding: Encoding = None,
+    sheet: Sheet = None,
     output: Annotated[Path, typer.Option(metavar="PATH", help="The file to write.")] = Path("prior.json"),
     model: Model = None,
     home: Home = None,
@@ -39,12 +41,11 @@ def adapt(
     """
     from jobmajor.data.labelled import TitleFile
     from jobmajor.pipeline import adapt as library
-    from jobmajor.tables import formats
 
-    column = column or formats.title_column(file)
-    given = TitleFile(file, column, code, revision=soc) if code else file
+    column, how = reading(file, column, encoding, sheet)
+    given = TitleFile(file, column, code, revision=soc, reading=how) if code else file
     doing(f"estimating the mix of occupations of {one_line(str(file))}")
-    found = library.adapt(given, column, model=model, home=workspace(home))
+    found = library.adapt(given, column, reading=how, model=model, home=workspace(home))
     found.write(output)
     report = library.report(found)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from jobmajor.cli.options import ClassesFile, Exact, Home, Json, Model, rounded, score, workspace
+from jobmajor.cli.options import ClassesFile, Encoding, Exact, Home, Json, Model, Sheet, rounded, score, workspace
 from jobmajor.errors import InputError
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
@@ -45,10 +45,7 @@ def classify(
             metavar="NAME", help="The column of titles, by its name or its number from 1.", show_default="guessed"
         ),
     ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The encoding of text files, such as cp1252.", show_default="recognised"),
-    ] = None,
+    encoding: Encoding = None,
     header: Annotated[
         bool | None,
         typer.Option("--header/--no-header", help="Whether the first line names the columns.", show_default="guessed"),
@@ -56,10 +53,7 @@ def classify(
     quotes: Annotated[
         bool, typer.Option("--quotes/--no-quotes", help="Whether cells of delimited text may stand in quotes.")
     ] = True,
-    sheet: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The sheet of a workbook.", show_default="the first one"),
-    ] = None,
+    sheet: Sheet = None,
     context: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="A column with a second text of each row, such as duties or a department."),
@@ -129,7 +123,7 @@ def classify(
             has_header=header,
             has_quotes=quotes,
             sheet=sheet,
-            prior=classify_files.mix_of(source, column, model, workspace(home)) if adapt else mix,
+            prior=mix,
             context=context,
             level=level,
             top=top,
@@ -142,6 +136,8 @@ def classify(
             on_progress=classify_files.tell if sys.stderr.isatty() else None,
             on_note=classify_files.note if sys.stderr.isatty() else None,
         )
+        if adapt:
+            options = replace(options, prior=classify_files.mix_of(source, options.reading, model, workspace(home)))
         with classify_files.recording(capture, capture_share) as recorded:
             options = replace(options, on_coded=recorded)
             classify_files.classify(source, output, options, model, workspace(home), as_json=as_json)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobmajor.batch.options import FileOptions, Summary
     from jobmajor.batch.progress import Progress
     from jobmajor.model.rules.prior import Prior
-    from jobmajor.tables.block import Column, Values
+    from jobmajor.tables.block import Column, Reading, Values
     from jobmajor.tables.packed import Packed
 
 _CLEAR = "\r\x1b[K"
@@ -67,7 +67,7 @@ def recording(folder: Path | None, share: float) -> Iterator[Callable[[Packed, S
         yield record
 
 
-def mix_of(source: str, column: str | None, model: Path | None, home: Path) -> Prior:
+def mix_of(source: str, reading: Reading, model: Path | None, home: Path) -> Prior:
     """Return the mix of occupations of the file that is to be coded.
 
     Raises:
@@ -82,7 +82,8 @@ def mix_of(source: str, column: str | None, model: Path | None, home: Path) -> P
             "of one file with `jobmajor adapt` and name it with --prior"
         )
     doing(f"estimating the mix of occupations of {one_line(source)}")
-    return adapt.adapt(source, column or formats.title_column(Path(source)), model=model, home=home)
+    column = reading.column or formats.title_column(Path(source), reading)
+    return adapt.adapt(source, column, reading=reading, model=model, home=home)
 
 
 def tell(progress: Progress) -> None:

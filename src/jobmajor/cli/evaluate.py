@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import Exact, Home, Json, Model, Weight, workspace
+from jobmajor.cli.options import Encoding, Exact, Home, Json, Model, Sheet, Weight, reading, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
@@ -29,7 +29,7 @@ def evaluate(
             "--titles", metavar="FILE", help="A table of titles with their codes, in any format of classify --input."
         ),
     ],
-    column: Annotated[str, typer.Option(help="The column of titles.")] = "title",
+    column: Annotated[str | None, typer.Option(help="The column of titles.", show_default="guessed")] = None,
     code: Annotated[
         str, typer.Option(help="The column of codes; a cell may name several, with ; or | between them.")
     ] = "code",
@@ -37,6 +37,8 @@ def evaluate(
     soc: Annotated[
         str, typer.Option(help="The revision of the codes: 2018, or 2010 by the official crosswalk.")
     ] = "2018",
+    encoding: Encoding = None,
+    sheet: Sheet = None,
     exact: Exact = True,
     model: Model = None,
     home: Home = None,
@@ -52,7 +54,8 @@ def evaluate(
     from jobmajor.data.labelled import TitleFile
     from jobmajor.pipeline import outside
 
-    file = TitleFile(titles, column, code, weight, soc)
+    column, how = reading(titles, column, encoding, sheet)
+    file = TitleFile(titles, column, code, weight, soc, how)
     doing(f"answering the titles of {one_line(str(titles))}")
     found = outside.evaluate(file, outside.Judging(exact=exact), model=model, home=workspace(home))
     if as_json:

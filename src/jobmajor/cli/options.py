@@ -11,6 +11,7 @@ from sagelocal.show.help import Group
 
 if TYPE_CHECKING:
     from jobmajor.registry.versions import Approval
+    from jobmajor.tables.block import Reading
 
 _DIGITS = 6  # decimals, as those of tables and of the service
 # Of every group of commands: plain help with whole summaries, and tracebacks as Python prints them.
@@ -38,6 +39,18 @@ ClassesFile = Annotated[
 Weight = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="The column that says how often a row occurs.", show_default="1"),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="The encoding of text files, such as cp1252.",
+        show_default="recognised",
+    ),
+]
+Sheet = Annotated[
+    str | None, typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook.", show_default="the first one")
 ]
 Release = Annotated[str, typer.Option(help="auto, starter, or an O*NET release such as 28.1.")]
 Reviewed = Annotated[
@@ -90,6 +103,15 @@ def approval(by: str | None, reason: str) -> Approval:
         return Approval(by or getpass.getuser(), reason.strip())
     except (OSError, KeyError, ImportError) as error:  # a container's user may have no name
         raise InputError("your login name is unknown: expected who decides, give --by NAME") from error
+
+
+def reading(file: Path, column: str | None, encoding: str | None, sheet: str | None) -> tuple[str, Reading]:
+    """Return the column of titles of a file, the guessed one unless it is named, and how to read the file."""
+    from jobmajor.tables import formats
+    from jobmajor.tables.block import Reading
+
+    found = Reading(encoding=encoding, sheet=sheet)
+    return column or formats.title_column(file, found), found
 
 
 def score(share: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import Exact, Home, Json, Model, Weight, workspace
+from jobmajor.cli.options import Encoding, Exact, Home, Json, Model, Sheet, Weight, reading, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
@@ -37,6 +37,8 @@ def summarise(
     ] = None,
     code: Annotated[str, typer.Option(help="The labelled table's column of codes.")] = "code",
     soc: Annotated[str, typer.Option(help="The revision of the labelled table's codes: 2018 or 2010.")] = "2018",
+    encoding: Encoding = None,
+    sheet: Sheet = None,
     exact: Exact = True,
     model: Model = None,
     home: Home = None,
@@ -52,12 +54,11 @@ def summarise(
     from jobmajor import soc as classification
     from jobmajor.data.labelled import TitleFile
     from jobmajor.pipeline import summarise as library
-    from jobmajor.tables import formats
 
     depth = classification.parse_level(level, "--level")
-    column = column or formats.title_column(file)
+    column, how = reading(file, column, encoding, sheet)
     known = TitleFile(labelled, column, code, revision=soc) if labelled else None
-    wish = library.Wish(column, weight, depth, known, exact)
+    wish = library.Wish(column, weight, depth, known, exact, reading=how)
     doing(f"counting titles of {one_line(str(file))}")
     found = library.summarise(file, wish, model=model, home=workspace(home))
     if as_json:

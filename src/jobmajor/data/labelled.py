@@ -17,10 +17,13 @@ from jobmajor import arguments, soc
 from jobmajor.errors import DataError, InputError
 from jobmajor.soc import crosswalks
 from jobmajor.tables import formats
+from jobmajor.tables.block import AS_IT_IS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from jobmajor.tables.block import Reading
 
 SOC_2018, SOC_2010 = "2018", "2010"
 REVISIONS: Final = (SOC_2018, SOC_2010)
@@ -48,6 +51,7 @@ class TitleFile:
         code: The column of codes. A cell may name several, with blanks, commas, semicolons or bars between them.
         weight: The column that says how often a row occurs; None counts every row once.
         revision: The revision of the codes: "2018", or "2010" to translate them by the official crosswalk.
+        reading: How to read the file, where its own bytes don't decide; its column is that of `title`.
     """
 
     path: str | Path
@@ -55,6 +59,7 @@ class TitleFile:
     code: str = "code"
     weight: str | None = None
     revision: str = SOC_2018
+    reading: Reading = AS_IT_IS
 
     def __post_init__(self) -> None:
         arguments.check(self)
@@ -103,7 +108,7 @@ def read(file: TitleFile) -> Labelled:
     path, parse = arguments.path("path", file.path), _parser(file.revision)
     columns = [file.title, file.code, *([file.weight] if file.weight else [])]
     found, index = Labelled(), dict[str, int]()
-    for block in formats.rows(path, columns):
+    for block in formats.rows(path, columns, file.reading):
         found.left_out[BAD_ROW] += block.bad
         for title, codes, *cells in block.cells:
             _add(found, index, (title, weight(cells[0]) if cells else 1.0), _codes(codes, parse, found))

@@ -16,6 +16,7 @@ from jobmajor.model.rules import abstain
 from jobmajor.model.rules.prior import Prior
 from jobmajor.registry import loading
 from jobmajor.tables import formats
+from jobmajor.tables.block import AS_IT_IS, Reading
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def adapt(
     file: str | Path | TitleFile,
     column: str = "title",
     *,
+    reading: Reading = AS_IT_IS,
     model: Classifier | str | Path | None = None,
     home: str | Path | None = None,
 ) -> Prior:
@@ -50,6 +52,7 @@ def adapt(
         file: A file of titles in any format that `code_file` reads; a `TitleFile` if known codes are to be counted, in
             place of the model's answers.
         column: The column of titles; a `TitleFile` names its own.
+        reading: How to read the file, where its own bytes don't decide; a `TitleFile` has its own.
         model: A classifier, a model's folder or `model.tar.gz`; None takes the champion.
         home: The champion's workspace.
 
@@ -59,9 +62,10 @@ def adapt(
     """
     path = arguments.path("file", file.path if isinstance(file, TitleFile) else file)
     column = arguments.text("column", column)
+    arguments.instance("reading", reading, Reading)
     classifier = loading.classifier_of(model, home)
     if not isinstance(file, TitleFile):
-        return of_titles(_titles(path, column), classifier, where=str(file))
+        return of_titles(_titles(path, column, reading), classifier, where=str(file))
     known = _known(file, classifier.classes("major"))
     return replace(_prior(str(file.path), classifier, known, (_LABELLED_DOUBT, LEAST_LABELLED)), labelled=len(known))
 
@@ -82,9 +86,9 @@ def _prior(where: str, classifier: Classifier, shares: Floats, least: tuple[floa
     return Prior(_by_code(classes, _mix(shares, source, least[0])), _by_code(classes, source), len(shares), 0)
 
 
-def _titles(path: Path, column: str) -> list[str]:
+def _titles(path: Path, column: str, reading: Reading) -> list[str]:
     found: dict[str, str] = {}
-    for block in formats.rows(path, [column]):
+    for block in formats.rows(path, [column], reading):
         for (title,) in block.cells:
             found.setdefault(labelled.key(title), title)
     return list(found.values())

@@ -17,6 +17,7 @@ from jobmajor.model.coder import REASONS
 from jobmajor.model.rules import abstain, overrides
 from jobmajor.registry import loading
 from jobmajor.tables import formats
+from jobmajor.tables.block import AS_IT_IS
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from jobmajor.model.classifier import Classifier
     from jobmajor.model.coder import Codes as Answers
     from jobmajor.soc import Level
+    from jobmajor.tables.block import Reading
 
 _MOST_CODES: Final = 50  # of a title; at the detailed level, the others have some 6 % of its share together
 
@@ -42,6 +44,7 @@ class Wish:
         labelled: Titles with their true codes, best some that were drawn from the file: corrects the counts.
         exact: Whether a title that training lists gets the codes that it is listed under.
         seed: For the intervals.
+        reading: How to read the file, where its own bytes don't decide; its column is that of `title`.
     """
 
     title: str = "title"
@@ -50,6 +53,7 @@ class Wish:
     labelled: TitleFile | None = None
     exact: bool = True
     seed: int = 0
+    reading: Reading = AS_IT_IS
 
     def __post_init__(self) -> None:
         arguments.check(self)
@@ -118,12 +122,12 @@ def summarise(
 
 def _read(path: Path, wish: Wish) -> _Titles:
     columns = [wish.title, *([wish.weight] if wish.weight else [])]
-    names = formats.names(path, wish.title)
+    names = formats.names(path, wish.title, wish.reading)
     coded = next((name for name in (f"{wish.level}_code", "code") if name in names and "source" in names), None)
     if coded:
         columns += [coded, "source"]
     found, index = _Titles([], [], []), dict[str, int]()
-    for block in formats.rows(path, columns):
+    for block in formats.rows(path, columns, wish.reading):
         for title, *cells in block.cells:
             weight = labelled.weight(cells.pop(0)) if wish.weight else 1.0
             number = _number(found, index, title)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jobmajor.data.labelled import weight
 from jobmajor.review import value
 from jobmajor.tables import formats
+from jobmajor.tables.block import AS_IT_IS
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from jobmajor.model.classifier import Classifier
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.soc import Level
+    from jobmajor.tables.block import Reading
 
 CANDIDATES = 5
 _BATCH = 4096
@@ -57,11 +59,13 @@ class Source:
         path: The file.
         title: The column of titles.
         weight: The column that says how often a row occurs; None counts every row once.
+        reading: How to read the file, where its own bytes don't decide; its column is that of `title`.
     """
 
     path: Path
     title: str = "title"
     weight: str | None = None
+    reading: Reading = AS_IT_IS
 
 
 def find(
@@ -111,7 +115,7 @@ def _distinct(source: Source) -> tuple[dict[str, str], dict[str, float]]:
     written: dict[str, str] = {}
     rows: dict[str, float] = {}
     columns = [source.title, *([source.weight] if source.weight else [])]
-    for block in formats.rows(source.path, columns):
+    for block in formats.rows(source.path, columns, source.reading):
         for title, *cells in block.cells:
             if text := normalise(title):
                 written.setdefault(text, title)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
+from jobmajor import arguments
 from jobmajor.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ class Reading:
     has_header: bool | None = None
     has_quotes: bool = True
     sheet: str | None = None
+
+    def __post_init__(self) -> None:
+        arguments.check(self)
+
+
+AS_IT_IS: Final = Reading()  # as the file's own bytes say
 
 
 class Rows(Protocol):

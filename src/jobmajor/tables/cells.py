@@ -66,12 +66,48 @@ def text(value: Any) -> str:
         return value
     if value is None:
         return ""
-    if isinstance(value, Written):
-        return value.written
-    if isinstance(value, float) and not math.isfinite(value):
-        return json.dumps(value)
-    plain = jsonable(value)
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    plain = value if isinstance(value, float | list | tuple | dict) else jsonable(value)
+    return plain if isinstance(plain, str) else _nested(plain)
+
+
+def _nested(value: Any) -> str:
+    """Return what JSON or parquet nests as JSON, with each number as it was written, however deep it is nested.
+
+    >>> _nested({"pay": [Written("1.10"), 2**53 + 1, float("nan")], "none": []})
+    '{"pay": [1.10, 9007199254740993, NaN], "none": []}'
+    """
+    pieces, waiting = list[str](), [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, _Sign):
+            pieces.append(each)
+        elif isinstance(each, dict):
+            waiting += _around("{}", [[_Sign(f"{_quoted(str(key))}: "), inner] for key, inner in each.items()])
+        elif isinstance(each, list | tuple):
+            waiting += _around("[]", [[inner] for inner in each])
+        elif isinstance(each, Written):
+            pieces.append(each.written)
+        else:
+            pieces.append(_quoted(each if isinstance(each, float) else jsonable(each)))
+    return "".join(pieces)
+
+
+class _Sign(str):
+    """A piece of JSON that is no value."""
+
+    __slots__ = ()
+
+
+def _around(signs: str, items: list[list[Any]]) -> list[Any]:
+    """Return brackets with items and commas between them, last first."""
+    found: list[Any] = [_Sign(signs[0])]
+    for number, item in enumerate(items):
+        found += [_Sign(", "), *item] if number else item
+    return [*found, _Sign(signs[1])][::-1]
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def jsonable(value: Any) -> Any:

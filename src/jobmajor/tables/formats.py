@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from jobmajor.errors import DataError, InputError, MissingExtra
 from jobmajor.tables import cells, jsonlines
-from jobmajor.tables.block import Reading, find_column
+from jobmajor.tables.block import AS_IT_IS, find_column
 from jobmajor.tables.compression import ENDINGS, EXTRA, ByteSource, Packing, sink
 from jobmajor.tables.jsonlines import JsonReader, JsonWriter
 from jobmajor.tables.parquet import ParquetReader, ParquetWriter
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from jobmajor.tables.block import Column, Head, Reader, Writer
+    from jobmajor.tables.block import Column, Head, Reader, Reading, Writer
 
 Kind = Literal["csv", "tsv", "jsonl", "parquet", "xlsx"]
 _KINDS: Final[dict[str, Kind]] = {
@@ -147,38 +147,43 @@ class TextRows:
     bad: int
 
 
-def names(path: Path, column: str) -> tuple[str, ...]:
+def names(path: Path, column: str, reading: Reading = AS_IT_IS) -> tuple[str, ...]:
     """Return the names of a table's columns.
 
     Raises:
         InputError: As `rows`.
     """
     _expect_file(path)
-    with closing(reader(path, Reading(column), _AS_TABLE)) as opened:
+    with closing(reader(path, replace(reading, column=column), _AS_TABLE)) as opened:
         return opened.head().names
 
 
-def title_column(path: Path) -> str:
+def title_column(path: Path, reading: Reading = AS_IT_IS) -> str:
     """Return the column of titles as it is guessed: its name, or its number from 1 where no line names the columns.
 
     Raises:
         InputError: As `rows`.
     """
     _expect_file(path)
-    with closing(reader(path, Reading(), _AS_TABLE)) as opened:
+    with closing(reader(path, replace(reading, column=None), _AS_TABLE)) as opened:
         head = _head(path, opened)
     number = str(head.title + 1)
     return number if head.names[head.title] == f"column {number}" else head.names[head.title]
 
 
-def rows(path: Path, wanted: Sequence[str]) -> Iterator[TextRows]:
+def rows(path: Path, wanted: Sequence[str], reading: Reading = AS_IT_IS) -> Iterator[TextRows]:
     """Yield the cells of the wanted columns, block by block; the first column has to be one of text.
+
+    Args:
+        path: The file.
+        wanted: The names of the columns; the first may be a number, too, and stands for that of `reading`.
+        reading: How to read the file.
 
     Raises:
         InputError: The file is missing, of no format that is read, damaged, or lacks one of the columns.
     """
     _expect_file(path)
-    with closing(reader(path, Reading(wanted[0]), _AS_TABLE)) as opened:
+    with closing(reader(path, replace(reading, column=wanted[0]), _AS_TABLE)) as opened:
         head = _head(path, opened)
         others = (find_column(path, head.names, name, "its own option") for name in wanted[1:])
         indices = [head.title, *others]

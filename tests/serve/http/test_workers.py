@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -84,6 +85,7 @@ def two(champion: Champion, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     link = folder / "served"
     link.symlink_to(saved(champion.served.classifier, folder / "first", "first"))
     words = [*SERVE, "--model", str(link), "--port", "0", "--drain", "0.2", "--poll", "0.05", "--workers", "2"]
+    words += ["--reviews", str(folder / "kept.csv")]
     with program(words, TMPDIR=str(folder)) as found:
         yield found, link
         assert found.end() == 0
@@ -106,6 +108,29 @@ def test_long_connections_are_shared_and_metrics_add_up(two: tuple[Program, Path
     assert min(by_worker.count(0), by_worker.count(1)) >= 4  # each has a quarter at least; with luck alone often less
     assert metric(found.url, ANSWERED) - before == len(answers)
     assert metric(found.url, "jobmajor_workers") == 2
+
+
+def test_choice_that_one_worker_keeps_counts_in_every_worker_and_is_gone_everywhere(two: tuple[Program, Path]) -> None:
+    found, link = two
+    clients = [Client(found.url) for _ in range(6)]
+
+    def bodies() -> set[str]:
+        return {client.ask("/invocations", SENT)[1] for client in clients}
+
+    before = bodies()
+    kept = clients[0].ask("/reviews", b'{"title": "nurse", "code": "35-2014"}')
+    until(lambda: all("35-0000" in body for body in bodies()), "the choice on every connection")
+    taken_back = clients[1].ask("/reviews", b'{"title": "nurse", "code": null}')
+    until(lambda: bodies() == before, "no choice on any connection")
+    for client in clients:
+        client.close()
+
+    assert not any("35-0000" in body for body in before)
+    assert [kept[0], json.loads(kept[1])["before"], taken_back[0], json.loads(taken_back[1])["before"]] == [
+        *(200, None),
+        *(200, "35-2014"),
+    ]
+    assert link.with_name("kept.csv").read_text("utf-8").splitlines() == ["title,code"]
 
 
 def test_new_model_reaches_every_worker_without_a_failed_request(

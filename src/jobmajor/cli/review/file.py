@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import Home, Json, Model, Weight, rounded, score, workspace
+from jobmajor.cli.options import Encoding, Home, Json, Model, Sheet, Weight, reading, rounded, score, workspace
 from sagelocal.show.patience import doing, held
 from sagelocal.show.terminal import dump, near, one_line, table
 
@@ -24,7 +24,8 @@ with suppress(ImportError):  # Windows has none
 
 if TYPE_CHECKING:
     from jobmajor.review.choices import Choices
-    from jobmajor.review.doubtful import DoubtfulTitle
+    from jobmajor.review.doubtful import DoubtfulTitle, Source
+    from jobmajor.soc import Level
 
 
 def add(app: typer.Typer) -> None:
@@ -36,8 +37,10 @@ def review(
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="A table of titles, in any format of classify --input.")
     ] = None,
-    column: Annotated[str, typer.Option(help="The column of titles.")] = "title",
+    column: Annotated[str | None, typer.Option(help="The column of titles.", show_default="guessed")] = None,
     weight: Weight = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
     overrides: Annotated[
         Path, typer.Option(metavar="FILE", help="Where the choices are kept, for classify --overrides.")
     ] = Path("overrides.csv"),
@@ -46,7 +49,7 @@ def review(
     export: Annotated[
         Path | None, typer.Option(metavar="SHEET", help="Write the titles as CSV, to be filled in in a spreadsheet.")
     ] = None,
-    sheet: Annotated[
+    filled: Annotated[
         Path | None, typer.Option("--import", metavar="SHEET", help="Take the choices from a filled-in sheet.")
     ] = None,
     model: Model = None,
@@ -60,14 +63,16 @@ def review(
 
     Example: jobmajor review payroll.csv --column title --overrides ours.csv
     """
+    from jobmajor import soc
     from jobmajor.errors import InputError
     from jobmajor.review import choices as library
+    from jobmajor.review import doubtful
 
-    if sheet is not None:
+    if filled is not None:
         if file or export:
             raise InputError("--import takes the choices of a sheet: leave FILE and --export out")
         kept = library.Choices(overrides)
-        count = kept.put_all(library.read_sheet(sheet))
+        count = kept.put_all(library.read_sheet(filled))
         typer.echo(f"taken: {count:,}, titles with a choice: {len(kept):,} ({one_line(str(overrides))})")
         return
     if file is None:
@@ -75,30 +80,28 @@ def review(
             "no file was given: name a table of titles, a filled-in sheet with --import, or call jobmajor queue review"
         )
     kept = library.Choices(overrides)
-    titles = _doubtful((file, column, weight), level, model, workspace(home), kept)
+    depth = soc.parse_level(level, "--level")
+    title, how = reading(file, column, encoding, sheet)
+    titles = _doubtful(doubtful.Source(file, title, weight, how), depth, model, workspace(home), kept)
     shown = titles[:most]
     if export is not None:
         library.write_sheet(export, shown)
         where = one_line(str(export))
         typer.echo(f"{len(shown):,} of {len(titles):,} doubtful titles: fill in the column code of {where}")
     elif as_json:
-        dump(rounded([asdict(each) for each in shown]))
+        dump(rounded([_plain(each) for each in shown]))
     elif sys.stdin.isatty() and sys.stdout.isatty():
         _talk(shown, kept, file, overrides)
     else:
         _list(shown)
 
 
-def _doubtful(
-    where: tuple[Path, str, str | None], level: str, model: Path | None, home: Path, kept: Choices
-) -> list[DoubtfulTitle]:
-    from jobmajor import soc
+def _doubtful(source: Source, level: Level, model: Path | None, home: Path, kept: Choices) -> list[DoubtfulTitle]:
     from jobmajor.registry.loading import load
     from jobmajor.review import doubtful
 
-    doing(f"answering the titles of {one_line(str(where[0]))}")
-    depth, source = soc.parse_level(level, "--level"), doubtful.Source(*where)
-    return doubtful.find(source, load(model, home=home), level=depth, overrides=kept.overrides)
+    doing(f"answering the titles of {one_line(str(source.path))}")
+    return doubtful.find(source, load(model, home=home), level=level, overrides=kept.overrides)
 
 
 def _talk(titles: list[DoubtfulTitle], kept: Choices, file: Path, overrides: Path) -> None:
@@ -150,6 +153,14 @@ class Terminal:
             return ""
         finally:
             self.__enter__()
+
+
+def _plain(title: DoubtfulTitle) -> dict[str, Any]:
+    """Return a title as JSON has it: each candidate with `code` beside `label`, as in all answers."""
+    candidates = [
+        {"label": item.label, "code": item.label, "name": item.name, "score": item.score} for item in title.candidates
+    ]
+    return {**asdict(title), "candidates": candidates}
 
 
 def _list(titles: list[DoubtfulTitle]) -> None:

@@ -90,7 +90,7 @@ def named(name: str) -> Encoding:
     """
     try:
         codec = codecs.lookup(name).name
-        is_ascii = _ASCII.decode(codec) == _ASCII.decode("ascii")
+        is_ascii = _ASCII.decode(codec, "replace") == _ASCII.decode("ascii")
         is_single = len(bytes(range(128, 256)).decode(codec, "replace")) == len(_ASCII)
     except (LookupError, UnicodeError, ValueError):
         raise InputError(
