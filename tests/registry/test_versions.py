@@ -179,7 +179,7 @@ def test_mlflow_shows_run_parameters_metrics_and_attachments(home: Path, tmp_pat
     run = client.get_run(str(record.run_id))
 
     assert run.info.status == "FINISHED"
-    assert run.data.metrics == {"test_f1": 0.75, "rows": 1000.0}
+    assert run.data.metrics == {"test_f1": 0.75, "test_rows": 1000.0}
     assert run.data.params == {"TestScoreThreshold": "0.7"}
     assert [entry.path for entry in client.list_artifacts(run.info.run_id)] == ["report.html"]
     assert Path(run.info.artifact_uri.removeprefix("file://")).is_relative_to(home)
@@ -190,7 +190,7 @@ def test_mlflow_shows_settings_release_code_and_every_figure_so_that_runs_can_be
 ) -> None:
     classes = [{"code": f"{major}-0000", "f1": major / 100, "name": "x"} for major in range(11, 56)]
     evaluation: dict[str, Any] = {
-        "classification_metrics": {"test_f1": 0.75, "intervals": {"test_f1": {"low": 0.7, "high": 0.8}}},
+        "classification_metrics": {"test_f1": 0.75, "intervals": {"test_f1": {"low": 0.7, "high": 0.8, "level": 0.95}}},
         "levels": {"minor": {"accuracy": 0.6}},
         "slices": {"source: direct match": {"rows": 12, "f1": 0.5}, "a, b": {"f1": 0.25}},
         "calibration": {"ece": 0.01, "thresholds": [{"threshold": 0.55, "coverage": 0.9}], "bins": [{"low": 0.1}]},
@@ -198,7 +198,7 @@ def test_mlflow_shows_settings_release_code_and_every_figure_so_that_runs_can_be
         "per_class": classes,
         "champion": None,
         "gate": {"passed": True, "checks": [{"name": "upper case", "value": 1.0}, {"name": "none", "value": None}]},
-        "dataset": {"release": "28.1", "rows": {"train": 67155}, "digest": "d" * 64},
+        "dataset": {"release": "28.1", "rows": {"train": 67155}, "test": 0.1, "digest": "d" * 64},
         "model": {"recipe": "linear", "settings": {"penalty": 1.0, "hidden": 256}, "refitted": "on all rows"},
     }
     opened = open_registry(home)
@@ -209,16 +209,19 @@ def test_mlflow_shows_settings_release_code_and_every_figure_so_that_runs_can_be
 
     client = mlflow_client(home)
     (experiment,) = client.search_experiments(filter_string=f"name = '{registry.MODEL_NAME}'")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     first, second = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
 
     told = {name: first.data.params[name] for name in ("recipe", "release", "code_version", "TestScoreThreshold")}
     assert told == {"recipe": "linear", "release": "28.1", "code_version": "c" * 64, "TestScoreThreshold": "0.7"}
     assert [run.data.params["linear.penalty"] for run in (first, second)] == ["1.0", "0.5"]
     assert (first.data.params["linear.n119"], first.data.params["data.rows.train"]) == ("119", "67155")
+    assert first.data.params["data.share.test"] == "0.1"
     expected = {
         "test_f1": 0.75,
         "intervals/test_f1/low": 0.7,
         "intervals/test_f1/high": 0.8,
+        "intervals/test_f1/confidence": 0.95,
         "levels/minor/accuracy": 0.6,
         "slices/source: direct match/rows": 12.0,
         "slices/source: direct match/f1": 0.5,

@@ -25,6 +25,12 @@ HEADLINES: Final = "classification_metrics"
 _NOT_METRICS: Final = ("dataset", "model", "confusion", "confusions", "gate")
 # The member that tells the items of a list apart, by the list's name.
 _KEYS: Final = {"per_class": "code", "thresholds": "threshold"}
+# What a name of the evaluation does not say where it stands alone: what is counted, and which level or share is meant.
+_OF_THE_TEST: Final = ("rows", "titles", "families")
+_CLEARER: Final = (
+    (re.compile(r"(.*interval[^/]*/(?:.*/)?)level"), r"\1confidence"),
+    (re.compile(r"data\.(train|validation|test)"), r"data.share.\1"),
+)
 _METRICS, _PARAMS = 900, 100  # MLflow takes 1000 entities in a request, 100 of them parameters
 _LENGTH: Final = 250  # MLflow's limit for names
 _VALUE_LENGTH: Final = 6000  # MLflow's limit for a parameter's value
@@ -65,7 +71,8 @@ def metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Return every finite number of an evaluation; the headline figures have their plain names."""
     headlines = evaluation.get(HEADLINES, {})
     others = {name: part for name, part in evaluation.items() if name not in (HEADLINES, *_NOT_METRICS)}
-    found = dict(_leaves(headlines, (), "/")) | dict(_leaves(others, (), "/"))
+    plain = {f"test_{name}" if name in _OF_THE_TEST else name: value for name, value in headlines.items()}
+    found = dict(_leaves(plain, (), "/")) | dict(_leaves(others, (), "/"))
     for check in evaluation.get("gate", {}).get("checks", ()):
         found[f"gate/{check['name']}"] = check.get("value")
     if "passed" in evaluation.get("gate", {}):
@@ -91,4 +98,12 @@ def _leaves(value: Any, path: tuple[str, ...], sign: str) -> Iterator[tuple[str,
 
 
 def _name(name: str) -> str:
+    """Return a name as MLflow takes it, and as a reader understands it.
+
+    >>> _name("intervals/test_f1/level"), _name("data.test"), _name("slices/a, b/f1")
+    ('intervals/test_f1/confidence', 'data.share.test', 'slices/a- b/f1')
+    """
+    for pattern, clearer in _CLEARER:
+        if found := pattern.fullmatch(name):
+            name = found.expand(clearer)
     return _NOT_IN_NAMES.sub("-", name)[:_LENGTH]

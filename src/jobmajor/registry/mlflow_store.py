@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _OURS = f"name = '{MODEL_NAME}'"
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # or the pages show the experiment as one of prompts
 _MOST = 200_000  # versions in one answer, MLflow's own limit
 
 
@@ -240,7 +241,7 @@ class MlflowRegistry:
         if found and found.artifact_location != location:
             name = f"{MODEL_NAME} in {self._home}"
             found = self._client.get_experiment_by_name(name)
-        return found.experiment_id if found else self._client.create_experiment(name, location)
+        return found.experiment_id if found else self._client.create_experiment(name, location, tags=_KIND)
 
     def _crown(self, version: Version, verb: str, approval: Approval | None) -> None:
         version.require_passed()
