@@ -51,7 +51,7 @@ def read(path: Path, codec: str = "utf-8") -> list[Row]:
 def side(path: Path) -> list[Row]:
     """The rows of the side file of an output."""
     listed = path.with_name(f"{path.name}.bad.csv")
-    return list(csv.DictReader(listed.open(encoding="utf-8", newline=""))) if listed.exists() else []
+    return list(csv.DictReader(io.StringIO(listed.read_text("utf-8"), newline=""))) if listed.exists() else []
 
 
 def accounted(summary: Summary, out: list[Row], listed: list[Row], rows: int) -> None:

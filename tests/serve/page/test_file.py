@@ -264,6 +264,24 @@ def test_file_of_another_encoding_is_read_as_it_was_meant(page: Page, content: b
     expect(page.locator("#sample td")).to_have_text(shown)
 
 
+def test_encoding_and_quotes_can_be_chosen_and_the_next_file_is_recognised_again(page: Page) -> None:
+    upload(page, "id\ttitle\n1\tchef de caf\u00e9\n".encode("mac_roman"), "staff.tsv")
+    page.locator("#reading summary").click()
+
+    page.locator("#encoding").select_option("macintosh")
+    expect(page.locator("#sample td").last).to_have_text("chef de caf\u00e9")
+    expect(page.locator("#file-state")).to_contain_text("read as macintosh")
+    upload(page, 'id\ttitle\n1\t"nurse\tcook"\n2\twelder\n', "staff.tsv")
+    expect(page.locator("#sample td")).to_have_text(["1", "nurse\tcook", "2", "welder"])
+    page.locator("#has-quotes").uncheck()
+    expect(page.locator("#sample td").nth(1)).to_have_text('"nurse')
+    upload(page, "title\nCaf\u00e9 cook\n")
+
+    expect(page.locator("#sample td")).to_have_text("Caf\u00e9 cook")
+    expect(page.locator("#has-quotes")).to_be_checked()
+    expect(page.locator("#encoding")).to_have_value("")
+
+
 @pytest.fixture
 def many(page: Page) -> Page:
     """A page with a file of 6,000 distinct titles; bodies after the first are not answered until they are let go."""

@@ -24,8 +24,9 @@ export class Parser {
   #width = 0; // of the first record
   #wasQuoted = false; // an empty cell in quotes is a row, an empty line is none
 
-  constructor(delimiter) {
+  constructor(delimiter, { hasQuotes = true } = {}) {
     this.delimiter = delimiter;
+    this.hasQuotes = hasQuotes;
     this.#ends = new RegExp(`[\\r\\n${delimiter === "|" ? "\\|" : delimiter}]`, "g");
     this.#record = this.#fresh();
   }
@@ -57,7 +58,7 @@ export class Parser {
   #step(text, at, records) {
     if (this.#state === QUOTED) return this.#inQuotes(text, at);
     if (this.#state === AFTER) return this.#afterQuotes(text, at, records);
-    if (this.#state === START && text[at] === QUOTE) {
+    if (this.hasQuotes && this.#state === START && text[at] === QUOTE) {
       this.#state = QUOTED;
       this.#wasQuoted = true;
       this.#quoted = [];

@@ -8,6 +8,7 @@ import { PAGE, pager, rowsTable } from "./rows.js";
 
 const STEPS = ["choose-step", "column-step", "progress-step", "coded-step"];
 const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
+const READING = ["encoding", "has-quotes"];
 const LISTED_FAULTS = 20;
 const LONGEST_NAME = 60; // of a column, as it is shown
 
@@ -51,7 +52,7 @@ export class FileCoding {
     byId("column-form").addEventListener("submit", (event) => this.#code(event));
     byId("has-header").addEventListener("change", () => this.#drawSample());
     byId("column").addEventListener("change", () => this.#drawSample());
-    byId("sheet").addEventListener("change", (event) => this.#open({ sheet: event.target.value }));
+    for (const id of ["sheet", ...READING]) byId(id).addEventListener("change", () => this.#open({ sheet: byId("sheet").value || undefined }));
     byId("cancel").addEventListener("click", () => this.#send("stop"));
     byId("resume").addEventListener("click", () => this.#ask({ isAgain: true }));
     byId("start-review").addEventListener("click", () => this.review.open());
@@ -88,6 +89,7 @@ export class FileCoding {
   #choose(blob) {
     if (!blob) return;
     this.#blob = blob;
+    [byId("encoding").value, byId("has-quotes").checked] = ["", true];
     this.#name = blob.name.replace(/\.[^.]*$/, "") || "rows";
     this.#open({});
   }
@@ -96,7 +98,8 @@ export class FileCoding {
     this.#retry = () => this.#open({ sheet });
     this.#say(`Reading ${this.#blob.name} …`);
     this.#turn += 1;
-    this.#send("open", { blob: this.#blob, sheet });
+    const how = { encoding: byId("encoding").value, hasQuotes: byId("has-quotes").checked };
+    this.#send("open", { blob: this.#blob, sheet, how });
   }
 
   /** Whatever is under way is given up, and what is still said of it not heard. */
@@ -142,6 +145,7 @@ export class FileCoding {
     const sheets = opened.sheets.map((name) => el("option", { selected: name === opened.sheet }, name));
     byId("sheet").replaceChildren(...sheets);
     show(byId("sheet-field"), opened.sheets.length > 1);
+    show(byId("reading"), !opened.isWorkbook);
     this.#drawColumns(opened.column);
     this.#drawSample();
     byId("faults").replaceChildren(...faults(opened));

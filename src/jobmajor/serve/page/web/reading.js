@@ -71,13 +71,13 @@ async function* texts(blob, encoding) {
   yield decoder.decode();
 }
 
-/** A file of text as a table; `tell` hears how many rows there are so far. */
-export async function read(blob, tell) {
-  const encoding = await encodingOf(blob);
+/** A file of text as a table; `tell` hears how many rows there are so far. An encoding that isn't named is recognised. */
+export async function read(blob, tell, { encoding: wanted, hasQuotes = true } = {}) {
+  const encoding = wanted || (await encodingOf(blob));
   const sample = new TextDecoder(encoding).decode(await blob.slice(0, HEAD_BYTES).arrayBuffer());
   const first = named(sample);
   const table = new Table(first?.delimiter ?? sniff(sample), encoding);
-  const parser = new Parser(table.delimiter);
+  const parser = new Parser(table.delimiter, { hasQuotes });
   let skipped = first?.length ?? 0;
   for await (const text of texts(blob, encoding)) {
     table.add(parser.push(text.slice(skipped)));

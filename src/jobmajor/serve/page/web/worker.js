@@ -32,13 +32,13 @@ function seldom(tell) {
   return Object.assign(soon, { stop: () => clearTimeout(timer) });
 }
 
-async function open({ blob, sheet }, say) {
+async function open({ blob, sheet, how }, say) {
   coder = null;
   const { signal } = giving;
   const isWorkbook = (await kindOf(blob)) === "workbook";
   const found = await (isWorkbook ? unpacked(blob, sheet, signal) : { blob, sheets: [] });
   const tell = seldom((content) => say("reading", content));
-  const made = await read(found.blob, (rows) => tell({ rows })).finally(tell.stop);
+  const made = await read(found.blob, (rows) => tell({ rows }), isWorkbook ? {} : how).finally(tell.stop);
   signal.throwIfAborted();
   table = made;
   say("opened", { ...table.about(), sheets: found.sheets, sheet: found.sheet, isWorkbook });
