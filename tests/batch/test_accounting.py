@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def read(path: Path, codec: str = "utf-8") -> list[Row]:
     """The rows of an output."""
     if path.suffix == ".parquet":
-        return parquet.read_table(path).to_pylist()
+        return list(parquet.read_table(path).to_pylist())
     if path.suffix == ".xlsx":
         head, *rows = openpyxl.load_workbook(path).worksheets[0].iter_rows(values_only=True)
         return [dict(zip(map(str, head), row, strict=True)) for row in rows]

@@ -35,7 +35,7 @@ def in_mac_roman(tmp_path: Path) -> Path:
 @pytest.fixture
 def on_second_sheet(tmp_path: Path) -> Path:
     path, book = tmp_path / "book.xlsx", Workbook()
-    book.active.append(("nothing", "here"))  # type: ignore[union-attr]
+    book.active.append(("nothing", "here"))
     sheet = book.create_sheet("Staff")
     for row in (HEAD, *ROWS):
         sheet.append(row)
