@@ -25,7 +25,7 @@ mend ([all errors](reference.md#errors)). Examples are in the [how-to](how-to.md
 """
 _GROUPS = {
     "Load a model and ask it": ("load", "Classifier", "Answer", "deepest", "normalise"),
-    "Files": ("code_file", "FileOptions", "Summary"),
+    "Files": ("code_file", "FileOptions", "Reading", "Summary"),
     "Labelled titles, counts and mixes": (
         *("evaluate", "TitleFile", "Judging", "summarise", "Wish", "adapt", "Prior"),
     ),
