@@ -10,7 +10,7 @@ import typer
 
 from jobmajor.cli.options import LOOK, Home, Json, SettingsFile, workspace
 from sagelocal.show.patience import doing
-from sagelocal.show.terminal import dump, one_line, table
+from sagelocal.show.terminal import dump, near, one_line, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,6 +114,10 @@ def diff(
     earlier: Annotated[str, typer.Argument(metavar="RELEASE", help="A release in the workspace, or a folder.")],
     later: Annotated[str, typer.Argument(metavar="RELEASE", help="The one to compare it with.")],
     most: Annotated[int, typer.Option("--most", min=0, help="How many titles of each kind to show.")] = 10,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all titles that changed to this new CSV file, for models diff."),
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -126,6 +130,7 @@ def diff(
 
     doing("reading both releases")
     found = library.difference(*(onet.read(_release_folder(name, home)) for name in (earlier, later)))
+    count = library.write(found, output) if output else 0
     if as_json:
         dump(found.to_json())
         return
@@ -139,6 +144,8 @@ def diff(
         if titles and most:
             rows = [(each.title, ", ".join(each.before), ", ".join(each.after)) for each in titles[:most]]
             table(("title", "before", "after"), rows)
+    if output:
+        typer.echo(f"{count:,} titles in {near(output)}")
 
 
 def _some(codes: Sequence[str], most: int) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jobmajor.errors import InputError
 from jobmajor.titles import normalise
+from sagelocal.storage import publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from jobmajor.data.onet import Tables
 
@@ -73,6 +78,29 @@ def difference(earlier: Tables, later: Tables) -> Difference:
         codes_added=tuple(sorted(codes[1] - codes[0])),
         codes_gone=tuple(sorted(codes[0] - codes[1])),
     )
+
+
+def write(found: Difference, path: Path) -> int:
+    """Write the titles that changed as a table, and return how many there are.
+
+    Its columns are title, change (added, gone or moved), before and after. `models.difference` reads it as any table of
+    titles: what a model trained on the later release answers differently.
+
+    Raises:
+        InputError: The file is there already, or its folder is not.
+    """
+    if path.exists() or not path.parent.is_dir():
+        seen = "there already" if path.exists() else "in no folder"
+        raise InputError(f"--output {path}: it is {seen}, expected a new file in a folder: name another one")
+    buffer, rows = io.StringIO(newline=""), 0
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("title", "change", "before", "after"))
+    for name in ("moved", "added", "gone"):
+        for each in getattr(found, name):
+            writer.writerow((each.title, name, " ".join(each.before), " ".join(each.after)))
+            rows += 1
+    publish.write_file(path, buffer.getvalue().encode())
+    return rows
 
 
 def _listed(tables: Tables) -> dict[str, tuple[str, set[str]]]:
