@@ -81,9 +81,8 @@ def baseline(
     if as_json:
         dump(body)
         return
-    typer.echo(
-        f"{found.total:,} rows in {found.units.sum():,} units; the {len(found.titles):,} commonest titles are kept"
-    )
+    kept = f"the {len(found.titles):,} commonest titles are kept" if found.titles else "no title is kept"
+    typer.echo(f"{found.total:,} rows in {found.units.sum():,} units; {kept}")
     if is_hashed(found):
         typer.echo("the capture holds hashes instead of titles: only answers are compared with this reference")
     if found.about["column"]:

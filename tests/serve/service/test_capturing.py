@@ -252,6 +252,7 @@ def test_captured_traffic_is_a_reference_that_shifted_traffic_violates(
     assert (status, same[0], shifted[0]) == (0, 0, 1)
     assert [("hashes instead of titles" in text) for text in (out, same[1], body["note"])] == 3 * [is_hashed]
     assert ("nurse" in kept.read_text("utf-8")) is not is_hashed
+    assert ("no title is kept" in out) is is_hashed
     assert {each["feature_name"] for each in body["violations"]} >= {"code"}
     assert bool(body["titles"]) is not is_hashed
     assert ("new character" in {each["flag"] for each in body["changes"]}) is not is_hashed
