@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sagelocal.errors import DefinitionError, InputError
+from sagelocal.errors import DefinitionError
+from sagelocal.project.choices import Options
 from sagelocal.show import outcome
 from sagelocal.show.help import Group
 from sagelocal.show.terminal import dump, edge, pairs, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from sagelocal.compile.command import Source
-    from sagelocal.definition.steps import Definition
-    from sagelocal.jobs.environment import Environment
-    from sagelocal.run.executor import RunOptions
+    from sagelocal.project.choices import Choices
     from sagelocal.run.records import Execution
 
 app = typer.Typer(
@@ -51,6 +49,11 @@ Handlers = Annotated[
     list[str] | None,
     typer.Option("--handler", metavar="NAME=MODULE:FUNCTION", help="The Python function of a Lambda or Callback step."),
 ]
+ImageOptions = Annotated[
+    list[str] | None,
+    typer.Option("--image", metavar="URI=PATH", help="The environment (a folder with a bin/) of an image or pattern."),
+]
+Profile = Annotated[str | None, typer.Option(help="The profile of sagelocal.toml that counts.")]
 Home = Annotated[Path, typer.Option(help="The workspace: buckets in s3/, runs in runs/.", envvar="SAGELOCAL_HOME")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HOME = Path(".sagelocal")
@@ -65,11 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(
     definition: DefinitionFile,
     parameter: Parameters = None,
-    image: Annotated[
-        list[str] | None,
-        typer.Option(metavar="URI=PATH", help="The environment (a folder with a bin/) that an image stands for."),
-    ] = None,
+    image: ImageOptions = None,
     handler: Handlers = None,
+    profile: Profile = None,
     home: Home = HOME,
     name: Annotated[
         str | None,
@@ -100,47 +101,28 @@ def run(
 
     Example: sagelocal run pipeline.json -p InputDataUrl=s3://bucket/input
     """
-    from sagelocal.run import executor, handlers
+    from sagelocal.run import executor, handlers, selective
+    from sagelocal.show import watch as watching
 
-    source_of = _read(definition, home, python)
-    parsed = source_of.definition
+    chosen = _choices(definition, home, Options(profile, python, *_given(parameter, image, handler)))
+    parsed, values = chosen.definition, chosen.check()
     options = executor.RunOptions(
-        parameters={**source_of.parameters, **pairs(parameter, "--parameter")},
-        handlers={name: handlers.load(text) for name, text in pairs(handler, "--handler").items()},
-        images={uri: _environment(path) for uri, path in pairs(image, "--image").items()},
-        pipeline_name=name or source_of.name or "pipeline",
+        parameters=chosen.parameters,
+        handlers={name: handlers.load(text) for name, text in chosen.handlers.items()},
+        images=chosen.images,
+        pipeline_name=name or chosen.name or "pipeline",
         on_event=outcome.teller(home) if sys.stderr.isatty() else None,
         on_wait=outcome.say if sys.stderr.isatty() else None,
     )
-    options = replace(options, jobs=jobs, only=_selected(parsed, begin, only), source=source)
-    outcome.warn(executor.warnings(parsed, executor.validate(parsed, options.parameters, options.handlers)))
-    if s3 or s3_endpoint:
+    options = replace(options, jobs=jobs, only=selective.asked(parsed, begin, only), source=source)
+    outcome.warn(executor.warnings(parsed, values))
+    endpoint = s3_endpoint or chosen.project.endpoint
+    if s3 or endpoint or chosen.project.s3:
         from sagelocal.storage import object_store
 
-        options = replace(options, store=object_store.connect(s3_endpoint))
-    execution = _watched(parsed, home, options) if watch else executor.run(parsed, home, options)
+        options = replace(options, store=object_store.connect(endpoint))
+    execution = watching.run(parsed, home, options) if watch else executor.run(parsed, home, options)
     _end(execution, as_json=as_json)
-
-
-def _selected(definition: Definition, begin: str | None, only: str | None) -> Sequence[str]:
-    from sagelocal.run import selective
-
-    if begin is not None and only is not None:
-        raise InputError("--from and --only both say what runs: leave one of the two out")
-    if begin is not None:
-        return selective.after(definition, begin)
-    return [] if only is None else [name.strip() for name in only.split(",")]
-
-
-def _watched(definition: Definition, home: Path, options: RunOptions) -> Execution:
-    import time
-
-    from sagelocal.run import executor
-    from sagelocal.show import watch
-
-    began = time.time() - 1  # some file systems store times with a low resolution
-    with watch.drawn(lambda: watch.newest_folder(home, began)):
-        return executor.run(definition, home, replace(options, on_event=None))
 
 
 def _end(execution: Execution, *, as_json: bool) -> None:
@@ -193,7 +175,9 @@ def compile_script(
 def validate(
     definition: DefinitionFile,
     parameter: Parameters = None,
+    image: ImageOptions = None,
     handler: Handlers = None,
+    profile: Profile = None,
     python: Python = None,
     home: Home = HOME,
     as_json: Json = False,
@@ -206,10 +190,8 @@ def validate(
     from sagelocal.run import executor
 
     try:
-        source = _read(definition, home, python)
-        parsed = source.definition
-        given = {**source.parameters, **pairs(parameter, "--parameter")}
-        values = executor.validate(parsed, given, pairs(handler, "--handler"))
+        chosen = _choices(definition, home, Options(profile, python, *_given(parameter, image, handler)))
+        parsed, values = chosen.definition, chosen.check()
     except DefinitionError as error:
         for problem in () if as_json else error.problems:
             typer.echo(problem)
@@ -219,9 +201,25 @@ def validate(
     order, warned = graph.order(parsed), executor.warnings(parsed, values)
     outcome.warn(warned)
     if as_json:
-        dump({"valid": True, "digest": parsed.digest, "parameters": values, "steps": order, "warnings": warned})
+        about = {"parameters": values, "steps": order, "images": chosen.places(values), "warnings": warned}
+        dump({"valid": True, "digest": parsed.digest, **about})
     else:
         typer.echo(f"valid: {len(order)} steps ({' → '.join(order)}), sha256 {parsed.digest}")
+
+
+@app.command()
+def environment(
+    recipe: Annotated[str, typer.Argument(help="scikit-learn or xgboost, for AWS's images of that name.")],
+    python: Annotated[Path | None, typer.Option(help="The interpreter; else this one.")] = None,
+    home: Home = HOME,
+) -> None:
+    """Make the environment that stands for an image of AWS, with pip; `run` uses it for every image that it is for.
+
+    Example: sagelocal environment scikit-learn
+    """
+    from sagelocal.project import recipes
+
+    typer.echo(recipes.make(home, recipe, python))
 
 
 @app.command()
@@ -282,18 +280,17 @@ def diagram(
     from sagelocal.show import diagram as diagrams
     from sagelocal.show import drawing
 
-    parsed = _read(definition, home, python).definition
+    parsed = _choices(definition, home, Options(python=python)).definition
     text = drawing.svg(parsed, title or Path(definition).stem) if svg else diagrams.mermaid(parsed)
     typer.echo(text, nl=False)
 
 
-def _read(text: str, home: Path, python: Path | None) -> Source:
-    from sagelocal.compile import command
+def _given(*options: list[str] | None) -> Iterator[dict[str, str]]:
+    for name, texts in zip(("--parameter", "--image", "--handler"), options, strict=True):
+        yield pairs(texts, name)
 
-    return command.source(text, home, python)
 
+def _choices(text: str, home: Path, options: Options) -> Choices:
+    from sagelocal.project import choices
 
-def _environment(path: str) -> Environment:
-    from sagelocal.jobs import environment
-
-    return environment.at(Path(path))
+    return choices.choose(text, home, options)

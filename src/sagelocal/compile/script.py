@@ -121,7 +121,7 @@ class _Compilation:
         ended = self._carry_out(python, log, account, s3)
         answer = self._answer()
         refused = (*self._refused(), *account.refused)
-        if "fault" in answer or (ended.failed and not account.waits.is_set()):
+        if ("fault" in answer or ended.failed) and not account.waits.is_set():
             raise InputError(self._fault(python, answer, ended, refused))
         name, definition = self._definition(answer, account, store)
         started = account.started.get(name, {})

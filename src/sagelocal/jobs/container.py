@@ -38,7 +38,10 @@ NO_NAMESPACE = (
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """Where and how a job runs: `folder` is for this job only, `log` is kept; `lock` as in `sandbox.Command`."""
+    """Where and how a job runs: `folder` is for this job only, `log` is kept; `lock` as in `sandbox.Command`.
+
+    `variables` are those that lead the job to S3; empty if it has no network.
+    """
 
     step: str
     store: Store
@@ -48,6 +51,7 @@ class JobContext:
     lock: int
     grace_s: float = 120.0
     stop: StopSignal = field(default_factory=StopSignal)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ def command(job: Job, context: JobContext, argv: tuple[str, ...], *, mounted: bo
     """Return the command of a job with one instance."""
     return sandbox.Command(
         argv=argv,
-        variables={**context.environment.variables, **job.variables},
+        variables={**context.environment.variables, **context.variables, **job.variables},
         prefix=context.environment.prefix,
         folder=context.folder,
         log=context.log,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ML_ROOT = "SAGELOCAL_ML_ROOT"
 _SUPERVISOR = Path(__file__).with_name("supervise.py")
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FROM_HERE = ("LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONHASHSEED")  # never credentials
 
 
@@ -175,7 +175,7 @@ def _order(command: Command) -> dict[str, object]:
 def _environment(command: Command) -> dict[str, str]:
     clean = {name: os.environ[name] for name in _FROM_HERE if name in os.environ}
     clean = {"LANG": "C.UTF-8", **clean, **command.variables}
-    clean.setdefault("PATH", f"{command.prefix / 'bin'}:{_SYSTEM_PATH}")
+    clean.setdefault("PATH", f"{command.prefix / 'bin'}:{SYSTEM_PATH}")
     clean.setdefault("HOME", str(command.folder / "work"))
     if not command.mounted:
         clean[ML_ROOT] = str(command.folder / "ml")

@@ -40,7 +40,7 @@ class Account:
     `pipelines` are the definitions that the script created, by name, in order: text, or the address of the text.
     `started` are the parameters of the last start, by the pipeline's name. `refused` names the requests that were
     refused. `waits` is set once the script asks for the outcome of an execution. `mark` is a file that is made with the
-    first pipeline, for the script's process to see.
+    first pipeline, for the script's process to see. Unless it `keeps`, it says who is asking and refuses the rest.
     """
 
     number: str
@@ -50,6 +50,7 @@ class Account:
     refused: list[str] = field(default_factory=list)
     waits: threading.Event = field(default_factory=threading.Event)
     mark: Path | None = None
+    keeps: bool = True
 
     @property
     def role(self) -> str:
@@ -61,7 +62,7 @@ class Account:
         target = request.header("x-amz-target")
         if target:
             return self._json(request, target)
-        if request.service == "lambda" and request.path.startswith("/2015-03-31/functions"):
+        if self.keeps and request.service == "lambda" and request.path.startswith("/2015-03-31/functions"):
             return self._lambda(request)
         form = {name: values[0] for name, values in parse_qs(request.read().decode(errors="replace")).items()}
         answers = {"GetCallerIdentity": self._identity, "GetRole": self._get_role}
@@ -85,7 +86,7 @@ class Account:
         if service == "sagemaker" and operation in _WAITS and self.started:
             self.waits.set()
             return _json_error("ValidationException", "no run has begun: this script is compiled")
-        if service != "sagemaker" or operation not in answers:
+        if service != "sagemaker" or operation not in answers or not self.keeps:
             return self._refuse(service, operation, _json_error)
         try:
             return _json(answers[operation](json.loads(request.read() or b"{}")))

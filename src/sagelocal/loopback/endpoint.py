@@ -21,10 +21,13 @@ def listen() -> socket.socket:
     return found
 
 
-def variables(port: int, key: str, region: str) -> dict[str, str]:
-    """Return the environment variables of a program whose SDK calls this machine and nothing else."""
+def variables(port: int, key: str, region: str, *, in_path: bool = True) -> dict[str, str]:
+    """Return the environment variables of a program whose SDK calls this machine and nothing else.
+
+    With `in_path`, the address carries the key, so that credentials of the program's own are served, too.
+    """
     return {
-        "AWS_ENDPOINT_URL": f"http://{LOOPBACK}:{port}/{key}",
+        "AWS_ENDPOINT_URL": f"http://{LOOPBACK}:{port}{f'/{key}' if in_path else ''}",
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_REGION": region,

@@ -17,7 +17,7 @@ from sagelocal.definition import foreign
 from sagelocal.definition.graph import TopologicalOrder
 from sagelocal.definition.language import Scope, holds, resolve
 from sagelocal.errors import ArtifactError, StepFailed
-from sagelocal.jobs import container, contracts, models
+from sagelocal.jobs import container, contracts, functions, models
 from sagelocal.jobs.contracts import ARN
 from sagelocal.jobs.stop import StopSignal
 from sagelocal.run import cache, checks, handlers, records, step_types
@@ -51,7 +51,8 @@ _AT_ONCE: Final = ("Condition", "Fail", "RegisterModel", "Model", *foreign.CHECK
 class Runner:
     """The state of a running execution; `waits` maps each step to the steps that it depends on.
 
-    `taken` has the records of steps that don't run, by name; None for a step that is not needed either.
+    `taken` has the records of steps that don't run, by name; None for a step that is not needed either. `connected` are
+    the variables that lead a job's SDK to the buckets.
     """
 
     workspace: Path
@@ -69,6 +70,7 @@ class Runner:
     taken: Mapping[str, StepRecord | None] = field(default_factory=dict)
     handlers: Mapping[str, Handler] = field(default_factory=dict)
     wait: Callable[[float], None] | None = None
+    connected: Mapping[str, str] = field(default_factory=dict)
     stop: StopSignal = field(default_factory=StopSignal)
     done: dict[str, StepRecord] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
@@ -238,16 +240,24 @@ class Runner:
         folder = self.workspace / "jobs" / job.name
         environment = self.environment_of(job.image)
         context = container.JobContext(
-            step.name, self.store, environment, folder, log, self.lock, self.grace_s, self.stop
+            step.name, self.store, environment, folder, log, self.lock, self.grace_s, self.stop, self._connected(job)
         )
         started = self.now()
         try:
             result = step_types.run(job, context, contents)
+            outputs = {**result.outputs, **functions.result(job, step.name, self.store)}
         finally:
             transfer.remove(folder)
         ended = self.now()
         properties = step_types.describe(job, result, (iso(started), iso(ended)))
-        return cache.Entry("", ended, properties, result.outputs, result.metrics, result.notes)
+        return cache.Entry("", ended, properties, outputs, result.metrics, result.notes)
+
+    def _connected(self, job: Job) -> Mapping[str, str]:
+        """Return the variables that lead a job to S3; none if its network is isolated."""
+        network = job.arguments.get("NetworkConfig") or {}
+        if job.arguments.get("EnableNetworkIsolation") or network.get("EnableNetworkIsolation"):
+            return {}
+        return {**self.connected, **(functions.VARIABLES if functions.is_function(job.arguments) else {})}
 
     @property
     def _entries(self) -> Path:

@@ -22,6 +22,7 @@ from sagelocal.definition.parse import bind, check
 from sagelocal.errors import DefinitionError, InputError
 from sagelocal.jobs import environment
 from sagelocal.jobs.environment import Environment
+from sagelocal.loopback import buckets
 from sagelocal.run import checks, limits, quotas, records, selective
 from sagelocal.run.attempts import iso
 from sagelocal.run.execution import Runner
@@ -149,6 +150,11 @@ def validate(definition: Definition, parameters: Mapping[str, Any], handled: Col
     return values
 
 
+def known_arguments(definition: Definition, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the Arguments of each step as far as they are known before anything runs, by the step's name."""
+    return limits.known_arguments(definition, _before(definition, values))
+
+
 def warnings(definition: Definition, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return a sentence for everything that runs here and may surprise: quotas of the service, skipped checks.
 
@@ -171,7 +177,10 @@ def _run(
 ) -> Execution:
     values, (selected, taken) = given
     folder = _new_folder(workspace / "runs")
-    with lock.wait_for(folder):  # as long as it is held, the run is not interrupted
+    store = options.store or FolderStore(workspace / "s3")
+    staging = workspace / "jobs" / f"uploads-{folder.name}"
+    # As long as the folder's lock is held, the run is not interrupted.
+    with lock.wait_for(folder), buckets.served(store, staging) as connected:
         publish.write_file(folder / records.DEFINITION, definition.data)
         start = Execution(
             id=folder.name,
@@ -185,7 +194,7 @@ def _run(
         )
         runner = Runner(
             workspace=workspace,
-            store=Uploads(options.store or FolderStore(workspace / "s3")),
+            store=Uploads(store),
             environment_of=_environments(options),
             register=options.register or FolderRegistry(workspace / "registry"),
             on_event=options.on_event or (lambda _record: None),
@@ -199,6 +208,7 @@ def _run(
             taken=taken,
             handlers=options.handlers,
             wait=options.wait,
+            connected=connected,
         )
         return runner.run(options.jobs or _cores())
 

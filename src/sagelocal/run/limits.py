@@ -43,6 +43,11 @@ def faults(definition: Definition, scope: Scope, handled: Collection[str] = ()) 
     return (*found, *checks.reference_faults(steps.values(), skipped))
 
 
+def known_arguments(definition: Definition, scope: Scope) -> dict[str, dict[str, Any]]:
+    """Return the Arguments of each step, with an object that means nothing for values that need a finished step."""
+    return {step.name: _settled(dict(step.arguments), scope) for step, _ in graph.flatten(definition.steps)}
+
+
 def skipped_checks(definition: Definition, scope: Scope) -> dict[str, dict[str, Any]]:
     """Return the properties of the checks that are skipped, by the name of their step."""
     found = {}

@@ -17,11 +17,20 @@ from sagelocal.errors import InputError
 from sagelocal.run import records
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sagelocal.definition.steps import Definition
     from sagelocal.run.records import Execution, StepRecord
+
+
+def asked(definition: Definition, begin: str | None, only: str | None) -> Sequence[str]:
+    """Return the steps to run: `begin` and all that waits for it, or those named in `only`; empty means all."""
+    if begin is not None and only is not None:
+        raise InputError("--from and --only both say what runs: leave one of the two out")
+    if begin is not None:
+        return after(definition, begin)
+    return [] if only is None else [name.strip() for name in only.split(",")]
 
 
 def after(definition: Definition, name: str) -> tuple[str, ...]:

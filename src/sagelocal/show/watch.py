@@ -10,13 +10,14 @@ import re
 import sys
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sagelocal.definition import graph
 from sagelocal.definition.parse import parse
 from sagelocal.errors import ArtifactError, Error, InputError
-from sagelocal.run import records
+from sagelocal.run import executor, records
 from sagelocal.show.terminal import one_line
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from sagelocal.definition.steps import Definition
+    from sagelocal.run.executor import RunOptions
     from sagelocal.run.records import Execution, StepRecord
 
 _INTERVAL_S = 0.25
@@ -168,3 +171,10 @@ def last_line(folder: Path) -> str:
     except (OSError, ValueError):
         return ""
     return next((one_line(line) for line in reversed(lines) if line.strip()), "")
+
+
+def run(definition: Definition, home: Path, options: RunOptions) -> Execution:
+    """Run a definition while its steps are drawn."""
+    began = time.time() - 1  # some file systems store times with a low resolution
+    with drawn(lambda: newest_folder(home, began)):
+        return executor.run(definition, home, replace(options, on_event=None))
