@@ -75,6 +75,9 @@ def choose(text: str, home: Path, options: Options) -> Choices:
     """
     project = toml_file.load(Path.cwd(), options.profile)
     source = command.source(text, home, options.python or project.python)
+    images = Images(home, {**project.images, **options.images})
+    for image in options.images:
+        images[image]
     declared = {name: value for name, value in project.parameters.items() if name in source.definition.parameters}
     return Choices(
         project=project,
@@ -82,5 +85,5 @@ def choose(text: str, home: Path, options: Options) -> Choices:
         name=source.name,
         parameters={**declared, **source.parameters, **options.parameters},
         handlers={**project.handlers, **options.handlers},
-        images=Images(home, {**project.images, **options.images}),
+        images=images,
     )

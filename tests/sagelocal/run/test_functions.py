@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sagelocal.definition import parse
 from sagelocal.jobs import functions, sandbox
 from sagelocal.run import executor
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(
     sandbox.refusal() is not None, reason="needs mount namespaces, which this machine refuses"
@@ -34,7 +36,8 @@ s3 = boto3.client("s3")
 body = s3.get_object(Bucket=bucket, Key=f"{base}/{step}/function/payload.pkl")["Body"].read().decode()
 given = 0
 if before != "none":
-    given = json.loads(s3.get_object(Bucket=bucket, Key=f"{base}/{execution}/{before}/results/payload.pkl")["Body"].read())
+    earlier = f"{base}/{execution}/{before}/results/payload.pkl"
+    given = json.loads(s3.get_object(Bucket=bucket, Key=earlier)["Body"].read())
 try:
     value = eval(body, {"given": given, "environment": dict(os.environ)})
 except Exception as error:

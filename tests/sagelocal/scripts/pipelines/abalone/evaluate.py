@@ -1,0 +1,1 @@
+"""Code that the pipeline beside it uploads."""
