@@ -2,12 +2,14 @@
 
 `write` brings any table of titles and codes into one form, whose digest is part of the address that a run reads. `add`
 puts its titles into training. A title whose words are those of a title of validation or test is withheld, so that
-neither the thresholds nor the gate see a model that knows its answer.
+neither the thresholds nor the gate see a model that knows its answer. `hold_out` keeps a part of the titles as a test of
+their own, which no model is ever trained on.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from jobmajor.data.labelled import TitleFile
 
+TEST = 0.2  # of the families of reviewed titles
 FILE, NOTE = "reviewed.csv", "none.txt"
 _COLUMNS = ("title", "code")
 
@@ -37,12 +40,14 @@ class Used:
 
     Attributes:
         trained: In training, with at least one code.
+        tested: In the test of their own.
         withheld: With the words of a title of validation or test.
         coarse: With codes above the detailed level only: they say too little for training, but still override.
         strange: With codes only that the release has no title of.
     """
 
     trained: int = 0
+    tested: int = 0
     withheld: int = 0
     coarse: int = 0
     strange: int = 0
@@ -91,6 +96,26 @@ def read(folder: Path) -> pl.DataFrame:
     if found.null_count().sum_horizontal().item() or not found["code"].is_in(list(soc.table())).all():
         raise ArtifactError(f"{path} has cells that are no title or code: start again with --reviewed FILE")
     return found
+
+
+def hold_out(titles: pl.DataFrame, share: float = TEST) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the titles to learn from, and those of the reviewed titles' own test.
+
+    Whether a title is in the test follows from its words alone. So the test only grows with the titles, and a champion
+    was never trained on it, whenever that was.
+
+    Args:
+        titles: As `read` returns them.
+        share: Of the families that are in the test, 0 to 1.
+    """
+    words = titles["title"].map_elements(family_key, return_dtype=pl.String)
+    is_test = words.map_elements(lambda family: _draw(family) < share, return_dtype=pl.Boolean)
+    return titles.filter(~is_test), titles.filter(is_test)
+
+
+def _draw(family: str) -> float:
+    digest = hashlib.sha256(f"reviewed test:{family}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8]) / 2**64
 
 
 def add(parts: Mapping[str, pl.DataFrame], titles: pl.DataFrame) -> tuple[dict[str, pl.DataFrame], Used]:

@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 def run_prepare(root: Path, split_settings: settings.Split) -> None:
     """Split a release's folder, `processing/input`, into `processing/output/{train,validation,test,baseline}`.
 
-    Reviewed titles, in `processing/reviewed`, are added to training.
+    Reviewed titles, in `processing/reviewed`, are added to training; a part of them is put beside the test.
     """
     folder, output = root / "processing" / "input", root / "processing" / "output"
     found = onet.read(folder)
@@ -60,7 +60,9 @@ def run_prepare(root: Path, split_settings: settings.Split) -> None:
         "tasks": len(found.tasks),
     }
     splits, texts = prepare.prepare(found, split_settings), duties.duties(found)
-    splits, used = reviewed.add(splits, reviewed.read(root / "processing" / "reviewed"))
+    known, tested = reviewed.hold_out(reviewed.read(root / "processing" / "reviewed"))
+    splits, used = reviewed.add(splits, known)
+    used = replace(used, tested=tested["title"].n_unique())
     if used != reviewed.Used():
         source["reviewed"] = asdict(used)
     lineage = {"settings": asdict(split_settings), "source": source, "code_version": code_version(PREPARE)}
@@ -71,6 +73,8 @@ def run_prepare(root: Path, split_settings: settings.Split) -> None:
         table.write_parquet(target / _DATA, compression="zstd", statistics=False)
         if name == "train" and texts is not None:
             texts.write_parquet(target / _DUTIES, compression="zstd", statistics=False)
+        if name == "test" and len(tested):
+            tested.write_parquet(target / contest.REVIEWED, compression="zstd", statistics=False)
         manifest.write(target, rows=rows, **lineage)
     target = _new(output / "baseline")
     _write_json(target / "baseline.json", prepare.baseline(prepare.titles(splits["train"])))
