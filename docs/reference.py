@@ -187,6 +187,7 @@ _MEANINGS = {
     "model.settings.*": "The recipe's settings.",
     "model.source.*": "The data that it was trained on, as in `dataset`.",
     "model.split.*": "The split that it was trained on, as in `dataset`.",
+    "reviewed": "The reviewed titles' own test, which no model is trained on; null without reviewed titles in it.",
     "gate.passed": "Whether every check passed; the threshold is not among them.",
     "gate.outcome": "promote, hold (a person decides) or refuse, without regard to the threshold.",
     "gate.summary": "What failed, in one sentence.",

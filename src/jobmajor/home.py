@@ -71,6 +71,11 @@ class Workspace:
         return self.root / "reviews.db"
 
     @property
+    def retrain_lock(self) -> Path:
+        """The lock of the process that decides whether the pipeline runs again, and runs it."""
+        return self.root / "retrain.lock"
+
+    @property
     def prices(self) -> Path:
         """AWS's prices, a file for each region."""
         return self.root / "prices"

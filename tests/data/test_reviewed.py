@@ -121,3 +121,26 @@ def test_damaged_file_is_told_from_reviewed_titles(tmp_path: Path, content: str)
 
     with pytest.raises(ArtifactError, match=r"reviewed\.csv"):
         reviewed.read(tmp_path)
+
+
+def test_own_test_is_chosen_by_words_alone_and_only_grows() -> None:
+    few = titles(*((f"clerk {chr(97 + place)}", COOK) for place in range(13)))
+    many = titles(
+        *((f"{chr(97 + place)} CLERK", COOK) for place in range(26)), *((f"desk {n}", NURSE) for n in range(500))
+    )
+
+    learned, tested = reviewed.hold_out(few)
+    more, larger = reviewed.hold_out(many)
+
+    assert set(learned["title"]) | set(tested["title"]) == set(few["title"])
+    assert {title[-1] for title in tested["title"]} == {
+        title[0] for title in larger["title"] if title.endswith("CLERK") and title[0] <= "m"
+    }
+    assert 0.15 < len(larger) / len(many) < 0.25
+    assert not set(more["title"]) & set(larger["title"])
+
+
+def test_without_reviewed_titles_there_is_no_test_of_them() -> None:
+    learned, tested = reviewed.hold_out(titles())
+
+    assert (len(learned), len(tested)) == (0, 0)

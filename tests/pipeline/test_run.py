@@ -333,4 +333,4 @@ def test_next_run_learns_reviewed_titles_and_its_version_says_which(tmp_path: Pa
     lineage = outcome.version.lineage
     assert "/review/" in lineage["parameters"]["ReviewedDataUrl"]
     used = lineage["data"]["reviewed"]
-    assert used["trained"] + used["withheld"] == 2
+    assert used["trained"] + used["withheld"] + used["tested"] == 2

@@ -23,6 +23,7 @@ from jobmajor.cli import (
     models,
     monitor,
     renamed,
+    retrain,
     review,
     run,
     serve,
@@ -39,7 +40,7 @@ app = typer.Typer(
     help="Job titles to SOC codes, with the model's whole life: data, training, gate, registry, answers.",
     **{**LOOK, "add_completion": True},
 )
-for _group in (run, classify, explain, review, adapt, summarise, evaluate, monitor, serve, data, models):
+for _group in (run, retrain, classify, explain, review, adapt, summarise, evaluate, monitor, serve, data, models):
     _group.add(app)
 app.add_typer(aws.app, name="aws")
 

@@ -72,15 +72,15 @@ def run(
         settings=settings.read(settings_file),
         fetch=fetch_options(),
         on_source=tell_source,
-        on_event=_teller(workspace(home)) if sys.stderr.isatty() else None,
+        on_event=teller(workspace(home)) if sys.stderr.isatty() else None,
     )
     doing("looking for data")
     outcome = local.run(workspace(home), options)
     try:
         if as_json:
-            dump(_outcome_record(outcome))
+            dump(outcome_record(outcome))
         else:
-            _show_outcome(outcome)
+            show_outcome(outcome)
     except BrokenPipeError:  # the status stays 1 if nobody reads the output
         if outcome.succeeded:
             raise
@@ -95,7 +95,7 @@ def _failure(outcome: Outcome) -> str:
     return f"version {version.number} was refused: " + "; ".join(map(str, version.decision.get("reasons") or ()))
 
 
-def _teller(home: Path) -> Callable[[StepRecord], None]:
+def teller(home: Path) -> Callable[[StepRecord], None]:
     """Return what prints the steps as they begin and end; in between, the last line of their logs is shown."""
     from sagelocal.show import watch
 
@@ -113,7 +113,8 @@ def _teller(home: Path) -> Callable[[StepRecord], None]:
     return tell
 
 
-def _outcome_record(outcome: Outcome) -> dict[str, Any]:
+def outcome_record(outcome: Outcome) -> dict[str, Any]:
+    """Return what a run did as plain data."""
     version, champion = outcome.version, outcome.champion
     return {
         "status": outcome.execution.status,
@@ -136,7 +137,8 @@ def _outcome_record(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _show_outcome(outcome: Outcome) -> None:
+def show_outcome(outcome: Outcome) -> None:
+    """Print what a run did."""
     source = outcome.source
     release = "starter titles" if source.release == "starter" else f"O*NET {source.release}"
     typer.echo(f"data: {release} ({source.how})")

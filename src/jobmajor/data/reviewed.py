@@ -2,8 +2,8 @@
 
 `write` brings any table of titles and codes into one form, whose digest is part of the address that a run reads. `add`
 puts its titles into training. A title whose words are those of a title of validation or test is withheld, so that
-neither the thresholds nor the gate see a model that knows its answer. `hold_out` keeps a part of the titles as a test of
-their own, which no model is ever trained on.
+neither the thresholds nor the gate see a model that knows its answer. `hold_out` keeps a part of the titles as a test
+of their own, which no model is ever trained on.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ class Evaluation:
         champion: The comparison with the champion; None if there is no champion yet.
         dataset: The origin of the titles and their split.
         model: The model's digest, origin and settings.
+        reviewed: The figures of the reviewed titles' own test; None without any.
     """
 
     classification_metrics: Mapping[str, Any]
@@ -40,6 +41,7 @@ class Evaluation:
     champion: Mapping[str, Any] | None
     dataset: Mapping[str, Any]
     model: Mapping[str, Any]
+    reviewed: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of `evaluation.json`, with the gate's findings at its end."""

@@ -62,7 +62,7 @@ class Options:
     """The options of a run; None for a threshold takes the default for the data.
 
     `reviewed` are titles of your own to learn from; `own_test` are others, on which the candidate has to stand its
-    ground against the champion.
+    ground against the champion. `why` says in the version's lineage, as `retrain`, why the run was started.
     """
 
     release: str = sources.AUTO
@@ -71,6 +71,7 @@ class Options:
     own_test: Path | None = None
     threshold: float | None = None
     promote: bool = True
+    why: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     fetch: sources.FetchOptions | None = None
@@ -169,7 +170,8 @@ def _run(home: Path, options: Options, found: tuple[TitleSource, list[Path]], lo
     definition, registry = definitions.parse(pipeline.to_bytes(options.settings)), open_registry(home)
     key = _run_key(definition, parameters, options.settings)
     parameters["ChampionModelUrl"] = inputs.champion(registry, key, store, options.settings)
-    origin = {"run_key": key, "source": {"release": source.release, "how": source.how}}
+    why = {"retrain": dict(options.why)} if options.why else {}
+    origin = {"run_key": key, "source": {"release": source.release, "how": source.how}, **why}
     own = TitleFile(options.own_test) if options.own_test else None
     handler = Registration(registry, origin, home, own)
     execution = executor.run(definition, home, replace(_executor_options(options, parameters, handler), lock=lock))

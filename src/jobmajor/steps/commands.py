@@ -168,6 +168,7 @@ def run_evaluate(root: Path, seed: int, *, is_refitted: bool = False) -> None:
         champion=contest.compared(inputs / "champion", test, (model, side), seed),
         dataset={**origin.source, **origin.settings, "rows": dict(origin.rows)},
         model={"digest": made.digest, **model.about, **({"refitted": "on all rows"} if is_refitted else {})},
+        reviewed=contest.reviewed(inputs / "test" / contest.REVIEWED, model, inputs / "champion", seed),
     )
     _publish_evaluation(_new(output / "evaluation"), evaluation.to_json(), origin)
     target = _new(output / "prediction_baseline")

@@ -1,4 +1,4 @@
-"""Candidate and champion, asked the same titles of the test."""
+"""Candidate and champion, asked the same titles of the test, and of the reviewed titles' own test."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from jobmajor import soc
-from jobmajor.data import examples
+from jobmajor.data import examples, labelled
 from jobmajor.evaluation import behaviour, evaluate
-from jobmajor.evaluation.comparison import compare
+from jobmajor.evaluation.comparison import compare, paired
 from jobmajor.model import classifier
 from jobmajor.registry import artifact
+from jobmajor.titles import family_key
 
 if TYPE_CHECKING:
     from jobmajor.evaluation.comparison.compare import Side
     from jobmajor.evaluation.judged import Answers
     from jobmajor.model.classifier import Classifier
+    from jobmajor.soc import Level
     from sagelocal.storage import manifest
+
+REVIEWED = "reviewed.parquet"  # beside the test: reviewed titles that no model is trained on
+_FEW = 20  # titles; below, no interval says anything
 
 
 def model(archive: Path) -> tuple[Classifier, manifest.Manifest]:
@@ -64,6 +70,56 @@ def compared(folder: Path, test: pl.DataFrame, candidate: tuple[Classifier, Side
         why = "it learned from another release or split, and may have seen titles of this test"
         return {"digest": made.digest, "comparable": False, "reason": why}
     return {"digest": made.digest, **compare.compare(test, answers, side(champion, test), seed=seed)}
+
+
+def reviewed(path: Path, new: Classifier, champion: Path, seed: int) -> dict[str, Any] | None:
+    """Return how right a model is on the reviewed titles' own test, beside the champion; None where there is no test.
+
+    Every champion can be compared: no model is trained on these titles, whatever its release.
+
+    Args:
+        path: The titles, as `data.reviewed.hold_out` returns them.
+        new: The candidate.
+        champion: The folder of the champion's archive.
+        seed: For the resamples.
+
+    Returns:
+        `titles`, and `levels`: at each level that codes reach, `titles` and `accuracy`, a title being right if any of
+        its codes is the answer; where there is a champion and enough titles, what `paired.Paired.to_json` returns, too.
+    """
+    if not path.is_file():
+        return None
+    table = pl.read_parquet(path).group_by("title").agg(pl.col("code").sort()).sort("title")
+    titles, codes = table["title"], [tuple(each) for each in table["code"].to_list()]
+    old = model(champion / artifact.MODEL)[0] if (champion / artifact.MODEL).is_file() else None
+    levels: dict[str, Any] = {}
+    for level in soc.LEVELS:
+        truths = [labelled.at_level(each, level) for each in codes]
+        kept = np.array([bool(truth) for truth in truths])
+        if kept.any():
+            known = titles.filter(pl.Series(kept)), [truth for truth in truths if truth]
+            levels[level] = _own(*known, level, (new, old), seed)
+    return {"titles": len(titles), "levels": levels}
+
+
+def _own(
+    titles: pl.Series,
+    truths: list[frozenset[str]],
+    level: Level,
+    models: tuple[Classifier, Classifier | None],
+    seed: int,
+) -> dict[str, Any]:
+    right = [
+        np.array([code in truth for code, truth in zip(each.predict(titles.to_list(), level), truths, strict=True)])
+        for each in models
+        if each is not None
+    ]
+    found = {"titles": len(titles), "accuracy": float(right[0].mean())}
+    if len(right) == 1 or len(titles) < _FEW:
+        return found
+    families = np.array(list(map(family_key, titles)))
+    (pair,) = paired.shares([right[0]], [right[1]], families, seed=seed)
+    return {**found, **pair.to_json()}
 
 
 def _origin(asked: Classifier) -> tuple[Any, Any]:

@@ -146,6 +146,15 @@ def test_schedule_is_one_stack_that_knows_pipeline_image_and_role(dry_account: A
     assert about["parameters"].keys() == {"Bucket", "RoleArn", "ImageUri", "ReviewedDataUrl"}
 
 
+def test_starts_learn_from_the_reviewed_titles_that_the_schedule_was_given(dry_account: Account, names: Names) -> None:
+    url = f"s3://{names.bucket}/{names.key('review', 'abc')}"
+
+    schedule.put(dry_account, names, schedule=WEEKLY, reviewed=url)
+
+    about = json.loads(values(dry_account, "CreateStack")["Start"])
+    assert about["parameters"]["ReviewedDataUrl"] == url
+
+
 def test_note_of_no_champion_stands_where_the_function_points(dry_account: Account, names: Names) -> None:
     schedule.put(dry_account, names)
 

@@ -17,6 +17,8 @@ from jobmajor.pipeline import definition
 from jobmajor.settings import Aws, build
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
 
@@ -36,7 +38,9 @@ def template() -> str:
     return text.replace(_CODE, f"ZipFile: {json.dumps(source)}")
 
 
-def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = True) -> str:
+def put(
+    account: Account, names: Names, *, schedule: str = "", on_data: bool = True, reviewed: str | None = None
+) -> str:
     """Create or update the schedule, and return `created`, `updated` or `unchanged`.
 
     The image is fixed to the newest one; call this again after pushing another. Data and champion are looked up at
@@ -47,6 +51,7 @@ def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = T
         names: The names of pipeline, bucket and stack.
         schedule: cron(…) or rate(…), in UTC; empty for none.
         on_data: Whether an uploaded release starts the pipeline.
+        reviewed: The address of uploaded reviewed titles that every start learns from; None is none.
 
     Raises:
         AwsInputError: There is no image, or neither a schedule nor `on_data`. SettingError: The schedule isn't valid.
@@ -57,8 +62,9 @@ def put(account: Account, names: Names, *, schedule: str = "", on_data: bool = T
     build(Aws, {"schedule": schedule}, "aws.")  # refuses an invalid schedule
     for note in (definition.NO_CHAMPION, definition.NO_REVIEWS):
         start.write_note(account, names, note)
-    values = _values(account, names, schedule, on_data=on_data)
-    return _stack(names).put(account, values)
+    given = {"ReviewedDataUrl": reviewed} if reviewed else {}
+    parameters = start.fixed_parameters(account, names, given)
+    return _stack(names).put(account, _values(names, schedule, parameters, on_data=on_data))
 
 
 def remove(account: Account, names: Names) -> str:
@@ -70,13 +76,13 @@ def _stack(names: Names) -> SideStack:
     return SideStack(names, "schedule", template())
 
 
-def _values(account: Account, names: Names, schedule: str, *, on_data: bool) -> dict[str, str]:
+def _values(names: Names, schedule: str, parameters: Mapping[str, Any], *, on_data: bool) -> dict[str, str]:
     about = {
         "pipeline": names.pipeline,
         "group": names.group,
         "bucket": names.bucket,
         "prefix": names.prefix,
-        "parameters": start.fixed_parameters(account, names, {}),
+        "parameters": parameters,
     }
     return {
         "Project": names.project,

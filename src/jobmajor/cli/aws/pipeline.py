@@ -214,6 +214,7 @@ def schedule(
     on_data: Annotated[
         bool, typer.Option("--on-data/--no-on-data", help="Also start when a release is uploaded.")
     ] = True,
+    reviewed: Reviewed = None,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the schedule and the start on data.")] = False,
     region: Region = None,
     profile: Profile = None,
@@ -225,6 +226,7 @@ def schedule(
 
     Example: jobmajor aws pipeline schedule --at 'cron(0 6 ? * MON *)'
     """
+    from jobmajor.aws.executions import upload as uploads
     from jobmajor.aws.project import schedule as scheduling
 
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
@@ -232,7 +234,8 @@ def schedule(
         if remove:
             done = scheduling.remove(context.account, context.names)
         else:
-            done = scheduling.put(context.account, context.names, schedule=when, on_data=on_data)
+            url = uploads.reviewed(context.account, context.names, reviewed).uri if reviewed else None
+            done = scheduling.put(context.account, context.names, schedule=when, on_data=on_data, reviewed=url)
         if not context.account.dry:
             name = scheduling.stack_name(context.names)
             _say({"stack": name, "change": done}, f"{done} {name}", as_json=as_json)

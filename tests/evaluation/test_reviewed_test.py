@@ -1,0 +1,61 @@
+"""The reviewed titles' own test: figures by level, beside the champion's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from jobmajor.registry import artifact
+from jobmajor.steps import contest
+from sagelocal.storage import archive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from jobmajor.model.classifier import Classifier
+
+
+def write(path: Path, rows: Sequence[tuple[str, str]]) -> Path:
+    pl.DataFrame(rows, schema=["title", "code"], orient="row").write_parquet(path)
+    return path
+
+
+def test_titles_are_right_by_any_code_and_count_at_the_levels_of_their_codes(
+    tmp_path: Path, classifier: Classifier
+) -> None:
+    cook, zorp = classifier.predict(["line cook"], "detailed")[0], classifier.predict(["zorp"])[0]
+    rows = [("line cook", cook), ("line cook", zorp), ("zorp", zorp), ("bike wizard", "55-0000")]
+
+    found = contest.reviewed(write(tmp_path / "r.parquet", rows), classifier, tmp_path, 0)
+
+    assert found is not None
+    assert found["titles"] == 3
+    assert found["levels"]["major"]["titles"] == 3
+    assert found["levels"]["major"]["accuracy"] == pytest.approx(2 / 3)  # of a title with two codes, one is enough
+    assert found["levels"]["detailed"] == {"titles": 1, "accuracy": 1.0}
+
+
+def test_champion_is_asked_the_same_titles(tmp_path: Path, classifier: Classifier, model_folder: Path) -> None:
+    archive.pack(model_folder, tmp_path / artifact.MODEL)
+    titles = [f"clerk of desk {place}" for place in range(25)]
+    rows = [(title, f"{code[:2]}-0000") for title, code in zip(titles, classifier.predict(titles), strict=True)]
+
+    found = contest.reviewed(write(tmp_path / "r.parquet", rows), classifier, tmp_path, 0)
+
+    assert found is not None
+    assert found["levels"]["major"] == {
+        "titles": 25,
+        "accuracy": 1.0,
+        "candidate": 1.0,
+        "champion": 1.0,
+        "difference": 0.0,
+        "interval": {"low": 0.0, "high": 0.0, "level": 0.95},
+        "verdict": "no difference",
+    }
+
+
+def test_without_the_file_there_is_nothing(tmp_path: Path, classifier: Classifier) -> None:
+    assert contest.reviewed(tmp_path / "r.parquet", classifier, tmp_path, 0) is None
