@@ -31,6 +31,7 @@ _VALUES: Final = {
     "Prefix": "prefix",
     "CodeCommitRepository": "titles",
     "Id": "00000000-0000-0000-0000-000000000000",
+    "JobRoleArn": f"arn:aws:iam::{_ACCOUNT}:role/job",
     "JobRole": f"arn:aws:iam::{_ACCOUNT}:role/job",
     "Build": f"arn:aws:codebuild:us-east-1:{_ACCOUNT}:project/project-build",
     "Starter": f"arn:aws:lambda:us-east-1:{_ACCOUNT}:function:project-starter",
