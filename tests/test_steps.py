@@ -196,6 +196,45 @@ def test_evaluation_names_the_model_and_the_data_it_looked_at(done: tuple[Path, 
 
 
 @pytest.mark.slow
+def test_both_baselines_say_what_later_titles_are_compared_with(done: tuple[Path, dict[str, Done]]) -> None:
+    data, answers = (outputs(done[0])[name] for name in ("baseline", "prediction_baseline"))
+
+    features, names = {}, {}
+    for folder in (data, answers):
+        found = json.loads((folder / "statistics.json").read_bytes())
+        features[folder] = {each["name"]: each for each in found["features"]}
+        names[folder] = [each["name"] for each in json.loads((folder / "constraints.json").read_bytes())["features"]]
+        assert features[folder]["title"]["string_statistics"]["common"]["num_present"] > 0
+
+    rows = pl.read_parquet(done[0] / "prepare" / "processing" / "output" / "train" / "data.parquet")
+    titles = rows.filter(pl.col("source") != "description")
+    shares = {each["value"]: each["count"] for each in _buckets(features[data]["code"])}
+    true = titles.group_by(pl.col("code").str.head(2)).len().rows()
+    assert {code[:2]: count for code, count in shares.items() if count} == dict(true)
+    assert "confidence" not in features[data]
+    assert names[data] == ["title", "code", "title_length"]
+    assert 0 < features[data]["unknown word"]["numerical_statistics"]["mean"] < 1
+    tested = pl.read_parquet(done[0] / "prepare" / "processing" / "output" / "test" / "data.parquet")
+    answered = json.loads((answers / "statistics.json").read_bytes())
+    assert answered["dataset"]["item_count"] == len(tested)
+    assert answered["multiclass_classification_metrics"]["accuracy"]["value"] == _accuracy(done[0])
+    assert names[answers] == ["title", "code", "title_length", "confidence"]
+    made = manifest.read(done[0] / "train" / "model").digest
+    assert json.loads((answers / "reference.json").read_bytes())["about"]["model"] == made
+
+
+def _buckets(feature: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = feature["string_statistics"]["distribution"]["categorical"]["buckets"]
+    return found
+
+
+def _accuracy(folder: Path) -> float:
+    body = json.loads((folder / "evaluate/processing/output/evaluation/evaluation.json").read_bytes())
+    accuracy: float = body["classification_metrics"]["test_accuracy"]
+    return accuracy
+
+
+@pytest.mark.slow
 def test_same_input_gives_the_same_bytes_again(
     done: tuple[Path, dict[str, Done]], tmp_path: Path, inside: Callable[..., int]
 ) -> None:

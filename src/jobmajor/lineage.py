@@ -83,6 +83,31 @@ def command_version(command: Sequence[str], recipe: str = "linear") -> str:
     return code_version(STEPS[step], recipe) if is_step else pipeline_version(recipe)
 
 
+def origin() -> dict[str, str]:
+    """Return the version of jobmajor and, where it runs from a checkout, git's commit; changes to its files aside."""
+    found = {"jobmajor": _library("jobmajor"), "commit": _commit(_root().parent / ".git")}
+    return {name: value for name, value in found.items() if value}
+
+
+def _commit(folder: Path) -> str:
+    """Return the commit that a checkout's folder `.git` stands at; empty where there is none."""
+    try:
+        if folder.is_file():  # of a second worktree: it names the folder
+            folder = folder.parent / folder.read_text("utf-8").partition("gitdir:")[2].strip()
+        head = (folder / "HEAD").read_text("utf-8").strip()
+        common = folder / "commondir"
+        base = folder / common.read_text("utf-8").strip() if common.is_file() else folder
+        name = head.removeprefix("ref: ")
+        if name == head:
+            return head
+        if (base / name).is_file():
+            return (base / name).read_text("utf-8").strip()
+        packed = (line.split() for line in (base / "packed-refs").read_text("utf-8").splitlines())
+        return next((words[0] for words in packed if words[1:] == [name]), "")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 @cache
 def sources(entry: str) -> frozenset[str]:
     """Return the files that count for `entry`, such as "jobmajor/titles.py"; arguments as in `code_version`."""

@@ -127,6 +127,25 @@ def test_version_without_a_stored_decision_is_not_approved(
         group.approve(1)
 
 
+def test_evaluation_is_read_where_its_address_says_and_a_baseline_is_not_taken_for_one(
+    versions: Versions, group: PackageGroup
+) -> None:
+    versions.register()
+    where = str(group.get(1).evaluation_url)
+    source = {"ContentType": "application/json", "S3Uri": where.replace("evaluation.json", "statistics.json")}
+    metrics = {"ModelQuality": {"Statistics": source}}
+    metadata = {"TestScoreThreshold": "0.75", "EvaluationUrl": where}
+    versions.register(ModelMetrics=metrics, CustomerMetadataProperties=metadata)
+    versions.register(ModelMetrics=metrics)
+
+    found = [group.get(number) for number in (2, 3)]
+
+    assert [each.evaluation_url for each in found] == [where, None]
+    assert found[0].decision is not None
+    assert found[0].decision["passed"] is True
+    assert found[1].decision is None
+
+
 def test_version_whose_evaluation_is_gone_is_not_approved(versions: Versions, group: PackageGroup) -> None:
     versions.register()
     where = group.get(1).evaluation_url

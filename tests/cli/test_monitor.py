@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmajor.cli import main
+from jobmajor.monitor import flags
+from jobmajor.monitor import reference as references
+from jobmajor.registry.loading import open_registry
+from jobmajor.registry.versions import Candidate
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from jobmajor.model.classifier import Classifier
 
 
 @pytest.fixture
@@ -98,6 +105,54 @@ def test_labelled_titles_with_wrong_sure_answers_are_a_violation(
     assert found["quality"]["right"] == 0
     assert status == int(found["quality"]["accepted"] > 0)
     assert [each["feature_name"] for each in found["violations"]] == ["precision"] * status
+
+
+@pytest.fixture
+def home(tmp_path: Path, classifier: Classifier, model_folder: Path) -> Path:
+    """Return a workspace whose champion was registered with baselines: as many nurses as cooks."""
+    baselines, digest = tmp_path / "baselines", manifest.read(model_folder).digest
+    given = flags.prediction_baseline(classifier, digest, ["registered nurse", "line cook"] * 200, "release 1.0")
+    for name in ("data", "predictions"):
+        (baselines / name).mkdir(parents=True)
+        references.write_baseline(given, baselines / name, {"test_accuracy": 0.8, "test_f1": 0.8})
+        manifest.write(baselines / name)
+    passed = {"passed": True, "reasons": []}
+    registry = open_registry(tmp_path / "home")
+    registry.promote(registry.register(Candidate(model_folder, {}, passed, "Approved", {}, baselines=baselines)).number)
+    return tmp_path / "home"
+
+
+def test_without_a_reference_titles_are_compared_with_the_champion_s_training(
+    here: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, rows in (("like", "registered nurse,200\nline cook,200\n"), ("other", "line cook,400\n")):
+        (here / f"{name}.csv").write_text(f"title,n\n{rows}", "utf-8")
+
+    found = []
+    for name in ("like", "other"):
+        status = main.main(["monitor", "check", f"{name}.csv", "--weight", "n", "--home", str(home)])
+        found.append((status, capsys.readouterr().out.splitlines()[0]))
+
+    assert found[0] == (0, "nothing differs from training by more than chance")
+    assert found[1][0] == 1
+    assert found[1][1].startswith("this differs from training: ")
+    assert "drifted" not in found[1][1] + (here / "monitor" / "drift.html").read_text("utf-8")
+
+
+def test_model_that_has_no_baseline_needs_a_reference(
+    here: Path, home: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "a.csv").write_text("title\nnurse\n", "utf-8")
+
+    statuses = [
+        main.main(["monitor", "check", "a.csv", *words])
+        for words in (["--home", str(home), "--model", str(model_folder)], ["--home", "absent"])
+    ]
+
+    assert statuses == [2, 2]
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[0].startswith("error: --model names a model without a baseline: add --against")
+    assert errors[1].startswith("error: ")
 
 
 @pytest.mark.parametrize(

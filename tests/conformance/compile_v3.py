@@ -10,6 +10,7 @@ import json
 import sys
 
 import boto3
+from sagemaker.core.drift_check_baselines import DriftCheckBaselines
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
 from sagemaker.core.network import NetworkConfig
 from sagemaker.core.processing import Processor
@@ -222,11 +223,20 @@ register = ModelStep(
         inference_instances=["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"],
         transform_instances=["ml.m5.large"],
         model_metrics=ModelMetrics(
-            model_statistics=metrics(evaluate, "evaluation", "evaluation.json"),
-            model_data_statistics=metrics(preprocess, "baseline", "baseline.json"),
+            model_statistics=metrics(evaluate, "prediction-baseline", "statistics.json"),
+            model_constraints=metrics(evaluate, "prediction-baseline", "constraints.json"),
+            model_data_statistics=metrics(preprocess, "baseline", "statistics.json"),
+            model_data_constraints=metrics(preprocess, "baseline", "constraints.json"),
+        ),
+        drift_check_baselines=DriftCheckBaselines(
+            model_statistics=metrics(evaluate, "prediction-baseline", "statistics.json"),
+            model_constraints=metrics(evaluate, "prediction-baseline", "constraints.json"),
+            model_data_statistics=metrics(preprocess, "baseline", "statistics.json"),
+            model_data_constraints=metrics(preprocess, "baseline", "constraints.json"),
         ),
         approval_status=approval,
         customer_metadata_properties={
+            "EvaluationUrl": joined(output(evaluate, "evaluation"), "/evaluation.json"),
             "TestScoreThreshold": joined(threshold),
             "ComparedWith": champion_url,
             "ExecutionId": ExecutionVariables.PIPELINE_EXECUTION_ID,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jobmajor.data import examples, prepare
 from jobmajor.data.onet import Tables
 from jobmajor.errors import DataError
+from jobmajor.monitor import profile
 from jobmajor.settings import Split
 from jobmajor.titles import family_key, normalise
 
@@ -121,7 +122,8 @@ def test_order_of_the_rows_of_all_tables_changes_no_byte(tables: Tables) -> None
     straight, other = (prepare.split(examples.build(each), Split()) for each in (tables, mixed))
 
     assert written(other) == written(straight)
-    assert prepare.baseline(other["train"]) == prepare.baseline(straight["train"])
+    baselines = [profile.data_baseline(each["train"], "").to_json() for each in (straight, other)]
+    assert baselines[0] == baselines[1]
 
 
 @pytest.mark.parametrize(
@@ -245,25 +247,6 @@ def test_release_too_small_for_three_splits_is_refused(count: int) -> None:
 
     with pytest.raises(DataError, match=f"found {count} examples, expected enough for a"):
         prepare.split(frame, Split())
-
-
-def test_baseline_counts_what_can_be_counted_by_hand() -> None:
-    rows = [(CODES[0], "Aé 1", None), (CODES[0], "Aé 1", None), (CODES[1], "Bcd", None), (CODES[0], "x (Bc)", None)]
-    frame = built(rows)  # the last row is three examples: "x (Bc)", "x", "Bc"
-
-    found = prepare.baseline(frame)
-
-    assert (found["rows"], found["distinct_titles"], found["duplicates"], found["missing"]) == (6, 5, 1, 0)
-    assert found["classes"] == pytest.approx({"15-0000": 1 / 6, "29-0000": 5 / 6})
-    assert found["sources"] == {"alternate": 4, "parenthesised": 2}
-    # Lengths 1, 2, 3, 4, 4, 6 characters and 1, 1, 1, 2, 2, 2 words, at 0, 5, … 100 %.
-    lengths = found["length_characters"]
-    assert (len(lengths), lengths[0], lengths[4], lengths[8], lengths[20]) == (21, 1, 2, 3, 6)
-    assert (found["length_words"][0], found["length_words"][20]) == (1, 2)
-    # 20 characters: A é blank 1 twice; B c d; x blank ( B c ); x; B c.
-    assert found["characters"] == pytest.approx(
-        {"lower": 8 / 20, "upper": 5 / 20, "digit": 2 / 20, "blank": 3 / 20, "not_ascii": 2 / 20}
-    )
 
 
 def phrases(*words: str) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from jobmajor.errors import DataError
-from jobmajor.evaluation.evaluate import evaluate, prediction_baseline
+from jobmajor.evaluation.evaluate import evaluate
 
 CLASSES = ("11-0000", "29-0000", "51-0000")
 # title, code, codes, source, family; then the probability of each class
@@ -188,12 +188,3 @@ def test_probabilities_that_fit_no_table_are_refused(scores: np.ndarray, problem
 def test_table_without_a_row_to_count_is_refused() -> None:
     with pytest.raises(DataError, match="no row to count"):
         evaluate(_table(ROWS[6:]), _scores(ROWS[6:]), CLASSES, seed=1)
-
-
-def test_baseline_tells_how_often_each_class_is_answered_and_how_surely() -> None:
-    baseline = prediction_baseline(_scores(ROWS[:4]), CLASSES)
-
-    assert baseline["rows"] == 4
-    assert baseline["shares"] == {"11-0000": 0.25, "29-0000": 0.25, "51-0000": 0.5}
-    confidence = dict(zip(baseline["confidence"]["quantiles"], baseline["confidence"]["values"], strict=True))
-    assert [confidence[0.0], confidence[0.5], confidence[1.0]] == pytest.approx([0.7, 0.75, 0.9])

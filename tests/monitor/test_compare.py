@@ -9,8 +9,8 @@ import pytest
 
 from jobmajor.errors import InputError
 from jobmajor.monitor import compare
-from jobmajor.monitor.flags import Flag
 from jobmajor.monitor.profile import LENGTHS, SCORES, Profile
+from jobmajor.monitor.shape import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

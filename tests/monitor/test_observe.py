@@ -13,9 +13,9 @@ import pytest
 from jobmajor.errors import DataError, InputError
 from jobmajor.monitor import capture, check, reference, statistics
 from jobmajor.monitor.capture import Period
-from jobmajor.monitor.flags import table
 from jobmajor.monitor.observe import Capture, File, Observer
 from jobmajor.monitor.recorder import Bounds, Event, Recorder
+from jobmajor.monitor.shape import table
 from jobmajor.serve.messages.captured import titles
 
 if TYPE_CHECKING:

@@ -309,7 +309,7 @@ def test_no_path_of_this_machine_and_no_credential_is_in_it() -> None:
 
     rooted = {text for text in texts if text.startswith("/") and not text.startswith("/opt/ml/processing/")}
     # Only the joints of addresses.
-    assert rooted == {"/", "/evaluation.json", "/baseline.json", "/model.tar.gz"}
+    assert rooted == {"/", "/evaluation.json", "/statistics.json", "/constraints.json", "/model.tar.gz"}
     joined = "\n".join(texts)
     assert str(Path.home()) not in joined
     assert not re.search(r"AKIA|ASIA|secret|token|password|credential", joined, re.IGNORECASE)

@@ -15,9 +15,11 @@ import pytest
 from jobmajor.data.source import STARTER_FOLDER
 from jobmajor.errors import Busy, ChecksumMismatch, InputError, RegistryError
 from jobmajor.model import classifier
+from jobmajor.monitor import reference
 from jobmajor.pipeline import definition, run
 from jobmajor.pipeline.run import Options, Outcome
 from jobmajor.registry.loading import load, open_registry
+from jobmajor.registry.versions import DATA, PREDICTIONS
 from jobmajor.settings import Linear, Settings, Split
 from sagelocal.run import executor
 from sagelocal.storage import manifest
@@ -132,6 +134,19 @@ def test_version_keeps_the_judged_model_beside_the_refitted_one_that_serves(work
 
 
 @pytest.mark.slow
+def test_version_keeps_its_baselines_and_says_which_files_it_came_from(workspace: Path) -> None:
+    registry = open_registry(workspace)
+    version = registry.get(1)
+
+    answers, data = (registry.baseline(1, name) for name in (PREDICTIONS, DATA))
+
+    assert reference.load(answers / reference.REFERENCE).about["model"] == version.judged
+    assert json.loads((data / "statistics.json").read_bytes())["dataset"]["item_count"] > 1000
+    assert set(version.lineage["files"]["data"]) >= {"Alternate Titles.txt", "Occupation Data.txt"}
+    assert version.lineage["settings"]["recipe"] == "linear"
+    assert version.lineage["code"]["jobmajor"]
+
+
 def test_approval_and_threshold_are_no_reason_to_evaluate_again(workspace: Path) -> None:
     outcome = run.run(workspace, replace(STARTER, threshold=0.1, parameters={"ModelApprovalStatus": "Approved"}))
 

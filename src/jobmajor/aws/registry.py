@@ -179,9 +179,9 @@ class PackageGroup:
 
     def _described(self, found: Mapping[str, Any]) -> Package:
         container = found["InferenceSpecification"]["Containers"][0]
-        statistics = found.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
         metadata = found.get("CustomerMetadataProperties") or {}
-        evaluation = read_evaluation(self.account, statistics["S3Uri"]) if statistics else None
+        url = metadata.get("EvaluationUrl") or _older_url(found)
+        evaluation = read_evaluation(self.account, url) if url else None
         return Package(
             number=int(found["ModelPackageVersion"]),
             arn=found["ModelPackageArn"],
@@ -189,7 +189,7 @@ class PackageGroup:
             created=found["CreationTime"].isoformat(timespec="seconds"),
             image=container["Image"],
             model_url=container["ModelDataUrl"],
-            evaluation_url=statistics.get("S3Uri"),
+            evaluation_url=url,
             metadata=metadata,
             metrics=_metrics(evaluation),
             decision=_decision(evaluation, metadata.get("TestScoreThreshold")),
@@ -198,6 +198,12 @@ class PackageGroup:
     def _placeholder(self, number: int) -> Package:
         """Return a dry run's placeholder for a version that exists, is approved and passed."""
         return Package(number, self._arn(number), WAITING, "", "", "", None, {}, {}, {"passed": True, "reasons": []})
+
+
+def _older_url(found: Mapping[str, Any]) -> str | None:
+    """Return the address of an evaluation where jobmajor 0.2 put it: its place is now the baseline's."""
+    url: str | None = found.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri")
+    return url if url and url.endswith("/evaluation.json") else None
 
 
 def read_evaluation(account: Account, url: str) -> dict[str, Any] | None:

@@ -95,8 +95,14 @@ def check(
     file: Rows = None,
     *,
     against: Annotated[
-        Path, typer.Option("--against", metavar="FILE", help="The reference, which `monitor baseline` wrote.")
-    ],
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="FILE",
+            help="The reference, which `monitor baseline` wrote.",
+            show_default="the champion's training",
+        ),
+    ] = None,
     column: Column = None,
     weight: Weight = None,
     unit: Unit = None,
@@ -119,6 +125,9 @@ def check(
 ) -> None:
     """Say what differs from a reference by more than chance; the status is 1 on a violation.
 
+    Without --against, the reference is what the champion answered to the titles of its test. Titles of a payroll always
+    differ from those, so this says what is unlike training. To find drift, make a reference of an accepted period.
+
     Example: jobmajor monitor check november.csv --against reference.json --unit department
     """
     from jobmajor.data.labelled import TitleFile
@@ -129,7 +138,7 @@ def check(
 
     limits = library.Limits(false_alarms, least)
     observer, source = _observer(model, home), source_of(file, (column, weight, unit), capture, home)
-    reference = references.load(against)
+    reference = references.load(against) if against else _training(model, home)
     found = _observed(observer, source)
     known = TitleFile(labelled, column or formats.title_column(labelled), code) if labelled else None
     quality = library.quality(known, observer.classifier, limits) if known else None
@@ -142,6 +151,16 @@ def check(
         _show(finding, paths["drift.html"])
     if finding.is_violated:
         raise typer.Exit(1)
+
+
+def _training(model: Path | None, home: Path | None) -> Profile:
+    """Return the champion's training baseline."""
+    from jobmajor.errors import InputError
+    from jobmajor.monitor.observe import training_baseline
+
+    if model:
+        raise InputError("--model names a model without a baseline: add --against with a reference, or leave it out")
+    return training_baseline(workspace(home))
 
 
 def _observer(model: Path | None, home: Path | None) -> Observer:
@@ -185,7 +204,7 @@ def _observed(observer: Observer, source: File | Capture) -> Profile:
 
 def _show(finding: Finding, page: Path) -> None:
     from jobmajor import soc
-    from jobmajor.monitor.compare import is_group
+    from jobmajor.monitor.shape import is_group
 
     typer.echo(finding.verdict)
     if finding.note:

@@ -7,7 +7,7 @@ all forms of a row, and all titles with one set of words, are a family, and a fa
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -217,48 +217,3 @@ def _added(parts: Mapping[str, pl.DataFrame], new: pl.DataFrame, name: str = "tr
 def titles(examples: pl.DataFrame) -> pl.DataFrame:
     """Return the examples that are titles, without phrases of descriptions."""
     return examples.filter(pl.col("source") != DESCRIPTION)
-
-
-def baseline(examples: pl.DataFrame) -> dict[str, Any]:
-    """Return what titles look like when all is well, for later titles to be compared with.
-
-    Returns:
-        `rows` and `distinct_titles`; `duplicates` and `missing` (rows); `classes` (share of each major group);
-        `length_characters` and `length_words` (the 0th, 5th, … 100th percentile); `characters` (share of each
-        kind of character; other scripts count twice, as letters and as not ASCII); `sources` (rows of each).
-    """
-    titles = examples["title"]
-    majors = examples["code"].str.head(2) + "-0000"
-    percentiles = [step / 20 for step in range(21)]
-    lengths = {
-        "length_characters": titles.str.len_chars(),
-        "length_words": examples["text"].str.split(" ").list.len(),
-    }
-    return {
-        "rows": len(examples),
-        "distinct_titles": examples["text"].n_unique(),
-        "duplicates": len(examples) - examples.select("text", "code").unique().height,
-        "missing": int(titles.is_null().sum()),
-        "classes": _shares(majors),
-        "sources": dict(examples["source"].value_counts().sort("source").iter_rows()),
-        **{name: [column.quantile(p, "nearest") for p in percentiles] for name, column in lengths.items()},
-        "characters": _characters(titles),
-    }
-
-
-def _shares(column: pl.Series) -> dict[str, float]:
-    counts = column.value_counts(name="rows").sort(column.name)
-    return {value: count / len(column) for value, count in counts.iter_rows()}
-
-
-def _characters(titles: pl.Series) -> dict[str, float]:
-    """Return the share of all characters that are of each kind."""
-    kinds = {
-        "lower": r"\p{Ll}",
-        "upper": r"\p{Lu}",
-        "digit": r"\p{Nd}",
-        "blank": r"\s",
-        "not_ascii": r"[^\x00-\x7F]",
-    }
-    total = int(titles.str.len_chars().sum())
-    return {kind: int(titles.str.count_matches(pattern).sum()) / total for kind, pattern in kinds.items()}

@@ -217,19 +217,3 @@ def _best_five(counted: pl.DataFrame, answers: Answers, level: str) -> NDArray[n
     best = np.argsort(-shares, axis=1, kind="stable")[:, :5]
     hits: NDArray[np.bool_] = best == np.array(truth)[:, None]
     return hits
-
-
-def prediction_baseline(probabilities: NDArray[np.float32], classes: Sequence[str]) -> dict[str, Any]:
-    """Return what the answers look like when all is well, for later answers to be compared with.
-
-    `shares` has the share of rows answered with each class, `confidence` the 0th, 5th, … 100th
-    percentile of the best probability.
-    """
-    answered = np.bincount(probabilities.argmax(axis=1), minlength=len(classes))
-    levels = [step / 20 for step in range(21)]
-    values = np.quantile(probabilities.max(axis=1).astype(np.float64), levels)
-    return {
-        "rows": len(probabilities),
-        "shares": {code: float(count / len(probabilities)) for code, count in zip(classes, answered, strict=True)},
-        "confidence": {"quantiles": levels, "values": [float(value) for value in values]},
-    }

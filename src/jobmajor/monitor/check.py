@@ -15,8 +15,9 @@ from jobmajor.evaluation import hits
 from jobmajor.evaluation.hits import Answered
 from jobmajor.model.rules import abstain
 from jobmajor.monitor import compare
-from jobmajor.monitor.compare import ALARMS, LEAST_CHANGE, is_group
-from jobmajor.monitor.profile import TRAINING, is_hashed
+from jobmajor.monitor.compare import ALARMS
+from jobmajor.monitor.profile import LEAST_CHANGE, TRAINING, is_hashed
+from jobmajor.monitor.shape import is_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from jobmajor.data.labelled import TitleFile
     from jobmajor.model.classifier import Classifier
     from jobmajor.monitor.compare import Change
-    from jobmajor.monitor.flags import Flag
     from jobmajor.monitor.profile import Profile
+    from jobmajor.monitor.shape import Flag
 
 _TITLES: Final = 10  # of those that moved most
 _OF_GROUP: Final = 5

@@ -23,20 +23,21 @@ import numpy as np
 from scipy.stats import t as student
 
 from jobmajor.errors import InputError
+from jobmajor.monitor.profile import LEAST_CHANGE
+from jobmajor.monitor.shape import is_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from jobmajor.monitor.flags import Flag
     from jobmajor.monitor.profile import Profile
+    from jobmajor.monitor.shape import Flag
 
     Floats = NDArray[np.float64]
     Counts = NDArray[np.int64]
 
 ALARMS: Final = 1 / 365  # the chance of an alarm where nothing differs: one a year, if checked daily
-LEAST_CHANGE: Final = 0.01  # of a share; less is no alarm, however certain
 _FEW_UNITS: Final = 8
 _LEAST_UNITS: Final = 5
 _FIRST, _ALL = 499, 9_999  # shuffles: the first ones end the test where chance alone explains the difference
@@ -97,11 +98,6 @@ def compare(reference: Profile, found: Profile, flags: Sequence[Flag], *, seed: 
     shares = [np.array(list(each.flagged().values())) / each.total for each in (reference, found)]
     columns = (each.tolist() for each in (*shares, scores, chances))
     return [Change(flag, *values) for flag, *values in zip(flags, *columns, strict=True)]
-
-
-def is_group(name: str) -> bool:
-    """Tell whether a flag is a code."""
-    return name[:2].isdigit()
 
 
 def _check(reference: Profile, found: Profile) -> None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from jobmajor import soc
 from jobmajor.model.coder import REASONS
 from jobmajor.model.rules import abstain, confidence
 from jobmajor.model.rules.abstain import NO_CODE
-from jobmajor.model.rules.listed import among
-from jobmajor.tables.packed import Bytes, hashes
+from jobmajor.monitor import shape
+from jobmajor.monitor.profile import TRAINING, Builder, Marked
+from jobmajor.monitor.shape import NO_TITLE, Flag
+from jobmajor.tables.packed import LONGEST, Packed, among
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,29 +28,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobmajor.model.classifier import Classifier
-    from jobmajor.model.coder import Codes
-    from jobmajor.tables.packed import Packed
+    from jobmajor.model.coder import Coder, Codes
+    from jobmajor.monitor.profile import Profile
 
-    Bools = NDArray[np.bool_]
-
-Kind = Literal["prediction", "data quality", "text"]
 MOST: Final = 64  # bits
-_LONG: Final = 40  # characters
-_WORDS: Final = 6
 _UNSURE: Final = (abstain.UNSURE, abstain.CONTRADICTED)
-_EMPTY: Final = "empty"
-
-
-class Flag(NamedTuple):
-    """A statement about a row: its name, what it is about, and a sentence for people."""
-
-    name: str
-    kind: Kind
-    meaning: str
-
-
 _QUALITY: Final = (
-    Flag(_EMPTY, "data quality", "the cell of the title is empty"),
+    NO_TITLE,
     Flag(abstain.NOT_A_TITLE, "data quality", "the text is no title"),
     Flag(abstain.UNKNOWN_LANGUAGE, "data quality", "the text is in letters that the model was never taught"),
     Flag(abstain.NOT_ENGLISH, "data quality", "the text is in another language"),
@@ -56,22 +43,6 @@ _ANSWERS: Final = (
     Flag("unsure", "prediction", "the answer is not sure"),
     Flag("confidence below 0.5", "prediction", "the best answer is more likely wrong than right"),
 )
-_TEXT: Final = (
-    Flag("unknown word", "text", "a word stands in no title of training"),
-    Flag("new character", "text", "a character is neither an ASCII letter or digit nor usual punctuation"),
-    Flag("no lower case", "text", "all letters are upper case"),
-    Flag("digit", "text", "there is a digit"),
-    Flag(f"over {_LONG} characters", "text", f"the title is longer than {_LONG} characters"),
-    Flag(f"over {_WORDS} words", "text", f"the title has more than {_WORDS} words"),
-    Flag("one word", "text", "the title is one word"),
-)
-_USUAL: Final = np.zeros(256, np.bool_)
-_USUAL[[ord(sign) for sign in " \t&'()+,-./:;#\"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"]] = True
-_LOWER: Final = np.arange(256, dtype=np.uint8)
-_LOWER[ord("A") : ord("Z") + 1] += 32
-_IN_WORD: Final = np.zeros(256, np.bool_)
-_IN_WORD[[ord(sign) for sign in "0123456789abcdefghijklmnopqrstuvwxyz"]] = True
-_IN_WORD[128:] = True  # the bytes of letters beyond ASCII
 
 
 @dataclass(frozen=True)
@@ -95,93 +66,50 @@ class Flags:
     def all(self) -> tuple[Flag, ...]:
         """Return the statements, in the order of their bits."""
         groups = (Flag(code, "prediction", f"the answer is {soc.name(code)}") for code in self.classes)
-        return (*groups, *_QUALITY, *_ANSWERS, *_TEXT)
+        return (*groups, *_QUALITY, *_ANSWERS, *shape.TEXT)
 
     def mark(self, titles: Packed, codes: Codes) -> NDArray[np.uint64]:
         """Return the flags of each row as the bits of an integer, bit i for the i-th statement; shape (titles,)."""
         labels, reasons = codes.labels[:, 0, 0].astype(np.int64), codes.reasons[:, 0]
         marks = np.where(labels == NO_CODE, 0, np.uint64(1) << np.maximum(labels, 0).astype(np.uint64))
         sure = confidence.of(codes.scores[:, 0, 0], "major")
-        shape = _shape(titles, self.words)
-        is_empty = shape.pop()
+        words = shape.words(titles)
+        is_unknown = ~among(words.hashes, self.words) & (len(self.words) > 0)
+        *text, is_empty = shape.columns(titles, words, is_unknown)
         columns = [
             is_empty,
             *((reasons == REASONS.index(flag.name)) & ~is_empty for flag in _QUALITY[1:]),
             np.isin(reasons, [REASONS.index(reason) for reason in _UNSURE]),
             (labels != NO_CODE) & (sure < 0.5),
-            *shape,
+            *text,
         ]
-        for bit, column in enumerate(columns, len(self.classes)):
-            marks |= column.astype(np.uint64) << np.uint64(bit)
-        found: NDArray[np.uint64] = marks.astype(np.uint64)
-        return found
+        return shape.with_bits(marks.astype(np.uint64), columns, len(self.classes))
+
+    def answered(self, coder: Coder, titles: Sequence[str]) -> Marked:
+        """Return titles with a coder's answers and their flags."""
+        packed = Packed.of(titles)
+        codes = coder.code(packed)
+        labels = codes.labels[:, 0, 0].tolist()
+        return Marked(
+            titles,
+            self.mark(packed, codes),
+            [self.classes[label] if label >= 0 else "" for label in labels],
+            confidence.of(codes.scores[:, 0, 0], "major"),
+        )
 
 
-def table(marks: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
-    """Return bits as columns of 0 and 1, shape (marks, count).
+def prediction_baseline(classifier: Classifier, digest: str, titles: Sequence[str], source: str) -> Profile:
+    """Return the profile of titles that the classifier has not seen in training, for later ones to be compared with.
 
-    >>> table(np.array([5], np.uint64), 3).tolist()
-    [[1, 0, 1]]
+    Args:
+        classifier: What answers.
+        digest: Of its manifest.
+        titles: Each counts once.
+        source: The name of the data.
     """
-    bits = marks[:, None] >> np.arange(count, dtype=np.uint64) & np.uint64(1)
-    return bits.astype(np.int64)
-
-
-def _shape(titles: Packed, known: NDArray[np.uint64]) -> list[Bools]:
-    """Return what the bytes of titles say: a column for each of `_TEXT`, and which are empty."""
-    begin, end = int(titles.starts[0]), int(titles.starts[-1])
-    data, starts = titles.data[begin:end], titles.starts - begin
-    lower = _LOWER[data]
-    total = _Totals(starts)
-    letters = total((lower >= ord("a")) & (lower <= ord("z")))
-    words = _words(lower, starts)
-    is_unknown = ~among(hashes(lower, words.begins, words.ends), known)
-    unknown = np.bincount(words.titles[is_unknown], minlength=len(titles)) * (len(known) > 0)
-    counts = np.bincount(words.titles, minlength=len(titles))
-    return [
-        unknown > 0,
-        total(~_USUAL[data]) > 0,
-        (letters > 0) & (total((data >= ord("a")) & (data <= ord("z"))) == 0),
-        total((data >= ord("0")) & (data <= ord("9"))) > 0,
-        total((data & 0xC0) != 0x80) > _LONG,
-        counts > _WORDS,
-        counts == 1,
-        total(data > ord(" ")) == 0,
-    ]
-
-
-class _Totals:
-    """Counts bytes by title."""
-
-    def __init__(self, starts: NDArray[np.int64]) -> None:
-        self._starts = starts
-
-    def __call__(self, is_counted: Bools) -> NDArray[np.int64]:
-        sums = np.concatenate([[0], np.cumsum(is_counted)])
-        found: NDArray[np.int64] = sums[self._starts[1:]] - sums[self._starts[:-1]]
-        return found
-
-
-class _Words(NamedTuple):
-    begins: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    titles: NDArray[np.int64]
-
-
-def _words(lower: Bytes, starts: NDArray[np.int64]) -> _Words:
-    """Find the words of titles: runs of letters and digits."""
-    inside = np.concatenate([_IN_WORD[lower], [False]])
-    before = np.concatenate([[False], inside[:-1]])
-    before[starts] = False  # a title ends the word of the title before it
-    begins = np.flatnonzero(inside & ~before)
-    is_end = ~inside
-    is_end[starts] = True
-    ends = np.flatnonzero(is_end)
-    return _Words(
-        begins, ends[np.searchsorted(ends, begins, side="right")], np.searchsorted(starts, begins, "right") - 1
-    )
-
-
-def names(flags: Sequence[Flag]) -> tuple[str, ...]:
-    """Return the names of statements."""
-    return tuple(flag.name for flag in flags)
+    stated = Flags.of(classifier)
+    builder = Builder(stated.all)
+    with threadpool_limits(1):  # as in `observe`
+        answered = stated.answered(classifier.coder(("major",)), [title[:LONGEST] for title in titles])
+    builder.add(answered, np.ones(len(titles), np.int64))
+    return builder.profile({"kind": TRAINING, "source": source, "column": None, "unit": None, "model": digest})

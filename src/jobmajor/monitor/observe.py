@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from jobmajor.data.labelled import weight
-from jobmajor.errors import DataError
-from jobmajor.model.rules import confidence
-from jobmajor.monitor import capture, recorded_answers
+from jobmajor.errors import DataError, NoChampion
+from jobmajor.home import Workspace
+from jobmajor.monitor import capture, recorded_answers, reference
 from jobmajor.monitor.capture import HASHED, TITLES
 from jobmajor.monitor.flags import Flags
 from jobmajor.monitor.profile import TRAFFIC, Builder, Marked, Profile
 from jobmajor.registry import loading
 from jobmajor.tables import formats
-from jobmajor.tables.packed import LONGEST, Packed
+from jobmajor.tables.packed import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobmajor.model.classifier import Classifier
+    from jobmajor.model.coder import Coder
     from jobmajor.monitor.capture import Period
 
 _ROWS: Final = 100_000  # rows at a time
@@ -92,18 +93,10 @@ class Observer:
 
     def mark(self, titles: Sequence[str]) -> Marked:
         """Return titles with their flags and answers."""
-        packed, classes = Packed.of(titles), self.flags.classes
-        codes = self._coder.code(packed)
-        labels = codes.labels[:, 0, 0].tolist()
-        return Marked(
-            titles,
-            self.flags.mark(packed, codes),
-            [classes[label] if label >= 0 else "" for label in labels],
-            confidence.of(codes.scores[:, 0, 0], "major"),
-        )
+        return self.flags.answered(self._coder, titles)
 
     @cached_property
-    def _coder(self) -> Any:
+    def _coder(self) -> Coder:
         return self.classifier.coder(("major",))
 
     def observe(
@@ -123,7 +116,7 @@ class Observer:
         """
         if isinstance(source, Capture) and capture.is_hashed(source.folder, source.period):
             return self._recorded(source, kind)
-        builder, total = Builder(self.flags), 0
+        builder, total = Builder(self.flags.all), 0
         with threadpool_limits(1):  # threads of the matrix product cost more than they save on a busy machine
             for batch in _of_file(source) if isinstance(source, File) else _of_capture(source):
                 self._add(builder, batch)
@@ -137,7 +130,7 @@ class Observer:
         return builder.profile(about)
 
     def _recorded(self, source: Capture, kind: str) -> Profile:
-        builder, total, models = Builder(self.flags), 0, set()
+        builder, total, models = Builder(self.flags.all), 0, set()
         for record in capture.read(source.folder, source.period):
             if not record.is_hashed:
                 raise _mixed(source.folder)
@@ -172,6 +165,23 @@ class Observer:
             marked.confidence[rows],
         )
         builder.add(spread, batch.weights, batch.units)
+
+
+def training_baseline(home: Path) -> Profile:
+    """Return the prediction baseline that the pipeline made for the champion of a workspace.
+
+    It holds the answers to titles of the test, by the model that was judged by them. The champion is that model, or the
+    same one refitted on all rows, which would answer its own titles too surely.
+
+    Raises:
+        NoChampion: There is none. ArtifactError: It was registered without a baseline, or that was changed.
+    """
+    registry = loading.open_registry(home) if Workspace(home).database.is_file() else None
+    champion = registry.champion() if registry else None
+    if registry is None or champion is None:
+        raise NoChampion(home)
+    found = reference.load(registry.baseline(champion.number) / reference.REFERENCE)
+    return replace(found, about={**found.about, "model": champion.digest, "judged": champion.judged})
 
 
 @dataclass(frozen=True, slots=True)

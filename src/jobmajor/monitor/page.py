@@ -9,8 +9,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoesca
 
 from jobmajor import soc
 from jobmajor.monitor import check, compare, violations
-from jobmajor.monitor.compare import is_group
 from jobmajor.monitor.profile import TRAINING
+from jobmajor.monitor.shape import is_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,22 +12,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from jobmajor import soc
 from jobmajor.errors import DataError
-from jobmajor.monitor import flags
+from jobmajor.monitor import shape
 from jobmajor.monitor.capture import HASHED, TITLES
+from jobmajor.monitor.shape import Flag
+from jobmajor.tables.packed import LONGEST, Packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import polars as pl
     from numpy.typing import NDArray
-
-    from jobmajor.monitor.flags import Flags
 
     Counts = NDArray[np.int64]
 
 TRAINING, TRAFFIC = "training", "traffic"
 VERSION: Final = 1
+LEAST_CHANGE: Final = 0.01  # of a share; less is no alarm, however certain
 _TITLES: Final = 2_000  # of the commonest titles that a profile keeps
 _MOST: Final = 40_000  # titles that are counted at a time
 SCORES: Final = 20  # bins of the confidence, from 0 to 1
@@ -140,7 +143,7 @@ class Builder:
         flags: The statements that are counted.
     """
 
-    flags: Flags
+    flags: Sequence[Flag]
     _lines: dict[int, int] = field(default_factory=dict)
     _units: dict[str, Counts] = field(default_factory=dict)
     _titles: dict[str, list[Any]] = field(default_factory=dict)
@@ -170,10 +173,10 @@ class Builder:
         self._add_titles(marked, weights)
 
     def _add_units(self, marks: NDArray[np.uint64], weights: Counts, units: Sequence[str]) -> None:
-        count = len(self.flags.all)
+        count = len(self.flags)
         ids: dict[str, int] = {}
         unit_of = np.array([ids.setdefault(unit, len(ids)) for unit in units], np.int64)
-        columns = flags.table(marks, count)
+        columns = shape.table(marks, count)
         sums = np.stack([np.bincount(unit_of, weights * column, len(ids)) for column in columns.T])
         rows = np.bincount(unit_of, weights, len(ids))
         for unit, line in zip(ids, np.vstack([rows, sums]).T.astype(np.int64), strict=True):
@@ -192,16 +195,16 @@ class Builder:
 
     def profile(self, about: Mapping[str, Any]) -> Profile:
         """Return the profile of all rows so far."""
-        count = len(self.flags.all)
+        count = len(self.flags)
         if self._units:
             lines, units = np.unique(np.stack(list(self._units.values())), axis=0, return_counts=True)
             rows, counts = lines[:, 0], lines[:, 1:]
         else:
             marks = np.array(sorted(self._lines), np.uint64)
             units = np.array([self._lines[mark] for mark in marks.tolist()], np.int64)
-            rows, counts = np.ones(len(marks), np.int64), flags.table(marks, count)
+            rows, counts = np.ones(len(marks), np.int64), shape.table(marks, count)
         titles = sorted(self._titles.items(), key=lambda item: (-item[1][0], item[0]))[:_TITLES]
-        names = flags.names(self.flags.all)
+        names = shape.names(self.flags)
         common = {title: (weight, code) for title, (weight, code) in titles}
         return Profile(
             names, rows, counts, units.astype(np.int64), self._confidence, self._lengths, common, dict(about)
@@ -223,3 +226,36 @@ class Marked:
     marks: NDArray[np.uint64]
     codes: Sequence[str]
     confidence: NDArray[np.float64]
+
+
+def data_baseline(examples: pl.DataFrame, source: str) -> Profile:
+    """Return the profile of titles with their true codes, for later titles to be compared with.
+
+    A word is new if no title of another family has it: so as many titles have a new word as titles that are like
+    these, but are not among them. No model is needed, so nothing is said of answers.
+
+    Args:
+        examples: Columns `title`, `code` and `family`; a family below 0 stands for a title without one.
+        source: The name of the data.
+    """
+    titles = [title[:LONGEST] for title in examples["title"].to_list()]
+    classes = soc.majors()
+    codes = [soc.ancestor(code, "major") for code in examples["code"].to_list()]
+    marks = np.uint64(1) << np.array([classes.index(code) for code in codes], np.uint64)
+    packed = Packed.of(titles)
+    words = shape.words(packed)
+    *text, is_empty = shape.columns(packed, words, _is_lonely(words, examples["family"].to_numpy()))
+    marked = Marked(titles, shape.with_bits(marks, [is_empty, *text], len(classes)), codes, np.zeros(len(titles)))
+    groups = (Flag(code, "prediction", f"the code is {soc.name(code)}") for code in classes)
+    builder = Builder((*groups, shape.NO_TITLE, *shape.TEXT))
+    builder.add(marked, np.ones(len(titles), np.int64))
+    return builder.profile({"kind": TRAINING, "source": source, "column": "title", "unit": None, "model": None})
+
+
+def _is_lonely(words: shape.Words, families: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which words no title of another family has, shape (words,)."""
+    _, family_of = np.unique(np.where(families < 0, -1 - np.arange(len(families)), families), return_inverse=True)
+    _, word_of = np.unique(words.hashes, return_inverse=True)
+    pairs = np.unique(word_of * len(families) + family_of[words.titles])
+    found: NDArray[np.bool_] = np.bincount(pairs // max(len(families), 1), minlength=1)[word_of] == 1
+    return found

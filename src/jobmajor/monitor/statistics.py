@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobmajor.monitor.compare import LEAST_CHANGE, is_group
-from jobmajor.monitor.profile import LENGTHS, SCORES
+from jobmajor.monitor.profile import LEAST_CHANGE, LENGTHS, SCORES
+from jobmajor.monitor.shape import is_group
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from jobmajor.monitor.profile import Profile
 
 _VERSION = 0.0
+_QUALITY = {"accuracy": "test_accuracy", "weighted_f1": "test_f1"}
 _TITLE, _CODE, _CONFIDENCE, _LENGTH = "title", "code", "confidence", "title_length"
 
 
@@ -26,12 +29,12 @@ def statistics(profile: Profile) -> dict[str, Any]:
     flagged, total = profile.flagged(), profile.total
     missing = flagged["empty"]
     groups = {name: count for name, count in flagged.items() if is_group(name)}
-    coded, bins = sum(groups.values()), np.linspace(0, 1, SCORES + 1)
+    coded = sum(groups.values())
     features = [
         _text(_TITLE, (total - missing, missing), len(profile.titles), {}),
         _text(_CODE, (coded, total - coded), sum(count > 0 for count in groups.values()), groups),
         _number(_LENGTH, profile.lengths, np.arange(LENGTHS + 1.0), np.arange(LENGTHS)),
-        _number(_CONFIDENCE, profile.confidence, bins, (bins[:-1] + bins[1:]) / 2),
+        *_confidences(profile),
         *(_share(name, count, total) for name, count in flagged.items() if not is_group(name)),
     ]
     return {"version": _VERSION, "dataset": {"item_count": total}, "features": features}
@@ -47,6 +50,7 @@ def constraints(profile: Profile) -> dict[str, Any]:
         *(
             {**_constraint(name, kind, 1.0, {}), "num_constraints": {"is_non_negative": True}}
             for name, kind in ((_LENGTH, "Integral"), (_CONFIDENCE, "Fractional"))
+            if name != _CONFIDENCE or _has_answers(profile)
         ),
     ]
     comparison = {
@@ -62,6 +66,30 @@ def constraints(profile: Profile) -> dict[str, Any]:
         "distribution_constraints": comparison,
     }
     return {"version": _VERSION, "features": features, "monitoring_config": config}
+
+
+def quality(scores: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what Model Monitor's statistics and constraints of predictions hold about how right they are.
+
+    Args:
+        scores: An evaluation's `classification_metrics`.
+    """
+    values = {name: scores[ours] for name, ours in _QUALITY.items()}
+    metrics = {name: {"value": value, "standard_deviation": "NaN"} for name, value in values.items()}
+    limits = {name: {"threshold": value, "comparison_operator": "LessThanThreshold"} for name, value in values.items()}
+    return {"multiclass_classification_metrics": metrics}, {"multiclass_classification_constraints": limits}
+
+
+def _confidences(profile: Profile) -> list[dict[str, Any]]:
+    """Return the statistics of the confidence, where there is one."""
+    bins = np.linspace(0, 1, SCORES + 1)
+    found = _number(_CONFIDENCE, profile.confidence, bins, (bins[:-1] + bins[1:]) / 2)
+    return [found] if _has_answers(profile) else []
+
+
+def _has_answers(profile: Profile) -> bool:
+    """Tell whether a model answered the titles: the codes of a data baseline are true ones, without a confidence."""
+    return profile.about.get("model") is not None
 
 
 def _constraint(name: str, kind: str, completeness: float, strings: dict[str, Any]) -> dict[str, Any]:

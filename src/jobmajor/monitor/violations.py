@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobmajor.monitor import compare
 from jobmajor.monitor.check import Quality, named
-from jobmajor.monitor.compare import is_group
+from jobmajor.monitor.shape import is_group
 from sagelocal.storage import publish
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/jobmajor:local"
 NO_CHAMPION = "champion/none"  # the address, below the prefix, that means that there is no champion to compare with
 NO_REVIEWS = "review/none"  # the same for reviewed titles
 EVALUATION, REPORT, AGREEMENT = "evaluation.json", "report.html", "agreement.json"
+STATISTICS, CONSTRAINTS = "statistics.json", "constraints.json"  # of a baseline, as Model Monitor names them
 
 _KEPT = {"Enabled": True, "ExpireAfter": "P30D"}
 # What is retried, and how often: calls that fail; jobs that the service interrupts; instances that are not available,
@@ -233,11 +234,10 @@ def _register(settings: Settings, model: dict[str, Any], judged: dict[str, Any])
             "SupportedRealtimeInferenceInstanceTypes": ["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"],
             "SupportedTransformInstanceTypes": ["ml.m5.large"],
         },
-        "ModelMetrics": {
-            "ModelQuality": {"Statistics": _joined("evaluate-model", "evaluation", EVALUATION)},
-            "ModelDataQuality": {"Statistics": _joined("preprocess-data", "baseline", "baseline.json")},
-        },
+        "ModelMetrics": _baselines(),
+        "DriftCheckBaselines": _baselines(),
         "CustomerMetadataProperties": {
+            "EvaluationUrl": _concatenated(produced("evaluate-model", "evaluation"), f"/{EVALUATION}"),
             "TestScoreThreshold": _concatenated(get("Parameters.TestScoreThreshold")),
             "ComparedWith": get("Parameters.ChampionModelUrl"),
             **({} if judged == model else {"JudgedModelUrl": judged}),
@@ -249,6 +249,18 @@ def _register(settings: Settings, model: dict[str, Any], judged: dict[str, Any])
         "Type": "RegisterModel",
         "Arguments": arguments,
         "RetryPolicies": _RETRIES["RegisterModel"],
+    }
+
+
+def _baselines() -> dict[str, Any]:
+    """Return what later titles and answers are compared with: baselines of the data and of the answers."""
+    outputs = {
+        "ModelQuality": ("evaluate-model", "prediction-baseline"),
+        "ModelDataQuality": ("preprocess-data", "baseline"),
+    }
+    files = {"Statistics": STATISTICS, "Constraints": CONSTRAINTS}
+    return {
+        name: {member: _joined(*output, file) for member, file in files.items()} for name, output in outputs.items()
     }
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.evaluation import gate
-from jobmajor.lineage import TRAIN, code_version
+from jobmajor.lineage import TRAIN, code_version, origin
 from jobmajor.pipeline import definition as pipeline
 from jobmajor.pipeline import own_test
 from jobmajor.registry import artifact
-from jobmajor.registry.versions import Candidate
+from jobmajor.registry.versions import DATA, PREDICTIONS, Candidate
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from jobmajor.data.labelled import TitleFile
     from jobmajor.registry.versions import Registry, Version
     from sagelocal.run.executor import Execution, RegisterRequest
+    from sagelocal.storage.store import Store
+
+_METRICS: Final = {DATA: "ModelDataQuality", PREDICTIONS: "ModelQuality"}
+_INPUTS: Final = {"data": "InputDataUrl", "reviewed": "ReviewedDataUrl"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,11 @@ class Registration:
             if judged:
                 judged.mkdir()
                 _download_model(request.store, judged_url, judged)
-            statistics = arguments["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
-            request.store.download(statistics.rpartition("/")[0], attachments)
-            manifest.verify(attachments)
+            _download_folder(request.store, arguments["CustomerMetadataProperties"]["EvaluationUrl"], attachments)
+            baselines = Path(name, "baselines")
+            for folder, metric in _METRICS.items():
+                statistics = arguments["ModelMetrics"][metric]["Statistics"]["S3Uri"]
+                _download_folder(request.store, statistics, baselines / folder)
             evaluation = json.loads((attachments / pipeline.EVALUATION).read_bytes())
             decision = gate.decide(evaluation, float(parameters["TestScoreThreshold"]))
             told = self._own(decision, model, parameters)
@@ -65,10 +71,14 @@ class Registration:
                         "parameters": dict(parameters),
                         "compared_with": parameters["ChampionModelUrl"],
                         "data": evaluation["dataset"],
+                        "files": {name: _files(request.store, parameters[url]) for name, url in _INPUTS.items()},
+                        "settings": dict(manifest.read(model).settings),
+                        "code": origin(),
                         "code_version": code_version(TRAIN, evaluation["model"]["recipe"]),
                     },
                     attachments=tuple(sorted(attachments.iterdir())),
                     judged_folder=judged,
+                    baselines=baselines,
                 )
             )
         group = arguments["ModelPackageGroupName"]
@@ -95,6 +105,17 @@ class Registration:
             if record.type == "RegisterModel" and record.status == "Succeeded":
                 return self.registry.get(record.properties["ModelPackageVersion"])
         return None
+
+
+def _download_folder(store: Store, uri: str, folder: Path) -> None:
+    """Bring the folder that an address of a file is in, and verify it."""
+    store.download(uri.rpartition("/")[0], folder)
+    manifest.verify(folder)
+
+
+def _files(store: Store, uri: str) -> dict[str, Any]:
+    """Return size and digest of each file of an input, by its name."""
+    return {name: asdict(record) for name, record in store.listing(uri).items() if name != manifest.NAME}
 
 
 def _download_model(store: Any, uri: str, folder: Path) -> None:

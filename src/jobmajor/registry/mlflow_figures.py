@@ -107,3 +107,13 @@ def _name(name: str) -> str:
         if found := pattern.fullmatch(name):
             name = found.expand(clearer)
     return _NOT_IN_NAMES.sub("-", name)[:_LENGTH]
+
+
+def headline(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Return the finite numbers directly below an evaluation's `classification_metrics`."""
+    numbers = evaluation.get("classification_metrics", {})
+    return {
+        name: float(value)
+        for name, value in numbers.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jobmajor.errors import RegistryError
-from jobmajor.registry.versions import DIGEST, STATUSES, Event, Version, folder_of
+from jobmajor.errors import ArtifactError, RegistryError
+from jobmajor.registry.versions import DATA, DIGEST, JUDGED, PREDICTIONS, STATUSES, Event, Version, folder_of
+from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from mlflow.entities.model_registry import ModelVersion
 
+    from jobmajor.registry.versions import Candidate
+
+BASELINES = "baselines"  # the key in a lineage, and the folder beside a record
 HISTORY = "champions"  # the registered model's tag that holds the events
 _MAX_HISTORY = 90_000  # characters; MLflow holds 100,000 in a tag
 
@@ -74,6 +78,24 @@ def events(tags: Mapping[str, str], home: Path) -> list[Event]:
         if kinds not in ([int, str, str], [int, str, str, str, str]):  # the shorter one is of earlier versions
             _refuse(where, f"{str(event)[:40]}", "a version, a verb and a time")
     return [Event(*event) for event in found]
+
+
+def lineage_text(candidate: Candidate, digest: str, judged: str) -> str:
+    """Return the content of the tag of a candidate's lineage, with the digests of what is kept beside it."""
+    more: dict[str, Any] = {JUDGED: judged} if judged != digest else {}
+    if folder := candidate.baselines:
+        more[BASELINES] = {name: manifest.verify(folder / name).digest for name in (DATA, PREDICTIONS)}
+    return text({**candidate.lineage, **more})
+
+
+def baseline_digest(version: Version, name: str) -> str:
+    """Return the digest of a version's baseline; raise ArtifactError if it was registered without."""
+    known = version.lineage.get(BASELINES)
+    digest = known.get(name) if isinstance(known, dict) else None
+    if not isinstance(digest, str):
+        do = "run the pipeline again"
+        raise ArtifactError(f"version {version.number} has no baseline of its {name}: it was registered without, {do}")
+    return digest
 
 
 def history_text(history: Sequence[Event]) -> str:

@@ -8,7 +8,6 @@ writes.
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,8 @@ from jobmajor.registry import mlflow_database, mlflow_figures, mlflow_records
 from jobmajor.registry.versions import (
     CHAMPION,
     DIGEST,
-    JUDGED,
     MODEL_NAME,
+    PREDICTIONS,
     Approval,
     Candidate,
     Event,
@@ -157,6 +156,15 @@ class MlflowRegistry:
         _verified(folder_of(self._home, digest), digest)
         return folder_of(self._home, digest)
 
+    def baseline(self, number: int, name: str = PREDICTIONS) -> Path:
+        """Hash every file and return their folder, which is among those that MLflow keeps with the version's run."""
+        digest = mlflow_records.baseline_digest(self.get(number), name)
+        with mlflow_database.one_line():
+            run = self._client.get_model_version(MODEL_NAME, str(number)).run_id
+        folder = self._workspace.artifacts / str(run) / "artifacts" / mlflow_records.BASELINES / name
+        _verified(folder, digest)
+        return folder
+
     def sweep(self) -> int:
         """Close the runs of killed processes; while the writers' lock is held, no RUNNING run has a living process."""
         with mlflow_database.one_line(), self.writing():
@@ -201,13 +209,13 @@ class MlflowRegistry:
                 _verified(staging, digest)
 
     def _record(self, candidate: Candidate, digest: str, judged: str) -> int:
-        metrics = _headline(candidate.evaluation)
+        metrics = mlflow_figures.headline(candidate.evaluation)
         tags = {
             DIGEST: digest,
             "status": candidate.status,
             "metrics": mlflow_records.text(metrics),
             "decision": mlflow_records.text(candidate.decision),
-            "lineage": mlflow_records.text({**candidate.lineage, **({JUDGED: judged} if judged != digest else {})}),
+            "lineage": mlflow_records.lineage_text(candidate, digest, judged),
         }
         with self._run(digest) as run_id:
             self._log(run_id, candidate)
@@ -232,6 +240,8 @@ class MlflowRegistry:
             self._client.log_batch(run_id, metrics, params)
         for path in candidate.attachments:
             self._client.log_artifact(run_id, str(path))
+        if candidate.baselines:
+            self._client.log_artifacts(run_id, str(candidate.baselines), mlflow_records.BASELINES)
 
     def _experiment(self) -> str:
         """Return the experiment's id; MLflow fixes an experiment's folder, so a moved workspace gets another."""
@@ -286,12 +296,3 @@ def _verified(folder: Path, digest: str) -> manifest.Manifest:
     if found.digest != digest:
         raise ChecksumMismatch(folder / manifest.NAME, digest, found.digest)
     return found
-
-
-def _headline(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    numbers = evaluation.get("classification_metrics", {})
-    return {
-        name: float(value)
-        for name, value in numbers.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    }

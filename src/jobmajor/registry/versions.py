@@ -26,6 +26,7 @@ MODEL_NAME = "job-major-clf"
 CHAMPION = "champion"
 DIGEST = "digest"
 JUDGED = "judged"  # the key of a version's lineage for the digest of the model that was evaluated
+DATA, PREDICTIONS = "data", "predictions"  # the folders of a version's baselines
 STATUSES = ("PendingManualApproval", "Approved", "Rejected")  # as SageMaker names them
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -40,7 +41,8 @@ class Candidate:
     that of the gate (`{"passed": bool, "reasons": [...], ...}`), None without a gate. `lineage` tells the origin; its
     `parameters`, a mapping, can be compared in MLflow's pages. `attachments` are files to store with the record.
     `judged_folder` has the model that was evaluated, if the candidate is that model refitted on all rows; None if the
-    candidate itself was evaluated.
+    candidate itself was evaluated. `baselines` has the folders `DATA` and `PREDICTIONS`, each with a manifest; None
+    without baselines.
 
     Raises:
         SettingError: `status` is none of `STATUSES`; InputError when an attachment is no file.
@@ -53,6 +55,7 @@ class Candidate:
     lineage: Mapping[str, Any]
     attachments: tuple[Path, ...] = ()
     judged_folder: Path | None = None
+    baselines: Path | None = None
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -259,6 +262,13 @@ class Registry(Protocol):
 
     def judged(self, number: int) -> Path:
         """Return the files of the model that was evaluated; raise ArtifactError if they are not as registered."""
+
+    def baseline(self, number: int, name: str = PREDICTIONS) -> Path:
+        """Return the folder of a version's baseline, `DATA` or `PREDICTIONS`.
+
+        Raises:
+            ArtifactError: It was registered without one, or a file is not as registered.
+        """
 
     def sweep(self) -> int:
         """Close registrations of killed processes, as `register` does, and return how many there were."""

@@ -28,6 +28,7 @@ from jobmajor.lineage import EVALUATE, PREPARE, REFIT, TRAIN, code_version
 from jobmajor.model import refit, thresholds, transformer
 from jobmajor.model.linear import centroids
 from jobmajor.model.transformer import launch
+from jobmajor.monitor import flags, profile, reference
 from jobmajor.pipeline import definition, requests
 from jobmajor.registry import artifact
 from jobmajor.settings import Linear, Transformer
@@ -77,8 +78,9 @@ def run_prepare(root: Path, split_settings: settings.Split) -> None:
             tested.write_parquet(target / contest.REVIEWED, compression="zstd", statistics=False)
         manifest.write(target, rows=rows, **lineage)
     target = _new(output / "baseline")
-    _write_json(target / "baseline.json", prepare.baseline(prepare.titles(splits["train"])))
-    manifest.write(target, rows={"baseline": rows["train"]}, **lineage)
+    titles = prepare.titles(splits["train"])
+    reference.write_baseline(profile.data_baseline(titles, _release(source)), target)
+    manifest.write(target, rows={"baseline": len(titles)}, **lineage)
 
 
 def run_train(root: Path) -> int:
@@ -172,8 +174,14 @@ def run_evaluate(root: Path, seed: int, *, is_refitted: bool = False) -> None:
     )
     _publish_evaluation(_new(output / "evaluation"), evaluation.to_json(), origin)
     target = _new(output / "prediction_baseline")
-    _write_json(target / "prediction_baseline.json", evaluate.prediction_baseline(shares, model.classes()))
+    answered = flags.prediction_baseline(model, made.digest, test["title"].to_list(), _release(origin.source))
+    reference.write_baseline(answered, target, evaluation.classification_metrics)
     manifest.write(target, **_evaluation_lineage(origin, made, seed, model.about["recipe"]))
+
+
+def _release(source: Mapping[str, Any]) -> str:
+    """Return the name of data for people."""
+    return f"release {source['release']}"
 
 
 def run_refit(root: Path) -> None:

@@ -78,3 +78,11 @@ def hashes(data: Bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> N
     if len(values):
         found[lengths > 0] = np.add.reduceat(values, offsets[lengths > 0])
     return found
+
+
+def among(values: NDArray[Any], ascending: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which values are among others, which are in ascending order."""
+    if not len(ascending):
+        return np.zeros(len(values), np.bool_)
+    found: NDArray[np.bool_] = ascending[np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)] == values
+    return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobmajor.tables.packed import Packed
+from jobmajor.tables.packed import Packed, among
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -207,14 +207,6 @@ def _runs(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
 
 def _count(titles: NDArray[np.int64], texts: Sequence[str]) -> NDArray[np.int64]:
     return np.bincount(titles, minlength=len(texts))
-
-
-def among(values: NDArray[Any], ascending: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which values are among others, which are in ascending order."""
-    if not len(ascending):
-        return np.zeros(len(values), np.bool_)
-    found: NDArray[np.bool_] = ascending[np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)] == values
-    return found
 
 
 def _is_ascending(values: NDArray[Any]) -> bool:
