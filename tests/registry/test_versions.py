@@ -794,6 +794,50 @@ def test_kill_at_any_write_then_a_plain_retry_gives_exactly_one_version(
     assert int(done.stdout) >= 60 // step
 
 
+ROLLBACK_KILL = (
+    KILL.partition("def check(home):")[0]
+    + """
+from jobmajor.registry.versions import Approval
+
+def check(home):
+    opened = open_registry(home)
+    champion, events = opened.champion().number, [event.number for event in opened.history()]
+    assert events == ([1, 2] if champion == 2 else [1, 2, 1]), (champion, events)
+    assert champion_folder(home) == opened.champion().folder
+    if champion == 2:
+        assert opened.rollback().number == 1
+    assert [event.verb for event in opened.history()] == ["promote", "promote", "rollback"]
+    assert opened.history()[1].reason == "newer"
+
+template, points = Path(sys.argv[1]), 0
+opened = open_registry(template)
+opened.promote(1)
+opened.promote(2, Approval("ann", "newer"))
+for point in range(1, 100):
+    home = Path(shutil.copytree(template, template.parent / f"killed-{point}" / "home"))
+    status = child(lambda: (die_at(point), open_registry(home).rollback(Approval("bob", "worse"))))
+    assert status in (0, signal.SIGKILL), status
+    assert child(lambda: check(home)) == 0, point
+    if status == 0:
+        break
+    points += 1
+print(points)
+"""
+)
+
+
+@pytest.mark.slow
+@pytest.mark.long  # a process and a copy of the workspace for each write
+def test_kill_at_any_write_of_a_rollback_leaves_one_of_the_two_champions_and_a_true_history(
+    home: Path, fill: Callable[[int], Registry]
+) -> None:
+    fill(2)
+
+    done = run_python(ROLLBACK_KILL, home)
+
+    assert int(done.stdout) >= 4
+
+
 CREATE_KILL = """
 import os, signal, sys
 from pathlib import Path
