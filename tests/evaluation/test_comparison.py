@@ -205,3 +205,15 @@ def test_drop_that_is_small_but_no_chance_is_left_to_a_person() -> None:
     assert (check.passed, check.holds) == (None, True)
     assert "0.0040 below the champion's" in check.reason
     assert inspect({"champion": champion})["outcome"] == REFUSE  # all other figures are missing
+
+
+@pytest.mark.parametrize(("candidate", "outcome"), [(0.9, (True, False)), (0.875, (None, True)), (0.8, (False, False))])
+def test_reviewed_titles_decide_as_a_labelled_file_does(candidate: float, outcome: tuple[bool | None, bool]) -> None:
+    difference = candidate - 0.89
+    pair = paired.Paired(candidate, 0.89, Interval(difference - 0.01, difference + 0.01)).to_json() | {"titles": 400}
+    levels = {"major": pair, "detailed": {"titles": 3, "accuracy": 1.0}}  # the latter are too few to compare
+
+    checks = list(verdicts.against_champion({"reviewed": {"titles": 400, "levels": levels}}, Limits()))
+
+    assert [check.name for check in checks[1:]] == ["reviewed titles, major level"]
+    assert (checks[1].passed, checks[1].holds) == outcome

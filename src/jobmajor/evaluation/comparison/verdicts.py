@@ -28,6 +28,9 @@ def against_champion(evaluation: Mapping[str, Any], limits: Limits) -> Iterator[
         parts = at(evaluation, path)
         if parts:
             yield _parts(name, what, parts if isinstance(parts, list) else _named(parts))
+    for level, found in (at(evaluation, "reviewed.levels") or {}).items():
+        if "difference" in found:
+            yield own_titles(f"reviewed titles, {level} level", found, limits)
 
 
 def own_titles(name: str, found: Mapping[str, Any], limits: Limits) -> Check:
