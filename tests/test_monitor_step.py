@@ -14,7 +14,7 @@ import pytest
 
 from jobmajor.monitor import reference
 from jobmajor.monitor.observe import Capture, Observer
-from jobmajor.monitor.recorder import Bounds, Event, Recorder
+from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder
 from jobmajor.serve.messages.captured import titles
 from jobmajor.steps import __main__ as steps
 from sagelocal.storage import archive, manifest

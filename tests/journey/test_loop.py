@@ -97,7 +97,7 @@ def alarmed(loop: Loop, titles: Sequence[str]) -> Path:
     check = ("monitor", "check", "--against", reference, "--output", found)
     loop.run(*check, loop.captured("quiet", titles[600:]))
     assert loop.run(*RETRAIN, "--drift", found / "violations.json").startswith("nothing to do")
-    traffic = loop.captured("shifted", titles[600:900] + 10 * SHIFTED)
+    traffic = loop.captured("shifted", [*titles[600:900], *10 * SHIFTED])
     loop.run(*check, traffic, status=1)
     loop.run("queue", "add", "--check", found / "violations.json")
     loop.run("queue", "add", traffic)

@@ -13,8 +13,8 @@ import pytest
 
 from jobmajor.cli.main import main
 from jobmajor.errors import InputError
-from jobmajor.monitor import capture
-from jobmajor.monitor.batch_recorder import BatchRecorder, Rows
+from jobmajor.monitor.traffic import capture
+from jobmajor.monitor.traffic.batch_recorder import BatchRecorder, Rows
 from jobmajor.serve.messages.captured import titles
 
 if TYPE_CHECKING:

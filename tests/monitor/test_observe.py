@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from jobmajor.errors import DataError, InputError
-from jobmajor.monitor import capture, check, reference, statistics
-from jobmajor.monitor.capture import Period
+from jobmajor.monitor import check, reference, statistics
 from jobmajor.monitor.observe import Capture, File, Observer
-from jobmajor.monitor.recorder import Bounds, Event, Recorder
 from jobmajor.monitor.shape import table
+from jobmajor.monitor.traffic import capture
+from jobmajor.monitor.traffic.capture import Period
+from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder
 from jobmajor.serve.messages.captured import titles
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmajor.errors import InputError
-from jobmajor.monitor import capture, recorder
-from jobmajor.monitor.capture import Period
-from jobmajor.monitor.recorder import Bounds, Event, Recorder
+from jobmajor.monitor.traffic import capture, recorder
+from jobmajor.monitor.traffic.capture import Period
+from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,7 +137,7 @@ def test_writer_that_finds_no_room_leaves_no_part_of_a_line_and_goes_on_later(tm
 import resource, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from jobmajor.monitor.recorder import Bounds, Event, Recorder
+from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 at = datetime(2026, 11, 30, tzinfo=UTC)
@@ -164,7 +164,7 @@ def test_killed_writer_leaves_whole_lines_only(tmp_path: Path) -> None:
     script = f"""
 from datetime import UTC, datetime
 from pathlib import Path
-from jobmajor.monitor.recorder import Bounds, Event, Recorder
+from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder
 
 at = datetime(2026, 11, 30, tzinfo=UTC)
 writer = Recorder(Path({str(tmp_path)!r}), Bounds(total_bytes=2**30))

@@ -55,7 +55,7 @@ def recording(folder: Path | None, share: float) -> Iterator[Callable[[Packed, S
         return
     import numpy as np
 
-    from jobmajor.monitor.batch_recorder import BatchRecorder, Rows
+    from jobmajor.monitor.traffic.batch_recorder import BatchRecorder, Rows
 
     with BatchRecorder(folder, share, np.random.default_rng()) as recorder:
 

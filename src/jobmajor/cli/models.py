@@ -192,7 +192,7 @@ def shadow_answers(
     """
     from jobmajor import soc
     from jobmajor.monitor import models as library
-    from jobmajor.monitor.capture import Period
+    from jobmajor.monitor.traffic.capture import Period
 
     found = library.shadowed(folder, Period.parse(period))
     difference = found.difference

@@ -174,8 +174,8 @@ def source_of(file: Path | None, names: Sequence[str | None], capture: str | Non
     """Return what an argument FILE and an option `Captured` name together."""
     from jobmajor.errors import InputError
     from jobmajor.home import Workspace
-    from jobmajor.monitor.capture import Period
     from jobmajor.monitor.observe import Capture, File
+    from jobmajor.monitor.traffic.capture import Period
     from jobmajor.serve.messages.captured import titles
 
     if file is None and capture is None:

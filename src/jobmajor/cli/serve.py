@@ -135,7 +135,7 @@ def serve(
 
 def _plan(folder: Path | None, limits: dict[str, Any]) -> CapturePlan | None:
     from jobmajor.errors import InputError
-    from jobmajor.monitor import recorder
+    from jobmajor.monitor.traffic import recorder
     from jobmajor.serve.service import capturing
 
     if folder is None:
@@ -149,7 +149,7 @@ def _plan(folder: Path | None, limits: dict[str, Any]) -> CapturePlan | None:
 def _shadow(number: int, share: float, source: ModelSource, workers: int) -> ShadowPlan:
     """Return the plan for a version in the shadow; it has the champion's own mix and codes."""
     from jobmajor.home import Workspace
-    from jobmajor.monitor import recorder
+    from jobmajor.monitor.traffic import recorder
     from jobmajor.registry.loading import open_registry
     from jobmajor.serve.service.shadow import ShadowPlan
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jobmajor import soc
 from jobmajor.data.labelled import weight
 from jobmajor.errors import DataError
-from jobmajor.monitor import capture
+from jobmajor.monitor.traffic import capture
 from jobmajor.tables import formats
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from jobmajor.model.answers import Coded
     from jobmajor.model.classifier import Classifier
-    from jobmajor.monitor.capture import Record
     from jobmajor.monitor.observe import File
+    from jobmajor.monitor.traffic.capture import Record
     from jobmajor.soc import Level
 
 _Best = tuple[str, float, bool]  # the best code, its confidence, and whether a person should look at it

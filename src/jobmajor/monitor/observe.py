@@ -13,10 +13,11 @@ from threadpoolctl import threadpool_limits
 from jobmajor.data.labelled import weight
 from jobmajor.errors import DataError, NoChampion
 from jobmajor.home import Workspace
-from jobmajor.monitor import capture, recorded_answers, reference
-from jobmajor.monitor.capture import HASHED, TITLES
+from jobmajor.monitor import reference
 from jobmajor.monitor.flags import Flags
 from jobmajor.monitor.profile import TRAFFIC, Builder, Marked, Profile
+from jobmajor.monitor.traffic import capture, recorded_answers
+from jobmajor.monitor.traffic.capture import HASHED, TITLES
 from jobmajor.registry import loading
 from jobmajor.tables import formats
 from jobmajor.tables.packed import LONGEST
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from jobmajor.model.classifier import Classifier
     from jobmajor.model.coder import Coder
-    from jobmajor.monitor.capture import Period
+    from jobmajor.monitor.traffic.capture import Period
 
 _ROWS: Final = 100_000  # rows at a time
 _NO_ROWS: Final = re.compile(r"[\s0.,]*")  # a weight of 0, or an empty cell

@@ -15,8 +15,8 @@ import numpy as np
 from jobmajor import soc
 from jobmajor.errors import DataError
 from jobmajor.monitor import shape
-from jobmajor.monitor.capture import HASHED, TITLES
 from jobmajor.monitor.shape import Flag
+from jobmajor.monitor.traffic.capture import HASHED, TITLES
 from jobmajor.tables.packed import LONGEST, Packed
 
 if TYPE_CHECKING:

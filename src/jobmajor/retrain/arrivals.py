@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from jobmajor.errors import DataError
 from jobmajor.model.rules import overrides
 from jobmajor.model.rules.overrides import NOT_A_JOB
-from jobmajor.monitor import capture as captures
 from jobmajor.monitor.observe import Capture
+from jobmajor.monitor.traffic import capture as captures
 from jobmajor.review import doubtful
 from jobmajor.tables import formats
 from jobmajor.titles import normalise

@@ -272,8 +272,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _monitor(root: Path, arguments: argparse.Namespace) -> None:
-    from jobmajor.monitor.capture import Period  # noqa: PLC0415 - no other step's version should follow from these
     from jobmajor.monitor.check import Limits  # noqa: PLC0415 - as above
+    from jobmajor.monitor.traffic.capture import Period  # noqa: PLC0415 - no other step's version should follow from these
     from jobmajor.steps import monitoring  # noqa: PLC0415 - as above
 
     limits = Limits(arguments.false_alarms, arguments.least)

@@ -22,7 +22,7 @@ from sagelocal.storage import manifest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jobmajor.monitor.capture import Period
+    from jobmajor.monitor.traffic.capture import Period
 
 # Begin a line of the log, followed by `project=NAME `; the filters in monitor.yaml look for them.
 ENDED, VIOLATION = "jobmajor_monitor_ended", "jobmajor_monitor_violation"

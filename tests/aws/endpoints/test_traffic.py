@@ -10,8 +10,8 @@ import pytest
 
 from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.aws.endpoints import traffic
-from jobmajor.monitor import capture
-from jobmajor.monitor.capture import Period
+from jobmajor.monitor.traffic import capture
+from jobmajor.monitor.traffic.capture import Period
 
 if TYPE_CHECKING:
     from pathlib import Path

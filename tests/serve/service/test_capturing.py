@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from jobmajor.errors import InputError
-from jobmajor.monitor import capture
+from jobmajor.monitor.traffic import capture
 from jobmajor.serve.messages.captured import titles
 from jobmajor.serve.service import capturing
 from jobmajor.serve.service.capturing import CapturePlan
@@ -25,7 +25,7 @@ from ..conftest import SERVE, Program, program, running, until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jobmajor.monitor.capture import Record
+    from jobmajor.monitor.traffic.capture import Record
     from jobmajor.serve.service.champion import Champion
 
     from ..conftest import Running

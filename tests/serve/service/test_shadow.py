@@ -12,7 +12,8 @@ import pytest
 from jobmajor.errors import DataError, InputError
 from jobmajor.model import classifier
 from jobmajor.model.classifier import Classifier
-from jobmajor.monitor import capture, models
+from jobmajor.monitor import models
+from jobmajor.monitor.traffic import capture
 from jobmajor.serve.service import shadow
 from jobmajor.serve.service.champion import LoadedModel
 from jobmajor.serve.service.service import ServiceOptions

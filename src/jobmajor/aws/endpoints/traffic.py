@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, HTTPClientError
 
 from jobmajor.aws.api.errors import AwsError, AwsInputError, NotFound
 from jobmajor.aws.endpoints.config import staged
-from jobmajor.monitor.capture import Period
+from jobmajor.monitor.traffic.capture import Period
 from sagelocal.storage import publish
 
 if TYPE_CHECKING:

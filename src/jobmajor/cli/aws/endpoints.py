@@ -129,7 +129,7 @@ def capture(
     Example: jobmajor aws capture 2026-10 --output captures
     """
     from jobmajor.aws.endpoints import traffic
-    from jobmajor.monitor.capture import Period
+    from jobmajor.monitor.traffic.capture import Period
 
     _check(stage)
     days = Period.parse(period)

@@ -56,7 +56,7 @@ def monitor(
     """
     from jobmajor.aws.project import monitoring
     from jobmajor.monitor import reference
-    from jobmajor.monitor.capture import Period
+    from jobmajor.monitor.traffic.capture import Period
 
     if stage not in STAGES:
         raise InputError(f"--stage: found {stage}, expected {' or '.join(STAGES)}")

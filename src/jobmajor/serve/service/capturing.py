@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.errors import InputError
-from jobmajor.monitor.recorder import Bounds, Event, Recorder, prepare
+from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder, prepare
 from jobmajor.serve.messages import hashed, media
 from jobmajor.serve.messages.rendering import unpacked
 from jobmajor.serve.service import metrics

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.errors import InputError
 from jobmajor.model.deepest import deepest
-from jobmajor.monitor.recorder import Bounds, Event, Recorder
+from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder
 from jobmajor.serve.messages import media
 from jobmajor.serve.service import metrics
 

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Final
 import numpy as np
 
 from jobmajor.errors import InputError
-from jobmajor.monitor.recorder import Bounds, Event, Recorder, prepare
+from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from jobmajor.monitor.capture import Record
     from jobmajor.monitor.flags import Flags
+    from jobmajor.monitor.traffic.capture import Record
 
 _UNSURE: Final = (abstain.UNSURE, abstain.CONTRADICTED)
 

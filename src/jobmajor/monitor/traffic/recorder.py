@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.errors import InputError
-from jobmajor.monitor.capture import HASHED, MARK, PLAIN, TITLES
+from jobmajor.monitor.traffic.capture import HASHED, MARK, PLAIN, TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
