@@ -79,7 +79,7 @@ def run_prepare(root: Path, split_settings: settings.Split) -> None:
         manifest.write(target, rows=rows, **lineage)
     target = _new(output / "baseline")
     titles = prepare.titles(splits["train"])
-    reference.write_baseline(profile.data_baseline(titles, _release(source)), target)
+    reference.write_baseline(profile.data_baseline(titles, f"release {found.release}"), target)
     manifest.write(target, rows={"baseline": len(titles)}, **lineage)
 
 
@@ -174,14 +174,11 @@ def run_evaluate(root: Path, seed: int, *, is_refitted: bool = False) -> None:
     )
     _publish_evaluation(_new(output / "evaluation"), evaluation.to_json(), origin)
     target = _new(output / "prediction_baseline")
-    answered = flags.prediction_baseline(model, made.digest, test["title"].to_list(), _release(origin.source))
+    answered = flags.prediction_baseline(
+        model, made.digest, test["title"].to_list(), f"release {origin.source['release']}"
+    )
     reference.write_baseline(answered, target, evaluation.classification_metrics)
     manifest.write(target, **_evaluation_lineage(origin, made, seed, model.about["recipe"]))
-
-
-def _release(source: Mapping[str, Any]) -> str:
-    """Return the name of data for people."""
-    return f"release {source['release']}"
 
 
 def run_refit(root: Path) -> None:
