@@ -40,6 +40,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "approve-deployment": ("3",),
     "batch": ("--input", "titles"),
     "bootstrap": (),
+    "capture": (),
     "cleanup": (),
     "delete": ("--stage", "staging"),
     "deploy": ("3",),
@@ -49,6 +50,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "models list": (),
     "models reject": ("3",),
     "models show": ("3",),
+    "monitor": ("--remove",),
     "pipeline list": (),
     "pipeline logs": (),
     "pipeline schedule": (),
@@ -97,6 +99,12 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
         (("--parameter", "Encryption"), "Encryption"),
         (("--parameter", "Nonsense=1"), "--parameter Nonsense: expected one of"),
         (("--minutes", "-1"), "Invalid value"),
+    ],
+    "capture": [
+        (("soon",), "the period is 'soon'"),
+        (("2026-11-30..2026-11-01",), "ends before it begins"),
+        (("--stage", "test"), "--stage: found test"),
+        (("--output", "empty"), "empty"),
     ],
     "cleanup": [(("now",), "now")],
     "delete": [
@@ -149,6 +157,14 @@ WRONG: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "models list": [(("--most", "0"), "Invalid value"), (("--most", "9" * 20), "Invalid value")],
     "models reject": [(("-1",), "Invalid value"), (("3", "--note", SURROGATE), "expected text that UTF-8 can encode")],
     "models show": [((), "Missing argument"), (("0",), "Invalid value")],
+    "monitor": [
+        ((), "--against"),
+        (("0",), "Invalid value"),
+        (("--against", "missing.json"), "missing.json"),
+        (("--against", "bytes"), "bytes"),
+        (("--against", "empty", "--period", "soon"), "soon"),
+        (("--remove", "--stage", "test"), "--stage: found test"),
+    ],
     "pipeline list": [(("--most", "0"), "Invalid value"), (("--most", "9" * 20), "Invalid value")],
     "pipeline logs": [(("a b",), "'a b', expected an execution's id"), ((SURROGATE,), "'\\udcff', expected an")],
     "pipeline schedule": [

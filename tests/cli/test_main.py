@@ -147,7 +147,8 @@ def test_commands_are_those_of_the_design() -> None:
         *("run", "tune", "classify", "data pull", "data list", "data check", "pipeline show", "pipeline validate"),
         *("models list", "models show", "models promote", "models rollback", "models verify"),
         *("models export", "models diff", "data diff", "monitor baseline", "monitor check"),
-        "prune",
+        *("models history", "models shadow", "prune", "retrain"),
+        *(f"queue {verb}" for verb in ("add", "review", "status", "history", "export", "import", "labels")),
         *("serve", "evaluate", "summarise", "explain", "review", "adapt"),
         *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch", "aws policy"),
         *(f"aws pipeline {verb}" for verb in ("upsert", "start", "status", "logs", "stop", "list", "schedule")),
@@ -160,7 +161,15 @@ def test_commands_are_those_of_the_design() -> None:
             "aws prices refresh",
         ),
         *("aws models list", "aws models show", "aws models approve", "aws models reject"),
-        *("aws deploy", "aws approve-deployment", "aws rollback", "aws invoke", "aws delete"),
+        *(
+            "aws capture",
+            "aws monitor",
+            "aws deploy",
+            "aws approve-deployment",
+            "aws rollback",
+            "aws invoke",
+            "aws delete",
+        ),
     }
 
 
@@ -179,6 +188,9 @@ PLAIN = {
     ("models", "show"),
     ("models", "verify"),
     ("models", "export"),
+    ("queue", "export"),
+    ("queue", "import"),
+    ("queue", "labels"),
     ("serve",),
     ("aws", "policy"),
 }
@@ -199,6 +211,9 @@ CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("models", "promote"): ("1", "--home", "HOME"),
     ("models", "diff"): ("1", "1", "LABELLED", "--home", "HOME"),
     ("monitor", "baseline"): ("LABELLED", "--output", "REFERENCE", "--home", "HOME"),
+    ("models", "history"): ("--home", "HOME"),
+    ("queue", "add"): ("DOUBTFUL", "--home", "HOME"),
+    ("queue", "status"): ("--home", "HOME"),
     ("prune",): ("--home", "HOME"),
 }
 
@@ -208,7 +223,10 @@ def test_every_command_that_prints_a_table_has_json() -> None:
 
     assert have == COMMANDS.keys() - PLAIN
     here = {words for words in have if words[0] != "aws"}  # those of an account: tests/aws
-    own = {("models", "rollback"), ("monitor", "check")}  # need two champions, and a reference: tests of their own
+    # These need two champions, a reference, a shadow's answers, a full queue or a reason to train: they have tests of
+    # their own.
+    queue = {("queue", "review"), ("queue", "history")}
+    own = {("models", "rollback"), ("monitor", "check"), ("models", "shadow"), ("retrain",)} | queue
     assert here == CALLS.keys() | own
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,8 @@ import pytest
 
 from jobmajor.model import classifier
 from jobmajor.registry.loading import champion_folder, open_registry
+from jobmajor.registry.mlflow_records import BASELINES
+from jobmajor.registry.versions import DATA, PREDICTIONS
 from sagelocal.errors import ArtifactError
 from sagelocal.jobs import supervise
 from sagelocal.run import cache, records
@@ -184,7 +188,16 @@ def _assert_as_if_undisturbed(home: Path, finished: Path, answer: dict[str, obje
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         uris = database.execute("SELECT artifact_uri FROM runs JOIN model_versions ON run_uuid = run_id").fetchall()
     for (uri,) in uris:
-        manifest.verify(Path(uri.removeprefix("file://")))
+        _verify_record(Path(uri.removeprefix("file://")))
+
+
+def _verify_record(folder: Path) -> None:
+    """Verify the files of a version's record, and the baselines beside them, which have manifests of their own."""
+    for name in (DATA, PREDICTIONS):
+        manifest.verify(folder / BASELINES / name)
+    with tempfile.TemporaryDirectory() as other:
+        evaluation = shutil.copytree(folder, Path(other) / "record", ignore=shutil.ignore_patterns(BASELINES))
+        manifest.verify(evaluation)
 
 
 def test_finished_workspace_has_no_faults(finished: Path) -> None:

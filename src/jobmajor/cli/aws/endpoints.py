@@ -114,9 +114,9 @@ def capture(
     period: Annotated[
         str, typer.Argument(metavar="[PERIOD]", help="all, yesterday, 7d, 2026-11, a day, or 2026-11-01..2026-11-30.")
     ] = "all",
-    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder to download to.")] = Path(
-        "captures"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", file_okay=False, help="The folder to download to.")
+    ] = Path("captures"),
     stage: Stage = "production",
     region: Region = None,
     profile: Profile = None,
