@@ -41,3 +41,15 @@ def test_check_says_why_and_runs_nothing(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize("words", [("--new-labels", "0"), ("--days", "-1"), ("--data", "nowhere")])
 def test_wrong_use_is_one_line_and_status_2(words: tuple[str, str], tmp_path: Path) -> None:
     assert main.main(["retrain", *words, "--home", str(tmp_path)]) == 2
+
+
+def test_missing_check_is_refused_before_anything_is_made_in_the_workspace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+
+    status = main.main(["retrain", "--drift", str(tmp_path / "missing.json"), "--home", str(home)])
+
+    assert status == 2
+    assert "missing.json: found no check's violations" in capsys.readouterr().err
+    assert not (home / "mlflow.db").exists()

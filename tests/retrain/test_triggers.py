@@ -55,7 +55,7 @@ def test_labels_count_since_the_decision_that_the_champion_knew(tmp_path: Path) 
     queue.undo("ann")
     lineage = {"retrain": {"decision": known}, "data": {"release": "28.1"}}
 
-    found = triggers.situation(version(lineage, timedelta(days=2)), source.STARTER_FOLDER, queue, None)
+    found = triggers.situation(version(lineage, timedelta(days=2)), source.STARTER_FOLDER, queue, "")
 
     assert (found.release, found.found, found.decision) == ("28.1", "starter", 5)
     assert found.age_days == pytest.approx(2, abs=0.01)
@@ -66,10 +66,10 @@ def test_champion_of_a_plain_run_knows_no_label(tmp_path: Path) -> None:
     queue = Queue(tmp_path / "reviews.db", second=0)
     queue.decide("clerk a", COOK, "ann")
 
-    found = triggers.situation(version({}, timedelta(0)), source.STARTER_FOLDER, queue, None)
+    found = triggers.situation(version({}, timedelta(0)), source.STARTER_FOLDER, queue, "")
 
     assert (found.labels, found.release) == (1, "")
-    assert triggers.situation(None, source.STARTER_FOLDER, queue, None).has_champion is False
+    assert triggers.situation(None, source.STARTER_FOLDER, queue, "").has_champion is False
 
 
 def test_check_with_a_violation_is_drift_and_one_without_is_none(tmp_path: Path) -> None:
@@ -77,11 +77,12 @@ def test_check_with_a_violation_is_drift_and_one_without_is_none(tmp_path: Path)
     for violations, drift in (([], ""), ([{"feature_name": "code"}], "it moved")):
         path.write_text(json.dumps({"violations": violations, "verdict": "it moved"}), "utf-8")
 
-        assert triggers.situation(None, source.STARTER_FOLDER, queue, path).drift == drift
+        found = triggers.situation(None, source.STARTER_FOLDER, queue, triggers.verdict(path))
+        assert found.drift == drift
 
     path.write_text('{"violations": 3}', "utf-8")
     with pytest.raises(DataError, match="no check's violations"):
-        triggers.situation(None, source.STARTER_FOLDER, queue, path)
+        triggers.verdict(path)
 
 
 @pytest.mark.parametrize("wrong", [{"new_labels": 0}, {"days": 0.0}, {"days": float("nan")}])

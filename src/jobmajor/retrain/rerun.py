@@ -46,9 +46,10 @@ def look(home: Path, options: Options, wanted: Triggers) -> Retrained:
     Raises:
         InputError: The data or the check's file can't be used.
     """
+    verdict = triggers.verdict(wanted.drift)  # first, as opening the registry takes seconds
     source = sources.resolve(options.release, home, data=options.data, fetch=options.fetch)
     queue = Queue(Workspace(home).reviews)
-    found = triggers.situation(open_registry(home).champion(), source.folder, queue, wanted.drift)
+    found = triggers.situation(open_registry(home).champion(), source.folder, queue, verdict)
     return Retrained(triggers.due(wanted, found), found)
 
 

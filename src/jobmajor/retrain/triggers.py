@@ -86,22 +86,21 @@ def due(triggers: Triggers, now: Situation) -> list[str]:
     return found
 
 
-def situation(champion: Version | None, source: Path, queue: Queue, drift: Path | None) -> Situation:
+def situation(champion: Version | None, source: Path, queue: Queue, drift: str) -> Situation:
     """Return the situation of a workspace.
 
     Args:
         champion: The champion.
         source: The folder of the data that a run would read.
         queue: The queue.
-        drift: As in `Triggers`.
+        drift: What `verdict` returned.
 
     Raises:
-        DataError: The file is no check's, or the folder holds no release.
+        DataError: The folder holds no release.
     """
-    verdict = _verdict(drift) if drift else ""
     layout = folders.describe(source)
     if champion is None:
-        return Situation(has_champion=False, found=layout.release, drift=verdict, decision=queue.last())
+        return Situation(has_champion=False, found=layout.release, drift=drift, decision=queue.last())
     made = datetime.fromisoformat(champion.created)
     age = datetime.now(UTC) - (made if made.tzinfo else made.replace(tzinfo=UTC))
     since = int(dict(champion.lineage.get(LINEAGE) or {}).get("decision", 0))
@@ -110,7 +109,7 @@ def situation(champion: Version | None, source: Path, queue: Queue, drift: Path 
         age_days=age.total_seconds() / _DAY_S,
         release=str(dict(champion.lineage.get("data") or {}).get("release", "")),
         found=layout.release,
-        drift=verdict,
+        drift=drift,
         labels=_labelled(queue, since),
         decision=queue.last(),
     )
@@ -123,8 +122,14 @@ def _labelled(queue: Queue, since: int) -> int:
     return len({each.title for each in found if each.code is not None and each.number not in undone})
 
 
-def _verdict(path: Path) -> str:
-    """Return what a check found; empty without a violation."""
+def verdict(path: Path | None) -> str:
+    """Return what a check found; empty without a violation, or without a check.
+
+    Raises:
+        DataError: The file is no check's.
+    """
+    if path is None:
+        return ""
     try:
         body: Mapping[str, Any] = json.loads(path.read_bytes())
         return str(body["verdict"]) if list(body["violations"]) else ""
