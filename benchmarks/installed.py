@@ -15,11 +15,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
 from benchmarks.tables import Table, to_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WORDS: Final = (
     "nurse",
@@ -90,9 +93,14 @@ def measured(
     return found
 
 
-def _keep(found: dict[tuple[str, str], float | None], key: tuple[str, str], value: float | None, best: object) -> None:
+def _keep(
+    found: dict[tuple[str, str], float | None],
+    key: tuple[str, str],
+    value: float | None,
+    best: Callable[[float, float], float],
+) -> None:
     before = found.get(key)
-    found[key] = value if before is None or value is None else best(before, value)  # type: ignore[operator]
+    found[key] = value if before is None or value is None else best(before, value)
 
 
 def _rate(python: str, source: Path, target: str, model: Path) -> float | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jobmajor.data.labelled import Codes
     from jobmajor.data.onet import Tables
     from jobmajor.model.classifier import Classifier
 
@@ -123,12 +124,12 @@ def _chosen(plain: Classifier, given: Labelled, pool: NDArray[np.intp], seed: in
 
 
 def _labels(given: Labelled, rows: Sequence[int]) -> pl.DataFrame:
-    found = [
-        (normalise(given.titles[row]), code)
-        for row in rows
-        for code in max(given.truths[row], key=lambda codes, row=row: given.truths[row][codes])  # type: ignore[misc]
-    ]
+    found = [(normalise(given.titles[row]), code) for row in rows for code in _most_frequent(given.truths[row])]
     return pl.DataFrame(found, schema=["title", "code"], orient="row")
+
+
+def _most_frequent(truths: Mapping[Codes, float]) -> Codes:
+    return max(truths, key=lambda codes: truths[codes])
 
 
 def _judge(found: _Seed, arm: str, model: Classifier, rest: Labelled) -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from jobmajor.errors import DataError
 from jobmajor.monitor import compare
 from jobmajor.monitor.check import Quality, named
 from jobmajor.monitor.shape import is_group
@@ -46,6 +47,12 @@ def violations(finding: Finding) -> dict[str, Any]:
         ],
         "quality": _quality(finding.quality),
     }
+
+
+def not_a_check(path: Path) -> DataError:
+    """Return the error for a file that is no check's `violations.json`."""
+    expected = "violations.json that `jobmajor monitor check` wrote"
+    return DataError(path, "no check's violations", expected, "name another file")
 
 
 def about(given: Profile) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import json
 from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobmajor.errors import DataError
 from jobmajor.model.rules import overrides
 from jobmajor.model.rules.overrides import NOT_A_JOB
+from jobmajor.monitor import violations
 from jobmajor.monitor.observe import Capture
 from jobmajor.monitor.traffic import capture as captures
 from jobmajor.review import doubtful
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from jobmajor.monitor.observe import File
     from jobmajor.review.queue import Queue
     from jobmajor.soc import Level
-
-_EXPECTED: Final = "violations.json that `jobmajor monitor check` wrote"
 
 
 class Arrived(NamedTuple):
@@ -88,7 +87,7 @@ def from_check(queue: Queue, path: Path, classifier: Classifier, level: Level = 
         risen = {str(each["title"]): _rise(body, each) for each in body["titles"]}
         rows = {str(each["title"]): float(each["found"]) for each in body["titles"]}
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise DataError(path, "no check's violations", _EXPECTED, "name another file") from error
+        raise violations.not_a_check(path) from error
     wanted = _unlabelled({title: count for title, count in rows.items() if risen[title] > 0}, labels(queue))
     answered = doubtful.answered(wanted, classifier, level=level, with_sure=True)
     found = [replace(each, novelty=max(each.novelty, risen[each.title])) for each in answered]
@@ -111,9 +110,9 @@ def labels(queue: Queue) -> Overrides:
 def _unlabelled(rows: Mapping[str, float], labelled: Overrides) -> dict[str, float]:
     """Return the rows of the titles without a label, each as it is written most often."""
     written: dict[str, str] = {}
-    found: Counter[str] = Counter()
+    found: dict[str, float] = defaultdict(float)
     for title, count in sorted(rows.items(), key=lambda item: -item[1]):
         text = normalise(title)
         if text and labelled.find(text) is None:
-            found[written.setdefault(text, title)] += count  # type: ignore[assignment]
+            found[written.setdefault(text, title)] += count
     return dict(found)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.data import folder as folders
-from jobmajor.errors import DataError, InputError
+from jobmajor.errors import InputError
+from jobmajor.monitor import violations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,5 +135,4 @@ def verdict(path: Path | None) -> str:
         body: Mapping[str, Any] = json.loads(path.read_bytes())
         return str(body["verdict"]) if list(body["violations"]) else ""
     except (OSError, ValueError, KeyError, TypeError) as error:
-        expected = "violations.json that `jobmajor monitor check` wrote"
-        raise DataError(path, "no check's violations", expected, "name another file") from error
+        raise violations.not_a_check(path) from error

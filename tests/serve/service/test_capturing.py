@@ -16,7 +16,7 @@ import pytest
 from jobmajor.errors import InputError
 from jobmajor.monitor.traffic import capture
 from jobmajor.serve.messages.captured import titles
-from jobmajor.serve.service import capturing
+from jobmajor.serve.service import background, capturing
 from jobmajor.serve.service.capturing import CapturePlan
 from jobmajor.serve.service.service import ServiceOptions, from_environment
 
@@ -110,8 +110,8 @@ def test_full_queue_and_full_disk_drop_requests_and_never_an_answer(
         go.wait(60)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(capturing, "_WAITING", 2)
-    monkeypatch.setattr(capturing, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(background, "_MOST", 2)
+    monkeypatch.setattr(background, "_PAUSE_S", 0.0)
     monkeypatch.setattr(os, "write", full)
     with running(champion, ServiceOptions(capture=CapturePlan(tmp_path, share=1.0))) as found:
         for _ in range(6):

@@ -14,7 +14,7 @@ from jobmajor.model import classifier
 from jobmajor.model.classifier import Classifier
 from jobmajor.monitor import models
 from jobmajor.monitor.traffic import capture
-from jobmajor.serve.service import shadow
+from jobmajor.serve.service import background
 from jobmajor.serve.service.champion import LoadedModel
 from jobmajor.serve.service.service import ServiceOptions
 from jobmajor.serve.service.shadow import ShadowPlan
@@ -108,8 +108,8 @@ def test_queue_that_is_full_and_model_that_fails_cost_no_answer(
             go.wait(60)
             raise RuntimeError("cook")  # what a fault may quote
 
-    monkeypatch.setattr(shadow, "_WAITING", 2)
-    monkeypatch.setattr(shadow, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(background, "_MOST", 2)
+    monkeypatch.setattr(background, "_PAUSE_S", 0.0)
     stuck = LoadedModel(Stuck(unsure.classifier.scorer, {}), "f" * 64, "mark")
     with running(champion, ServiceOptions(shadow=ShadowPlan(tmp_path, 2, stuck))) as found:
         for _ in range(6):

@@ -6,13 +6,10 @@ queue full, or can't be written, is dropped and counted. Titles stand in the fil
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import secrets
-import threading
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +20,7 @@ from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder, prepare
 from jobmajor.serve.messages import hashed, media
 from jobmajor.serve.messages.rendering import unpacked
 from jobmajor.serve.service import metrics
+from jobmajor.serve.service.background import Background, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,13 +30,9 @@ if TYPE_CHECKING:
     from jobmajor.serve.service.tally import Tally
 
 KEY = "JOBMAJOR_CAPTURE_KEY"  # the environment variable with the secret of hashes
-_WAITING, _WAITING_BYTES = 1000, 32 * 2**20  # of the queue
+_WAITING_BYTES: Final = 32 * 2**20  # of the queue
 _LARGE: Final = 4 * 2**20  # bytes of an answer that is left out of its line: a check needs the request only
-_PRUNE_S: Final = 600.0
-_PAUSE_S: Final = 1.0  # after a line that couldn't be written
-_END_S: Final = 5.0  # for the queue to be written at the end
 _MOST_MB, _MOST_DAYS = 1_000_000, 3650
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,26 +137,28 @@ class Capturer:
         self.plan, self._tally = plan, tally
         self._bounds = Bounds(plan.total_mb * 2**20, plan.days, workers)
         self._random = random.Random()  # noqa: S311 - a sample, no secret
-        self._waiting: deque[Taken] = deque()
-        self._bytes = 0
-        self._changed = threading.Condition()
-        self._stopped = False
-        self._thread: threading.Thread | None = None
-        self._told, self._resumes = "", 0.0
+        self._background: Background[Taken] | None = None
 
     def start(self) -> None:
         """Start the thread, in the process that answers."""
         self._random.seed()  # a fork would copy the parent's state
-        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
-        self._thread.start()
+        recorder = Recorder(self.plan.folder, self._bounds, self._tally.row)
+        self._background = Background(
+            Task(
+                name="capture",
+                fault="requests are not captured",
+                most=_WAITING_BYTES,
+                work=lambda taken: self._record(recorder, taken),
+                lost=lambda: self._tally.add(metrics.UNCAPTURED["disk"]),
+                tick=lambda: recorder.prune(datetime.now(UTC)),
+                end=recorder.close,
+            )
+        )
 
     def stop(self) -> None:
         """Write what waits, for some seconds at most, and end the thread."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
-        if self._thread:
-            self._thread.join(_END_S)
+        if self._background:
+            self._background.stop()
 
     def is_drawn(self) -> bool:
         """Draw whether a request is in the sample."""
@@ -170,63 +166,14 @@ class Capturer:
 
     def take(self, taken: Taken) -> None:
         """Put a request into the queue, or drop it if the queue is full."""
-        size = taken.size_bytes
-        with self._changed:
-            is_full = len(self._waiting) >= _WAITING or self._bytes + size > _WAITING_BYTES
-            if not is_full:
-                self._waiting.append(taken)
-                self._bytes += size
-                self._changed.notify()
-        if is_full:
+        if self._background and not self._background.put(taken, taken.size_bytes):
             self._tally.add(metrics.UNCAPTURED["queue"])
 
-    def _run(self) -> None:
-        recorder = Recorder(self.plan.folder, self._bounds, self._tally.row)
-        looks_at = time.monotonic()
-        while True:
-            if time.monotonic() >= looks_at:
-                self._guarded(lambda: recorder.prune(datetime.now(UTC)))
-                looks_at = time.monotonic() + _PRUNE_S
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._stopped, _PRUNE_S)
-                taken = self._waiting.popleft() if self._waiting else None
-                self._bytes -= taken.size_bytes if taken else 0
-            if taken:
-                self._record(recorder, taken)
-            elif self._stopped:
-                break
-        recorder.close()
-
     def _record(self, recorder: Recorder, taken: Taken) -> None:
-        if time.monotonic() < self._resumes:
-            self._tally.add(metrics.UNCAPTURED["disk"])
-            return
-        line = b""
-
-        def write() -> None:
-            nonlocal line
-            event = taken.event(self.plan)
-            line = event.line()
-            if recorder.fits(line):
-                recorder.write(line, event.at)
-
-        if not self._guarded(write):
-            self._resumes = time.monotonic() + _PAUSE_S
-            self._tally.add(metrics.UNCAPTURED["disk"])
-        elif recorder.fits(line):
-            self._tally.add(metrics.CAPTURED)
-        else:
+        event = taken.event(self.plan)
+        line = event.line()
+        if not recorder.fits(line):
             self._tally.add(metrics.UNCAPTURED["size"])
-
-    def _guarded(self, work: Any) -> bool:
-        """Do something, and return whether it was done; log each kind of fault once, without what it may quote."""
-        try:
-            work()
-        except Exception as error:  # capture never ends a service
-            why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-            if why != self._told:
-                self._told = why
-                _log.error("requests are not captured", extra={"event": {"why": why}})
-            return False
-        self._told = ""
-        return True
+            return
+        recorder.write(line, event.at)
+        self._tally.add(metrics.CAPTURED)

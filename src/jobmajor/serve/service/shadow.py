@@ -8,13 +8,8 @@ queue full, or can't be written, is dropped and counted. Titles stand in the fil
 from __future__ import annotations
 
 import json
-import logging
-import os
 import random
-import threading
 import time
-from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +19,7 @@ from jobmajor.model.deepest import deepest
 from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder
 from jobmajor.serve.messages import media
 from jobmajor.serve.service import metrics
+from jobmajor.serve.service.background import Background, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +30,8 @@ if TYPE_CHECKING:
     from jobmajor.serve.service.champion import LoadedModel
     from jobmajor.serve.service.tally import Tally
 
-_WAITING, _WAITING_TITLES = 1000, 100_000  # of the queue
+_WAITING_TITLES: Final = 100_000  # of the queue
 _SLICE: Final = 64  # titles answered at a time
-_PAUSE_S: Final = 1.0  # after a fault
-_END_S: Final = 5.0  # for the queue to be answered at the end
-_LOWEST: Final = 19
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +72,29 @@ class Shadow:
     def __init__(self, plan: ShadowPlan, tally: Tally) -> None:
         self.plan, self._tally = plan, tally
         self._random = random.Random()  # noqa: S311 - a sample, no secret
-        self._waiting: deque[_Answered] = deque()
-        self._titles = 0
-        self._changed = threading.Condition()
-        self._stopped = False
-        self._thread: threading.Thread | None = None
-        self._told, self._resumes = "", 0.0
+        self._background: Background[_Answered] | None = None
 
     def start(self) -> None:
         """Start the thread, in the process that answers."""
         self._random.seed()  # a fork would copy the parent's state
-        self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
-        self._thread.start()
+        recorder = Recorder(self.plan.folder, self.plan.bounds, self._tally.row)
+        self._background = Background(
+            Task(
+                name="shadow",
+                fault="the candidate's answers are not recorded",
+                most=_WAITING_TITLES,
+                work=lambda answered: self._record(recorder, answered),
+                lost=lambda: self._tally.add(metrics.UNSHADOWED["fault"]),
+                tick=lambda: recorder.prune(datetime.now(UTC)),
+                end=recorder.close,
+                is_lowest=True,
+            )
+        )
 
     def stop(self) -> None:
         """Answer what waits, for some seconds at most, and end the thread."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
-        if self._thread:
-            self._thread.join(_END_S)
+        if self._background:
+            self._background.stop()
 
     def watch(self, job: Job) -> None:
         """Let a request that is drawn keep the champion's codes; other classifications and texts are left out."""
@@ -110,49 +105,15 @@ class Shadow:
         """Put an answered request into the queue, or drop it if the queue is full."""
         if job.best is None:
             return
-        with self._changed:
-            is_full = len(self._waiting) >= _WAITING or self._titles + len(job.titles) > _WAITING_TITLES
-            if not is_full:
-                self._waiting.append(_Answered(job))
-                self._titles += len(job.titles)
-                self._changed.notify()
-        if is_full:
+        if self._background and not self._background.put(_Answered(job), len(job.titles)):
             self._tally.add(metrics.UNSHADOWED["queue"])
 
-    def _run(self) -> None:
-        with suppress(AttributeError, OSError):  # Linux alone gives a thread a priority of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST)
-        recorder = Recorder(self.plan.folder, self.plan.bounds, self._tally.row)
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._stopped)
-                answered = self._waiting.popleft() if self._waiting else None
-                self._titles -= len(answered.job.titles) if answered else 0
-            if answered is None:
-                break
-            self._guarded(recorder, answered)
-        recorder.close()
-
-    def _guarded(self, recorder: Recorder, answered: _Answered) -> None:
-        """Answer and write a request; log each kind of fault once, without what it may quote."""
-        if time.monotonic() < self._resumes:
-            self._tally.add(metrics.UNSHADOWED["fault"])
+    def _record(self, recorder: Recorder, answered: _Answered) -> None:
+        line = self._line(answered)
+        if not recorder.fits(line):
+            self._tally.add(metrics.UNSHADOWED["size"])
             return
-        try:
-            at, line = datetime.fromtimestamp(answered.at, UTC), self._line(answered)
-            if not recorder.fits(line):
-                self._tally.add(metrics.UNSHADOWED["size"])
-                return
-            recorder.write(line, at)
-        except Exception as error:  # the shadow never ends a service
-            why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-            if why != self._told:
-                self._told = why
-                _log.error("the candidate's answers are not recorded", extra={"event": {"why": why}})
-            self._resumes = time.monotonic() + _PAUSE_S
-            self._tally.add(metrics.UNSHADOWED["fault"])
-            return
-        self._told = ""
+        recorder.write(line, datetime.fromtimestamp(answered.at, UTC))
         self._tally.add(metrics.SHADOWED)
 
     def _line(self, answered: _Answered) -> bytes:
