@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 TEST = 0.2  # of the families of reviewed titles
 FILE, NOTE = "reviewed.csv", "none.txt"
+TESTED = "reviewed.parquet"  # beside the test: reviewed titles that no model is trained on
 _COLUMNS = ("title", "code")
 
 

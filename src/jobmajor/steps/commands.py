@@ -75,7 +75,7 @@ def run_prepare(root: Path, split_settings: settings.Split) -> None:
         if name == "train" and texts is not None:
             texts.write_parquet(target / _DUTIES, compression="zstd", statistics=False)
         if name == "test" and len(tested):
-            tested.write_parquet(target / contest.REVIEWED, compression="zstd", statistics=False)
+            tested.write_parquet(target / reviewed.TESTED, compression="zstd", statistics=False)
         manifest.write(target, rows=rows, **lineage)
     target = _new(output / "baseline")
     titles = prepare.titles(splits["train"])
@@ -170,7 +170,7 @@ def run_evaluate(root: Path, seed: int, *, is_refitted: bool = False) -> None:
         champion=contest.compared(inputs / "champion", test, (model, side), seed),
         dataset={**origin.source, **origin.settings, "rows": dict(origin.rows)},
         model={"digest": made.digest, **model.about, **({"refitted": "on all rows"} if is_refitted else {})},
-        reviewed=contest.reviewed(inputs / "test" / contest.REVIEWED, model, inputs / "champion", seed),
+        reviewed=contest.reviewed(inputs / "test" / reviewed.TESTED, model, inputs / "champion", seed),
     )
     _publish_evaluation(_new(output / "evaluation"), evaluation.to_json(), origin)
     target = _new(output / "prediction_baseline")

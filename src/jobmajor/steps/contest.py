@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from jobmajor.soc import Level
     from sagelocal.storage import manifest
 
-REVIEWED = "reviewed.parquet"  # beside the test: reviewed titles that no model is trained on
 _FEW = 20  # titles; below, no interval says anything
 
 

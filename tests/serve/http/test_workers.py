@@ -162,6 +162,7 @@ def test_worker_that_is_killed_is_replaced_and_the_other_answers_meanwhile(two: 
     found = two[0]
     before, answered = workers_of(found), metric(found.url, ANSWERED)
     model, lost = once(found.url)[1], 0
+    until(lambda: metric(found.url, ANSWERED) == answered + 1, "the count of the first, which follows its answer")
     os.kill(min(before), signal.SIGKILL)
 
     for _ in range(20):

@@ -277,7 +277,7 @@ def test_encoding_and_quotes_can_be_chosen_and_the_next_file_is_recognised_again
     expect(page.locator("#sample td").nth(1)).to_have_text('"nurse')
     upload(page, "title\nCaf\u00e9 cook\n")
 
-    expect(page.locator("#sample td")).to_have_text("Caf\u00e9 cook")
+    expect(page.locator("#sample td")).to_have_text(["Caf\u00e9 cook"])
     expect(page.locator("#has-quotes")).to_be_checked()
     expect(page.locator("#encoding")).to_have_value("")
 
