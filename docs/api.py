@@ -21,7 +21,7 @@ _HEAD = """# Python
 
 These are the names of `import jobmajor`. Each is imported when it is first used, so `import jobmajor` itself takes no
 time. Errors have one tree: `jobmajor.errors.Error` is its root, and an `InputError` is for the caller to
-mend ([all errors](reference.md#errors)). Examples are in the [how-to](how-to.md).
+mend ([all errors](reference.md#errors)). Examples are in the [how-to](index.md#how-to).
 """
 _GROUPS = {
     "Load a model and ask it": ("load", "Classifier", "Answer", "deepest", "normalise"),

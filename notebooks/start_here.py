@@ -409,7 +409,7 @@ pl.DataFrame(rows, schema=["title", "code"], orient="row").write_csv(WORK / "rev
 
 # %% [markdown] id="retrain-more"
 # *Why is it still unsure?* One title from you is weighed with all others. If you are certain, put it on your own list: `--overrides FILE` answers such
-# titles for sure ([how](../docs/how-to.md#answer-from-your-own-list-first)).
+# titles for sure ([how](../docs/how-to/titles/answer-from-your-own-list-first.md)).
 
 # %% [markdown] id="exercise-3"
 # **Exercise 3.** Which versions are there now, and which one is the champion? Make the first one the champion again, and check that its files

@@ -313,7 +313,7 @@ def test_example_in_code_runs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    page = (ROOT / "docs" / "how-to.md").read_text("utf-8")
+    page = (ROOT / "docs" / "how-to" / "titles" / "use-it-in-python.md").read_text("utf-8")
     (block,) = [body for name, body in FENCE.findall(page) if name == "python" and what in body]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JOBMAJOR_HOME", str(finished))

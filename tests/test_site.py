@@ -103,7 +103,7 @@ def test_each_planted_fault_stops_the_build(tmp_path: Path) -> None:
 def test_link_to_a_file_that_is_no_page_leads_to_the_repository(conf: ModuleType) -> None:
     text = "[a](../src/jobmajor/soc/) [b](tutorial.md#a) [c](../LICENSE) [d](../none)\n```text\n[e](../LICENSE)\n```\n"
 
-    found = re.findall(r"\(([^)]+)\)", conf.outside("how-to.md", text))
+    found = re.findall(r"\(([^)]+)\)", conf.outside("operate.md", text))
 
     blob, tree = f"{conf.REPOSITORY}/blob/main", f"{conf.REPOSITORY}/tree/main"
     expected = [f"{tree}/src/jobmajor/soc", "tutorial.md#a", f"{blob}/LICENSE", "../none", "../LICENSE"]
