@@ -95,3 +95,24 @@ def test_mix_of_the_input_is_that_of_the_named_sheet(
 
     assert status in {1, 2}
     assert "found 37 distinct titles" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["adapt", "summarise", "evaluate", "review", "monitor", "queue"])
+def test_guess_about_a_file_is_said_beside_the_result(
+    command: str, tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "staff.csv"
+    path.write_bytes("\n".join(map(",".join, [HEAD, *ROWS])).encode("cp1252"))
+    of_traffic = {
+        "monitor": ["monitor", "baseline", str(path), "--output", str(tmp_path / "reference.json")],
+        "queue": ["queue", "add", str(path), "--home", str(tmp_path)],
+    }
+    words = of_traffic.get(command)
+
+    status = main.main([*words, "--model", str(model_folder)] if words else words_of(command, path, model_folder, []))
+
+    said = capsys.readouterr().err.splitlines()
+    assert status == 0
+    assert sorted(said) == [
+        f"note: {path}: {each}" for each in ("read as Windows-1252", "titles are in column 'job title'")
+    ]

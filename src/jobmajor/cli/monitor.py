@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.options import LOOK, Home, Json, Model, Weight, workspace
+from jobmajor.cli.options import LOOK, Home, Json, Model, Weight, title_column, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, near, table
 
@@ -134,13 +134,12 @@ def check(
     from jobmajor.monitor import check as library
     from jobmajor.monitor import page, violations
     from jobmajor.monitor import reference as references
-    from jobmajor.tables import formats
 
     limits = library.Limits(false_alarms, least)
     observer, source = _observer(model, home), source_of(file, (column, weight, unit), capture, home)
     reference = references.load(against) if against else _training(model, home)
     found = _observed(observer, source)
-    known = TitleFile(labelled, column or formats.title_column(labelled), code) if labelled else None
+    known = TitleFile(labelled, title_column(labelled, column), code) if labelled else None
     quality = library.quality(known, observer.classifier, limits) if known else None
     doing("comparing")
     finding = library.check(reference, found, observer.flags.all, limits, quality=quality)
@@ -189,7 +188,7 @@ def source_of(file: Path | None, names: Sequence[str | None], capture: str | Non
         return Capture(chosen, titles, Period.parse(capture or "all"))
     if capture:
         raise InputError(f"{chosen} is no folder: --capture chooses days of captured traffic")
-    return File(chosen, *names)
+    return File(chosen, title_column(chosen, names[0]), *names[1:])
 
 
 def _observed(observer: Observer, source: File | Capture) -> Profile:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sagelocal.show.help import Group
+from sagelocal.show.terminal import one_line
 
 if TYPE_CHECKING:
     from jobmajor.registry.versions import Approval
@@ -106,12 +107,28 @@ def approval(by: str | None, reason: str) -> Approval:
 
 
 def reading(file: Path, column: str | None, encoding: str | None, sheet: str | None) -> tuple[str, Reading]:
-    """Return the column of titles of a file, the guessed one unless it is named, and how to read the file."""
-    from jobmajor.tables import formats
+    """Return the column of titles of a file and how to read it; say what was guessed about it."""
     from jobmajor.tables.block import Reading
 
     found = Reading(encoding=encoding, sheet=sheet)
-    return column or formats.title_column(file, found), found
+    return title_column(file, column, found), found
+
+
+def title_column(file: Path, column: str | None, how: Reading | None = None) -> str:
+    """Return the column of titles of a file, the guessed one unless it is named; say what was guessed about the file.
+
+    Raises:
+        InputError: The file can't be read as a table.
+    """
+    from dataclasses import replace
+
+    from jobmajor.tables import formats
+    from jobmajor.tables.block import AS_IT_IS
+
+    found, notes = formats.guessed(file, replace(how or AS_IT_IS, column=column))
+    for note in notes:  # on standard error, so that a table or JSON stays as it is
+        typer.echo(f"note: {one_line(str(file))}: {one_line(note)}", err=True)
+    return column or found
 
 
 def score(share: float) -> str:

@@ -102,6 +102,8 @@ def promote(home: Path, number: int, file: TitleFile, approval: Approval) -> Ver
         addresses = [address for each in (version, champion) if each for address in learned(each.lineage)]
         found = judge(file, Sides(version.folder, champion, addresses), home)
         registry.decide(number, decided(gate.from_dict(version.decision or {}), found))
+    else:  # nothing to compare; a file that can't be read is refused all the same
+        labelled.read(file)
     return registry.promote(number, approval)
 
 

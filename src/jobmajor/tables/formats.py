@@ -159,16 +159,23 @@ def names(path: Path, column: str, reading: Reading = AS_IT_IS) -> tuple[str, ..
 
 
 def title_column(path: Path, reading: Reading = AS_IT_IS) -> str:
-    """Return the column of titles as it is guessed: its name, or its number from 1 where no line names the columns.
+    """Return the column of titles, as `guessed` does."""
+    return guessed(path, reading)[0]
+
+
+def guessed(path: Path, reading: Reading) -> tuple[str, tuple[str, ...]]:
+    """Return the column of titles and what was guessed about the file, a few words each.
+
+    Without a column in `reading`, it is guessed: its name, or its number from 1 where no line names the columns.
 
     Raises:
         InputError: As `rows`.
     """
     _expect_file(path)
-    with closing(reader(path, replace(reading, column=None), _AS_TABLE)) as opened:
+    with closing(reader(path, reading, _AS_TABLE)) as opened:
         head = _head(path, opened)
     number = str(head.title + 1)
-    return number if head.names[head.title] == f"column {number}" else head.names[head.title]
+    return number if head.names[head.title] == f"column {number}" else head.names[head.title], head.notes
 
 
 def rows(path: Path, wanted: Sequence[str], reading: Reading = AS_IT_IS) -> Iterator[TextRows]:
