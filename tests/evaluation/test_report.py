@@ -229,6 +229,36 @@ def test_page_says_that_a_person_has_to_decide(evaluation: dict[str, Any], part:
     assert "?" in text
 
 
+def test_reviewed_titles_stand_beside_the_champions_in_page_and_card(evaluation: dict[str, Any]) -> None:
+    levels = {
+        "major": {"titles": 1240, "accuracy": 0.6, **_pair(0.5, 0.6, "better")},
+        "detailed": {"titles": 12, "accuracy": 0.25},
+    }
+    body = evaluation | {"reviewed": {"titles": 1252, "levels": levels}}
+
+    page = _Page(render(body))
+
+    text = " ".join(page.text.split())
+    assert page.open == []
+    assert "1,252 of the titles that people reviewed" in text
+    assert "Right code, major level 1,240 0.500 0.600 +0.100 better +0.090 to +0.110" in text
+    assert "Right code, detailed level 12 – 0.250 –" in text
+    line = next(line for line in card(body).splitlines() if "reviewed titles" in line)
+    assert "trained (1,252): major level 0.600 of 1,240 titles (champion 0.500; difference +0.100, 95 % interval +0.090 to" in line
+    assert line.endswith("; detailed level 0.250 of 12 titles.")
+
+
+def test_reviewed_titles_without_a_champion_have_figures_and_no_comparison(evaluation: dict[str, Any]) -> None:
+    body = evaluation | {"reviewed": {"titles": 40, "levels": {"major": {"titles": 40, "accuracy": 0.6}}}}
+
+    text = " ".join(_Page(render(body)).text.split())
+
+    assert "Right code, major level 40 – 0.600 –" in text
+    assert "There is no champion to compare with" in text
+    assert "Reviewed titles" not in render(evaluation)
+    assert "reviewed titles" not in card(evaluation)
+
+
 def test_page_says_why_there_is_no_comparison(evaluation: dict[str, Any]) -> None:
     html = render(evaluation | {"champion": {"comparable": False, "reason": "another <split>"}})
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 import pytest
 
+from jobmajor.evaluation.comparison import compare
+from jobmajor.model.classifier import Classifier
 from jobmajor.registry import artifact
 from jobmajor.steps import contest
 from sagelocal.storage import archive
@@ -14,8 +17,6 @@ from sagelocal.storage import archive
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from jobmajor.model.classifier import Classifier
 
 
 def write(path: Path, rows: Sequence[tuple[str, str]]) -> Path:
@@ -55,6 +56,37 @@ def test_champion_is_asked_the_same_titles(tmp_path: Path, classifier: Classifie
         "interval": {"low": 0.0, "high": 0.0, "level": 0.95},
         "verdict": "no difference",
     }
+
+
+@pytest.mark.parametrize(
+    ("source", "seed", "why"),
+    [
+        ({"release": "27.0", "digest": "a"}, 1, "release 27.0, the candidate from 28.1"),
+        ({"release": "28.1", "digest": "b"}, 1, "other files of release 28.1"),
+        ({"release": "28.1", "digest": "a"}, 2, "another split"),
+    ],
+)
+def test_champion_that_may_know_the_test_is_not_compared_and_it_says_why(
+    source: dict[str, str], seed: int, why: str, tmp_path: Path, classifier: Classifier
+) -> None:
+    """Reviewed titles, which only the champion had, are no difference."""
+    new = _with_origin(classifier, {"release": "28.1", "digest": "a"}, 1)
+    old = _with_origin(classifier, {**source, "reviewed": {"trained": 3}}, seed)
+    (tmp_path / "model").mkdir()
+    old.save(tmp_path / "model", code_version="test", source={})
+    archive.pack(tmp_path / "model", tmp_path / artifact.MODEL)
+    unused = compare.Side((np.zeros((0, 0), np.float32), ()))
+
+    found = contest.compared(tmp_path, pl.DataFrame(), (new, unused), 0)
+
+    assert found is not None
+    assert found["comparable"] is False
+    assert found["reason"] == f"it learned from {why}, and may have seen titles of this test"
+
+
+def _with_origin(classifier: Classifier, source: dict[str, object], seed: int) -> Classifier:
+    about = {**classifier.about, "source": source, "split": {"seed": seed}}
+    return Classifier(classifier.scorer, about, classifier.knowledge, classifier.context)
 
 
 def test_without_the_file_there_is_nothing(tmp_path: Path, classifier: Classifier) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from jobmajor.cli.main import main
 from jobmajor.data import labelled as labels
 from jobmajor.data import reviewed
 from jobmajor.data.labelled import TitleFile
@@ -19,6 +20,7 @@ from jobmajor.pipeline import own_test
 from jobmajor.registry.loading import open_registry
 from jobmajor.registry.versions import Approval, Candidate
 from jobmajor.settings import Linear
+from sagelocal.storage import archive
 from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
@@ -122,6 +124,33 @@ def test_titles_that_a_model_learned_from_are_left_out(
     assert found["titles"] == len(labels.read(file).titles) - found["left_out"] > 0
     with pytest.raises(DataError, match="only titles that a model learned from"):
         own_test.judge(known, sides, tmp_path / "home")
+
+
+def test_downloaded_versions_are_compared_by_their_archives(
+    titles: list[str], classifier: Classifier, other: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As versions of an account are, before one is approved."""
+    best, worse = (tmp_path / f"{name}.tar.gz" for name in ("best", "worse"))
+    for model, path in ((classifier, best), (other, worse)):
+        folder = tmp_path / path.stem
+        folder.mkdir()
+        model.save(folder, code_version="1", source={})
+        archive.pack(folder, path)
+    file, few = (
+        labelled(tmp_path / name, titles[:most], classifier) for name, most in (("ours.csv", None), ("f.csv", 5))
+    )
+
+    def ask(table: TitleFile, model: Path, against: Path) -> tuple[int, str]:
+        status = main(["evaluate", "--titles", str(table.path), "--model", str(model), "--against", str(against)])
+        return status, capsys.readouterr().out
+
+    lost, won, unclear = ask(file, worse, best), ask(file, best, worse), ask(few, worse, best)
+
+    assert lost[0] == 1
+    assert "outcome: refuse\n" in lost[1]
+    assert "detailed level of ours.csv: accuracy 1.000 → 0." in lost[1]
+    assert (won[0], won[1].splitlines()[-1]) == (0, "outcome: promote")
+    assert (unclear[0], unclear[1].splitlines()[-1]) == (0, "f.csv: not compared: 5 titles are too few to tell")
 
 
 def test_file_without_codes_is_refused_before_anything_is_recorded(home: Path, tmp_path: Path) -> None:

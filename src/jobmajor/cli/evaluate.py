@@ -41,6 +41,10 @@ def evaluate(
     sheet: Sheet = None,
     exact: Exact = True,
     model: Model = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Compare with this model: its folder or model.tar.gz. Decide as --own-test."),
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -49,19 +53,51 @@ def evaluate(
     By row, each row counts with its weight. By title, each distinct title counts once, and any code that a row gives it
     is right. The ceiling is what a perfect model would reach that gives each title one answer.
 
+    With --against, both models answer the titles, and the status is 1 where the other one is certainly better by more
+    than 0.02.
+
     Example: jobmajor evaluate --titles register.csv --column title --code soc --weight rows --soc 2010
     """
     from jobmajor.data.labelled import TitleFile
-    from jobmajor.pipeline import outside
+    from jobmajor.evaluation.checks import REFUSE
+    from jobmajor.pipeline import outside, own_test
+    from jobmajor.registry import loading
 
     column, how = reading(titles, column, encoding, sheet)
     file = TitleFile(titles, column, code, weight, soc, how)
     doing(f"answering the titles of {one_line(str(titles))}")
-    found = outside.evaluate(file, outside.Judging(exact=exact), model=model, home=workspace(home))
+    classifier = loading.load(model, home=workspace(home))
+    found = outside.evaluate(file, outside.Judging(exact=exact), model=classifier)
+    beside = own_test.against(file, (classifier, loading.load(against))) if against else None
     if as_json:
-        dump(found)
+        dump({**found, "against": beside} if beside else found)
     else:
         _show(found)
+        if beside:
+            _show_beside(beside)
+    if beside and beside["outcome"] == REFUSE:
+        raise typer.Exit(1)
+
+
+def _show_beside(found: Mapping[str, Any]) -> None:
+    rows = [
+        (
+            level,
+            f"{each['titles']:,}",
+            f"{each['champion']:.3f}",
+            f"{each['candidate']:.3f}",
+            f"{each['difference']:+.3f} ({each['interval']['low']:+.3f} to {each['interval']['high']:+.3f})",
+            each["verdict"],
+        )
+        for level, each in found["levels"].items()
+    ]
+    typer.echo()
+    if rows:
+        table(("level", "titles", "other model", "this model", "difference", "verdict"), rows)
+    typer.echo(f"outcome: {found['outcome']}")
+    for check in found["checks"]:
+        if check["passed"] is not True:
+            typer.echo(f"{check['name']}: {one_line(check['reason'])}")
 
 
 def _show(found: Mapping[str, Any]) -> None:

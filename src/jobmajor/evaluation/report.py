@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NEEDED = ("classification_metrics", "per_class", "confusion", "slices", "calibration", "confusions")
-_OPTIONAL = ("dataset", "model", "gate", "decision", "champion", "behaviour")
+_OPTIONAL = ("dataset", "model", "gate", "decision", "champion", "behaviour", "reviewed")
 _FIGURES = (
     ("test_f1", "Weighted F1", "the figure that the threshold is set on: each group counts by its titles"),
     ("test_f1_macro", "Macro F1", "every group counts alike, however few its titles"),
@@ -63,9 +63,9 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
-def _change(value: float) -> str:
-    """Return a difference of shares with its sign."""
-    return f"{value:+.3f}".replace("-", "−")
+def _change(value: float | None) -> str:
+    """Return a difference of shares with its sign; a dash where there is none."""
+    return "–" if value is None else f"{value:+.3f}".replace("-", "−")
 
 
 def _count(value: float | None) -> str:
@@ -115,6 +115,7 @@ def _view(evaluation: Mapping[str, Any]) -> dict[str, Any]:
         "diagram": charts.reliability_diagram(parts["calibration"]["bins"]),
         "source": _source(dataset.get("release")),
         "contest": side_by_side.view(parts["champion"]),
+        "own": side_by_side.reviewed(parts["reviewed"]),
         "attribution": attribution(dataset.get("release")),
         "sure": _sure(parts["calibration"]["thresholds"]),
     }
@@ -137,8 +138,8 @@ def render(evaluation: Mapping[str, Any]) -> str:
     Args:
         evaluation: What `evaluate` returns, and as far as they are there: `dataset` (`release`,
             `how`, `seed`,
-            `rows` by split, `digest`), `model` (any plain facts), `behaviour`, `champion`, `gate`,
-            `decision`.
+            `rows` by split, `digest`), `model` (any plain facts), `behaviour`, `champion`, `reviewed`,
+            `gate`, `decision`.
 
     Raises:
         DataError: A part that `evaluate` makes is not there.

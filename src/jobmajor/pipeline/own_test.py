@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from jobmajor import soc
 from jobmajor.data import labelled, reviewed
 from jobmajor.errors import DataError
 from jobmajor.evaluation import gate
-from jobmajor.evaluation.checks import Limits
+from jobmajor.evaluation.checks import HOLD, PROMOTE, REFUSE, Limits
 from jobmajor.evaluation.comparison import paired, verdicts
 from jobmajor.evaluation.hits import count
 from jobmajor.home import Workspace
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from jobmajor.data.labelled import Labelled, TitleFile
+    from jobmajor.evaluation.checks import Check
     from jobmajor.model.classifier import Classifier
     from jobmajor.registry.versions import Approval, Version
 
@@ -80,11 +81,37 @@ def judge(file: TitleFile, sides: Sides, home: Path, *, seed: int = 0) -> dict[s
 
 def decided(decision: gate.Decision, found: Mapping[str, Any]) -> dict[str, Any]:
     """Return a decision, as plain data, with what the comparison on a labelled file adds to it: `own_test`."""
+    return {**gate.with_checks(decision, _checks(found)).to_dict(), "own_test": dict(found)}
+
+
+def _checks(found: Mapping[str, Any]) -> list[Check]:
     limits, where = Limits(), found["file"]
     checks = [verdicts.own_titles(f"{level} level of {where}", each, limits) for level, each in found["levels"].items()]
-    if not checks:
-        checks = [verdicts.nothing_to_compare(where, found, limits)]
-    return {**gate.with_checks(decision, checks).to_dict(), "own_test": dict(found)}
+    return checks or [verdicts.nothing_to_compare(where, found, limits)]
+
+
+def against(file: TitleFile, models: tuple[Classifier, Classifier], *, seed: int = 0) -> dict[str, Any]:
+    """Compare two models on a labelled file by the rule of `decided`, wherever they are registered.
+
+    Titles that a model learned from are not left out: nothing here knows which these are.
+
+    Args:
+        file: The labelled file.
+        models: The candidate, and the champion.
+        seed: For the resamples.
+
+    Returns:
+        `file`, `titles` and `levels`, as `judge` does; `checks`, and `outcome`, one of `checks.OUTCOMES`.
+
+    Raises:
+        InputError: The file can't be used.
+    """
+    given = labelled.read(file)
+    found = {"file": Path(file.path).name, "titles": len(given.titles), "levels": _levels(given, models, seed)}
+    checks = _checks({**found, "champion": True})
+    is_refused, is_held = any(each.passed is False for each in checks), any(each.holds for each in checks)
+    outcome = REFUSE if is_refused else HOLD if is_held else PROMOTE
+    return {**found, "outcome": outcome, "checks": [asdict(each) for each in checks]}
 
 
 def promote(home: Path, number: int, file: TitleFile, approval: Approval) -> Version:

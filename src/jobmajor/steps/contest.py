@@ -66,7 +66,7 @@ def compared(folder: Path, test: pl.DataFrame, candidate: tuple[Classifier, Side
     new, answers = candidate
     champion, made = model(folder / artifact.MODEL)
     if _origin(champion) != _origin(new):
-        why = "it learned from another release or split, and may have seen titles of this test"
+        why = f"it learned from {_other(champion, new)}, and may have seen titles of this test"
         return {"digest": made.digest, "comparable": False, "reason": why}
     return {"digest": made.digest, **compare.compare(test, answers, side(champion, test), seed=seed)}
 
@@ -119,6 +119,15 @@ def _own(
     families = np.array(list(map(family_key, titles)))
     (pair,) = paired.shares([right[0]], [right[1]], families, seed=seed)
     return {**found, **pair.to_json()}
+
+
+def _other(champion: Classifier, new: Classifier) -> str:
+    """Return what the champion learned from, where that is not what the candidate did."""
+    old, found = (each.about.get("source", {}).get("release", "unknown") for each in (champion, new))
+    if old != found:
+        return f"release {old}, the candidate from {found}"
+    is_split = champion.about.get("split") != new.about.get("split")
+    return "another split" if is_split else f"other files of release {old}"
 
 
 def _origin(asked: Classifier) -> tuple[Any, Any]:

@@ -28,14 +28,17 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A figure of both models; `interval` is None where there are too few rows to tell."""
+    """A figure of both models; `interval` is None where there are too few rows to tell.
+
+    `champion` and `difference` are None where there is nothing to compare with.
+    """
 
     name: str
     code: str
     rows: int | None
-    champion: float
+    champion: float | None
     candidate: float
-    difference: float
+    difference: float | None
     interval: Mapping[str, float] | None
     verdict: str | None
 
@@ -54,6 +57,23 @@ def view(champion: Mapping[str, Any]) -> dict[str, Any] | None:
     largest = (champion.get("changes") or {}).get("largest") or []
     body = {"parts": parts, "groups": groups, "axes": (_axis(parts), _axis(groups)), "called": _CALLED}
     return {**body, "shown": largest[:_SHOWN], "more": largest[_SHOWN:]}
+
+
+def reviewed(own: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what report and card show of `evaluation["reviewed"]`; None without such titles.
+
+    Returns:
+        `titles`; `rows`, a `Row` for each level that the titles' codes reach, with the level's own titles; `axis`.
+    """
+    if not own:
+        return None
+    rows = [_own(level, part) for level, part in own["levels"].items()]
+    return {"titles": own["titles"], "rows": rows, "axis": _axis(rows)}
+
+
+def _own(level: str, part: Mapping[str, Any]) -> Row:
+    alone = {"champion": None, "candidate": part["accuracy"], "difference": None}
+    return _row(f"Right code, {level} level", {**alone, **part, "rows": part["titles"]})
 
 
 def _parts(champion: Mapping[str, Any]) -> Iterator[Row]:
