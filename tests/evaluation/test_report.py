@@ -244,7 +244,7 @@ def test_reviewed_titles_stand_beside_the_champions_in_page_and_card(evaluation:
     assert "Right code, major level 1,240 0.500 0.600 +0.100 better +0.090 to +0.110" in text
     assert "Right code, detailed level 12 – 0.250 –" in text
     line = next(line for line in card(body).splitlines() if "reviewed titles" in line)
-    assert "trained (1,252): major level 0.600 of 1,240 titles (champion 0.500; difference +0.100, 95 % interval +0.090 to" in line
+    assert "trained (1,252): major level 0.600 of 1,240 titles (champion 0.500; difference +0.100, 95 %" in line
     assert line.endswith("; detailed level 0.250 of 12 titles.")
 
 
