@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmajor.batch.memo import Memo
+from jobmajor.tables.memo import Memo
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:

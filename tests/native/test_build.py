@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from jobmajor.batch.memo import Memo, picked
+from jobmajor.tables.memo import Memo, picked
 from jobmajor.errors import ArtifactError
 from jobmajor.native import build, library
 from jobmajor.tables.packed import Packed

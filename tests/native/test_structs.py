@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from jobmajor.batch.memo import Memo
+from jobmajor.tables.memo import Memo
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.kernels import buffers, judge
 from jobmajor.model.kernels.clean import _forms

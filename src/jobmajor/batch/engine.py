@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from jobmajor.batch.memo import Memo, picked
 from jobmajor.model.coder import REASONS, SOURCES
+from jobmajor.native import library
+from jobmajor.tables.memo import Memo, picked
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from jobmajor.batch.added import Added, Answers
     from jobmajor.batch.journal import Journal
-    from jobmajor.batch.memo import Match, Words
     from jobmajor.model.deepest import AnyCoder
     from jobmajor.tables.block import Block
+    from jobmajor.tables.memo import Match, Words
 
 MEMO_BYTES = 128 * 10**6
 _SLICE = 512  # titles that a thread scores at a time
@@ -64,11 +64,6 @@ class Tally:
         self.sources += np.bincount(answers["source"], minlength=len(SOURCES))
 
 
-def _cores() -> int:
-    """Return the number of cores that this process may use; where the system doesn't say, that of all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Engine:
     """Answers blocks of titles; use it in a `with` statement, from one thread.
 
@@ -86,7 +81,7 @@ class Engine:
     ) -> None:
         self._coder, self._added, self._journal = coder, added, journal
         self._memo = Memo(added.words, memo_bytes)
-        self._pool = ThreadPoolExecutor(threads or _cores(), "score")
+        self._pool = ThreadPoolExecutor(threads or library.cores(), "score")
         self.tally = Tally()
 
     def __enter__(self) -> Engine:

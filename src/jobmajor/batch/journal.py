@@ -16,7 +16,7 @@ from sagelocal.storage import publish
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jobmajor.batch.memo import Match, Words
+    from jobmajor.tables.memo import Match, Words
 
 _SUFFIX = ".answers"
 _DIGEST_BYTES = 32

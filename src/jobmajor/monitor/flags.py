@@ -89,13 +89,8 @@ class Flags:
         """Return titles with a coder's answers and their flags."""
         packed = Packed.of(titles)
         codes = coder.code(packed)
-        labels = codes.labels[:, 0, 0].tolist()
-        return Marked(
-            titles,
-            self.mark(packed, codes),
-            [self.classes[label] if label >= 0 else "" for label in labels],
-            confidence.of(codes.scores[:, 0, 0], "major"),
-        )
+        labels, sure = codes.labels[:, 0, 0].astype(np.int64), confidence.of(codes.scores[:, 0, 0], "major")
+        return Marked(packed, self.mark(packed, codes), labels, sure)
 
 
 def prediction_baseline(classifier: Classifier, digest: str, titles: Sequence[str], source: str) -> Profile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -15,12 +16,15 @@ from jobmajor.errors import DataError, NoChampion
 from jobmajor.home import Workspace
 from jobmajor.monitor import reference
 from jobmajor.monitor.flags import Flags
-from jobmajor.monitor.profile import TRAFFIC, Builder, Marked, Profile
+from jobmajor.monitor.marking import Marking
+from jobmajor.monitor.profile import TRAFFIC, Builder, Profile
 from jobmajor.monitor.traffic import capture, recorded_answers
 from jobmajor.monitor.traffic.capture import HASHED, TITLES
+from jobmajor.native import library
 from jobmajor.registry import loading
 from jobmajor.tables import formats
-from jobmajor.tables.packed import LONGEST
+from jobmajor.tables.memo import picked
+from jobmajor.tables.packed import LONGEST, Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,9 +34,10 @@ if TYPE_CHECKING:
 
     from jobmajor.model.classifier import Classifier
     from jobmajor.model.coder import Coder
+    from jobmajor.monitor.profile import Marked
     from jobmajor.monitor.traffic.capture import Period
 
-_ROWS: Final = 100_000  # rows at a time
+_ROWS: Final = 2**15  # rows at a time
 _NO_ROWS: Final = re.compile(r"[\s0.,]*")  # a weight of 0, or an empty cell
 _NO_UNIT: Final = "request"
 NO_ROW: Final = "no row"  # what an error found where a file or a period is empty
@@ -118,12 +123,19 @@ class Observer:
         if isinstance(source, Capture) and capture.is_hashed(source.folder, source.period):
             return self._recorded(source, kind)
         builder, total = Builder(self.flags.all), 0
-        with threadpool_limits(1):  # threads of the matrix product cost more than they save on a busy machine
+        # More threads within the matrix product would cost more than they save.
+        with threadpool_limits(1), ThreadPoolExecutor(library.cores(), "mark") as threads:
+            marking, counting = Marking(self.flags, self._coder, threads), list[Future[None]]()
             for batch in _of_file(source) if isinstance(source, File) else _of_capture(source):
-                self._add(builder, batch)
+                marked = marking.marked(batch.titles.cut())
+                for each in counting:
+                    each.result()
+                counting = [threads.submit(builder.add, marked, batch.weights, batch.units)]  # while more are marked
                 total += int(batch.weights.sum())
                 if tell:
                     tell(total)
+            for each in counting:
+                each.result()
         if not total:
             raise _no_row(source)
         unit, column = (source.unit, _title(source)) if isinstance(source, File) else (_NO_UNIT, None)
@@ -151,22 +163,6 @@ class Observer:
         profile = builder.profile({**about, TITLES: HASHED})
         return replace(profile, titles={}, lengths=np.zeros_like(profile.lengths))
 
-    def _add(self, builder: Builder, batch: _Batch) -> None:
-        """Count a batch; titles that it repeats are answered once."""
-        row_of: dict[str, int] = {}
-        rows = np.fromiter((row_of.setdefault(title[:LONGEST], len(row_of)) for title in batch.titles), np.int64)
-        marked = self.mark(list(row_of))
-        if batch.units is None:
-            builder.add(marked, np.bincount(rows, batch.weights, len(row_of)).astype(np.int64))
-            return
-        spread = Marked(
-            [marked.titles[row] for row in rows.tolist()],
-            marked.marks[rows],
-            [marked.codes[row] for row in rows.tolist()],
-            marked.confidence[rows],
-        )
-        builder.add(spread, batch.weights, batch.units)
-
 
 def training_baseline(home: Path) -> Profile:
     """Return the prediction baseline that the pipeline made for the champion of a workspace.
@@ -187,7 +183,7 @@ def training_baseline(home: Path) -> Profile:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    titles: Sequence[str]
+    titles: Packed
     weights: NDArray[np.int64]
     units: Sequence[str] | None
 
@@ -211,22 +207,24 @@ def _title(source: File) -> str:
 def _of_file(source: File) -> Iterator[_Batch]:
     title = _title(source)
     others = [name for name in (source.weight, source.unit) if name]
-    for block in formats.rows(source.path, [title, *others]):
-        columns = list(zip(*block.cells, strict=True)) or [()] * (1 + len(others))
-        titles = columns.pop(0)
-        weights = _weights(source, columns.pop(0)) if source.weight else np.ones(len(titles), np.int64)
-        used = np.flatnonzero(weights).tolist()
-        units = [columns[0][index] for index in used] if source.unit else None
-        yield _Batch([titles[index] for index in used], weights[weights > 0], units)
+    for titles, columns in formats.titles(source.path, [title, *others], _ROWS):
+        units = columns.pop() if source.unit else None
+        if not source.weight:
+            yield _Batch(titles, np.ones(len(titles), np.int64), units)
+            continue
+        weights = _weights(source, columns[0])
+        used = np.flatnonzero(weights)
+        units = [units[index] for index in used.tolist()] if units else units
+        yield _Batch(picked(titles, used), weights[used], units)
 
 
 def _weights(source: File, cells: Sequence[str]) -> NDArray[np.int64]:
-    found = [weight(cell) for cell in cells]
-    for cell, value in zip(cells, found, strict=True):
+    known = {cell: weight(cell) for cell in dict.fromkeys(cells)}
+    for cell, value in known.items():
         if value != int(value) or not (value or _NO_ROWS.fullmatch(cell)):
             where, expected = f"{source.path}, column {source.weight!r}", "whole numbers from 0 on"
             raise DataError(where, repr(cell[:40]), expected, "name another column by --weight")
-    return np.array(found, np.int64)
+    return np.array([known[cell] for cell in cells], np.int64)
 
 
 def _of_capture(source: Capture) -> Iterator[_Batch]:
@@ -242,6 +240,10 @@ def _of_capture(source: Capture) -> Iterator[_Batch]:
         titles += found
         units += [record.event] * len(found)
         if len(titles) >= _ROWS:
-            yield _Batch(titles, np.ones(len(titles), np.int64), units)
+            yield _batch(titles, units)
             titles, units = [], []
-    yield _Batch(titles, np.ones(len(titles), np.int64), units)
+    yield _batch(titles, units)
+
+
+def _batch(titles: Sequence[str], units: Sequence[str]) -> _Batch:
+    return _Batch(Packed.of([title[:LONGEST] for title in titles]), np.ones(len(titles), np.int64), units)

@@ -15,6 +15,7 @@ import numpy as np
 from jobmajor import soc
 from jobmajor.errors import DataError
 from jobmajor.monitor import shape
+from jobmajor.monitor.commonest import Commonest
 from jobmajor.monitor.shape import Flag
 from jobmajor.monitor.traffic.capture import HASHED, TITLES
 from jobmajor.tables.packed import LONGEST, Packed
@@ -32,7 +33,6 @@ TRAINING, TRAFFIC = "training", "traffic"
 VERSION: Final = 1
 LEAST_CHANGE: Final = 0.01  # of a share; less is no alarm, however certain
 _TITLES: Final = 2_000  # of the commonest titles that a profile keeps
-_MOST: Final = 40_000  # titles that are counted at a time
 SCORES: Final = 20  # bins of the confidence, from 0 to 1
 LENGTHS: Final = 101  # characters of a title; longer ones count as 100
 
@@ -146,16 +146,16 @@ class Builder:
     flags: Sequence[Flag]
     _lines: dict[int, int] = field(default_factory=dict)
     _units: dict[str, Counts] = field(default_factory=dict)
-    _titles: dict[str, list[Any]] = field(default_factory=dict)
+    _titles: Commonest = field(default_factory=Commonest)
     _confidence: Counts = field(default_factory=lambda: np.zeros(SCORES, np.int64))
     _lengths: Counts = field(default_factory=lambda: np.zeros(LENGTHS, np.int64))
 
     def add(self, marked: Marked, weights: Counts, units: Sequence[str] | None = None) -> None:
-        """Count distinct titles.
+        """Count titles.
 
         Args:
             marked: The titles.
-            weights: int64, (titles,); the rows of each, at least 1.
+            weights: int64, (titles,); the rows that each stands for, at least 1.
             units: The unit of each; None where each row is one.
         """
         if units is None:
@@ -168,9 +168,9 @@ class Builder:
         has_code = marked.confidence > 0
         bins = np.minimum((marked.confidence * SCORES).astype(np.int64), SCORES - 1)
         self._confidence += np.bincount(bins[has_code], weights[has_code], SCORES).astype(np.int64)
-        lengths = np.minimum([len(title) for title in marked.titles], LENGTHS - 1).astype(np.int64)
+        lengths = np.minimum(shape.characters(marked.titles), LENGTHS - 1)
         self._lengths += np.bincount(lengths, weights, LENGTHS).astype(np.int64)
-        self._add_titles(marked, weights)
+        self._titles.add(marked.titles, weights, marked.labels)
 
     def _add_units(self, marks: NDArray[np.uint64], weights: Counts, units: Sequence[str]) -> None:
         count = len(self.flags)
@@ -182,17 +182,6 @@ class Builder:
         for unit, line in zip(ids, np.vstack([rows, sums]).T.astype(np.int64), strict=True):
             self._units[unit] = self._units.get(unit, 0) + line
 
-    def _add_titles(self, marked: Marked, weights: Counts) -> None:
-        kept = self._titles
-        for title, code, weight in zip(marked.titles, marked.codes, weights.tolist(), strict=True):
-            entry = kept.get(title)
-            if entry is None:
-                kept[title] = [weight, code]
-            else:
-                entry[0] += weight
-        if len(kept) > _MOST:
-            self._titles = dict(sorted(kept.items(), key=lambda item: -item[1][0])[: _MOST // 2])
-
     def profile(self, about: Mapping[str, Any]) -> Profile:
         """Return the profile of all rows so far."""
         count = len(self.flags)
@@ -203,9 +192,10 @@ class Builder:
             marks = np.array(sorted(self._lines), np.uint64)
             units = np.array([self._lines[mark] for mark in marks.tolist()], np.int64)
             rows, counts = np.ones(len(marks), np.int64), shape.table(marks, count)
-        titles = sorted(self._titles.items(), key=lambda item: (-item[1][0], item[0]))[:_TITLES]
         names = shape.names(self.flags)
-        common = {title: (weight, code) for title, (weight, code) in titles}
+        common = {
+            title: (weight, names[label] if label >= 0 else "") for title, weight, label in self._titles.most(_TITLES)
+        }
         return Profile(
             names, rows, counts, units.astype(np.int64), self._confidence, self._lengths, common, dict(about)
         )
@@ -216,15 +206,15 @@ class Marked:
     """Some titles with their answers.
 
     Attributes:
-        titles: As written.
+        titles: As written; one may stand here several times.
         marks: uint64, (titles,); their flags.
-        codes: The code of each answer; empty where there is none.
+        labels: int64, (titles,); the code of each answer, as an index of the flags; below 0 where there is none.
         confidence: float64, (titles,); of each answer, 0 where there is none.
     """
 
-    titles: Sequence[str]
+    titles: Packed
     marks: NDArray[np.uint64]
-    codes: Sequence[str]
+    labels: Counts
     confidence: NDArray[np.float64]
 
 
@@ -241,11 +231,13 @@ def data_baseline(examples: pl.DataFrame, source: str) -> Profile:
     titles = [title[:LONGEST] for title in examples["title"].to_list()]
     classes = soc.majors()
     codes = [soc.ancestor(code, "major") for code in examples["code"].to_list()]
-    marks = np.uint64(1) << np.array([classes.index(code) for code in codes], np.uint64)
+    labels = np.array([classes.index(code) for code in codes], np.int64)
+    marks = np.uint64(1) << labels.astype(np.uint64)
     packed = Packed.of(titles)
     words = shape.words(packed)
     *text, is_empty = shape.columns(packed, words, _is_lonely(words, examples["family"].to_numpy()))
-    marked = Marked(titles, shape.with_bits(marks, [is_empty, *text], len(classes)), codes, np.zeros(len(titles)))
+    marks = shape.with_bits(marks, [is_empty, *text], len(classes))
+    marked = Marked(packed, marks, labels, np.zeros(len(titles)))
     groups = (Flag(code, "prediction", f"the code is {soc.name(code)}") for code in classes)
     builder = Builder((*groups, shape.NO_TITLE, *shape.TEXT))
     builder.add(marked, np.ones(len(titles), np.int64))

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
-from jobmajor.tables.packed import Bytes, hashes
+from jobmajor.tables.packed import Bytes, Packed, hashes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from jobmajor.tables.packed import Packed
 
     Bools = NDArray[np.bool_]
 
@@ -101,11 +99,21 @@ def columns(titles: Packed, found: Words, is_unknown: Bools) -> list[Bools]:
         total(~_USUAL[data]) > 0,
         (letters > 0) & (total((data >= ord("a")) & (data <= ord("z"))) == 0),
         total((data >= ord("0")) & (data <= ord("9"))) > 0,
-        total((data & 0xC0) != 0x80) > _LONG,
+        characters(titles) > _LONG,
         counts > _WORDS,
         counts == 1,
         total(data > ord(" ")) == 0,
     ]
+
+
+def characters(titles: Packed) -> NDArray[np.int64]:
+    """Return the length of each title.
+
+    >>> characters(Packed.of(["é", "", "abc"])).tolist()
+    [1, 0, 3]
+    """
+    data, starts = _bytes(titles)
+    return _Totals(starts)((data & 0xC0) != 0x80)
 
 
 def _bytes(titles: Packed) -> tuple[Bytes, NDArray[np.int64]]:

@@ -6,6 +6,7 @@ Where no library was built, everything works in Python, many times slower.
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 from dataclasses import fields
 from functools import cache
@@ -39,6 +40,11 @@ _FUNCTIONS = {
     "jm_spread": "ipipip",
     "jm_spread_answers": "pp",
 }
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use; where the system doesn't say, that of all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Struct:

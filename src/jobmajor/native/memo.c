@@ -1,8 +1,8 @@
-/* The memo's hash table: hash titles, look up answers and spread them over rows. `batch/memo_table.py` has the same
+/* The memo's hash table: hash titles, look up answers and spread them over rows. `tables/memo_table.py` has the same
    functions in Python. */
 #include "kernels.h"
 
-typedef struct { /* what `jm_find` reads and fills; see `batch.memo_table.find` */
+typedef struct { /* what `jm_find` reads and fills; see `tables.memo_table.find` */
     ARRAY(uint64_t) keys;    /* (rows, 2) */
     ARRAY(uint64_t) table;   /* (slots, 2 + words) */
     ARRAY(uint64_t) answers; /* (rows, words) */

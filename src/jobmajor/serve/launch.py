@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from threadpoolctl import threadpool_limits
 
 from jobmajor.errors import InputError
+from jobmajor.native import library
 from jobmajor.serve import server
 from jobmajor.serve.supervisor import Supervisor
 
@@ -46,7 +47,7 @@ def workers(text: str) -> int:
 
 def processors(quota: Path = _QUOTA) -> int:
     """Return how many processors this process may use, with the limit of its container; at least 1."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = library.cores()
     try:
         most, period = quota.read_text("ascii").split()
         return max(min(count, int(most) // int(period)), 1)

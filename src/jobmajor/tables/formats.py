@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from jobmajor.tables.block import Column, Head, Reader, Reading, Writer
+    from jobmajor.tables.block import Block, Column, Head, Reader, Reading, Writer
+    from jobmajor.tables.packed import Packed
 
 Kind = Literal["csv", "tsv", "jsonl", "parquet", "xlsx"]
 _KINDS: Final[dict[str, Kind]] = {
@@ -189,15 +190,37 @@ def rows(path: Path, wanted: Sequence[str], reading: Reading = AS_IT_IS) -> Iter
     Raises:
         InputError: The file is missing, of no format that is read, damaged, or lacks one of the columns.
     """
+    for block, head, others in _blocks(path, wanted, reading, _BLOCK_ROWS):
+        columns = block.rows.columns()
+        texts = [[cells.text(value) for value in columns[index]] for index in (head.title, *others)]
+        yield TextRows(list(zip(*texts, strict=True)), len(block.bad))
+
+
+def titles(
+    path: Path, wanted: Sequence[str], most: int, reading: Reading = AS_IT_IS
+) -> Iterator[tuple[Packed, list[list[str]]]]:
+    """Yield the same rows as `rows`, at most so many at a time: their titles, packed, and the cells of other columns.
+
+    A file of which only the titles are wanted is read many times faster so.
+
+    Raises:
+        InputError: As `rows`.
+    """
+    for block, _, others in _blocks(path, wanted, reading, most):
+        columns = block.rows.columns() if others else []
+        yield block.titles, [[cells.text(value) for value in columns[index]] for index in others]
+
+
+def _blocks(
+    path: Path, wanted: Sequence[str], reading: Reading, most: int
+) -> Iterator[tuple[Block, Head, Sequence[int]]]:
+    """Yield the blocks of a table, its head, and the indices of the wanted columns beside the titles."""
     _expect_file(path)
     with closing(reader(path, replace(reading, column=wanted[0]), _AS_TABLE)) as opened:
         head = _head(path, opened)
-        others = (find_column(path, head.names, name, "its own option") for name in wanted[1:])
-        indices = [head.title, *others]
-        for block in opened.blocks(_BLOCK_ROWS):
-            columns = block.rows.columns()
-            texts = [[cells.text(value) for value in columns[index]] for index in indices]
-            yield TextRows(list(zip(*texts, strict=True)), len(block.bad))
+        others = [find_column(path, head.names, name, "its own option") for name in wanted[1:]]
+        for block in opened.blocks(most):
+            yield block, head, others
 
 
 def _head(path: Path, opened: Reader) -> Head:

@@ -42,8 +42,25 @@ class Packed:
             starts = begins[starts]
         return cls(data, starts)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Packed]) -> Packed:
+        """Return the texts of several parts, in order.
+
+        >>> Packed.joined([Packed.of(["a", "b"]), Packed.of(["cd"])]).starts.tolist()
+        [0, 1, 2, 4]
+        """
+        lengths = np.concatenate([np.diff(part.starts) for part in parts])
+        data = np.concatenate([part.data[part.starts[0] : part.starts[-1]] for part in parts])
+        return cls(data, np.append(0, np.cumsum(lengths)))
+
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+    def cut(self, longest: int = LONGEST) -> Packed:
+        """Return the first characters of each text, as `title` does; mostly, that is these texts themselves."""
+        if np.diff(self.starts).max(initial=0) <= longest:
+            return self
+        return Packed.of([self.title(index, longest) for index in range(len(self))])
 
     def hashes(self) -> NDArray[np.uint64]:
         """Return the hash of each text, shape (texts,)."""

@@ -13,7 +13,9 @@ import numpy as np
 
 from jobmajor.errors import DataError
 from jobmajor.model.rules import abstain
+from jobmajor.model.rules.abstain import NO_CODE
 from jobmajor.monitor.profile import Marked
+from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,9 +47,10 @@ def marked(record: Record, titles: Sequence[str], flags: Flags, folder: Path) ->
         raise DataError(
             folder, f"another answer of request {record.event[:40]}", expected, "name another folder"
         ) from error
-    names = {label[:2]: label for label in flags.classes}
+    label_of = {label[:2]: index for index, label in enumerate(flags.classes)}
     marks = np.array([mark for mark, _ in found], np.uint64)
-    return Marked([""] * len(found), marks, [names.get(code, "") for code in codes], confidence), model
+    labels = np.array([label_of.get(code, NO_CODE) for code in codes], np.int64)
+    return Marked(Packed.of([""] * len(found)), marks, labels, confidence), model
 
 
 def _mark(title: str, items: Sequence[Mapping[str, Any]], flags: Flags) -> int:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobmajor.batch import memo_table
-from jobmajor.batch.memo_table import Lookup
+from jobmajor.tables import memo_table
+from jobmajor.tables.memo_table import Lookup
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
