@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from jobmajor.tables.memo import Memo, picked
 from jobmajor.errors import ArtifactError
 from jobmajor.native import build, library
+from jobmajor.tables.memo import Memo, picked
 from jobmajor.tables.packed import Packed
 from jobmajor.tables.text.append import Cells, append
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from jobmajor.tables.memo import Memo
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.kernels import buffers, judge
 from jobmajor.model.kernels.clean import _forms
@@ -19,6 +18,7 @@ from jobmajor.model.linear import features, spelling
 from jobmajor.native import build, library
 from jobmajor.native.library import Struct
 from jobmajor.tables import block, packed
+from jobmajor.tables.memo import Memo
 from jobmajor.tables.packed import Packed
 from jobmajor.tables.text.append import Cells
 from jobmajor.tables.text.scan import Asked, Found
