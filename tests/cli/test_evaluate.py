@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,3 +68,14 @@ def test_wrong_input_is_one_line_and_status_2(
     out, err = capsys.readouterr()
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert said in err
+
+
+def test_evaluate_needs_no_extra(titles: Path, model_folder: Path) -> None:
+    """What only a comparison with another model imports is not imported without one."""
+    bare = "import sys; sys.modules.update(dict.fromkeys(('polars', 'scipy', 'mlflow', 'jinja2')))"
+    program = f"{bare}; from jobmajor.cli import main; sys.exit(main.main(sys.argv[1:]))"
+    words = ["evaluate", "--titles", str(titles), "--column", "job", "--code", "soc", "--model", str(model_folder)]
+
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")

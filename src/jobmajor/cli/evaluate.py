@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.cli.options import Encoding, Exact, Home, Json, Model, Sheet, Weight, reading, workspace
+from sagelocal import extras
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from jobmajor.data.labelled import TitleFile
+    from jobmajor.model.classifier import Classifier
 
 _SHOWN_MISTAKES = 10
 
@@ -60,15 +64,17 @@ def evaluate(
     """
     from jobmajor.data.labelled import TitleFile
     from jobmajor.evaluation.checks import REFUSE
-    from jobmajor.pipeline import outside, own_test
+    from jobmajor.pipeline import outside
     from jobmajor.registry import loading
 
+    if against:
+        extras.require("jobmajor evaluate --against", "train")
     column, how = reading(titles, column, encoding, sheet)
     file = TitleFile(titles, column, code, weight, soc, how)
     doing(f"answering the titles of {one_line(str(titles))}")
     classifier = loading.load(model, home=workspace(home))
     found = outside.evaluate(file, outside.Judging(exact=exact), model=classifier)
-    beside = own_test.against(file, (classifier, loading.load(against))) if against else None
+    beside = _beside(file, classifier, against) if against else None
     if as_json:
         dump({**found, "against": beside} if beside else found)
     else:
@@ -77,6 +83,13 @@ def evaluate(
             _show_beside(beside)
     if beside and beside["outcome"] == REFUSE:
         raise typer.Exit(1)
+
+
+def _beside(file: TitleFile, classifier: Classifier, against: Path) -> Mapping[str, Any]:
+    from jobmajor.pipeline import own_test
+    from jobmajor.registry import loading
+
+    return own_test.against(file, (classifier, loading.load(against)))
 
 
 def _show_beside(found: Mapping[str, Any]) -> None:
