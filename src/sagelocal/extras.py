@@ -22,6 +22,8 @@ DISTRIBUTION: Final = "jobmajor"  # what installs this package, and has the extr
 # Packages whose module has another name; for all others, `-` becomes `_`.
 _PACKAGES: Final = {"mlflow": "mlflow-skinny", "sklearn": "scikit-learn"}
 _NEEDED: Final = re.compile(r"""([\w.-]+)[^;]*;.*\bextra == ['"]([\w-]+)['"]""")
+_INCLUDED: Final = re.compile(rf"""{DISTRIBUTION}\s*\[([\w\s,-]+)\].*\bextra == ['"]([\w-]+)['"]""")
+_LEFT_OUT: Final = re.compile(r"""\bsys_platform != ['"](\w+)['"]""")
 
 
 class MissingExtra(InputError):
@@ -58,22 +60,47 @@ def extra_of(module: str, command: str = "") -> str | None:
 
 def require(verb: str, extra: str) -> None:
     """Raise MissingExtra unless each package of an extra is installed; which version is not looked at."""
+    if lacking(extra):
+        raise MissingExtra(verb, extra)
+
+
+def names() -> tuple[str, ...]:
+    """Return all extras, sorted; none for sources that were never installed."""
+    return tuple(sorted({extra for _, extra in _pairs()}))
+
+
+def lacking(extra: str) -> tuple[str, ...]:
+    """Return the packages that an extra needs here and that are not installed; which version is not looked at.
+
+    The packages of the extras that it includes count, too.
+    """
     from importlib import metadata  # noqa: PLC0415 - see above
 
-    for name, of in _pairs():
-        if of == extra and next(iter(metadata.distributions(name=name)), None) is None:
-            raise MissingExtra(verb, extra)
+    wanted, found = [extra], set[str]()
+    included = [(match[2], re.split(r"[\s,]+", match[1])) for match in map(_INCLUDED.match, _needed()) if match]
+    for each in wanted:  # grows meanwhile
+        wanted += [name for of, more in included if of == each for name in more if name not in wanted]
+        found |= {name for name, of in _pairs() if of == each and name != DISTRIBUTION}
+    return tuple(name for name in sorted(found) if next(iter(metadata.distributions(name=name)), None) is None)
 
 
 def _pairs() -> list[tuple[str, str]]:
-    """Return the packages of all extras, each with its extra; none for sources that were never installed."""
+    """Return the packages of all extras, each with its extra."""
+    return [(match[1].lower().replace("_", "-"), match[2]) for match in map(_NEEDED.match, _needed()) if match]
+
+
+def _needed() -> list[str]:
+    """Return what the installation's metadata requires on this system; nothing for sources that were never installed.
+
+    Of all conditions, only those that leave a package out on one system are read.
+    """
     from importlib import metadata  # noqa: PLC0415 - see above
 
     try:
         needed = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
         return []
-    return [(match[1].lower().replace("_", "-"), match[2]) for match in map(_NEEDED.match, needed) if match]
+    return [line for line in needed if sys.platform not in _LEFT_OUT.findall(line)]
 
 
 def install_command(extra: str) -> str:
@@ -81,20 +108,25 @@ def install_command(extra: str) -> str:
     import shlex  # noqa: PLC0415 - see above
     import subprocess  # noqa: PLC0415 - see above
 
-    words = [*_installer(), *_target(extra)]
+    words = [*installer(), *_target(extra)]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
-def _installer() -> list[str]:
+def installer() -> list[str]:
     """Return `pip install` by the shortest name that means this environment's."""
     import shutil  # noqa: PLC0415 - see above
 
     if _read("INSTALLER").strip() == "uv":
-        return ["uv", "pip", "install", "--python", _near(Path(sys.executable))]
+        return ["uv", "pip", "install", "--python", python()]
     pip = shutil.which("pip")
     if pip and Path(pip).parent == Path(sys.executable).parent:
         return ["pip", "install"]
-    return [_near(Path(sys.executable)), "-m", "pip", "install"]
+    return [python(), "-m", "pip", "install"]
+
+
+def python() -> str:
+    """Return what to type to start this Python."""
+    return _near(Path(sys.executable))
 
 
 def _target(extra: str) -> list[str]:

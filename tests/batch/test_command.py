@@ -14,7 +14,7 @@ import pytest
 
 from jobmajor import FileOptions, code_file
 from jobmajor.batch.progress import Progress
-from jobmajor.cli.classify_files import tell
+from jobmajor.cli.classify.files import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable

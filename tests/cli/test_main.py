@@ -149,7 +149,7 @@ def test_commands_are_those_of_the_design() -> None:
         *("models export", "models diff", "data diff", "monitor baseline", "monitor check"),
         *("models history", "models shadow", "prune", "retrain"),
         *(f"queue {verb}" for verb in ("add", "review", "status", "history", "export", "import", "labels")),
-        *("serve", "evaluate", "summarise", "explain", "review", "adapt"),
+        *("serve", "evaluate", "summarise", "explain", "review", "adapt", "doctor"),
         *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch", "aws policy"),
         *(f"aws pipeline {verb}" for verb in ("upsert", "start", "status", "logs", "stop", "list", "schedule")),
         *(
@@ -215,6 +215,7 @@ CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("queue", "add"): ("DOUBTFUL", "--home", "HOME"),
     ("queue", "status"): ("--home", "HOME"),
     ("prune",): ("--home", "HOME"),
+    ("doctor",): ("--home", "HOME"),
 }
 
 

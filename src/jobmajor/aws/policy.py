@@ -28,7 +28,7 @@ _FILES: Final = ("permissions.json", "permissions_setup.json")
 _NO_REGION: Final = ("budgets", "iam")
 # An administrator's, who can make roles and connections.
 _ADMINISTRATORS: Final = ("bootstrap", "cleanup", "monitor", "pipeline schedule", "project catalog", "project connect")
-_NOT_IN_STUDIO: Final = ("image --docker",)
+_NOT_IN_STUDIO: Final = ("doctor", "image --docker")
 _CONDITIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "cloudformation": {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}},
     "tag": {"StringEquals": {f"aws:ResourceTag/{TAG}": "{project}"}},
@@ -104,13 +104,18 @@ def document(names: Names, wanted: Iterable[str] = ()) -> dict[str, Any]:
     return _merged(names, [row for row in permissions() if not some.isdisjoint(row.commands)])
 
 
+def everyday() -> tuple[str, ...]:
+    """Return the commands for daily work, in Studio too: without an administrator's, Docker and a look at policies."""
+    return tuple(name for name in commands() if name not in {*_ADMINISTRATORS, *_NOT_IN_STUDIO})
+
+
 def notebook(names: Names) -> dict[str, Any]:
     """Return the policy of the role that runs a notebook in Studio: of all commands but an administrator's.
 
     A notebook lets CloudFormation make nothing in its own name: it creates a project through Service Catalog or with a
     launch role, or takes the one that an administrator created.
     """
-    some = set(commands()) - {*_ADMINISTRATORS, *_NOT_IN_STUDIO}
+    some = set(everyday())
     return _merged(names, [row for row in permissions() if not some.isdisjoint(row.commands) and not row.types])
 
 

@@ -58,15 +58,16 @@ class QuotaTooSmall(AwsInputError):
 
     def __init__(self, need: Need, quota: Quota, region: str) -> None:
         self.need, self.quota, self.region = need, quota, region
-        ask = shlex.join(
-            [
-                *("aws", "service-quotas", "request-service-quota-increase", "--service-code", _SERVICE),
-                *("--quota-code", quota.code, "--desired-value", str(need.count), "--region", region),
-            ]
-        )
-        more = f"request more ({link(region, quota.code)}) with `{ask}`, or " if quota.is_adjustable else ""
+        more = f"request more ({link(region, quota.code)}) with `{self.ask}`, or " if quota.is_adjustable else ""
         found = f"the quota {quota.name!r} in {region} is {quota.value:g}"
         super().__init__(f"{found}, expected {need.count} or more: {more}name another instance type")
+
+    @property
+    def ask(self) -> str:
+        """Return the command that requests a larger quota."""
+        words = ("aws", "service-quotas", "request-service-quota-increase", "--service-code", _SERVICE)
+        more = ("--quota-code", self.quota.code, "--desired-value", str(self.need.count), "--region", self.region)
+        return shlex.join([*words, *more])
 
 
 def link(region: str, code: str) -> str:
@@ -86,18 +87,29 @@ def require(account: Account, needs: Iterable[Need]) -> None:
     Applied quotas count, else AWS's defaults; a quota that neither lists is not checked. What other jobs and endpoints
     use already isn't known here. Where the quotas can't be read, this warns and returns.
     """
-    wanted = _largest(needs)
-    if not wanted:
-        return
     try:
-        found = _read(account, wanted)
+        found = shortfalls(account, needs)
     except AwsError as error:
         why = "a policy denies it" if isinstance(error, AccessDenied) else str(error)
         account.tell(f"the quotas were not checked ({why}): a quota of 0 would show only when an instance starts")
         return
-    for name, need in wanted.items():
-        if name in found and found[name].value < need.count:
-            raise QuotaTooSmall(need, found[name], account.region)
+    if found:
+        raise found[0]
+
+
+def shortfalls(account: Account, needs: Iterable[Need]) -> list[QuotaTooSmall]:
+    """Return an error for each need that the account's quota doesn't allow; quotas count as in `require`.
+
+    Raises:
+        AwsError: The quotas can't be read.
+    """
+    wanted = _largest(needs)
+    found = _read(account, wanted) if wanted else {}
+    return [
+        QuotaTooSmall(need, found[name], account.region)
+        for name, need in wanted.items()
+        if name in found and found[name].value < need.count
+    ]
 
 
 def of_definition(definition: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Need]:

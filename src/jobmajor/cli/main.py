@@ -18,6 +18,7 @@ from jobmajor.cli import (
     aws,
     classify,
     data,
+    doctor,
     evaluate,
     explain,
     models,
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 for _group in (run, retrain, classify, explain, review, adapt, summarise, evaluate, monitor, serve, data, models):
     _group.add(app)
+doctor.add(app)
 app.add_typer(aws.app, name="aws")
 
 

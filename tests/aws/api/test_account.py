@@ -7,12 +7,15 @@ import json
 import re
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jobmajor.aws.api import account as calls
-from jobmajor.aws.api import checks, refusals
+from jobmajor.aws.api import checks, refusals, session
+from jobmajor.aws.api.account import Account
 from jobmajor.aws.api.errors import (
     AccessDenied,
     AlreadyExists,
@@ -32,7 +35,6 @@ from jobmajor.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jobmajor.aws.api.account import Account
 
 REGION, ACCOUNT_ID = "us-east-1", "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/somebody"
@@ -490,6 +492,39 @@ def test_unreachable_service_is_one_line(moto: str, monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(AwsError, match=r"AWS can't be reached \(.*\): check the network"):
         calls.connect(REGION, endpoint_url="http://127.0.0.1:9")
+
+
+class SignIn(BaseHTTPRequestHandler):
+    """A network's sign-in page, which answers every request."""
+
+    def do_POST(self) -> None:
+        body = b"<!doctype html><title>Sign in</title>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_sign_in_page_in_place_of_a_service_is_one_line() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SignIn)
+    Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    found = session.open_session(session.SessionOptions(REGION, endpoint_url=address))
+    account = Account(REGION, ACCOUNT_ID, found.client)
+    said = r"^AWS can't be reached \(something else answers in its place\): check the network, the proxy"
+    try:
+        with pytest.raises(AwsError, match=said):
+            found.identity()
+        with pytest.raises(AwsError, match=said):
+            account.read("iam", "GetRole", RoleName="one")
+        with pytest.raises(AwsError, match=said):
+            list(account.pages("iam", "ListRoles", "Roles"))
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_expired_credentials_say_how_to_sign_in(stubbed: Any) -> None:

@@ -45,6 +45,7 @@ RUNS: dict[str, list[list[str]]] = {
     "capture": [[], ["--stage", "staging"]],
     "cleanup": [[]],
     "delete": [["--stage", "staging"], ["--stage", "production"]],
+    "doctor": [],  # `jobmajor doctor --aws`, which has no dry run
     "deploy": [
         [],
         ["3"],
@@ -151,6 +152,13 @@ def on_any(*actions: str) -> list[Need]:
 
 # What a command asks for of things that are there.
 LATER: dict[str, list[Need]] = {
+    "doctor": [
+        ("iam:GetRole", arn("iam", "role/any", "")),
+        ("iam:SimulatePrincipalPolicy", arn("iam", "role/any", "")),
+        ("iam:SimulatePrincipalPolicy", arn("iam", "user/any", "")),
+        ("servicequotas:ListServiceQuotas", "*"),
+        ("servicequotas:ListAWSDefaultServiceQuotas", "*"),
+    ],
     "approve-deployment": [
         ("sagemaker:DescribeEndpoint", STAGING),
         ("sagemaker:DescribeEndpointConfig", STAGING_CONFIG),

@@ -9,7 +9,6 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
 
 from jobmajor.aws.api import checks, existing, refusals, waiting
 from jobmajor.aws.api.errors import AlreadyExists, NotFound
@@ -106,7 +105,7 @@ class Account:
                 return
             for page in client.get_paginator(name).paginate(**call.parameters):
                 yield from checks.at(member, page) or ()
-        except (BotoCoreError, ClientError) as error:
+        except refusals.REFUSALS as error:
             raise refusals.refused(error, call, self.caller) from error
 
     def change(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
@@ -173,7 +172,7 @@ class Account:
         method = getattr(self.client(call.service), xform_name(call.operation))
         try:
             answer: dict[str, Any] = method(**call.parameters)
-        except (BotoCoreError, ClientError) as error:
+        except refusals.REFUSALS as error:
             raise refusals.refused(error, call, self.caller) from error
         answer.pop("ResponseMetadata", None)
         return answer

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from botocore import exceptions
+from botocore.parsers import ResponseParserError
 
 from jobmajor.aws.api.errors import (
     AccessDenied,
@@ -24,6 +25,8 @@ from jobmajor.aws.api.errors import (
 if TYPE_CHECKING:
     from jobmajor.aws.api.request import Call
 
+# What a request may end with.
+REFUSALS: Final = (exceptions.BotoCoreError, exceptions.ClientError, ResponseParserError)
 _DENIED: Final = re.compile(r"AccessDenied(Exception)?|UnauthorizedOperation|AuthorizationError(Exception)?|403")
 _UNKNOWN_CALLER: Final = re.compile(
     r"ExpiredToken(Exception)?|UnrecognizedClientException|InvalidClientTokenId|InvalidAccessKeyId"
@@ -91,8 +94,10 @@ def unsent(error: Exception) -> AwsError | None:
     if isinstance(error, exceptions.SSLError):
         do = "name your network's certificates in AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or SSL_CERT_FILE, or correct it"
         return AwsError(f"AWS can't be trusted ({error}): {do}")
-    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
-        return AwsError(f"AWS can't be reached ({error}): check the network, the proxy and the region")
+    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError | ResponseParserError):
+        # The last one is a page of HTML where the service answers in XML.
+        why = "something else answers in its place" if isinstance(error, ResponseParserError) else error
+        return AwsError(f"AWS can't be reached ({why}): check the network, the proxy and the region")
     return None
 
 

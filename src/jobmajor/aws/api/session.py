@@ -23,7 +23,7 @@ try:
         CredentialResolver,
         DeferredRefreshableCredentials,
     )
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError
     from botocore.session import Session as BotocoreSession
 except ImportError as error:
     raise MissingExtra("jobmajor aws", "aws") from error
@@ -82,7 +82,7 @@ class Session:
         """
         try:
             found: Mapping[str, str] = self.client("sts").get_caller_identity()
-        except (BotoCoreError, ClientError) as error:
+        except refusals.REFUSALS as error:
             raise _not_known(error) from error
         if expected_account and found["Account"] != expected_account:
             raise WrongAccount(expected_account, found["Account"], found["Arn"])
@@ -114,7 +114,7 @@ def open_session(options: SessionOptions) -> Session:
     return Session(boto, region, options.endpoint_url, _bundle(options))
 
 
-def _not_known(error: BotoCoreError | ClientError) -> AwsError:
+def _not_known(error: Exception) -> AwsError:
     return refusals.unsent(error) or NoCredentials(str(error).rstrip("."))
 
 

@@ -111,7 +111,7 @@ def classify(
     added = classes.read(classes_file) if classes_file else None
     if source is not None:
         from jobmajor.batch.options import FileOptions
-        from jobmajor.cli import classify_files
+        from jobmajor.cli.classify import files
 
         if titles:
             raise InputError("titles and --input were given: name either (a pattern for --input goes between quotes)")
@@ -133,14 +133,14 @@ def classify(
             to=to,
             prefix=prefix,
             safe_cells=safe_cells,
-            on_progress=classify_files.tell if sys.stderr.isatty() else None,
-            on_note=classify_files.note if sys.stderr.isatty() else None,
+            on_progress=files.tell if sys.stderr.isatty() else None,
+            on_note=files.note if sys.stderr.isatty() else None,
         )
         if adapt:
-            options = replace(options, prior=classify_files.mix_of(source, options.reading, model, workspace(home)))
-        with classify_files.recording(capture, capture_share) as recorded:
+            options = replace(options, prior=files.mix_of(source, options.reading, model, workspace(home)))
+        with files.recording(capture, capture_share) as recorded:
             options = replace(options, on_coded=recorded)
-            classify_files.classify(source, output, options, model, workspace(home), as_json=as_json)
+            files.classify(source, output, options, model, workspace(home), as_json=as_json)
         return
     of_files = {
         "--column": column,
