@@ -6,6 +6,7 @@ Spreadsheets still write Windows-1252 and UTF-16. Read as UTF-8, such files lose
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,8 @@ _HEAD_BYTES: Final = 2**16
 _ENOUGH = 1000  # characters after which the rest of a file is not asked
 _WELL_FORMED_SHARE = 4  # a UTF-8 file may have so many stray bytes for each character that is well-formed
 _ASCII = bytes(range(128))
+_LINE_END = re.compile(r"[\r\n]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,8 @@ def named(name: str) -> Encoding:
 def recognise(source: ByteSource) -> Encoding:
     """Return the encoding of a file that is open at its beginning.
 
-    A mark decides. Without one, text with a zero in every second byte is UTF-16. Of other bytes, UTF-8 is what they
+    A mark decides. Without one, text with a zero in every second byte is UTF-16, and so are bytes with zeros that make
+    lines without control characters as UTF-16: text in other scripts than Latin. Of other bytes, UTF-8 is what they
     are where they are well-formed, or hold some stray bytes among characters that are; else Windows-1252, which has
     all characters of Latin-1.
     """
@@ -112,7 +116,7 @@ def recognise(source: ByteSource) -> Encoding:
     for mark, codec in _MARKS:
         if head.startswith(mark):
             return Encoding(codec, is_kept=False)
-    if codec := _by_zeros(head):
+    if codec := _by_zeros(head) or _by_lines(head):
         return Encoding(codec, is_kept=False)
     decoder = codecs.getincrementaldecoder(UTF_8)("replace")
     good = stray = 0
@@ -140,3 +144,17 @@ def _by_zeros(head: bytes) -> str:
     if second > 0.3 and first < 0.05:
         return "utf-16-le"
     return "utf-16-be" if first > 0.3 and second < 0.05 else ""
+
+
+def _by_lines(head: bytes) -> str:
+    """Return the UTF-16 in which these bytes are lines of text, in any script; empty if there is none."""
+    if 0 not in head:
+        return ""
+    for codec in ("utf-16-le", "utf-16-be"):
+        try:
+            text = codecs.getincrementaldecoder(codec)("strict").decode(head)  # the last character may be cut
+        except UnicodeDecodeError:
+            continue
+        if _LINE_END.search(text) and not _CONTROL.search(text):
+            return codec
+    return ""

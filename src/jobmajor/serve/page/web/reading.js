@@ -20,7 +20,7 @@ export async function kindOf(blob) {
   if (blob.size > MOST_BYTES) {
     throw new Unreadable("This file has over 268 MB, which a page can't hold: use `jobmajor classify`, which streams.");
   }
-  if (head.includes(0) && !marked(head) && !byZeros(head)) throw new Unreadable("This file is no text: expected CSV, TSV or .xlsx.");
+  if (head.includes(0) && !marked(head) && !withoutMark(head)) throw new Unreadable("This file is no text: expected CSV, TSV or .xlsx.");
   return "text";
 }
 
@@ -41,10 +41,28 @@ function byZeros(head) {
   return first > 0.3 && second < 0.05 ? "utf-16be" : null;
 }
 
+/** The UTF-16 in which bytes with zeros are lines of text, in any script, else null. */
+function byLines(head) {
+  if (!head.includes(0)) return null;
+  const isText = (encoding) => {
+    try {
+      const text = new TextDecoder(encoding, { fatal: true }).decode(head, { stream: true }); // the last character may be cut
+      return /[\r\n]/.test(text) && !/[\0-\x08\x0e-\x1f]/.test(text);
+    } catch {
+      return false;
+    }
+  };
+  return ["utf-16le", "utf-16be"].find(isText) ?? null;
+}
+
+function withoutMark(head) {
+  return byZeros(head) ?? byLines(head);
+}
+
 /** What isn't UTF-8 comes from a spreadsheet that still writes Windows' own, unless few bytes of it are astray. */
 async function encodingOf(blob) {
   const head = new Uint8Array(await blob.slice(0, HEAD_BYTES).arrayBuffer());
-  const found = marked(head) ?? byZeros(head);
+  const found = marked(head) ?? withoutMark(head);
   if (found) return found;
   const decoder = new TextDecoder("utf-8");
   let good = 0;
