@@ -312,8 +312,24 @@ def test_card_has_every_section_and_group(decided: dict[str, Any]) -> None:
     text = card(decided)
 
     headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
-    assert headings == ["Intended use", "Data", "Figures", "Decision", "Limits", "Attribution"]
+    assert headings == [
+        *("Intended use", "Data", "Figures", "Where it errs", "Decision", "Limits", "People"),
+        "Licence and attribution",
+    ]
     assert all(f"| {code} {soc.name(code)} |" in text for code in soc.majors())
+
+
+def test_card_names_the_weakest_groups_that_have_enough_rows_worst_first(evaluation: dict[str, Any]) -> None:
+    codes, rows = soc.majors()[:8], (19, 20, 30, 40, 50, 60, 70, 80)
+    scores = (0.0, 0.9, 0.1, 0.8, 0.2, 0.7, 0.3, 0.6)
+    groups = [
+        {"code": code, "name": soc.name(code), "support": count, "precision": 0.5, "recall": 0.5, "f1": score}
+        for code, count, score in zip(codes, rows, scores, strict=True)
+    ]
+
+    line = next(line for line in card(evaluation | {"per_class": groups}).splitlines() if "lowest F1" in line)
+
+    assert [float(score) for score in re.findall(r"\((0\.\d+)\)", line)] == [0.1, 0.2, 0.3, 0.6, 0.7]
 
 
 def test_fact_in_the_card_can_not_become_markup(evaluation: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ _FIGURES = (
     ("test_top_3", "Right group in best 3", "what a reviewer sees at a glance"),
     ("test_top_5", "Right group in best 5", "the same for a list of five"),
 )
+_LEAST = 20  # test rows of a group whose figure means something, as in the gate
 _RELEASE = re.compile(r"\d+\.\d+")
 _ATTRIBUTION = (
     "This product includes information from the O*NET {release}Database by the U.S. Department of Labor, "
@@ -118,6 +119,8 @@ def _view(evaluation: Mapping[str, Any]) -> dict[str, Any]:
         "own": side_by_side.reviewed(parts["reviewed"]),
         "attribution": attribution(dataset.get("release")),
         "sure": _sure(parts["calibration"]["thresholds"]),
+        "least": _LEAST,
+        "weakest": _weakest(parts["per_class"]),
     }
 
 
@@ -125,6 +128,11 @@ def _source(release: str | None) -> str:
     if release == "starter":
         return "the starter titles"
     return f"O*NET {release}" if release and _RELEASE.fullmatch(release) else "data of unknown release"
+
+
+def _weakest(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the five groups with the lowest F1, of those with enough rows, worst first."""
+    return sorted((each for each in groups if each["support"] >= _LEAST), key=lambda each: each["f1"])[:5]
 
 
 def _sure(thresholds: list[dict[str, Any]]) -> dict[str, Any] | None:
