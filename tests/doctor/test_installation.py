@@ -23,11 +23,12 @@ def found() -> dict[str, Finding]:
 
 @pytest.fixture
 def metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Metadata of an installation that has one extra and lacks two."""
-    needed = (
+    """Metadata of an installation that has one extra and lacks three."""
+    needed = [
         *("numpy>=2", "typer; extra == 'serve'", "uvloop-none; (sys_platform != 'linux') and extra == 'serve'"),
         *("none-such>=1; extra == 'train'", "typer; extra == 'aws'", "jobmajor[train]; extra == 'aws'"),
-    )
+        *(f"none-{number}; extra == 'ui'" for number in range(1, 6)),
+    ]
     folder = tmp_path / "site" / "jobmajor-9.9.dist-info"
     folder.mkdir(parents=True)
     lines = [f"Requires-Dist: {line}" for line in needed]
@@ -51,7 +52,8 @@ def test_missing_extra_is_a_note_with_the_command_and_what_it_includes_counts() 
 
     assert every["extras"].found == "serve"
     assert every["extra train"].status == every["extra aws"].status == finding.NOTE
-    assert "none-such" in every["extra aws"].found
+    assert every["extra aws"].found == "not installed; lacks none-such"
+    assert every["extra ui"].found == "not installed; lacks none-1, none-2, none-3, none-4 and 1 more"
     assert every["extra aws"].cure == extras.install_command("aws")
     assert "jobmajor[aws]" in every["extra aws"].cure
 

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -110,8 +110,16 @@ def _of_account(
     yield from finding.guarded("account", lambda: _asked(settings_file, region, profile, commands))
 
 
-def _asked(settings_file: Path | None, region: str | None, profile: str | None, commands: list[str]) -> Iterator[Any]:
+def _asked(
+    settings_file: Path | None, region: str | None, profile: str | None, commands: list[str]
+) -> Iterator[Finding]:
     from jobmajor import settings as all_settings
+    from jobmajor.doctor.finding import FAILED, Finding
+    from sagelocal import extras
+
+    if extras.lacking("aws"):
+        yield Finding("identity", FAILED, "needs the extra 'aws'", extras.install_command("aws"))
+        return
     from jobmajor.aws import readiness
 
     settings = all_settings.read(settings_file)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BASE = ("numpy", "safetensors", "threadpoolctl", "typer")
+_SHOWN = 4  # packages that an extra lacks
 _RUNS_ON = ("linux", "darwin")
 _BUILD = "python -m jobmajor.native.build"
 
@@ -63,7 +64,8 @@ def _extras() -> Iterator[Finding]:
         yield Finding("extras", OK, ", ".join(have))
     for name, missing in known.items():
         if missing:
-            found = f"not installed; lacks {', '.join(missing)}"
+            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            found = f"not installed; lacks {', '.join(missing[:_SHOWN])}{more}"
             yield Finding(f"extra {name}", NOTE, found, extras.install_command(name))
 
 
