@@ -1,149 +1,132 @@
-"""The closed loop, by real parts: serve with capture, shifted traffic, alarm, review, retrain, a better champion.
+"""The closed loop, by real parts, as `docs/keep-a-model-good.md` tells it: the page's commands are what runs here.
 
-And what must not happen: no alarm without a shift, and no worse model that takes over.
+Serve with capture, shifted traffic, alarm, review, retrain, a better champion; and what must not happen: no alarm
+without a shift, and no worse model that takes over.
 """
 
 from __future__ import annotations
 
 import csv
-import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.serve.conftest import running, until
+from tests.serve.conftest import SERVE, Program, program
+from tests.test_docs import FENCE, plain
 
+from jobmajor import settings
 from jobmajor.cli import main
-from jobmajor.data import onet, source
-from jobmajor.registry.loading import champion_folder, open_registry
-from jobmajor.serve.service.capturing import CapturePlan
-from jobmajor.serve.service.champion import Champion, ModelSource
-from jobmajor.serve.service.service import ServiceOptions
+from jobmajor.registry.loading import open_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]  # two runs of the pipeline
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "keep-a-model-good.md"
+ADDRESS = "http://127.0.0.1:8080"  # the page's; here, any port that is free
+DATE = re.compile(r"\b20\d\d-\d\d-\d\dT[\d:.+]+(?: +[0-9a-f]{12}\b)?")  # in tables, the digest of a version follows
 
-CODE = "53-7051"  # of titles that no training has seen
-SHIFTED = [
-    f"agv {word} {place}" for word in ("wrangler", "skipper", "minder", "tamer") for place in ("dock", "yard", "bay")
-]
-RETRAIN = ("retrain", "--release", "starter", "--new-labels", "5")
-_AT_A_TIME = 10
+
+def parts() -> Iterator[tuple[str, str, str]]:
+    """Return the page's commands in order: the kind of their block, the command, and the output that stands below."""
+    for language, block in FENCE.findall(PAGE.read_text("utf-8")):
+        if language == "bash":
+            yield from ((language, line, "") for line in block.splitlines())
+        elif language == "console":
+            for part in block.removeprefix("$ ").split("\n$ "):
+                command, _, output = part.partition("\n")
+                yield language, command, output
 
 
 @dataclass
-class Loop:
-    """A workspace with a champion, and what is done with it."""
+class Reader:
+    """Somebody who does what the page says, in a folder of their own."""
 
-    home: Path
-    folder: Path
     capsys: pytest.CaptureFixture[str]
+    stack: ExitStack
+    service: Program | None = None
 
-    def run(self, *words: str | Path, status: int = 0) -> str:
-        """Run a command on the workspace, and return what it prints."""
-        assert main.main([*map(str, words), "--home", str(self.home)]) == status, self.capsys.readouterr().err
-        return self.capsys.readouterr().out
+    def follow(self, language: str, command: str, output: str) -> str:
+        """Return what a command prints; one that serves goes on until the next command that is no script."""
+        words = shlex.split(command)
+        if language == "bash":
+            self.service = self.stack.enter_context(program([*SERVE, *words[2:], "--port", "0"]))
+            return ""
+        if words[0] == "cat":
+            return self._cat(Path(words[1]), output)
+        if words[0] == "python":
+            return self._script(*words[1:])
+        self._end()
+        return self._run(words)
 
-    def captured(self, name: str, titles: Sequence[str]) -> Path:
-        """Return a folder of captured traffic: these titles, sent to a service that records all of it."""
-        folder = self.folder / name
-        champion = Champion(ModelSource(self.home))
-        requests = [titles[first : first + _AT_A_TIME] for first in range(0, len(titles), _AT_A_TIME)]
-        with running(champion, ServiceOptions(capture=CapturePlan(folder, share=1.0))) as site:
-            for each in requests:
-                site.post(json={"instances": list(each)}).raise_for_status()
-            line = f"jobmajor_captured_total {len(requests)}\n"
-            until(lambda: line in site.get("/metrics").text, "captured requests")
-        return folder
+    def _cat(self, path: Path, output: str) -> str:
+        if not path.exists():
+            path.write_text(output, "utf-8")
+        return path.read_text("utf-8")
 
-    def answers(self, titles: Sequence[str]) -> list[str]:
-        """Return what a service answers."""
-        with running(Champion(ModelSource(self.home))) as site:
-            found = site.post(json={"instances": list(titles)}).json()["predictions"]
-        return [each[0]["code"] for each in found]
+    def _script(self, name: str, word: str) -> str:
+        text = Path(name).read_text("utf-8")
+        if ADDRESS in text:
+            assert self.service
+            text = text.replace(ADDRESS, self.service.url)
+        done = subprocess.run([sys.executable, "-c", text, word], capture_output=True, text=True, check=True)
+        return done.stdout
 
+    def _end(self) -> None:
+        if self.service:
+            assert self.service.end() == 0  # as by Ctrl+C; it writes what it recorded
+        self.stack.close()
+        self.service = None
 
-@pytest.fixture
-def loop(workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Loop:
-    return Loop(workspace, tmp_path, capsys)
-
-
-def usual() -> list[str]:
-    """Return 1,200 titles in an order of their own."""
-    titles = onet.read(source.STARTER_FOLDER).titles["title"].unique().sort()
-    return titles.sample(1200, seed=2140, shuffle=True).to_list()
-
-
-def reviewed(loop: Loop, reviewer: str, most: int) -> int:
-    """Let a reviewer fill in a sheet: only the titles of the shift get a code."""
-    sheet = loop.folder / f"{reviewer}.csv"
-    loop.run("queue", "export", sheet, "--reviewer", reviewer, "--most", str(most))
-    rows = list(csv.DictReader(sheet.read_text("utf-8-sig").splitlines()))
-    with sheet.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows({**row, "code": CODE if row["title"] in SHIFTED else ""} for row in rows)
-    loop.run("queue", "import", sheet, "--reviewer", reviewer)
-    return sum(row["title"] in SHIFTED for row in rows)
+    def _run(self, words: list[str]) -> str:
+        said = words.index("||") if "||" in words else len(words)
+        status = main.main(words[1:said])
+        found = self.capsys.readouterr()
+        assert (status == 0) == (said == len(words)), found.err
+        return found.out + (f"{words[-1].replace('$?', str(status))}\n" if said < len(words) else "")
 
 
-def alarmed(loop: Loop, titles: Sequence[str]) -> Path:
-    """Accept traffic, check like traffic and shifted traffic, queue what moved; return the folder of the check."""
-    reference, found = loop.folder / "reference.json", loop.folder / "monitor"
-    loop.run("monitor", "baseline", loop.captured("accepted", titles[:600]), "--output", reference)
-    check = ("monitor", "check", "--against", reference, "--output", found)
-    loop.run(*check, loop.captured("quiet", titles[600:]))
-    assert loop.run(*RETRAIN, "--drift", found / "violations.json").startswith("nothing to do")
-    traffic = loop.captured("shifted", [*titles[600:900], *10 * SHIFTED])
-    loop.run(*check, traffic, status=1)
-    loop.run("queue", "add", "--check", found / "violations.json")
-    loop.run("queue", "add", traffic)
-    return found
-
-
-def test_shift_is_seen_labelled_learned_and_promoted_and_nothing_happens_without_one(loop: Loop) -> None:
-    found = alarmed(loop, usual())
-    labelled = reviewed(loop, "ann", 8) + reviewed(loop, "bob", 100)
-    before = loop.answers(SHIFTED)
-
-    loop.run(*RETRAIN, "--drift", found / "violations.json")
-
-    assert labelled >= len(SHIFTED)  # some are shown to both
-    assert json.loads(loop.run("queue", "status", "--json"))["labels"] == len(SHIFTED)
-    champion = open_registry(loop.home).champion()
-    assert champion is not None
-    assert (champion.number, champion.outcome) == (2, "promote")
-    assert len(champion.lineage["retrain"]["reasons"]) == 2  # drift, and new labels
-    used = champion.lineage["data"]["reviewed"]
-    assert used["trained"] + used["tested"] == len(SHIFTED)
-    after = loop.answers(SHIFTED)
-    assert after.count("53-0000") > before.count("53-0000")
-    told = changes(loop)
-    assert told
-    assert (
-        told.items()
-        <= {title: new for title, old, new in zip(SHIFTED, before, after, strict=True) if old != new}.items()
+def _assert_that_answers_changed_as_announced(printed: Mapping[str, str]) -> None:
+    announced = re.findall(
+        r"^(agv .*?)  +1 .* (\S+) +(\S+)$", printed["jobmajor models diff 1 2 new.csv"], re.MULTILINE
     )
-    assert loop.run(*RETRAIN).startswith("nothing to do")
+    answers = {row["title"]: row["code"] for row in csv.DictReader(printed["cat answers.csv"].splitlines())}
+
+    assert len(announced) == 11
+    assert [(title, answers[title]) for title, _, after in announced if answers[title] != after] == []
+    assert {after for *_, after in announced} == {"53-0000"}
+    assert sum(before != after for _, before, after in announced) == 4
 
 
-def changes(loop: Loop) -> dict[str, str]:
-    """Return the titles of the shift whose code changes from version 1 to version 2, each with the new code."""
-    table = loop.folder / "titles.csv"
-    table.write_text("\n".join(["title", *SHIFTED, ""]), "utf-8")
-    found = json.loads(loop.run("models", "diff", "1", "2", table, "--json"))["changed"]
-    return {each["title"]: each["after"] for each in found if each["before"] != each["after"]}
+def same(printed: str) -> list[str]:
+    return plain(DATE.sub("WHEN", printed))
 
 
-def test_worse_candidate_is_refused_and_the_champion_stays(loop: Loop) -> None:
-    worse = loop.folder / "worse.toml"
-    worse.write_text("[linear]\nepochs = 1\nhidden = 1\nwidest = 1\npenalty = 0.0001\n", "utf-8")
-    before = champion_folder(loop.home)
+@pytest.mark.slow
+@pytest.mark.long  # two runs of the pipeline
+def test_page_of_the_loop_tells_what_happens(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished, tmp_path / settings.HOME)
+    monkeypatch.chdir(tmp_path)
+    told = list(parts())
 
-    loop.run("run", "--release", "starter", "--settings", worse, status=1)
+    with ExitStack() as stack:
+        reader = Reader(capsys, stack)
+        found = [(command, reader.follow(language, command, output)) for language, command, output in told]
 
-    assert champion_folder(loop.home) == before
-    assert [each.number for each in open_registry(loop.home).versions()] == [1]
+    pairs = [(same(text), same(printed), command) for (*_, text), (command, printed) in zip(told, found, strict=True)]
+    assert [each for each in pairs if each[0] != each[1]] == []
+    _assert_that_answers_changed_as_announced(dict(found))
+    registry = open_registry(tmp_path / settings.HOME)
+    _, second = registry.versions()  # the worse candidate is none
+    assert (second.aliases, second.outcome) == (("champion",), "promote")
+    assert len(second.lineage["retrain"]["reasons"]) == 2  # drift, and new labels
+    used = second.lineage["data"]["reviewed"]
+    assert used["trained"] + used["tested"] == 12
