@@ -191,7 +191,7 @@ def validate(
 
     try:
         chosen = _choices(definition, home, Options(profile, python, *_given(parameter, image, handler)))
-        parsed, values = chosen.definition, chosen.check()
+        parsed, values = chosen.definition, chosen.check(whole=False)
     except DefinitionError as error:
         for problem in () if as_json else error.problems:
             typer.echo(problem)

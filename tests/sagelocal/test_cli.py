@@ -134,6 +134,32 @@ def test_validate_names_the_steps_in_order(tmp_path: Path, capsys: pytest.Captur
     assert told["digest"] == definitions.parse(Path(path).read_bytes()).digest
 
 
+def test_definition_is_valid_before_its_parameters_have_values_and_a_run_asks_for_them(
+    tmp_path: Path, home: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = pipeline()
+    body["Parameters"] += [{"Name": "Where", "Type": "String"}, {"Name": "Machines", "Type": "Integer"}]
+    place = {"S3Uri": {"Get": "Parameters.Where"}, "LocalPath": "/opt/ml/processing/out", "S3UploadMode": "EndOfJob"}
+    outputs = [{"OutputName": "out", "S3Output": place}]
+    cluster = {"InstanceType": "ml.m5.large", "InstanceCount": {"Get": "Parameters.Machines"}, "VolumeSizeInGB": 1}
+    arguments = {
+        "AppSpecification": {"ImageUri": "image", "ContainerEntrypoint": ["true"]},
+        "ProcessingResources": {"ClusterConfig": cluster},
+        "ProcessingOutputConfig": {"Outputs": outputs},
+        "RoleArn": "arn:aws:iam::000000000000:role/role",
+    }
+    body["Steps"].append({"Name": "count", "Type": "Processing", "Arguments": arguments})
+    path = write(tmp_path, body)
+
+    valid = cli.main(["validate", path])
+    told = capsys.readouterr().err
+    ran = cli.main(["run", path, "--home", home])
+
+    assert (valid, ran) == (0, 2)
+    assert "parameter 'Where' has no default: a run needs -p Where=VALUE" in told
+    assert "parameter 'Machines': has no default: give it a value" in capsys.readouterr().err
+
+
 def test_validate_lists_every_problem_and_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     body = pipeline()
     for name in ("one", "two"):

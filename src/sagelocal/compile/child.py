@@ -57,7 +57,7 @@ def _executed(spec: dict[str, Any]) -> types.ModuleType:
     sys.argv = [path, *spec["argv"]]
     sys.path[:1] = spec["path"]  # instead of the folder of this file
     with open(path, "rb") as file:  # noqa: PTH123 - start-up time
-        code = compile(file.read(), path, "exec")
+        code = compile(file.read(), path, "exec", dont_inherit=True)  # this file's __future__ is not the script's
     try:
         exec(code, module.__dict__)  # noqa: S102 - running the script is what was asked
     except SystemExit as error:
@@ -99,7 +99,7 @@ def _called(function: Any, name: str, spec: dict[str, Any]) -> Any:
     if unknown and not open_ended:
         raise Refused("{}() takes no argument {}".format(name, ", ".join(unknown)))
     given = {key: value for key, value in spec["known"].items() if key in parameters}
-    given.update(spec["arguments"])
+    given.update((key, _read(text, key, parameters.get(key))) for key, text in spec["arguments"].items())
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     missing = [
         key
@@ -110,8 +110,29 @@ def _called(function: Any, name: str, spec: dict[str, Any]) -> Any:
         raise Refused("{}() needs {}: give each with --argument NAME=VALUE".format(name, ", ".join(missing)))
     found = function(**given)
     if not _is_pipeline(found):
+        if hasattr(found, "steps") and getattr(found, "name", "") is None:
+            needed = [key for key in parameters if "name" in key and key not in given]
+            advice = " or ".join(f"--argument {key}=VALUE" for key in needed) or "name it in the script"
+            raise Refused(f"{name}() returned a pipeline whose name is None: {advice}")
         raise Refused(f"{name}() returned a {type(found).__name__}, expected a pipeline")
     return found
+
+
+def _read(text: str, name: str, parameter: inspect.Parameter | None) -> Any:
+    """Return an argument as the number or truth value that the function's annotation, or else its default, asks for."""
+    if parameter is None:
+        return text
+    asked = parameter.annotation
+    if asked is parameter.empty:
+        asked = type(parameter.default)
+    kind = asked if isinstance(asked, str) else getattr(asked, "__name__", "")
+    readers: dict[str, Any] = {"int": int, "float": float, "bool": {"true": True, "false": False}.__getitem__}
+    if kind not in readers:
+        return text
+    try:
+        return readers[kind](text.lower())
+    except (KeyError, ValueError):
+        raise Refused(f"--argument {name}={text!r} is no {kind}, which the function asks for") from None
 
 
 def _is_pipeline(value: Any) -> bool:

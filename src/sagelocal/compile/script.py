@@ -120,7 +120,7 @@ class _Compilation:
         self._lay_out(account)
         ended = self._carry_out(python, log, account, s3)
         answer = self._answer()
-        refused = (*self._refused(), *account.refused)
+        refused = tuple(dict.fromkeys((*self._refused(), *account.refused)))
         if ("fault" in answer or ended.failed) and not account.waits.is_set():
             raise InputError(self._fault(python, answer, ended, refused))
         name, definition = self._definition(answer, account, store)
@@ -232,7 +232,12 @@ class _Compilation:
     def _fault(self, python: Path, answer: Mapping[str, Any], ended: sandbox.Exit, refused: Sequence[str]) -> str:
         log = self.home / "compile" / "log.txt"
         name = str(answer.get("name") or "")
-        if answer.get("kind") == "ModuleNotFoundError" and name.partition(".")[0] in {"sagemaker", "boto3"}:
+        if answer.get("kind") == "ModuleNotFoundError" and name.startswith("sagemaker."):
+            return (
+                f"{self.script}: the SDK of {python} has no module {name!r}, so the script is for another version of "
+                "it: name an interpreter that has that version with --python"
+            )
+        if answer.get("kind") == "ModuleNotFoundError" and name in {"sagemaker", "boto3"}:
             return (
                 f"{self.script}: {python} has no module {name!r}, which the script imports: name an interpreter that "
                 "has the SDK with --python"

@@ -78,12 +78,13 @@ def _parameter(fields: Fields, name: str) -> Parameter:
     return parameter
 
 
-def bind(known: Mapping[str, Parameter], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def bind(known: Mapping[str, Parameter], overrides: Mapping[str, Any], *, whole: bool = True) -> dict[str, Any]:
     """Return the value of every parameter in one execution, in the order of their declaration.
 
     Args:
         known: The declared parameters by name, `Definition.parameters`.
         overrides: Values by name that replace the defaults. A string is converted to the declared type.
+        whole: Whether every parameter must have a value, as for a run. Otherwise, those without are left out.
 
     Raises:
         InputError: A name is unknown, a value is of another type or not among those allowed, or a parameter
@@ -92,12 +93,14 @@ def bind(known: Mapping[str, Parameter], overrides: Mapping[str, Any]) -> dict[s
     faults = [f"parameter {name!r} is unknown{likely(name, known)}" for name in overrides if name not in known]
     values: dict[str, Any] = {}
     for name, parameter in known.items():
+        fault = ""
         if name in overrides:
             values[name] = _read(parameter, overrides[name])
             fault = _fault(parameter, values[name])
-        else:
+        elif parameter.has_default:
             values[name] = parameter.default
-            fault = "" if parameter.has_default else "has no default: give it a value"
+        elif whole:
+            fault = "has no default: give it a value"
         if fault:
             faults.append(f"parameter {name!r}: {fault}")
     if faults:

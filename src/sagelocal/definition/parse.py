@@ -75,9 +75,9 @@ def check(definition: Definition, values: Mapping[str, Any]) -> None:
 
     Raises:
         DefinitionError: With every problem found, each as `location: problem`.
-        InputError: A parameter has no value in `values`.
+        InputError: A parameter has no value in `values`, though it has a default.
     """
-    unbound = sorted(definition.parameters.keys() - values.keys())
+    unbound = [name for name, item in sorted(definition.parameters.items()) if item.has_default and name not in values]
     if unbound:
         raise InputError(f"no value for parameter {', '.join(unbound)}: give `check` what `bind` returns")
     from sagelocal.definition import properties, shapes  # noqa: PLC0415 - botocore loads only for a check

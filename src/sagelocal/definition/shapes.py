@@ -172,7 +172,7 @@ def _type(value: Any, check: _Check) -> str | None:
         return "string" if kind == "Std:Join" else None
     found = reference(body)
     if found.root != "Steps":
-        return "string"
+        return None if found.root == "Parameters" else "string"  # a parameter that has no value yet may become anything
     try:
         shape = properties.shape(found, check.steps)
     except InputError:

@@ -42,13 +42,15 @@ class Choices:
     handlers: Mapping[str, str]
     images: Images
 
-    def check(self) -> dict[str, Any]:
+    def check(self, *, whole: bool = True) -> dict[str, Any]:
         """Return the value of every parameter, once it is sure that nothing is missing.
+
+        Unless they are to be `whole`, parameters without default may have no value yet.
 
         Raises:
             DefinitionError: The definition can't run, or an image, a program or a handler is missing.
         """
-        values = executor.validate(self.definition, self.parameters, self.handlers)
+        values = executor.validate(self.definition, self.parameters, self.handlers, whole=whole)
         known = executor.known_arguments(self.definition, values)
         missing = [
             *needs.faults(self.definition, known, self.images, environment.current()),

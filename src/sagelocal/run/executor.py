@@ -135,14 +135,18 @@ def _chosen(definition: Definition, workspace: Path, options: RunOptions) -> _Ch
     return only, selective.others(definition, only, workspace, (options.pipeline_name, options.source))
 
 
-def validate(definition: Definition, parameters: Mapping[str, Any], handled: Collection[str] = ()) -> dict[str, Any]:
+def validate(
+    definition: Definition, parameters: Mapping[str, Any], handled: Collection[str] = (), *, whole: bool = True
+) -> dict[str, Any]:
     """Check that a definition can run with these parameters and handlers, and return the value of every parameter.
+
+    Unless it is to be `whole`, a parameter without default may have no value yet; what depends on it is not checked.
 
     Raises:
         InputError: A parameter is invalid.
         DefinitionError: The service would not accept the definition, or this machine can't run it.
     """
-    values = bind(definition.parameters, parameters)
+    values = bind(definition.parameters, parameters, whole=whole)
     check(definition, values)
     faults = limits.faults(definition, _before(definition, values), handled)
     if faults:
@@ -160,10 +164,12 @@ def warnings(definition: Definition, values: Mapping[str, Any]) -> tuple[str, ..
 
     Args:
         definition: A definition that can run.
-        values: The value of every parameter, as `validate` gives them.
+        values: The values of the parameters, as `validate` gives them; one that is missing is named.
     """
     skipped = limits.skipped_checks(definition, _before(definition, values))
-    return (*quotas.warnings(definition), *checks.warnings(skipped))
+    open_ones = [name for name in definition.parameters if name not in values]
+    needed = (f"parameter {name!r} has no default: a run needs -p {name}=VALUE" for name in open_ones)
+    return (*needed, *quotas.warnings(definition), *checks.warnings(skipped))
 
 
 def _before(definition: Definition, values: Mapping[str, Any]) -> Scope:

@@ -47,6 +47,18 @@ def get_pipeline(region, role=None, default_bucket=None, pipeline_name="-"):
 """
 
 
+TYPED = """
+def get_pipeline(rows: int, share: "float", cached=True, kind=None):
+    return Pipeline(f"{rows + 1}, {share + 0.25}, {cached}, {kind!r}")
+"""
+OTHER_SDK = """
+import types
+sys.modules["sagemaker"] = types.ModuleType("sagemaker")
+sys.modules["sagemaker"].__path__ = []
+import sagemaker.elsewhere
+"""
+
+
 def write(folder: Path, text: str, name: str = "pipeline.py") -> Path:
     (folder / "sdk.py").write_text(SDK)
     path = folder / name
@@ -72,6 +84,8 @@ def compiled(tmp_path: Path, text: str, **options: Any) -> script.Compiled:
             "eu-west-1-sagelocal-sagemaker-eu-west-1-000000000000-abalone",
         ),
         ("if __name__ == '__main__':\n    p = Pipeline(sys.argv[1])\n    sys.exit(0)", {"argv": ["main"]}, "main"),
+        ("def f(x: int): pass\np = Pipeline(f.__annotations__['x'].__name__)", {}, "int"),
+        (TYPED, {"arguments": {"rows": "3", "share": "0.5", "cached": "false", "kind": "4"}}, "4, 0.75, False, '4'"),
     ],
 )
 def test_pipeline_of_a_script_is_found(text: str, options: dict[str, Any], name: str, tmp_path: Path) -> None:
@@ -92,10 +106,13 @@ def test_pipeline_of_a_script_is_found(text: str, options: dict[str, Any], name:
         ("def x(): return 3", {"name": "x"}, "x() returned a int"),
         ("def x(a, b, c=1): pass", {"name": "x", "arguments": {"a": "1"}}, "x() needs b"),
         ("def x(): pass", {"name": "x", "arguments": {"a": "1"}}, "x() takes no argument a"),
+        ("def x(a: int): pass", {"name": "x", "arguments": {"a": "many"}}, "--argument a='many' is no int"),
         ("def f():\n    raise KeyError('gone')\nf()", {}, "KeyError: 'gone' (line 4)"),
         ("sys.exit(3)", {}, "it ended with status 3"),
         ("import os\nos._exit(4)", {}, "exit code 4"),
         ("import sagemaker.workflow", {}, "has no module 'sagemaker', which the script imports"),
+        ("def get_pipeline(pipeline_name=None): return Pipeline(pipeline_name)", {}, "--argument pipeline_name=VALUE"),
+        (OTHER_SDK, {}, "has no module 'sagemaker.elsewhere', so the script is for another version"),
         ("nonsense here", {}, "SyntaxError"),
         ("import time\ntime.sleep(60)", {"max_runtime_s": 0.5}, "it ran too long"),
     ],
