@@ -19,9 +19,10 @@ RUN ["python3", "-m", "pip", "install", "--require-hashes", "--no-deps", "--only
 # The C compiler, since the base image has none; the compiled code has one library for each level of the processor.
 RUN ["python3", "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", "requirements-zig.lock"]
 COPY pyproject.toml hatch_build.py image_sbom.py README.md LICENSE ./
+COPY packages/sagelocal/pyproject.toml packages/sagelocal/hatch_build.py packages/sagelocal/README.md packages/sagelocal/LICENSE ./packages/sagelocal/
 COPY src ./src
-RUN ["python3", "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", "wheels", "."]
-RUN ["python3", "-m", "pip", "--python", "/opt/jobmajor", "install", "--no-deps", "--no-index", "--find-links", "wheels", "jobmajor"]
+RUN ["python3", "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", "wheels", "./packages/sagelocal", "."]
+RUN ["python3", "-m", "pip", "--python", "/opt/jobmajor", "install", "--no-deps", "--no-index", "--find-links", "wheels", "sagelocal", "jobmajor"]
 # What is in the image, for scanners: CycloneDX, made from the lock.
 RUN ["python3", "image_sbom.py", "requirements-image.lock", "pyproject.toml", "/opt/jobmajor/share/sbom/jobmajor.cdx.json"]
 

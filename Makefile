@@ -96,12 +96,13 @@ $(LINTERS)/stamp: tools/checkov.txt tools/parliament.txt
 bench: $(BENCH)/$(if $(SLOW),slow,bench).stamp ## Compare with other systems
 	$(BENCH)/bin/python -m benchmarks $(if $(FINAL),--final) $(if $(SLOW),--slow) $(ARGS)
 
-$(BENCH)/bench.stamp: requirements.lock requirements-image.lock benchmarks/requirements.lock pyproject.toml
+$(BENCH)/bench.stamp: requirements.lock requirements-image.lock benchmarks/requirements.lock pyproject.toml packages/sagelocal/pyproject.toml
 	$(PATIENTLY) "making $(BENCH)" $(PYTHON) -m venv $(BENCH)
 	$(BENCH_PIP) install --require-hashes --no-deps -r requirements.lock
 	$(BENCH_PIP) install --require-hashes --no-deps -r requirements-image.lock
 	$(BENCH_PIP) install --require-hashes --no-deps -r benchmarks/requirements.lock
 	$(BENCH_PIP) install --no-deps --no-build-isolation -e .
+	$(BENCH_PIP) install --no-deps --no-build-isolation -e ./packages/sagelocal
 	touch $@
 
 $(BENCH)/slow.stamp: $(BENCH)/bench.stamp
@@ -110,13 +111,15 @@ $(BENCH)/slow.stamp: $(BENCH)/bench.stamp
 
 # Compiled code: the compiler is cc, gcc, clang or $$CC; where there is none, ziglang from the package index (100 MB).
 # JOBMAJOR_COMPILED=no goes on without.
-$(VENV)/run.stamp: requirements.lock requirements-zig.lock pyproject.toml hatch_build.py src/jobmajor/native/build.py $(wildcard src/jobmajor/native/*.[ch])
+$(VENV)/run.stamp: requirements.lock requirements-zig.lock pyproject.toml hatch_build.py packages/sagelocal/pyproject.toml src/jobmajor/native/build.py $(wildcard src/jobmajor/native/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "found Python %d.%d, expected 3.11 or newer: name one, as in make run PYTHON=python3.12" % sys.version_info[:2])'
 	$(PATIENTLY) "making $(VENV)" $(PYTHON) -m venv $(VENV)
 	$(PIP) install --require-hashes --no-deps -r requirements.lock
 	@if $(BIN)/python src/jobmajor/native/build.py --needs-zig; then $(PIP) install --require-hashes --no-deps -r requirements-zig.lock; fi
 	@$(PATIENTLY) "compiling" $(BIN)/python src/jobmajor/native/build.py
+# One after the other: a jobmajor of before contained sagelocal, and removing it would remove the new one's program.
 	$(PIP) install --no-deps --no-build-isolation -e .
+	$(PIP) install --no-deps --no-build-isolation -e ./packages/sagelocal
 	touch $@
 
 $(VENV)/serve.stamp: $(VENV)/run.stamp requirements-image.lock
@@ -132,28 +135,37 @@ $(VENV)/test-$(TORCH).stamp: $(VENV)/test.stamp
 	$(PIP) install '$(TORCH)'
 	touch $@
 
-wheel: $(VENV)/run.stamp ## Build the wheel into dist/
+wheel: $(VENV)/run.stamp ## Build the wheels of jobmajor and sagelocal into dist/
 	rm -rf dist
 	$(BIN)/python -m hatchling build -t wheel
+	cd packages/sagelocal && $(abspath $(BIN))/python -m hatchling build -t wheel -d ../../dist
 
-# Wheels for other systems, and from the sdist: their compiled code is built by ziglang. Only the first one can be tried here.
+# Wheels for other systems: their compiled code is built by ziglang. Only the first one can be tried here. sagelocal has no
+# compiled code; its wheel is built from its sdist, as an index's users would have it.
 SYSTEMS := manylinux_2_17_x86_64 manylinux_2_17_aarch64 macosx_11_0_x86_64 macosx_11_0_arm64 win_amd64
 wheels: $(VENV)/run.stamp requirements-zig.lock ## Build a wheel for each system into dist/
 	rm -rf dist
 	$(PIP) install --require-hashes --no-deps -r requirements-zig.lock
 	for system in $(SYSTEMS); do JOBMAJOR_TARGET=$$system $(BIN)/python -m hatchling build -t wheel || exit 1; done
+	cd packages/sagelocal && $(abspath $(BIN))/python -m hatchling build -t sdist -d ../../dist
+	tar -xzf dist/sagelocal-*.tar.gz -C dist
+	cd dist/sagelocal-*/ && $(abspath $(BIN))/python -m hatchling build -t wheel -d ..
+	rm -r dist/sagelocal-*/
 
-# The environments in which `make wheel-check` installs the wheel, each without the other's packages: train (the wheel with
-# the extra) makes a model, and base (the wheel alone) answers with it.
-WHEELS := train base
-wheel-check: wheels ## Install the wheel into empty environments and use it
+# The environments in which `make wheel-check` installs wheels, each without the others' packages: sagelocal (its wheel alone)
+# runs a pipeline, train (both wheels, with the extra) makes a model, and base (both wheels) answers with it.
+WHEELS := sagelocal train base
+wheel-check: wheels ## Install the wheels into empty environments and use them
 	rm -rf $(WHEELED)
 	for name in $(WHEELS); do \
 		lock=requirements$$([ $$name = train ] || echo "-$$name").lock; \
+		wheels="$$(ls dist/sagelocal-*.whl) $$([ $$name = sagelocal ] || ls dist/jobmajor-*-manylinux_2_17_$$(uname -m).whl)"; \
 		$(PYTHON) -m venv $(WHEELED)/$$name \
 		&& $(WHEELED)/$$name/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r $$lock \
-		&& $(WHEELED)/$$name/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-index dist/*-manylinux_2_17_$$(uname -m).whl \
+		&& $(WHEELED)/$$name/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-index $$wheels \
+		&& $(WHEELED)/$$name/bin/python -m pip --disable-pip-version-check check \
 		|| exit 1; done
+	$(WHEELED)/sagelocal/bin/python tools/sagelocal_check.py docs/examples/count.json
 	cd $(WHEELED) && train/bin/jobmajor --version \
 		&& train/bin/python -m jobmajor run --release starter --home home && train/bin/sagelocal runs --home home
 	$(WHEELED)/base/bin/python tools/wheel_check.py $(WHEELED)/home
@@ -161,13 +173,14 @@ wheel-check: wheels ## Install the wheel into empty environments and use it
 # Needs uv. The exported files contain hashes but no index addresses; uv.lock isn't committed.
 lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	uv lock --upgrade
-	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev -o requirements-base.lock
-	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra train --group build -o requirements.lock
-	uv export --quiet --no-header --no-annotate --no-emit-project --extra train --extra tutorial --all-groups -o requirements-dev.lock
-	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra train --extra serve -o requirements-image.lock
-	uv export --quiet --no-header --no-annotate --no-emit-project --only-group build -o requirements-build.lock
-	uv export --quiet --no-header --no-annotate --no-emit-project --no-dev --extra aws --group build -o requirements-ci.lock
-	uv export --quiet --no-header --no-annotate --no-hashes --no-emit-project --all-groups --extra train --extra serve -o $(VENV)/have.txt
+	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev -o requirements-base.lock
+	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev --package sagelocal -o requirements-sagelocal.lock
+	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev --extra train --group build -o requirements.lock
+	uv export --quiet --no-header --no-annotate --no-emit-workspace --extra train --extra tutorial --all-groups -o requirements-dev.lock
+	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev --extra train --extra serve -o requirements-image.lock
+	uv export --quiet --no-header --no-annotate --no-emit-workspace --only-group build -o requirements-build.lock
+	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev --extra aws --group build -o requirements-ci.lock
+	uv export --quiet --no-header --no-annotate --no-hashes --no-emit-workspace --all-groups --extra train --extra serve -o $(VENV)/have.txt
 	uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal benchmarks/requirements.txt -c $(VENV)/have.txt -o benchmarks/requirements.lock
 	for tool in checkov parliament; do uv pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --universal tools/$$tool.txt -o tools/$$tool.txt || exit 1; done
 	sed -n 's/^ZIG = "\([0-9.]*\)".*/ziglang==\1/p' src/jobmajor/native/build.py | uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal - -o requirements-zig.lock

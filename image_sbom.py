@@ -41,6 +41,7 @@ def document(lock: str, project: dict[str, Any], platform: dict[str, str] | None
         "version": version,
         "licenses": [{"license": {"id": project["license"]}}],
         "purl": f"pkg:pypi/{name}@{version}",
+        "components": _parts(project.get("dependencies", []), components),
     }
     digest = hashlib.sha256(json.dumps([product, components], sort_keys=True).encode()).hexdigest()
     return {
@@ -52,6 +53,20 @@ def document(lock: str, project: dict[str, Any], platform: dict[str, str] | None
         "components": components,
         "dependencies": [{"ref": product["bom-ref"], "dependsOn": [each["bom-ref"] for each in components]}],
     }
+
+
+def _parts(dependencies: list[str], locked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the packages that are built from the product's own sources: required in one version, and in no lock."""
+    wanted = [Requirement(line) for line in dependencies]
+    pinned = {
+        canonicalize_name(each.name): pin.version for each in wanted for pin in each.specifier if pin.operator == "=="
+    }
+    purls = {name: f"pkg:pypi/{name}@{version}" for name, version in pinned.items()}
+    return [
+        {"type": "library", "bom-ref": purl, "name": name, "version": pinned[name], "purl": purl}
+        for name, purl in sorted(purls.items())
+        if name not in {each["name"] for each in locked}
+    ]
 
 
 def _component(text: str, platform: dict[str, str] | None) -> dict[str, Any] | None:

@@ -201,6 +201,9 @@ def test_bill_has_what_cyclonedx_asks_for(bill: dict[str, Any]) -> None:
     assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
     assert re.fullmatch(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", bill["serialNumber"])
     assert len(refs) == len(set(refs))
+    (part,) = bill["metadata"]["component"]["components"]  # built from the same sources, so no lock has it
+    assert part["purl"] == part["bom-ref"] == f"pkg:pypi/sagelocal@{bill['metadata']['component']['version']}"
+    assert part["bom-ref"] not in refs
     assert {ref for each in bill["dependencies"] for ref in (each["ref"], *each["dependsOn"])} == set(refs)
     for each in bill["components"]:
         assert each.keys() == {"type", "bom-ref", "name", "version", "purl", "properties"}
@@ -372,6 +375,7 @@ def context(lines: Sequence[Line], folder: Path) -> None:
         *sources, _ = (word for word in line.rest.split() if not word.startswith("--"))
         for name in sources if "--from=" not in line.rest and "image/" not in line.rest else ():
             source = ROOT / name
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
                 shutil.copytree(source, folder / name, ignore=ignored)
             else:
@@ -401,7 +405,7 @@ def test_build_makes_a_wheel_of_what_is_copied_and_installs_it_without_an_index(
 
     target = build(lines, tmp_path, Path(sys.executable), only_local=True)
 
-    (package,) = target.glob("lib/python3*/site-packages/jobmajor")
+    (package,) = target.glob("lib/python3*/site-packages/jobmajor")  # sagelocal is beside it
     missing = [
         path.relative_to(ROOT / "src").as_posix()
         for path in (ROOT / "src").rglob("*")

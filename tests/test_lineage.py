@@ -46,6 +46,13 @@ def ours() -> dict[str, str]:
     return {name: lineage.code_version(entry) for name, entry in lineage.STEPS.items()}
 
 
+def test_code_version_is_the_same_where_the_packages_are_in_two_folders(copy: Path) -> None:
+    (copy / "other").mkdir()
+    (copy / "sagelocal").rename(copy / "other" / "sagelocal")
+
+    assert versions(copy, PYTHONPATH=f"{copy / 'other'}:{copy}") == ours()
+
+
 def test_code_version_is_the_same_in_another_place_and_process(copy: Path) -> None:
     assert all(re.fullmatch("[0-9a-f]{64}", found) for found in ours().values())
     assert versions(copy, PYTHONHASHSEED="5") == ours()  # with what the first process compiled, too:

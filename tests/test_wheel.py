@@ -1,11 +1,13 @@
-"""The wheel holds what a user needs, and nothing else. `make wheel-check` installs it and uses it."""
+"""The two wheels hold what a user needs, and nothing else. `make wheel-check` installs them and uses them."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
@@ -14,22 +16,33 @@ from typing import TYPE_CHECKING
 import pytest
 
 import jobmajor
+import sagelocal
 from jobmajor.aws.project import sources
 
 if TYPE_CHECKING:
     from email.message import Message
 
 ROOT = Path(__file__).resolve().parents[1]
+SAGELOCAL = ROOT / "packages" / "sagelocal"
 pytestmark = pytest.mark.slow
+
+
+def build(root: Path, target: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(folder)]
+    subprocess.run(command, cwd=root, check=True, capture_output=True, timeout=120)
+    (built,) = folder.iterdir()
+    return built
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
-    (built,) = folder.iterdir()
-    return built
+    return build(ROOT, "wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of sagelocal."""
+    return build(SAGELOCAL, "wheel", tmp_path_factory.mktemp("other"))
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +57,48 @@ def metadata(wheel: Path) -> Message:
         return message_from_bytes(archive.read(f"jobmajor-{jobmajor.__version__}.dist-info/METADATA"))
 
 
-def test_wheel_has_every_file_of_both_packages_and_no_other(names: set[str]) -> None:
-    there = (path for path in (ROOT / "src").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    expected = {path.relative_to(ROOT / "src").as_posix() for path in there if ".egg-info" not in path.as_posix()}
+def files(package: str) -> set[str]:
+    there = (path for path in (ROOT / "src" / package).rglob("*") if path.is_file())
+    return {path.relative_to(ROOT / "src").as_posix() for path in there if "__pycache__" not in path.parts}
+
+
+def test_wheel_has_every_file_of_its_package_and_no_other(names: set[str]) -> None:
+    expected = files("jobmajor")
 
     carried = {f"jobmajor/aws/project/context/{name}" for name in sources.BUILD_FILES}  # for `jobmajor aws image`
 
     assert {name for name in names if ".dist-info/" not in name} == expected | carried
     assert len(expected) > 250
+    assert "jobmajor/py.typed" in names
 
 
-def test_wheel_says_that_its_packages_are_typed(names: set[str]) -> None:
-    assert {"jobmajor/py.typed", "sagelocal/py.typed"} <= names
+def test_wheel_of_sagelocal_has_every_file_of_its_package_and_no_other(other: Path) -> None:
+    with zipfile.ZipFile(other) as archive:
+        names = set(archive.namelist())
+        programs = archive.read(f"sagelocal-{jobmajor.__version__}.dist-info/entry_points.txt").decode()
+
+    assert {name for name in names if ".dist-info/" not in name} == files("sagelocal")
+    assert "sagelocal/py.typed" in names
+    assert f"sagelocal-{jobmajor.__version__}.dist-info/licenses/LICENSE" in names
+    assert programs == "[console_scripts]\nsagelocal = sagelocal.cli:main\n"
+    assert other.name.endswith("-py3-none-any.whl")
+
+
+def test_sdist_of_sagelocal_alone_builds_the_same_wheel(other: Path, tmp_path: Path) -> None:
+    made = build(SAGELOCAL, "sdist", tmp_path / "sdist")
+    shutil.unpack_archive(made, tmp_path, filter="data")
+
+    again = build(tmp_path / made.name.removesuffix(".tar.gz"), "wheel", tmp_path / "wheel")
+
+    assert again.read_bytes() == other.read_bytes()
+
+
+def test_both_distributions_have_one_version_and_jobmajor_requires_it() -> None:
+    read = [tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"] for root in (ROOT, SAGELOCAL)]
+
+    assert {project["version"] for project in read} == {jobmajor.__version__, sagelocal.__version__}
+    assert f"sagelocal=={jobmajor.__version__}" in read[0]["dependencies"]
+    assert (SAGELOCAL / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
 def test_wheel_carries_the_licence_and_the_programs(wheel: Path, names: set[str]) -> None:
@@ -65,7 +108,7 @@ def test_wheel_carries_the_licence_and_the_programs(wheel: Path, names: set[str]
 
     assert f"{folder}/licenses/LICENSE" in names
     assert "jobmajor = jobmajor.cli.main:main\n" in programs
-    assert "sagelocal = sagelocal.cli:main\n" in programs
+    assert "sagelocal" not in programs
 
 
 def test_wheel_says_where_the_project_is_and_which_pythons_it_supports(metadata: Message) -> None:
@@ -81,11 +124,12 @@ def test_wheel_says_where_the_project_is_and_which_pythons_it_supports(metadata:
 def test_wheel_asks_for_no_extra_unless_it_is_named(metadata: Message) -> None:
     needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
 
-    assert {line.partition(">")[0] for line in needed} == {"numpy", "safetensors", "threadpoolctl", "typer"}
+    names = {line.partition(">")[0] for line in needed}
+    assert names == {"numpy", "safetensors", f"sagelocal=={jobmajor.__version__}", "threadpoolctl", "typer"}
     assert {"aws", "formats", "serve", "train"} <= set(metadata.get_all("Provides-Extra", []))
 
 
-# The installed package in an empty folder: its dependencies are this environment's, jobmajor itself is the wheel's.
+# The installed packages in an empty folder: their dependencies are this environment's, they themselves are the wheels'.
 SHOW = """
 import json, jobmajor
 from jobmajor.aws.project import sources
@@ -95,10 +139,11 @@ print(json.dumps([jobmajor.__file__, found.tag, found.origin]))
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(wheel: Path, other: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder)
+    for path in (wheel, other):
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
     return folder
 
 

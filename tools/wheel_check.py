@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 _MOST_MB = 150
-_TOOLS = ("pip", "setuptools", "wheel")  # of an environment, whatever is installed there
+TOOLS = ("pip", "setuptools", "wheel")  # of an environment, whatever is installed there
 _FIND = """
 import sys
 from pathlib import Path
@@ -29,7 +29,7 @@ _ROWS = 20_000
 _TITLES = ("Registered Nurse", "truck driver, night shift", "Sr. Software Engineer II", "asdfgh", "Infirmière", "")
 
 
-class _Failed(Exception):
+class Failed(Exception):
     """What was expected of a call, and what it did."""
 
 
@@ -41,33 +41,33 @@ def main(words: list[str]) -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             _check(Path(words[0]).resolve(), Path(folder))
-    except _Failed as error:
+    except Failed as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
 def _check(home: Path, folder: Path) -> None:
-    size_mb = _size_mb()
-    _say(f"{len(list(metadata.distributions()))} packages, {size_mb:.0f} MB without {', '.join(_TOOLS)}")
-    _expect(size_mb <= _MOST_MB, f"found {size_mb:.0f} MB of packages, expected at most {_MOST_MB}")
+    size_mb = size_mb_of_packages()
+    say(f"{len(list(metadata.distributions()))} packages, {size_mb:.0f} MB without {', '.join(TOOLS)}")
+    expect(size_mb <= _MOST_MB, f"found {size_mb:.0f} MB of packages, expected at most {_MOST_MB}")
     looked = "from jobmajor.native import library; print(library.load() is not None)"
-    _expect(_python("-c", looked).strip() == "True", "found no compiled code that can be loaded in this wheel")
+    expect(_python("-c", looked).strip() == "True", "found no compiled code that can be loaded in this wheel")
     model = Path(_python("-c", _FIND, str(home)).strip())
     answers = [_titles("--home", str(home)), _titles("--model", str(model))]
-    _expect(answers[0] == answers[1], "the champion and the model of its folder answer differently")
+    expect(answers[0] == answers[1], "the champion and the model of its folder answer differently")
     _files(model, folder)
     lacking = {"train": ["run"], "formats": _coding(model, folder / "titles.csv", folder / "out.parquet")}
     for extra, call in lacking.items():
         said = _call(*call, status=2).strip()
-        _expect(said.count("\n") == 0 and f"needs the extra '{extra}': " in said, f"found {said!r}, expected one line")
-        _say(said)
+        expect(said.count("\n") == 0 and f"needs the extra '{extra}': " in said, f"found {said!r}, expected one line")
+        say(said)
 
 
 def _titles(*options: str) -> str:
     said = _call("classify", *_TITLES[:4], "--json", "--level", "detailed", *options)
     codes = [each["answers"][0]["label"] if each["answers"] else "" for each in json.loads(said)]
-    _expect(codes[0] == "29-1141", f"found {codes[0]!r} for {_TITLES[0]}, expected '29-1141'")
+    expect(codes[0] == "29-1141", f"found {codes[0]!r} for {_TITLES[0]}, expected '29-1141'")
     return said
 
 
@@ -78,8 +78,8 @@ def _files(model: Path, folder: Path) -> None:
         _call(*_coding(model, folder / "titles.csv", folder / f"compiled.{name}"))
         _call(*_coding(model, folder / "titles.csv", folder / f"plain.{name}"), JOBMAJOR_COMPILED="no")
     made, plain = (_codes(folder / f"{kind}.csv") for kind in ("compiled", "plain"))
-    _expect(made == plain, "numpy gives other codes than compiled code")
-    _expect(len(made) == _ROWS, f"found {len(made)} rows, expected {_ROWS}")
+    expect(made == plain, "numpy gives other codes than compiled code")
+    expect(len(made) == _ROWS, f"found {len(made)} rows, expected {_ROWS}")
 
 
 def _codes(path: Path) -> list[str]:
@@ -99,33 +99,33 @@ def _call(*words: str, status: int = 0, **more: str) -> str:
     )
     errors = done.stderr.decode("utf-8", "replace")
     shown = " ".join(word for word in words if os.sep not in word)
-    _expect(done.returncode == status, f"jobmajor {shown}: status {done.returncode}, expected {status}: {errors}")
-    _say(f"{time.perf_counter() - begun:6.1f} s  jobmajor {shown} {' '.join(f'{key}={more[key]}' for key in more)}")
+    expect(done.returncode == status, f"jobmajor {shown}: status {done.returncode}, expected {status}: {errors}")
+    say(f"{time.perf_counter() - begun:6.1f} s  jobmajor {shown} {' '.join(f'{key}={more[key]}' for key in more)}")
     return errors if status else done.stdout.decode("utf-8")
 
 
 def _python(*words: str) -> str:
     done = subprocess.run([sys.executable, *words], check=False, capture_output=True, text=True)
-    _expect(done.returncode == 0, done.stderr)
+    expect(done.returncode == 0, done.stderr)
     return done.stdout
 
 
-def _size_mb() -> float:
+def size_mb_of_packages() -> float:
     files = (
         item.locate()
         for each in metadata.distributions()
-        if each.metadata["Name"] not in _TOOLS
+        if each.metadata["Name"] not in TOOLS
         for item in each.files or ()
     )
     return sum(Path(path).stat().st_size for path in files if Path(path).is_file()) / 1e6
 
 
-def _expect(is_so: bool, text: str) -> None:  # noqa: FBT001 - what is expected stands first
+def expect(is_so: bool, text: str) -> None:  # noqa: FBT001 - what is expected stands first
     if not is_so:
-        raise _Failed(text)
+        raise Failed(text)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     sys.stdout.write(f"{text.rstrip()}\n")
     sys.stdout.flush()
 

@@ -92,9 +92,10 @@ def __getattr__(name: str) -> Any:
         return import_module(f"jobmajor.{_MOVED[name]}")
     if name not in _MODULES:
         raise AttributeError(f"module 'jobmajor' has no attribute {name!r}: it has {', '.join(__all__)}")
-    from sagelocal import extras  # noqa: PLC0415 - importing this costs nothing
+    from jobmajor.errors import MissingExtra  # noqa: PLC0415 - importing these costs nothing
+    from sagelocal import extras  # noqa: PLC0415
 
-    with extras.named(f"jobmajor.{name}"):
+    with extras.named(f"jobmajor.{name}", MissingExtra):
         value = getattr(import_module(f"jobmajor.{_MODULES[name]}"), name)
     globals()[name] = value
     return value

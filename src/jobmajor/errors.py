@@ -18,8 +18,9 @@ Error
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from sagelocal import extras
 from sagelocal.errors import (
     ArtifactError,
     Busy,
@@ -32,7 +33,6 @@ from sagelocal.errors import (
     StepFailed,
     UnresolvedValue,
 )
-from sagelocal.extras import MissingExtra
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,13 +68,18 @@ for _shared in (
     DefinitionError,
     Error,
     InputError,
-    MissingExtra,
     PipelineError,
     ServiceFault,
     StepFailed,
     UnresolvedValue,
 ):
     _shared.__module__ = __name__
+
+
+class MissingExtra(extras.MissingExtra):
+    """A verb needs packages that the base install of jobmajor leaves out."""
+
+    distribution: ClassVar[str] = "jobmajor"
 
 
 class DataError(InputError):

@@ -54,7 +54,7 @@ def code_version(entry: str, recipe: str = "linear") -> str:
     for name in (*_LIBRARIES, *_RECIPE_LIBRARIES.get(recipe, ())):
         total.update(f"{name} {_library(name)}\n".encode())
     for path in sorted(sources(entry)):
-        total.update(f"{path} {_digest(_root() / path)}\n".encode())
+        total.update(f"{path} {_digest(_file(path))}\n".encode())
     return total.hexdigest()
 
 
@@ -85,7 +85,7 @@ def command_version(command: Sequence[str], recipe: str = "linear") -> str:
 
 def origin() -> dict[str, str]:
     """Return the version of jobmajor and, where it runs from a checkout, git's commit; changes to its files aside."""
-    found = {"jobmajor": _library("jobmajor"), "commit": _commit(_root().parent / ".git")}
+    found = {"jobmajor": _library("jobmajor"), "commit": _commit(_root("jobmajor").parent / ".git")}
     return {name: value for name, value in found.items() if value}
 
 
@@ -128,14 +128,18 @@ def sources(entry: str) -> frozenset[str]:
 
 
 @cache
-def _root() -> Path:
-    """Return the folder that contains both packages."""
-    return Path(str(resources.files("jobmajor"))).parent
+def _root(package: str) -> Path:
+    """Return the folder that contains a package; the two are installed one by one, so theirs may differ."""
+    return Path(str(resources.files(package))).parent
+
+
+def _file(path: str) -> Path:
+    return _root(path.partition("/")[0]) / path
 
 
 @cache
 def _text(path: str) -> str:
-    return (_root() / path).read_text("utf-8")
+    return _file(path).read_text("utf-8")
 
 
 @cache
@@ -147,9 +151,9 @@ def _digest(path: Path) -> str:
 def _path(module: str) -> str | None:
     """Return the source of a module of our packages; None for other modules, and for names that are no module."""
     name = module.replace(".", "/")
-    if "/" not in name:  # the packages' own `__init__` only forwards names
+    if not name.startswith(tuple(f"{package}/" for package in _PACKAGES)):  # their own `__init__` only forwards names
         return None
-    return next((path for path in (f"{name}.py", f"{name}/__init__.py") if (_root() / path).is_file()), None)
+    return next((path for path in (f"{name}.py", f"{name}/__init__.py") if _file(path).is_file()), None)
 
 
 def _packages_above(module: str) -> Iterator[str]:
@@ -222,4 +226,4 @@ def _data_files(path: str) -> frozenset[str]:
 
 @cache
 def _beside(folder: str) -> tuple[str, ...]:
-    return tuple(path.name for path in (_root() / folder).iterdir() if path.suffix not in ("", ".py", ".pyc"))
+    return tuple(path.name for path in _file(folder).iterdir() if path.suffix not in ("", ".py", ".pyc"))

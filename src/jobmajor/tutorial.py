@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobmajor import soc
-from jobmajor.errors import InputError
+from jobmajor.errors import InputError, MissingExtra
 from sagelocal import extras
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def coverage(judged: Judged) -> None:
 
 
 def _axes(width: float = 6.5, height: float = 3.0) -> Any:
-    with extras.named("jobmajor.tutorial"):
+    with extras.named("jobmajor.tutorial", MissingExtra):
         from matplotlib import pyplot as plt  # noqa: PLC0415 - of an extra
     _, axes = plt.subplots(figsize=(width, height), layout="constrained")
     return axes
@@ -122,7 +122,7 @@ def simulate_aws() -> Simulated:
     Raises:
         MissingExtra: moto is not installed.
     """
-    extras.require("a simulated AWS", "tutorial")
+    extras.require("a simulated AWS", "tutorial", MissingExtra)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     pipe = subprocess.PIPE

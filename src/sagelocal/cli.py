@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import sagelocal
 from sagelocal.errors import DefinitionError
 from sagelocal.project.choices import Options
 from sagelocal.show import outcome
@@ -62,6 +63,21 @@ HOME = Path(".sagelocal")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status; `arguments` None means those of the process."""
     return edge(app, "sagelocal", arguments)
+
+
+def _show_version(*, is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"sagelocal {sagelocal.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 @app.command()

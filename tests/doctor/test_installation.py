@@ -54,7 +54,7 @@ def test_missing_extra_is_a_note_with_the_command_and_what_it_includes_counts() 
     assert every["extra train"].status == every["extra aws"].status == finding.NOTE
     assert every["extra aws"].found == "not installed; lacks none-such"
     assert every["extra ui"].found == "not installed; lacks none-1, none-2, none-3, none-4 and 1 more"
-    assert every["extra aws"].cure == extras.install_command("aws")
+    assert every["extra aws"].cure == extras.install_command("aws", "jobmajor")
     assert "jobmajor[aws]" in every["extra aws"].cure
 
 

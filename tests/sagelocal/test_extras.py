@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 import tomllib
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jobmajor.errors import MissingExtra
 from sagelocal import extras
-from sagelocal.extras import MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,11 +28,11 @@ NEEDED = {"aws": ["boto3", "polars", "sqlalchemy"], "formats": ["pyarrow"], "tra
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
     """Metadata of an installation from a folder, a file or an index, which is found before the real one."""
 
-    def make(origin: dict[str, Any] | None, installer: str = "pip") -> None:
-        folder = tmp_path / "site" / "jobmajor-9.9.dist-info"
+    def make(origin: dict[str, Any] | None, installer: str = "pip", name: str = "jobmajor") -> None:
+        folder = tmp_path / "site" / f"{name}-9.9.dist-info"
         folder.mkdir(parents=True)
-        lines = [f"Requires-Dist: {name}; extra == '{extra}'" for extra, names in NEEDED.items() for name in names]
-        (folder / "METADATA").write_text("\n".join(["Name: jobmajor", "Version: 9.9", *lines, ""]), "utf-8")
+        lines = [f"Requires-Dist: {need}; extra == '{extra}'" for extra, needs in NEEDED.items() for need in needs]
+        (folder / "METADATA").write_text("\n".join([f"Name: {name}", "Version: 9.9", *lines, ""]), "utf-8")
         (folder / "INSTALLER").write_text(f"{installer}\n", "utf-8")
         if origin is not None:
             (folder / "direct_url.json").write_text(json.dumps(origin), "utf-8")
@@ -46,21 +47,21 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
 def test_checkout_is_installed_again_from_its_folder(installed: Installed, tmp_path: Path) -> None:
     installed({"url": tmp_path.as_uri(), "dir_info": {"editable": True}})
 
-    assert extras.install_command("train") == "env/bin/python -m pip install -e '.[train]'"
+    assert extras.install_command("train", "jobmajor") == "env/bin/python -m pip install -e '.[train]'"
 
 
 def test_checkout_elsewhere_is_named_with_its_path(installed: Installed, tmp_path: Path) -> None:
     (tmp_path / "my code").mkdir()
     installed({"url": (tmp_path / "my code").as_uri(), "dir_info": {"editable": True}})
 
-    assert shlex.split(extras.install_command("train"))[-2:] == ["-e", "my code[train]"]
+    assert shlex.split(extras.install_command("train", "jobmajor"))[-2:] == ["-e", "my code[train]"]
 
 
 def test_wheel_in_a_file_is_installed_again_from_that_file(installed: Installed, tmp_path: Path) -> None:
     (tmp_path / "jobmajor-9.9-py3-none-any.whl").touch()
     installed({"url": (tmp_path / "jobmajor-9.9-py3-none-any.whl").as_uri(), "archive_info": {}})
 
-    assert extras.install_command("aws").endswith(" install 'jobmajor-9.9-py3-none-any.whl[aws]'")
+    assert extras.install_command("aws", "jobmajor").endswith(" install 'jobmajor-9.9-py3-none-any.whl[aws]'")
 
 
 @pytest.mark.parametrize("origin", [None, {"url": "file:///nowhere/jobmajor.whl", "archive_info": {}}])
@@ -69,7 +70,7 @@ def test_installation_from_an_index_or_a_file_that_is_gone_is_named(
 ) -> None:
     installed(origin)
 
-    assert extras.install_command("serve") == "env/bin/python -m pip install 'jobmajor[serve]'"
+    assert extras.install_command("serve", "jobmajor") == "env/bin/python -m pip install 'jobmajor[serve]'"
 
 
 def test_pip_of_an_active_environment_is_named_by_its_short_name(
@@ -81,13 +82,13 @@ def test_pip_of_an_active_environment_is_named_by_its_short_name(
     program.touch(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
 
-    assert extras.install_command("serve") == "pip install 'jobmajor[serve]'"
+    assert extras.install_command("serve", "jobmajor") == "pip install 'jobmajor[serve]'"
 
 
 def test_environment_of_uv_is_changed_by_uv(installed: Installed) -> None:
     installed(None, "uv")
 
-    assert extras.install_command("aws") == "uv pip install --python env/bin/python 'jobmajor[aws]'"
+    assert extras.install_command("aws", "jobmajor") == "uv pip install --python env/bin/python 'jobmajor[aws]'"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_extra_is_found_by_the_module_that_is_missing(
 ) -> None:
     installed(None)
 
-    assert extras.extra_of(module, command) == extra
+    assert extras.extra_of(module, command, "jobmajor") == extra
 
 
 def test_failed_import_becomes_one_line_and_others_stay(installed: Installed) -> None:
@@ -113,10 +114,10 @@ def test_failed_import_becomes_one_line_and_others_stay(installed: Installed) ->
 
     with (
         pytest.raises(MissingExtra, match=r"^jobmajor models needs the extra 'train': "),
-        extras.named("jobmajor models"),
+        extras.named("jobmajor models", MissingExtra),
     ):
         raise ModuleNotFoundError("No module named 'polars'", name="polars.dataframe")
-    with pytest.raises(ModuleNotFoundError, match="nothing of ours"), extras.named("jobmajor models"):
+    with pytest.raises(ModuleNotFoundError, match="nothing of ours"), extras.named("jobmajor models", MissingExtra):
         raise ModuleNotFoundError("nothing of ours", name="unknown")
 
 
@@ -124,15 +125,50 @@ def test_extra_is_required_before_any_work(installed: Installed, monkeypatch: py
     monkeypatch.setitem(NEEDED, "spark", ["numpy", "surely-no-such-package"])
     installed(None)
 
-    extras.require("jobmajor run", "unknown")
+    extras.require("jobmajor run", "unknown", MissingExtra)
     with pytest.raises(MissingExtra, match="spark"):
-        extras.require("a", "spark")
+        extras.require("a", "spark", MissingExtra)
+
+
+@pytest.mark.parametrize("name", ["jobmajor", "sagelocal"])
+def test_each_distribution_names_its_own_extras(name: str, installed: Installed) -> None:
+    installed(None, name=name)
+
+    kind = {"jobmajor": MissingExtra, "sagelocal": extras.MissingExtra}[name]
+
+    assert str(kind("S3 itself", "aws")).endswith(f" -m pip install '{name}[aws]'")
+    with pytest.raises(kind, match=rf"{name} run needs the extra 'formats': .*'{name}\[formats\]'"):
+        with extras.named(f"{name} run", kind):
+            raise ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow")
+
+
+def test_sagelocal_in_a_checkout_is_installed_again_from_its_own_folder(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "packages" / "sagelocal").mkdir(parents=True)
+    installed({"url": (tmp_path / "packages/sagelocal").as_uri(), "dir_info": {"editable": True}}, name="sagelocal")
+
+    command = extras.install_command("s3", "sagelocal")
+
+    assert shlex.split(command)[-2:] == ["-e", "packages/sagelocal[s3]"]
+
+
+def needed(project: dict[str, Any]) -> set[str]:
+    return {re.split(r"[<>=!~]", line)[0] for line in project["dependencies"]}
 
 
 def test_base_install_has_what_answers_titles_and_nothing_more() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    project = read("pyproject.toml")
 
-    names = {line.partition(">")[0] for line in project["dependencies"]}
-
-    assert names == {"numpy", "safetensors", "threadpoolctl", "typer"}
+    assert needed(project) == {"numpy", "safetensors", "sagelocal", "threadpoolctl", "typer"}
     assert {"aws", "formats", "serve", "train"} <= project["optional-dependencies"].keys()
+
+
+def test_sagelocal_alone_needs_a_command_line_and_the_service_s_description_and_nothing_more() -> None:
+    project = read("packages/sagelocal/pyproject.toml")
+
+    assert needed(project) == {"botocore", "rich", "typer"}
+    assert project["optional-dependencies"].keys() == {"s3"}
+
+
+def read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((ROOT / name).read_text("utf-8"))["project"]
+    return found

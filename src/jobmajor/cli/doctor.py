@@ -114,11 +114,11 @@ def _asked(
     settings_file: Path | None, region: str | None, profile: str | None, commands: list[str]
 ) -> Iterator[Finding]:
     from jobmajor import settings as all_settings
-    from jobmajor.doctor.finding import FAILED, Finding
+    from jobmajor.doctor.finding import DISTRIBUTION, FAILED, Finding
     from sagelocal import extras
 
-    if extras.lacking("aws"):
-        yield Finding("identity", FAILED, "needs the extra 'aws'", extras.install_command("aws"))
+    if extras.lacking("aws", DISTRIBUTION):
+        yield Finding("identity", FAILED, "needs the extra 'aws'", extras.install_command("aws", DISTRIBUTION))
         return
     from jobmajor.aws import readiness
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobmajor.cli.options import Encoding, Exact, Home, Json, Model, Sheet, Weight, reading, workspace
+from jobmajor.errors import MissingExtra
 from sagelocal import extras
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
@@ -68,7 +69,7 @@ def evaluate(
     from jobmajor.registry import loading
 
     if against:
-        extras.require("jobmajor evaluate --against", "train")
+        extras.require("jobmajor evaluate --against", "train", MissingExtra)
     column, how = reading(titles, column, encoding, sheet)
     file = TitleFile(titles, column, code, weight, soc, how)
     doing(f"answering the titles of {one_line(str(titles))}")

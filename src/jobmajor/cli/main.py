@@ -31,6 +31,7 @@ from jobmajor.cli import (
     summarise,
 )
 from jobmajor.cli.options import LOOK
+from jobmajor.errors import MissingExtra
 from sagelocal.show.terminal import edge
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status; without `arguments`, those of the process are used."""
     shown = logging.WARNING if sys.stderr.isatty() else logging.ERROR  # retries interest people, but not pipes
     logging.basicConfig(level=shown, format="%(levelname)s %(name)s: %(message)s")
-    return edge(app, "jobmajor", renamed.current(sys.argv[1:] if arguments is None else arguments))
+    words = renamed.current(sys.argv[1:] if arguments is None else arguments)
+    return edge(app, "jobmajor", words, MissingExtra)
 
 
 def _show_version(*, is_asked: bool) -> None:

@@ -54,12 +54,13 @@ def retrain(
     Example: jobmajor retrain --drift monitor/violations.json --new-labels 100 --days 90
     """
     from jobmajor import settings
+    from jobmajor.errors import MissingExtra
     from jobmajor.pipeline import run as local
     from jobmajor.retrain import rerun
     from jobmajor.retrain.triggers import Triggers
     from sagelocal import extras
 
-    extras.require("jobmajor retrain", "train")
+    extras.require("jobmajor retrain", "train", MissingExtra)
     folder, wanted = workspace(home), Triggers(drift, new_labels, days)
     options = local.Options(
         release=release,

@@ -57,10 +57,11 @@ def run(
     Example: jobmajor run --data onet/28.1 --threshold 0.75
     """
     from jobmajor import settings
+    from jobmajor.errors import MissingExtra
     from jobmajor.pipeline import run as local
     from sagelocal import extras
 
-    extras.require("jobmajor run", "train")
+    extras.require("jobmajor run", "train", MissingExtra)
     options = local.Options(
         release=release,
         data=data,

@@ -15,6 +15,7 @@ from sagelocal import extras
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+DISTRIBUTION: Final = "jobmajor"
 OK: Final = "ok"
 NOTE: Final = "note"  # fine as it is; worth knowing, such as an extra that isn't installed
 UNKNOWN: Final = "unknown"  # it could not be found out
@@ -60,7 +61,7 @@ def guarded(what: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Findin
 def broken(what: str, error: Exception) -> Finding:
     """Return the finding of a check that an error ended: one of ours has its cure, and so has a missing package."""
     if isinstance(error, extras.MissingExtra):
-        return Finding(what, UNKNOWN, f"needs the extra {error.extra!r}", extras.install_command(error.extra))
+        return Finding(what, UNKNOWN, f"needs the extra {error.extra!r}", extras.install_command(error.extra, error.distribution))
     if isinstance(error, ModuleNotFoundError):
         return _missing(what, (error.name or "").partition(".")[0])
     if isinstance(error, Error):
@@ -73,12 +74,12 @@ def broken(what: str, error: Exception) -> Finding:
 
 
 def _missing(what: str, module: str) -> Finding:
-    extra = extras.extra_of(module)
+    extra = extras.extra_of(module, "", DISTRIBUTION)
     if extra:
-        return Finding(what, UNKNOWN, f"{module} is not installed", extras.install_command(extra))
+        return Finding(what, UNKNOWN, f"{module} is not installed", extras.install_command(extra, DISTRIBUTION))
     return Finding(what, FAILED, f"{module} is not installed", reinstall(module))
 
 
 def reinstall(*packages: str) -> str:
     """Return the command that installs packages of the base installation again."""
-    return shlex.join([*extras.installer(), "--force-reinstall", *packages])
+    return shlex.join([*extras.installer(DISTRIBUTION), "--force-reinstall", *packages])

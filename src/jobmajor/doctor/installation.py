@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import jobmajor
 from jobmajor import settings
-from jobmajor.doctor.finding import FAILED, NOTE, OK, UNKNOWN, Finding, guarded, reinstall
+from jobmajor.doctor.finding import DISTRIBUTION, FAILED, NOTE, OK, UNKNOWN, Finding, guarded, reinstall
 from jobmajor.native import build
 from sagelocal import extras
 
@@ -56,7 +56,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    known = {name: extras.lacking(name) for name in extras.names()}
+    known = {name: extras.lacking(name, DISTRIBUTION) for name in extras.names(DISTRIBUTION)}
     if not known:
         yield Finding("extras", UNKNOWN, "these sources were never installed, so their packages are not known")
     have = [name for name, missing in known.items() if not missing]
@@ -66,7 +66,7 @@ def _extras() -> Iterator[Finding]:
         if missing:
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             found = f"not installed; lacks {', '.join(missing[:_SHOWN])}{more}"
-            yield Finding(f"extra {name}", NOTE, found, extras.install_command(name))
+            yield Finding(f"extra {name}", NOTE, found, extras.install_command(name, DISTRIBUTION))
 
 
 def _compiled() -> Iterator[Finding]:

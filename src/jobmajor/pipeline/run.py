@@ -18,7 +18,7 @@ from jobmajor.data import folder as folders
 from jobmajor.data import labelled
 from jobmajor.data import source as sources
 from jobmajor.data.labelled import TitleFile
-from jobmajor.errors import InputError, SettingError
+from jobmajor.errors import InputError, MissingExtra, SettingError
 from jobmajor.evaluation.checks import PROMOTE, REFUSE
 from jobmajor.home import Workspace
 from jobmajor.lineage import command_version, pipeline_version
@@ -189,7 +189,7 @@ def _run(home: Path, options: Options, found: tuple[TitleSource, list[Path]], lo
 
 def _check(options: Options) -> None:
     """Raise for options that can't be used, before anything is fetched or written."""
-    extras.require("jobmajor run", "train")
+    extras.require("jobmajor run", "train", MissingExtra)
     if requests.is_transformer(options.settings):
         transformer.require('the setting train.recipe = "transformer"')
     if options.own_test:

@@ -27,13 +27,21 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # titles and logs are untrusted text
 
 
-def edge(app: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
-    """Run a command line and return its exit status; our errors print one line, a bug keeps its traceback."""
+def edge(
+    app: typer.Typer,
+    name: str,
+    arguments: Sequence[str] | None,
+    missing: type[extras.MissingExtra] = extras.MissingExtra,
+) -> int:
+    """Run a command line and return its exit status; our errors print one line, a bug keeps its traceback.
+
+    The failed import of a package that an extra brings becomes `missing`.
+    """
     for stream in (sys.stdout, sys.stderr):
         _forgive(stream)
     given = list(sys.argv[1:] if arguments is None else arguments)
     with patience(" ".join([name, *_command(app, given)])):
-        return _run(app, name, given)
+        return _run(app, name, given, missing)
 
 
 def _command(app: typer.Typer, given: Sequence[str]) -> list[str]:
@@ -51,10 +59,10 @@ def _command(app: typer.Typer, given: Sequence[str]) -> list[str]:
     return found
 
 
-def _run(app: typer.Typer, name: str, arguments: Sequence[str]) -> int:
+def _run(app: typer.Typer, name: str, arguments: Sequence[str], missing: type[extras.MissingExtra]) -> int:
     status = None
     try:
-        with extras.named(_verb(name, sys.argv[1:] if arguments is None else arguments)):
+        with extras.named(_verb(name, arguments), missing):
             status = app(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except Error as error:

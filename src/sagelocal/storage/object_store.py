@@ -56,7 +56,7 @@ def connect(endpoint_url: str | None = None, region: str | None = None) -> S3Sto
         import boto3  # noqa: PLC0415 - an extra; a workspace of folders does without
         from botocore.config import Config  # noqa: PLC0415 - as above
     except ImportError as error:
-        raise MissingExtra("S3 itself", "aws") from error
+        raise MissingExtra("S3 itself", "s3") from error
     config = Config(retries={"mode": "standard", "max_attempts": 8}, max_pool_connections=2 * _AT_ONCE)
     try:
         client = boto3.session.Session().client("s3", endpoint_url=endpoint_url, region_name=region, config=config)

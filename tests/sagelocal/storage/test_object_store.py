@@ -205,7 +205,7 @@ def test_missing_credentials_are_one_line(monkeypatch: pytest.MonkeyPatch, url: 
 def test_missing_boto3_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
 
-    with pytest.raises(MissingExtra, match=r"^S3 itself needs the extra 'aws': .*pip install .*\[aws\]'$"):
+    with pytest.raises(MissingExtra, match=r"^S3 itself needs the extra 's3': .*pip install .*sagelocal\[s3\]'$"):
         object_store.connect()
 
 

@@ -63,7 +63,7 @@ def operation(service: str, name: str) -> OperationModel:
     except (OperationNotFoundError, UnknownServiceError) as error:
         raise AwsError(
             f"botocore {VERSION} has no operation {service} {name}: "
-            f"install a newer version ({install_command('aws')} -U)"
+            f"install a newer version ({install_command('aws', 'jobmajor')} -U)"
         ) from error
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BUILD_FILES: Final = (
     *("Dockerfile", ".dockerignore", "pyproject.toml", "hatch_build.py", "image_sbom.py", "README.md", "LICENSE"),
     *("requirements-image.lock", "requirements-build.lock", "requirements-ci.lock", "requirements-zig.lock"),
+    *("packages/sagelocal/pyproject.toml", "packages/sagelocal/hatch_build.py"),
+    *("packages/sagelocal/README.md", "packages/sagelocal/LICENSE"),
     *("image/serve", "image/step", "image/train"),
 )
 PROGRAMS: Final = "image/"
