@@ -58,9 +58,8 @@ def document(lock: str, project: dict[str, Any], platform: dict[str, str] | None
 def _parts(dependencies: list[str], locked: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the packages that are built from the product's own sources: required in one version, and in no lock."""
     wanted = [Requirement(line) for line in dependencies]
-    pinned = {
-        canonicalize_name(each.name): pin.version for each in wanted for pin in each.specifier if pin.operator == "=="
-    }
+    pins = [(each.name, pin) for each in wanted for pin in each.specifier]
+    pinned = {canonicalize_name(name): pin.version for name, pin in pins if pin.operator == "=="}
     purls = {name: f"pkg:pypi/{name}@{version}" for name, version in pinned.items()}
     return [
         {"type": "library", "bom-ref": purl, "name": name, "version": pinned[name], "purl": purl}

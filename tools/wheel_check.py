@@ -111,6 +111,7 @@ def _python(*words: str) -> str:
 
 
 def size_mb_of_packages() -> float:
+    """Return the size of what is installed, without the tools of an environment."""
     files = (
         item.locate()
         for each in metadata.distributions()
@@ -121,11 +122,13 @@ def size_mb_of_packages() -> float:
 
 
 def expect(is_so: bool, text: str) -> None:  # noqa: FBT001 - what is expected stands first
+    """Raise with the text unless it is so."""
     if not is_so:
         raise Failed(text)
 
 
 def say(text: str) -> None:
+    """Write a line at once."""
     sys.stdout.write(f"{text.rstrip()}\n")
     sys.stdout.flush()
 

@@ -137,9 +137,9 @@ def test_each_distribution_names_its_own_extras(name: str, installed: Installed)
     kind = {"jobmajor": MissingExtra, "sagelocal": extras.MissingExtra}[name]
 
     assert str(kind("S3 itself", "aws")).endswith(f" -m pip install '{name}[aws]'")
-    with pytest.raises(kind, match=rf"{name} run needs the extra 'formats': .*'{name}\[formats\]'"):
-        with extras.named(f"{name} run", kind):
-            raise ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow")
+    words = rf"{name} run needs the extra 'formats': .*'{name}\[formats\]'"
+    with pytest.raises(kind, match=words), extras.named(f"{name} run", kind):
+        raise ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow")
 
 
 def test_sagelocal_in_a_checkout_is_installed_again_from_its_own_folder(installed: Installed, tmp_path: Path) -> None:

@@ -179,12 +179,11 @@ def test_every_install_of_the_build_is_by_hash_or_of_the_vendored_sources(seeded
     workflow = yaml.safe_load((seeded / ".github/workflows/jobmajor.yml").read_text("utf-8"))
     ran = [step.get("run", "") for job in workflow["jobs"].values() for step in job["steps"]]
 
+    vendored = "--no-build-isolation ./vendor/jobmajor/packages/sagelocal ./vendor/jobmajor"
     installs = [line for line in (*commands(seeded, "install"), *ran) if "pip install" in line]
     assert len(installs) == 6
     for line in installs:
-        assert "--require-hashes" in line or line.endswith(
-            "--no-build-isolation ./vendor/jobmajor/packages/sagelocal ./vendor/jobmajor"
-        )
+        assert "--require-hashes" in line or line.endswith(vendored)
         if "--requirement" in line:
             assert (seeded / line.split()[-1]).is_file()
 
