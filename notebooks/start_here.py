@@ -10,8 +10,9 @@
 # | 2. A pipeline | run the same steps as a pipeline, with a gate, a registry, a service and monitoring | 2 minutes | Python |
 # | 3. SageMaker | bring the pipeline to AWS: repository, build, approval, endpoint | 1 minute | nothing more; an account if you want |
 #
-# Install what it needs in a checkout with `pip install -e packages/sagelocal -e '.[tutorial]'`; `make test` installs it, too. Then open the notebook in any
-# program for notebooks, with that environment as its kernel. [The same text as a script](start_here.py) stands beside it.
+# Install what it needs in a checkout with `pip install -e packages/sagelocal -e '.[tutorial]'`; `make test` installs it, too. Then
+# open the notebook in any program for notebooks, with that environment as its kernel. [The same text as a script](start_here.py) stands
+# beside it.
 
 # %% [markdown] id="part-1"
 # # Part 1: a model
