@@ -476,13 +476,15 @@ def _errors() -> str:
         for name, kind in vars(module).items():
             if inspect.isclass(kind) and issubclass(kind, sagelocal_errors.Error):
                 found.setdefault(name, kind)
-    rows = (
-        (f"`{name}`", f"`{kind.__base__.__name__}`" if kind.__base__ else "", _status(kind), _first(kind))
-        for name, kind in found.items()
-    )
+    rows = ((f"`{name}`", f"`{_above(kind).__name__}`", _status(kind), _first(kind)) for name, kind in found.items())
     table = _table(("error", "is a", "status", "when"), rows)
     told = "`jobmajor.errors` and `sagelocal.errors` define these errors. Catch `Error` to catch all of them."
     return f"## Errors\n\n{told}\n\n{table}"
+
+
+def _above(kind: type) -> type:
+    """Return the nearest class above that has another name: an error of jobmajor may be one of sagelocal, narrowed."""
+    return next(each for each in kind.__mro__ if each.__name__ != kind.__name__)
 
 
 def _status(kind: type[sagelocal_errors.Error]) -> str:

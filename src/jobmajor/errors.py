@@ -74,6 +74,7 @@ for _shared in (
     UnresolvedValue,
 ):
     _shared.__module__ = __name__
+del _shared
 
 
 class MissingExtra(extras.MissingExtra):
