@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import sagelocal
 from sagelocal import cli
 from sagelocal.definition import parse as definitions
 from sagelocal.jobs import environment
@@ -257,3 +258,8 @@ def test_definition_without_end_is_refused_and_not_read(capsys: pytest.CaptureFi
     assert cli.main(["validate", "/dev/zero"]) == 2
 
     assert "has over 16,777,216 bytes" in capsys.readouterr().err
+
+
+def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"sagelocal {sagelocal.__version__}\n"
