@@ -92,7 +92,9 @@ def lacking(extra: str, distribution: str) -> tuple[str, ...]:
 
 def _pairs(distribution: str) -> list[tuple[str, str]]:
     """Return the packages of all extras, each with its extra."""
-    return [(match[1].lower().replace("_", "-"), match[2]) for match in map(_NEEDED.match, _needed(distribution)) if match]
+    return [
+        (match[1].lower().replace("_", "-"), match[2]) for match in map(_NEEDED.match, _needed(distribution)) if match
+    ]
 
 
 def _needed(distribution: str) -> list[str]:

@@ -61,7 +61,9 @@ def guarded(what: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Findin
 def broken(what: str, error: Exception) -> Finding:
     """Return the finding of a check that an error ended: one of ours has its cure, and so has a missing package."""
     if isinstance(error, extras.MissingExtra):
-        return Finding(what, UNKNOWN, f"needs the extra {error.extra!r}", extras.install_command(error.extra, error.distribution))
+        return Finding(
+            what, UNKNOWN, f"needs the extra {error.extra!r}", extras.install_command(error.extra, error.distribution)
+        )
     if isinstance(error, ModuleNotFoundError):
         return _missing(what, (error.name or "").partition(".")[0])
     if isinstance(error, Error):
