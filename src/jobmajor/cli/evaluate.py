@@ -74,8 +74,9 @@ def evaluate(
     file = TitleFile(titles, column, code, weight, soc, how)
     doing(f"answering the titles of {one_line(str(titles))}")
     classifier = loading.load(model, home=workspace(home))
+    other = loading.load(against) if against else None
     found = outside.evaluate(file, outside.Judging(exact=exact), model=classifier)
-    beside = _beside(file, classifier, against) if against else None
+    beside = _beside(file, (classifier, other)) if other else None
     if as_json:
         dump({**found, "against": beside} if beside else found)
     else:
@@ -86,11 +87,10 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _beside(file: TitleFile, classifier: Classifier, against: Path) -> Mapping[str, Any]:
+def _beside(file: TitleFile, models: tuple[Classifier, Classifier]) -> Mapping[str, Any]:
     from jobmajor.pipeline import own_test
-    from jobmajor.registry import loading
 
-    return own_test.against(file, (classifier, loading.load(against)))
+    return own_test.against(file, models)
 
 
 def _show_beside(found: Mapping[str, Any]) -> None:
