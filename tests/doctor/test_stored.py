@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmajor.cli.main import main
+from jobmajor.data import source
 from jobmajor.doctor import finding, stored
 from jobmajor.registry.loading import champion_folder, open_registry
 from jobmajor.registry.versions import Candidate
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobmajor.doctor.finding import Finding
-
-PULL = "jobmajor data pull --release 28.1"
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +181,15 @@ def test_folder_that_the_variable_names_is_read_as_a_run_reads_it(
     found = failures(tmp_path)
 
     assert set(found) == {"JOBMAJOR_DATA"}
+
+
+def test_additions_to_a_release_are_named_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dmtf_2018.csv").write_text("soc_code,title\n29-1141,Ward Nurse\n", "utf-8")
+    monkeypatch.setenv("JOBMAJOR_DATA", os.pathsep.join([str(source.STARTER_FOLDER), str(tmp_path)]))
+
+    found = {each.what: each for each in stored.findings(tmp_path)}["JOBMAJOR_DATA"]
+
+    assert (found.status, found.found) == (finding.OK, "release starter, 6,997 titles, Direct Match titles")
 
 
 def test_file_as_a_workspace_and_a_full_disk_are_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

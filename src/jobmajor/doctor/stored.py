@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jobmajor.data import folder, releases
+from jobmajor.data import releases, source
 from jobmajor.data.source import FOLDER_VARIABLE, FetchOptions
 from jobmajor.doctor.finding import FAILED, NOTE, OK, UNKNOWN, Finding, guarded
 from jobmajor.errors import ArtifactError
@@ -37,7 +37,7 @@ def findings(home: Path) -> Iterator[Finding]:
     yield from guarded("disk", lambda: _disk("disk", home))
     yield from guarded("temporary files", _temporary)
     yield from guarded("data", lambda: _releases(home))
-    yield from guarded(FOLDER_VARIABLE, _named_data)
+    yield from guarded(FOLDER_VARIABLE, lambda: _named_data(home))
     yield from guarded("registry", lambda: _registry(Workspace(home)))
     for what, path in (("reviews", Workspace(home).reviews), ("search", Workspace(home).trials)):
         if path.exists():
@@ -146,15 +146,20 @@ def _fault(error: ArtifactError) -> str:
     return str(error).rpartition(": ")[0] or str(error)
 
 
-def _named_data() -> Iterator[Finding]:
+def _named_data(home: Path) -> Iterator[Finding]:
     named = FetchOptions().variable(FOLDER_VARIABLE)
-    for each in filter(None, named.split(os.pathsep)):
-        where = Path(each)
-        layout = folder.describe(where)
-        from jobmajor.data import onet  # noqa: PLC0415 - needs the extra `train`
+    if not named:
+        return
+    # As a run finds them, without a download if only additions to a release are named.
+    found = source.resolve(
+        source.AUTO, home, fetch=FetchOptions({FOLDER_VARIABLE: named, source.OFFLINE_VARIABLE: "1"})
+    )
+    from jobmajor.data import onet  # noqa: PLC0415 - needs the extra `train`
 
-        found = onet.read(where)
-        yield Finding(FOLDER_VARIABLE, OK, f"{where}: release {layout.release}, {found.titles.height:,} titles")
+    rows = onet.read(found.folder).titles.height
+    extra = [name for name, file in (("Direct Match titles", found.direct_match), ("tasks", found.tasks)) if file]
+    shown = "".join(f", {name}" for name in extra)
+    yield Finding(FOLDER_VARIABLE, OK, f"release {found.release}, {rows:,} titles{shown}")
 
 
 def _registry(workspace: Workspace) -> Iterator[Finding]:
