@@ -174,9 +174,16 @@ def compile_script(
     """
     from sagelocal.compile import command
     from sagelocal.compile.script import CompileOptions
+    from sagelocal.project import toml_file
 
+    project = toml_file.load(Path.cwd())
     options = CompileOptions(
-        python=python, arguments=pairs(argument, "--argument"), argv=argv or (), region=region, bucket=bucket
+        python=python or project.python,
+        account=project.account,
+        arguments=pairs(argument, "--argument"),
+        argv=argv or (),
+        region=region,
+        bucket=bucket,
     )
     made = command.compiled(script, home, options)
     written = command.write(made, script, output)

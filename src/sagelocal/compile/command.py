@@ -29,19 +29,19 @@ class Source:
     parameters: Mapping[str, str]
 
 
-def source(text: str, home: Path, python: Path | None) -> Source:
+def source(text: str, home: Path, options: CompileOptions) -> Source:
     """Return the definition in a JSON file, or that of a script.
 
     Args:
         text: A path, for a script with `:name` at will.
         home: The workspace, which gets what a script uploads.
-        python: The interpreter that has the SDK; None means this one.
+        options: How to compile a script.
 
     Raises:
         InputError: The file can't be read or the script can't be compiled. DefinitionError: The definition can't run.
     """
     if is_script(text):
-        made = compiled(text, home, script.CompileOptions(python=python))
+        made = compiled(text, home, options)
         return Source(parse.parse(made.definition), made.name, made.parameters)
     path = Path(text)
     try:

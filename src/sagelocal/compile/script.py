@@ -47,12 +47,14 @@ class CompileOptions:
 
     `python` is an interpreter that has the SDK, by default the one that runs this program. `name` is a pipeline in the
     script, or a function that returns one. `arguments` are arguments of that function, `argv` those of the script.
+    `account` is what the script may read of the account, by `ssm:NAME` or `secretsmanager:NAME`.
     Without `namespace`, the script gets no network of its own, and the audit hook alone holds its calls back, as on
     machines that have no namespaces.
     """
 
     python: Path | None = None
     name: str | None = None
+    account: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, str] = field(default_factory=dict)
     argv: Sequence[str] = ()
     region: str = REGION
@@ -114,7 +116,7 @@ class _Compilation:
     def run(self, python: Path) -> Compiled:
         log = self.home / "compile" / "log.txt"
         log.unlink(missing_ok=True)
-        account = Account(ACCOUNT, self.options.region, mark=self.scratch / "handed-in")
+        account = Account(ACCOUNT, self.options.region, mark=self.scratch / "handed-in", values=self.options.account)
         store = FolderStore(self.home / "s3")
         s3 = S3(store, self.scratch / "uploads")
         self._lay_out(account)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sagelocal.loopback.wire import Request
 
 ROLE: Final = "sagelocal"
-_TARGETS: Final = {"SageMaker": "sagemaker", "AWSLambda": "lambda"}
+_TARGETS: Final = {"SageMaker": "sagemaker", "AWSLambda": "lambda", "AmazonSSM": "ssm"}
 # Questions about an execution that hasn't begun: the script waits for what only a run can give.
 _WAITS: Final = (
     "DescribePipelineExecution",
@@ -31,6 +31,8 @@ _WAITS: Final = (
     "DescribePipelineDefinitionForExecution",
     "StopPipelineExecution",
 )
+# Requests for what sagelocal.toml may give, and the member that names it.
+_READS: Final = {"ssm:GetParameter": "Name", "secretsmanager:GetSecretValue": "SecretId"}
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Account:
     `started` are the parameters of the last start, by the pipeline's name. `refused` names the requests that were
     refused. `waits` is set once the script asks for the outcome of an execution. `mark` is a file that is made with the
     first pipeline, for the script's process to see. Unless it `keeps`, it says who is asking and refuses the rest.
+    `values` are the parameters and secrets that it knows, by `ssm:NAME` or `secretsmanager:NAME`.
     """
 
     number: str
@@ -51,6 +54,7 @@ class Account:
     waits: threading.Event = field(default_factory=threading.Event)
     mark: Path | None = None
     keeps: bool = True
+    values: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def role(self) -> str:
@@ -86,12 +90,26 @@ class Account:
         if service == "sagemaker" and operation in _WAITS and self.started:
             self.waits.set()
             return _json_error("ValidationException", "no run has begun: this script is compiled")
+        if f"{service}:{operation}" in _READS and self.keeps:
+            return self._read(service, operation, json.loads(request.read() or b"{}"))
         if service != "sagemaker" or operation not in answers or not self.keeps:
             return self._refuse(service, operation, _json_error)
         try:
             return _json(answers[operation](json.loads(request.read() or b"{}")))
         except KeyError as error:
             return _json_error("ResourceNotFound", f"Pipeline {error} does not exist")
+
+    def _read(self, service: str, operation: str, asked: Mapping[str, Any]) -> Answer:
+        name = str(asked[_READS[f"{service}:{operation}"]])
+        found = self.values.get(f"{service}:{name}")
+        if found is None:
+            self.refused.append(f"{service}:{operation}")
+            advice = f'give "{service}:{name}" a value in [account] of sagelocal.toml'
+            return _json_error("AccessDeniedException", f"no account is asked here: {advice}")
+        arn = f"arn:aws:{service}:{self.region}:{self.number}:{name}"
+        if service == "ssm":
+            return _json({"Parameter": {"Name": name, "Type": "String", "Value": found, "Version": 1, "ARN": arn}})
+        return _json({"ARN": arn, "Name": name, "SecretString": found})
 
     def _keep(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         name, given = asked["PipelineName"], asked.get("PipelineDefinition")

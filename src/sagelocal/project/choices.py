@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sagelocal.compile import command
+from sagelocal.compile.script import CompileOptions
 from sagelocal.errors import DefinitionError
 from sagelocal.jobs import environment
 from sagelocal.project import needs, toml_file
@@ -76,7 +77,9 @@ def choose(text: str, home: Path, options: Options) -> Choices:
         InputError: The file, the script or the settings can't be used. DefinitionError: The definition can't run.
     """
     project = toml_file.load(Path.cwd(), options.profile)
-    source = command.source(text, home, options.python or project.python)
+    source = command.source(
+        text, home, CompileOptions(python=options.python or project.python, account=project.account)
+    )
     images = Images(home, {**project.images, **options.images})
     for image in options.images:
         images[image]

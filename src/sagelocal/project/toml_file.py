@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME: Final = "sagelocal.toml"
-_KEYS: Final = ("python", "images", "handlers", "parameters", "store", "profiles")
+_KEYS: Final = ("python", "images", "handlers", "parameters", "store", "profiles", "account")
+_SERVICES: Final = ("secretsmanager", "ssm")
 _OF_PROFILES: Final = ("handlers", "images", "parameters", "store")
 
 
@@ -23,7 +24,8 @@ class Project:
     """The settings of a project; paths are absolute.
 
     `images` are the environments or recipes of images by pattern: a path, or `recipe:NAME`. `endpoint` is that of
-    another store than the workspace's folders, `s3` that the store is S3 itself.
+    another store than the workspace's folders, `s3` that the store is S3 itself. `account` is what scripts read of the
+    account while they are compiled, by `ssm:NAME` or `secretsmanager:NAME`.
     """
 
     python: Path | None = None
@@ -32,6 +34,7 @@ class Project:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     endpoint: str | None = None
     s3: bool = False
+    account: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(folder: Path, profile: str | None = None) -> Project:
@@ -70,6 +73,7 @@ def _project(raw: dict[str, Any], path: Path, profile: str | None) -> Project:
         parameters={name: _parameter(value, name, path) for name, value in merged["parameters"].items()},
         endpoint=merged["store"].get("endpoint"),
         s3=merged["store"].get("s3") is True,
+        account={name: _answer(value, name, path) for name, value in _table(raw, "account", path).items()},
     )
 
 
@@ -96,6 +100,13 @@ def _parameter(value: Any, name: str, path: Path) -> Any:
     if not isinstance(value, str | int | float | bool):
         raise InputError(f"{path}: parameters.{name} is {value!r}, expected text, a number, true or false")
     return value
+
+
+def _answer(value: Any, name: str, path: Path) -> str:
+    service, sign, of = name.partition(":")
+    if service not in _SERVICES or not sign or not of:
+        raise InputError(f"{path}: account.{name} is no setting, expected ssm:NAME or secretsmanager:NAME")
+    return _text(value, f"account.{name}", path)
 
 
 def _image(value: Any, pattern: str, path: Path) -> str:

@@ -169,6 +169,25 @@ def test_upsert_and_start_are_taken_and_the_wait_for_an_outcome_ends_the_script(
     assert json.loads(found.definition)["Steps"][0]["Arguments"] == {"ErrorMessage": "said"}
 
 
+READ = """
+import boto3
+parameter = boto3.client("ssm").get_parameter(Name="/ml/team", WithDecryption=True)["Parameter"]["Value"]
+secret = boto3.client("secretsmanager").get_secret_value(SecretId="role")["SecretString"]
+p = Pipeline(f"{parameter}-{secret}")
+"""
+
+
+def test_script_reads_of_the_account_what_the_project_gives_and_nothing_else(tmp_path: Path) -> None:
+    given = {"ssm:/ml/team": "blue", "secretsmanager:role": "own"}
+
+    found = compiled(tmp_path, READ, account=given)
+    with pytest.raises(InputError) as caught:
+        compiled(tmp_path, READ, account={"ssm:/ml/team": "blue"})
+
+    assert (found.name, found.refused) == ("blue-own", ())
+    assert 'give "secretsmanager:role" a value in [account] of sagelocal.toml' in str(caught.value)
+
+
 UPLOAD = """
 import boto3, os
 from pathlib import Path

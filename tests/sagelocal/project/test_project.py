@@ -37,6 +37,8 @@ def test_profile_stands_above_the_project(tmp_path: Path) -> None:
         [parameters]
         Rows = 1000
         Url = "s3://bkt/rows"
+        [account]
+        "ssm:/ml/role" = "arn:aws:iam::000000000000:role/ml"
         [profiles.small.parameters]
         Rows = 10
         [profiles.small.store]
@@ -49,6 +51,7 @@ def test_profile_stands_above_the_project(tmp_path: Path) -> None:
     assert plain.python == tmp_path / "envs" / "sdk" / "bin" / "python"
     assert plain.images == {"*/own:*": str(tmp_path / "envs" / "own"), "*": "recipe:xgboost"}
     assert (plain.parameters, plain.endpoint) == ({"Rows": 1000, "Url": "s3://bkt/rows"}, None)
+    assert plain.account == {"ssm:/ml/role": "arn:aws:iam::000000000000:role/ml"}
     assert small.parameters == {"Rows": 10, "Url": "s3://bkt/rows"}
     assert (small.endpoint, small.handlers) == ("http://127.0.0.1:9000", {"notify": "handlers:notify"})
     assert toml_file.load(tmp_path / "elsewhere") == toml_file.Project()
@@ -63,6 +66,7 @@ def test_profile_stands_above_the_project(tmp_path: Path) -> None:
         ("[parameters]\na = [1]", None, "parameters.a is [1], expected text, a number, true or false"),
         ("[handlers]\na = 1", None, "handlers.a is 1, expected text"),
         ("[profiles.a]\npython = 'x'", None, "profiles.a.python is no setting"),
+        ("[account]\nrole = 'x'", None, "account.role is no setting, expected ssm:NAME or secretsmanager:NAME"),
         ("[store]\nbucket = 'x'", None, "store.bucket is no setting"),
         ("[profiles.small]", "smal", "has none of that name, did you mean 'small'?"),
         ("a = ", None, "correct it"),
