@@ -6,25 +6,28 @@ vary more than independent rows do. The largest z of all flags is compared with 
 profiles are shuffled. So one chance in 365 of an alarm holds for the whole check, whatever the number of flags and
 however much they, or the rows of a unit, belong together.
 
-A group that grows matters most, so its z counts fully; others count by a factor below 1.
+A group that grows matters most, so its z counts fully if it has at least 2.5 % of all rows; a smaller one that gains
+some points shows anyway. All else counts by a factor below 1.
 
-With fewer than eight units on the side that is checked, such as one day, shuffling can't show anything. The z of each
-flag is then compared with Student's t distribution by the spread of the reference's units, and the chance is shared out
-among the flags.
+With fewer than eight units on the side that is checked, such as one day, shuffling can't show anything; `by_unit` then
+tells the chances.
 Source: Westfall & Young (1993), Resampling-Based Multiple Testing. Anscombe (1948), Biometrika 35, 246-254.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy.stats import t as student
 
 from jobmajor.errors import InputError
+from jobmajor.monitor import by_unit
+from jobmajor.monitor.by_unit import angle
 from jobmajor.monitor.profile import LEAST_CHANGE
 from jobmajor.monitor.shape import is_group
+from jobmajor.native import library
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,11 +43,13 @@ if TYPE_CHECKING:
 ALARMS: Final = 1 / 365  # the chance of an alarm where nothing differs: one a year, if checked daily
 _FEW_UNITS: Final = 8
 _LEAST_UNITS: Final = 5
-_FIRST, _ALL = 499, 9_999  # shuffles: the first ones end the test where chance alone explains the difference
+_ALL: Final = 9_999  # shuffles
 LEAST_CHANCE: Final = 2 / (1 + _ALL)  # shuffling can't tell smaller ones apart
 _CLEAR: Final = 0.05
-_OTHER_WEIGHT: Final = 0.9
-_BLOCK: Final = 500  # shuffles at a time
+_OTHER_WEIGHT: Final = 0.8
+_USED: Final = 0.85  # of the chance of an alarm; so measured rates stay below the bound instead of around it
+_LARGE: Final = 0.025  # the share of a group from which on its growth counts fully
+_BLOCK: Final = 500  # shuffles at a time; the first ones end the test where chance alone explains the difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +94,16 @@ def compare(reference: Profile, found: Profile, flags: Sequence[Flag], *, seed: 
         np.concatenate([reference.units, found.units]),
     )
     one = pool.drawn(np.concatenate([np.zeros(count, np.int64), found.units])[None])
-    weights = np.array([1.0 if is_group(flag.name) else _OTHER_WEIGHT for flag in flags])
-    scores = pool.scores(one)[0]
+    is_code = np.array([is_group(flag.name) for flag in flags])
     if found.units.sum() >= _FEW_UNITS:
+        weights = np.where(is_code & (pool.shares >= _LARGE), 1.0, _OTHER_WEIGHT)
+        scores = pool.scores(one)[0]
         chances = _shuffled(pool, int(found.units.sum()), _weighed(scores, weights), weights, seed)
     else:
-        chances, scores = _by_unit(reference, found)
+        is_large = reference.counts.T @ reference.units >= _LARGE * reference.total
+        chances, scores = by_unit.chances(reference, found, is_code, is_code & is_large)
     shares = [np.array(list(each.flagged().values())) / each.total for each in (reference, found)]
-    columns = (each.tolist() for each in (*shares, scores, chances))
+    columns = (each.tolist() for each in (*shares, scores, np.minimum(chances / _USED, 1.0)))
     return [Change(flag, *values) for flag, *values in zip(flags, *columns, strict=True)]
 
 
@@ -125,6 +132,12 @@ class _Pool:
     counts: Counts
     units: Counts
 
+    @property
+    def shares(self) -> Floats:
+        """The share of all rows with each flag, shape (flags,)."""
+        found: Floats = self.counts.T @ self.units / float(self.rows @ self.units)
+        return found
+
     def drawn(self, units: Counts) -> tuple[Floats, Floats]:
         """Return the rows and counts of some units, shapes (draws,) and (draws, flags), for units (draws, lines)."""
         chosen = units.astype(np.float64)
@@ -136,7 +149,7 @@ class _Pool:
         all_rows, all_counts = float(self.rows @ self.units), (self.counts * self.units[:, None]).sum(axis=0)
         others, other_counts = all_rows - rows, all_counts - counts
         size = rows * others / all_rows
-        difference = _angle(counts, rows[:, None]) - _angle(other_counts, others[:, None])
+        difference = angle(counts, rows[:, None]) - angle(other_counts, others[:, None])
         found: Floats = 2 * difference * np.sqrt(size[:, None] / self._spread(all_rows, all_counts))
         return found
 
@@ -149,11 +162,6 @@ class _Pool:
         return found
 
 
-def _angle(counts: Floats, rows: Floats) -> Floats:
-    found: Floats = np.arcsin(np.sqrt((counts + 0.375) / (rows + 0.75)))
-    return found
-
-
 def _weighed(scores: Floats, weights: Floats) -> Floats:
     """Return how much each flag's z counts: fully for a group that grows, by its weight otherwise."""
     found: Floats = np.where(scores > 0, scores * weights, -scores * _OTHER_WEIGHT)
@@ -162,35 +170,23 @@ def _weighed(scores: Floats, weights: Floats) -> Floats:
 
 def _shuffled(pool: _Pool, units: int, found: Floats, weights: Floats, seed: int) -> Floats:
     """Return for each flag how often the largest z of shuffled units is as large as its own, shape (flags,)."""
-    rng = np.random.default_rng(seed)
-    reached, shuffles = np.zeros(len(found)), 0
-    while shuffles < _ALL:
-        block = min(_BLOCK, _ALL - shuffles)
-        draws = rng.multivariate_hypergeometric(pool.units, units, size=block, method="marginals")
+    sizes = [min(_BLOCK, _ALL - first) for first in range(0, _ALL, _BLOCK)]
+    seeds = np.random.SeedSequence(seed).spawn(len(sizes))
+
+    def reached(block: int) -> Counts:
+        rng = np.random.default_rng(seeds[block])
+        draws = rng.multivariate_hypergeometric(pool.units, units, size=sizes[block], method="marginals")
         largest = _weighed(pool.scores(pool.drawn(draws)), weights).max(axis=1)
-        reached += (largest[:, None] >= found).sum(axis=0)
-        shuffles += block
-        if shuffles > _FIRST and (1 + reached.min()) / (1 + shuffles) > _CLEAR:
-            break
-    chances: Floats = (1 + reached) / (1 + shuffles)
+        count: Counts = (largest[:, None] >= found).sum(axis=0)
+        return count
+
+    total, shuffles = reached(0), sizes[0]
+    if (1 + total.min()) / (1 + shuffles) <= _CLEAR:
+        with ThreadPoolExecutor(library.cores(), "shuffle") as threads:
+            total = total + np.sum(list(threads.map(reached, range(1, len(sizes)))), axis=0)
+        shuffles = _ALL
+    chances: Floats = (1 + total) / (1 + shuffles)
     return chances
-
-
-def _by_unit(reference: Profile, found: Profile) -> tuple[Floats, Floats]:
-    """Return the chance of each flag, and its t, by how much the units of the reference vary."""
-    angles = [
-        _angle(each.counts.astype(np.float64), each.rows[:, None].astype(np.float64)) for each in (reference, found)
-    ]
-    sizes = [int(each.units.sum()) for each in (reference, found)]
-    means = [
-        (angle * each.units[:, None]).sum(axis=0) / size
-        for angle, each, size in zip(angles, (reference, found), sizes, strict=True)
-    ]
-    apart = ((angles[0] - means[0]) ** 2 * reference.units[:, None]).sum(axis=0) / (sizes[0] - 1)
-    chance = 0.25 / (found.rows * found.units).sum() * sizes[1]  # the variance of a unit of independent rows
-    scores = (means[1] - means[0]) / np.sqrt(np.maximum(apart, chance) * (1 / sizes[0] + 1 / sizes[1]))
-    chances: Floats = np.minimum(2 * student.sf(np.abs(scores), sizes[0] - 1) * len(scores), 1.0)
-    return chances, scores
 
 
 def as_json(change: Change, alarms: float = ALARMS, least: float = LEAST_CHANGE) -> dict[str, Any]:
