@@ -268,13 +268,19 @@ def test_json_of_a_run_has_its_figures_with_their_intervals(first_run: FirstRun)
 
 
 @pytest.mark.slow
-def test_version_is_shown_as_json_with_its_decision_and_lineage(
+def test_version_is_shown_with_its_decision_and_lineage_as_text_and_as_json(
     finished: Path, say: Callable[..., tuple[int, str, str]]
 ) -> None:
-    status, out, _ = say("models", "show", 1, "--home", finished)
+    status, out, _ = say("models", "show", 1, "--json", "--home", finished)
+    text = say("models", "show", 1, "--home", finished)[1]
 
     found = json.loads(out)
     assert status == 0
+    assert found["history"][0]["verb"] == "promote"
+    names = [line.split()[0] for line in text.splitlines() if line[0] != " "]
+    assert names[:4] == ["version", "model", "titles", "file"]
+    assert names[-1] == "champion"
+    assert {"rows", "labels", "settings", "code", "run", "evaluation", "decision"} < {*names}
     assert found["decision"]["passed"] is True
     assert found["lineage"]["source"]["release"] == "starter"
 

@@ -9,14 +9,14 @@ import typer
 
 from jobmajor.cli.options import LOOK, By, Home, Json, OwnTest, Reason, Weight, approval, workspace
 from sagelocal.show.patience import doing
-from sagelocal.show.terminal import dump, near, table
+from sagelocal.show.terminal import dump, near, one_line, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jobmajor.monitor.models import Difference
     from jobmajor.pipeline.prune import Plan
-    from jobmajor.registry.versions import Registry, Version
+    from jobmajor.registry.versions import Event, Registry, Version
 
 Number = Annotated[int, typer.Argument(metavar="VERSION", help="A version's number.")]
 models = typer.Typer(help="Registered versions.", **LOOK)
@@ -54,6 +54,10 @@ def _version_record(version: Version) -> dict[str, Any]:
     }
 
 
+def _event_record(event: Event) -> dict[str, Any]:
+    return {"version" if name == "number" else name: value for name, value in event._asdict().items()}
+
+
 def _show_versions(versions: Iterable[Version], *, as_json: bool) -> None:
     found = list(versions)
     if as_json:
@@ -84,12 +88,29 @@ def list_versions(home: Home = None, as_json: Json = False) -> None:
 
 
 @models.command("show")
-def show_version(number: Number, home: Home = None) -> None:
-    """Show one version as JSON: its figures, its decision with reasons, and its origin.
+def show_version(number: Number, home: Home = None, as_json: Json = False) -> None:
+    """Show where a version comes from: files, rows, labels, settings, code, run, figures, decision and approval.
+
+    With --json, also every check of the decision and every parameter of the run.
 
     Example: jobmajor models show 1
     """
-    dump(_version_record(_registry(home).get(number)))
+    registry = _registry(home)
+    version = registry.get(number)
+    if as_json:
+        history = [_event_record(event) for event in registry.history() if event.number == number]
+        dump({**_version_record(version), "history": history})
+        return
+    from jobmajor.registry import origin
+    from sagelocal.storage import manifest
+
+    made = manifest.read(version.folder) if version.folder.is_dir() else manifest.Manifest({})
+    lines = origin.told(origin.of_model(made, version, registry.history()))
+    width = max(len(name) for name, _ in lines)
+    before = ""
+    for name, text in lines:
+        typer.echo(f"{name if name != before else '':<{width}}  {one_line(text)}")
+        before = name
 
 
 @models.command("promote")
@@ -133,12 +154,7 @@ def history(home: Home = None, as_json: Json = False) -> None:
     """
     events = _registry(home).history()
     if as_json:
-        dump(
-            [
-                {"version" if name == "number" else name: value for name, value in each._asdict().items()}
-                for each in events
-            ]
-        )
+        dump([_event_record(each) for each in events])
         return
     rows = [(each.at, str(each.number), each.verb, each.by, each.reason) for each in events]
     table(("at", "version", "change", "by", "reason"), rows)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobmajor import arguments, settings
 from jobmajor.errors import ChecksumMismatch, InputError, NoChampion
 from jobmajor.home import Workspace
 from jobmajor.model import classifier
-from jobmajor.registry import artifact, mlflow_database
+from jobmajor.registry import artifact, mlflow_database, mlflow_records, origin
 from jobmajor.registry.versions import folder_of
 from sagelocal.storage import manifest
 
@@ -48,6 +49,23 @@ def champion_folder(home: Path) -> Path | None:
         version = open_registry(home).champion()
         return version.folder if version else None
     return folder_of(home, row[0]) if row else None
+
+
+def origin_of(made: Manifest, home: Path) -> dict[str, Any]:
+    """Return where a model comes from, as `origin.of_model`, in about a millisecond.
+
+    Where the workspace's registry has no such version, or can't be read now, it is what the manifest says.
+
+    Raises:
+        RegistryError: The version's record is damaged.
+    """
+    database = Workspace(home.resolve()).database
+    with suppress(sqlite3.Error):
+        row = mlflow_database.row(database, made.digest) if database.is_file() else None
+        if row:
+            version, events = mlflow_records.version(row, home), mlflow_records.events(row.of_model, home)
+            return origin.of_model(made, version, events)
+    return origin.of_model(made)
 
 
 def load(model: str | Path | None = None, *, home: str | Path | None = None) -> Classifier:

@@ -12,6 +12,7 @@ import sqlite3
 import tempfile
 import warnings
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,14 @@ _CHAMPIONS_DIGEST = """
         ON tag.name = alias.name AND tag.version = alias.version AND tag.key = ?
     WHERE alias.name = ? AND alias.alias = ?
 """
+_VERSION = """
+    SELECT version.version, version.creation_time FROM model_version_tags AS tag
+    JOIN model_versions AS version ON version.name = tag.name AND version.version = tag.version
+    WHERE tag.name = ? AND tag.key = ? AND tag.value = ? ORDER BY version.version DESC
+"""
+_TAGS = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
+_ALIASES = "SELECT alias FROM registered_model_aliases WHERE name = ? AND version = ?"
+_OF_MODEL = "SELECT key, value FROM registered_model_tags WHERE name = ?"
 _MLFLOWS = ("mlflow.", "sqlalchemy.", "alembic.")
 _PATIENCE_S = 20.0  # with a database that another program is writing to
 _NO_LOADER = "The ``noload`` loader strategy is deprecated"
@@ -74,6 +83,36 @@ def champions_digest(database: Path) -> tuple[str | None] | None:
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=_PATIENCE_S)) as connection:
         row: tuple[str | None] | None = connection.execute(_CHAMPIONS_DIGEST, (DIGEST, MODEL_NAME, CHAMPION)).fetchone()
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A version's row, with the names of MLflow's own class; `of_model` are the tags of the registered model."""
+
+    version: int
+    creation_timestamp: int
+    aliases: tuple[str, ...]
+    tags: dict[str, str]
+    of_model: dict[str, str]
+
+
+def row(database: Path, digest: str) -> Row | None:
+    """Read the version with this digest, read-only and without importing MLflow; None if there is none.
+
+    Raises:
+        sqlite3.Error: As `champions_digest`.
+    """
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=_PATIENCE_S)) as connection:
+        connection.execute("BEGIN")  # one state of the file
+        found = connection.execute(_VERSION, (MODEL_NAME, DIGEST, digest)).fetchone()
+        if found is None:
+            return None
+        of_version = (MODEL_NAME, found[0])
+        tags = dict(connection.execute(_TAGS, of_version).fetchall())
+        aliases = tuple(alias for (alias,) in connection.execute(_ALIASES, of_version))
+        of_model = dict(connection.execute(_OF_MODEL, (MODEL_NAME,)).fetchall())
+    number, created = found
+    return Row(number, created, aliases, tags, of_model)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mlflow.entities.model_registry import ModelVersion
 
+    from jobmajor.registry.mlflow_database import Row
     from jobmajor.registry.versions import Candidate
 
 BASELINES = "baselines"  # the key in a lineage, and the folder beside a record
@@ -28,7 +29,7 @@ HISTORY = "champions"  # the registered model's tag that holds the events
 _MAX_HISTORY = 90_000  # characters; MLflow holds 100,000 in a tag
 
 
-def version(record: ModelVersion, home: Path) -> Version:
+def version(record: ModelVersion | Row, home: Path) -> Version:
     """Return the version of a record in the workspace `home`.
 
     Raises:
