@@ -170,6 +170,80 @@ def test_undo_takes_back_one_by_one_and_history_keeps_all(queue: Queue) -> None:
     assert names(queue, "ann") == ["first"]
 
 
+def test_undo_of_a_title_takes_back_the_decision_on_it_and_no_other(queue: Queue) -> None:
+    queue.add([title("first", 2), title("second", 1)], "a")
+    queue.decide("first", NURSE, "ann")
+    queue.decide("second", COOK, "ann")
+
+    assert [queue.undo("ann", "First"), queue.undo("ann", "first"), queue.undo("ann", "else")] == ["first", None, None]
+
+    assert queue.labels() == {"second": COOK}
+    assert names(queue, "ann") == ["first"]
+
+
+def test_second_opinion_that_was_taken_back_is_a_second_one_again(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "reviews.db", second=1)
+    queue.add([title("charge nurse")], "a")
+    queue.decide("charge nurse", NURSE, "ann")
+    queue.take("bob")
+    queue.decide("charge nurse", COOK, "bob")
+
+    queue.undo("bob")
+    queue.decide("charge nurse", OTHER, "bob")
+
+    assert queue.labels() == {}
+    (found,) = queue.take("cy")
+    assert found.said == (("ann", NURSE), ("bob", OTHER))
+
+
+def test_screens_under_one_name_have_different_titles(tmp_path: Path) -> None:
+    clock = Clock()
+    queue = Queue(tmp_path / "reviews.db", second=0, clock=clock)
+    queue.add([title("first", 3), title("second", 2), title("third", 1)], "a")
+
+    screens = [queue.at("left"), queue.at("right"), queue]
+    found = [names(each, "ann", 1) for each in screens]
+
+    assert found == [["first"], ["second"], ["third"]]
+    assert [names(each, "ann", 1) for each in screens] == found
+    queue.at("left").skip("first", "ann")
+    assert names(queue.at("left"), "ann", 5) == []
+    assert names(queue, "bob", 5) == ["first"]
+    clock.now += 16 * 60
+    assert names(queue.at("right"), "ann", 5) == ["second", "third"]
+    with pytest.raises(InputError, match="the screen"):
+        queue.at("x" * 65)
+
+
+def test_title_can_be_looked_up_whoever_has_it(queue: Queue) -> None:
+    queue.add([title("charge nurse", 2)], "a")
+    queue.take("ann")
+
+    found = queue.find("Nurse, Charge")
+
+    assert found is not None
+    assert (found.title.title, found.title.rows) == ("charge nurse", 2)
+    assert queue.find("cook") is None
+
+
+def test_file_of_the_first_version_is_updated_with_all_that_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.db"
+    queue = Queue(path, second=0)
+    queue.add([title("first", 2), title("second", 1)], "a")
+    queue.take("ann")
+    queue.decide("second", COOK, "bob")
+    with sqlite3.connect(path) as database:  # as version 1 made it
+        database.execute("ALTER TABLE leases DROP COLUMN screen")
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+
+    again = Queue(path, second=0)
+
+    assert again.labels() == {"second": COOK}
+    assert names(again, "bob") == []
+    assert names(again, "ann") == ["first"]
+
+
 def test_correction_counts_at_once_and_can_be_taken_back(queue: Queue) -> None:
     queue.decide("charge nurse", NURSE, "ann")
 

@@ -178,6 +178,31 @@ def test_queue_is_reviewed_by_the_same_keys_and_shows_what_others_said(tmp_path:
     assert session.review_queue(queue, Keys("q"), "bob", order="value", most=100) == 0
 
 
+class Leaving(Keys):
+    """Keys before the first of which another reviewer gives a title back."""
+
+    def __init__(self, keys: str, queue: Queue) -> None:
+        super().__init__(keys)
+        self.queue = queue
+
+    def key(self) -> str:
+        if self.keys[0] == "1":
+            self.queue.skip("worth more", "bob")
+        return super().key()
+
+
+def test_undo_in_a_queue_shows_the_title_again_before_all_others(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "reviews.db", second=0)
+    queue.add([DoubtfulTitle(text, rows, "unsure", (NURSE,)) for text, rows in (("worth more", 9), ("less", 1))], "a")
+    queue.take("bob")
+    terminal = Leaving("1uq", queue)
+
+    session.review_queue(queue, terminal, "ann", order="value", most=100)
+
+    shown = [line.partition(" (")[0].strip() for line in terminal.shown if line.startswith("\ntitle")]
+    assert shown == ["title 1: less", "title 2: worth more", "title 1: less"]
+
+
 def test_review_ends_after_the_last_title_and_skipped_ones_have_no_choice(tmp_path: Path, choices: Choices) -> None:
     rows = session.review(TITLES, choices, Keys("s1s"))
 

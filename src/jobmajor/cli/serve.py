@@ -38,6 +38,9 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE", help="Keep the choices that reviewers make on the page in this file."),
     ] = None,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Let reviewers work on the queue of the workspace on the page.")
+    ] = False,
     prior: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Move answers toward a mix of occupations, from jobmajor adapt."),
@@ -50,7 +53,7 @@ def serve(
         str | None, typer.Option(metavar="NAME", help="Add a key to --keys, print it, and exit.")
     ] = None,
     may_review: Annotated[
-        bool, typer.Option("--may-review", help="Let the new key keep choices in --reviews.")
+        bool, typer.Option("--may-review", help="Let the new key keep choices in --reviews, and work on --queue.")
     ] = False,
     allow_host: Annotated[
         list[str] | None,
@@ -127,6 +130,11 @@ def serve(
     patience.doing("loading the model")
     if shadow is not None:
         options = replace(options, shadow=_shadow(shadow, shadow_share, source, options.workers))
+    if queue:
+        from jobmajor.home import Workspace
+        from jobmajor.review.queue import Queue
+
+        options = replace(options, queue=Queue(Workspace(source.home).reviews))
     choices = kept.Reviews(reviews) if reviews else None
     started = service.Service(champion.Champion(source, choices), options)
     patience.end()

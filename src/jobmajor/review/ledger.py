@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSION: Final = 1
+VERSION: Final = 2
 _PATIENCE_S: Final = 60
 _SCHEMA: Final = """
 CREATE TABLE titles (
@@ -32,7 +32,8 @@ CREATE TABLE decisions (
   reviewer TEXT NOT NULL, at TEXT NOT NULL, is_second INTEGER NOT NULL, undoes INTEGER UNIQUE REFERENCES decisions
 );
 CREATE TABLE leases (
-  family TEXT PRIMARY KEY, reviewer TEXT NOT NULL, until REAL NOT NULL, is_second INTEGER NOT NULL
+  family TEXT PRIMARY KEY, reviewer TEXT NOT NULL, until REAL NOT NULL, is_second INTEGER NOT NULL,
+  screen TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE skips (family TEXT NOT NULL, reviewer TEXT NOT NULL, until REAL NOT NULL,
   PRIMARY KEY (family, reviewer));
@@ -42,6 +43,7 @@ CREATE INDEX titles_by_state ON titles (state);
 CREATE TRIGGER decisions_stay BEFORE UPDATE ON decisions BEGIN SELECT raise(ABORT, 'decisions are only added'); END;
 CREATE TRIGGER decisions_last BEFORE DELETE ON decisions BEGIN SELECT raise(ABORT, 'decisions are only added'); END;
 """
+_UPDATES: Final = {1: "ALTER TABLE leases ADD COLUMN screen TEXT NOT NULL DEFAULT '';"}  # of files of that version
 
 
 class Ledger:
@@ -60,6 +62,8 @@ class Ledger:
             if not found and not tables:
                 database.execute("PRAGMA journal_mode = WAL")
                 database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+            elif found in _UPDATES:
+                database.executescript(f"BEGIN IMMEDIATE; {_UPDATES[found]} PRAGMA user_version = {VERSION}; COMMIT;")
             elif found != VERSION:
                 raise ArtifactError(f"{path} is no queue of version {VERSION}: move it away, or use its jobmajor")
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from copy import copy
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from jobmajor import soc
 from jobmajor.errors import InputError
 from jobmajor.model.rules.overrides import NOT_A_JOB
-from jobmajor.review import opinions, records
+from jobmajor.review import lending, opinions, records
 from jobmajor.review.ledger import Ledger
+from jobmajor.review.lending import VALUE, Holder
 from jobmajor.titles import family_key, normalise
 
 if TYPE_CHECKING:
@@ -27,19 +29,9 @@ if TYPE_CHECKING:
     from jobmajor.review.doubtful import DoubtfulTitle
     from jobmajor.review.records import Entry, Waiting
 
-VALUE, RANDOM = "value", "random"
-ORDERS: Final = (VALUE, RANDOM)
 LEASE_MINUTES: Final = 15.0
 _SKIP_S: Final = 24 * 3600.0  # a skipped title is not shown to the same reviewer for so long
 _LONGEST_NAME: Final = 64
-_STATES: Final = {"open": opinions.OPEN, "second": opinions.SECOND, "disputed": opinions.DISPUTED}
-_MINE: Final = "EXISTS (SELECT 1 FROM leases WHERE leases.family = titles.family AND reviewer = :reviewer)"
-_ORDER_BY: Final = {VALUE: "rows * uncertainty * novelty DESC, titles.family", RANDOM: "draw, titles.family"}
-_WAITING: Final = """
-(state IN (:open, :disputed) OR (state = :second AND titles.reviewer != :reviewer))
-AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.family = titles.family AND until > :now AND reviewer != :reviewer)
-AND NOT EXISTS (SELECT 1 FROM skips WHERE skips.family = titles.family AND until > :now AND reviewer = :reviewer)
-"""
 
 
 class Queue:
@@ -56,7 +48,18 @@ class Queue:
         Raises:
             ArtifactError: The file can't be used.
         """
-        self.ledger, self._second, self._clock = Ledger(path), second, clock
+        self.ledger, self._second, self._clock, self._screen = Ledger(path), second, clock, ""
+
+    def at(self, screen: str) -> Self:
+        """Return this queue for one of several screens at which people work under one name: each has its own titles.
+
+        Raises:
+            InputError: The screen's name can't be used.
+        """
+        _check_name(screen, "the screen")
+        found = copy(self)
+        found._screen = screen
+        return found
 
     def add(self, titles: Iterable[DoubtfulTitle], source: str) -> int:
         """Add titles, and return how many families are new.
@@ -79,22 +82,24 @@ class Queue:
         Raises:
             InputError: The name or the order can't be used.
         """
-        _check_name(reviewer)
-        now = self._clock()
+        holder, now = self._holder(reviewer), self._clock()
         with self.ledger.change() as database:
-            rows = self._next(database, reviewer, most, order)
+            rows = lending.waiting(database, holder, now, most, order)
             found = [records.waiting(database, row) for row in rows]
-            database.executemany(
-                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)",
-                [(row[0], reviewer, now + 60 * minutes, row[8] == opinions.SECOND) for row in rows],
-            )
+            lending.lend(database, [(row[0], row[8] == opinions.SECOND) for row in rows], holder, now + 60 * minutes)
         return found
 
     def next(self, reviewer: str, most: int = 1, *, order: str = VALUE) -> list[Waiting]:
         """Return what `take` would lend, and lend nothing."""
-        _check_name(reviewer)
+        holder, now = self._holder(reviewer), self._clock()
         with self.ledger.read() as database:
-            return [records.waiting(database, row) for row in self._next(database, reviewer, most, order)]
+            return [records.waiting(database, row) for row in lending.waiting(database, holder, now, most, order)]
+
+    def find(self, title: str) -> Waiting | None:
+        """Return a title of the queue, whatever its state and whoever has it; None if it is unknown."""
+        with self.ledger.read() as database:
+            row = database.execute("SELECT * FROM titles WHERE family = ?", (_family(title),)).fetchone()
+            return records.waiting(database, row) if row else None
 
     def decide(self, title: str, code: str, reviewer: str) -> bool:
         """Keep what a reviewer says of a title that was lent, and return whether it is new.
@@ -136,22 +141,26 @@ class Queue:
             database.execute(
                 "INSERT OR REPLACE INTO skips VALUES (?, ?, ?)", (family, reviewer, self._clock() + _SKIP_S)
             )
-            database.execute("DELETE FROM leases WHERE family = ? AND reviewer = ?", (family, reviewer))
+            lending.give_back(database, family, Holder(reviewer, self._screen))
 
-    def undo(self, reviewer: str) -> str | None:
-        """Take a reviewer's latest decision back, lend the title again, and return it; None if there is none."""
+    def undo(self, reviewer: str, title: str | None = None) -> str | None:
+        """Take a reviewer's latest decision back, lend the title again, and return it; None if there is none.
+
+        With a title, the latest decision on it.
+        """
         with self.ledger.change() as database:
             row = database.execute(
-                "SELECT number, family, texts FROM decisions d WHERE reviewer = ? AND code IS NOT NULL AND NOT EXISTS "
-                "(SELECT 1 FROM decisions WHERE undoes = d.number) ORDER BY number DESC LIMIT 1",
-                (reviewer,),
+                "SELECT number, family, texts, is_second FROM decisions d WHERE reviewer = ?1 AND code IS NOT NULL "
+                "AND NOT EXISTS (SELECT 1 FROM decisions WHERE undoes = d.number) AND (?2 IS NULL OR family = ?2) "
+                "ORDER BY number DESC LIMIT 1",
+                (reviewer, None if title is None else _family(title)),
             ).fetchone()
             if row is None:
                 return None
-            number, family, texts = row
+            number, family, texts, is_second = row
             self._keep(database, family, json.loads(texts), (None, reviewer, False, number))
             until = self._clock() + 60 * LEASE_MINUTES
-            database.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, 0)", (family, reviewer, until))
+            lending.lend(database, [(family, is_second)], Holder(reviewer, self._screen), until)
             found: str = database.execute("SELECT title FROM titles WHERE family = ?", (family,)).fetchone()[0]
             return found
 
@@ -170,19 +179,19 @@ class Queue:
         with self.ledger.read() as database:
             return records.last(database)
 
+    def progress(self) -> dict[str, Any]:
+        """Return counts of titles and rows by state, and how far reviewers agree; quick however much was decided."""
+        with self.ledger.read() as database:
+            return records.progress(database)
+
     def status(self) -> dict[str, Any]:
         """Return counts of titles and rows by state, what is lent, the reviewers, and how far they agree."""
         with self.ledger.read() as database:
             return records.status(database, self._clock())
 
-    def _next(self, database: sqlite3.Connection, reviewer: str, most: int, order: str) -> list[Sequence[Any]]:
-        if order not in ORDERS:
-            raise InputError(f"the order is {order!r}: expected {' or '.join(ORDERS)}")
-        found: list[Sequence[Any]] = database.execute(
-            f"SELECT * FROM titles WHERE {_WAITING} ORDER BY {_MINE} DESC, {_ORDER_BY[order]} LIMIT :most",  # noqa: S608 - constants
-            {**_STATES, "reviewer": reviewer, "now": self._clock(), "most": most},
-        ).fetchall()
-        return found
+    def _holder(self, reviewer: str) -> Holder:
+        _check_name(reviewer)
+        return Holder(reviewer, self._screen)
 
     def _arrived(self, database: sqlite3.Connection, each: DoubtfulTitle, source: str) -> int:
         text, family = normalise(each.title), _family(each.title)
@@ -225,16 +234,14 @@ class Queue:
     def _decided(self, database: sqlite3.Connection, title: str, code: str, reviewer: str) -> bool:
         family = _family(title)
         self._ensure(database, title)
-        lease = database.execute(
-            "SELECT is_second FROM leases WHERE family = ? AND reviewer = ?", (family, reviewer)
-        ).fetchone()
+        asked = lending.asked_for_second(database, family, Holder(reviewer, self._screen))
         every = records.decisions(database, family)
         undone = {each.undoes for each in every}
         mine = [each for each in every if each.reviewer == reviewer and each.code and each.number not in undone]
-        if lease is None and mine and mine[-1].code == code:
+        if asked is None and mine and mine[-1].code == code:
             return False
         now = opinions.settle(every, wants_second=False)
-        is_second = bool(lease and lease[0]) or (now.state == opinions.DONE and now.reviewer != reviewer)
+        is_second = bool(asked) or (now.state == opinions.DONE and now.reviewer != reviewer)
         texts = [text for (text,) in database.execute("SELECT text FROM spellings WHERE family = ?", (family,))]
         self._keep(database, family, sorted(texts), (code, reviewer, is_second, None))
         return True
@@ -262,9 +269,9 @@ class Queue:
         database.execute("DELETE FROM leases WHERE family = ?", (family,))
 
 
-def _check_name(reviewer: str) -> None:
-    if not reviewer.strip() or len(reviewer) > _LONGEST_NAME or not reviewer.isprintable():
-        raise InputError(f"the reviewer is {reviewer[:40]!r}: expected a name of 1 to {_LONGEST_NAME} characters")
+def _check_name(name: str, what: str = "the reviewer") -> None:
+    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise InputError(f"{what} is {name[:40]!r}: expected a name of 1 to {_LONGEST_NAME} characters")
 
 
 def _check(title: str, code: str | None) -> None:

@@ -57,7 +57,8 @@ def waiting(database: sqlite3.Connection, row: Sequence[Any]) -> Waiting:
     others = tuple(each for (each,) in spellings if each != title)
     said: tuple[tuple[str, str], ...] = ()
     if state == opinions.DISPUTED:
-        said = tuple((each.reviewer, each.code) for each in decisions(database, family)[-2:] if each.code)
+        standing = [each for each, _ in _standing(database, family)]
+        said = tuple((each.reviewer, str(each.code)) for each in standing[-2:])
     return Waiting(DoubtfulTitle(title, rows, reason, answers, uncertainty, novelty), others, said)
 
 
@@ -68,9 +69,7 @@ def decisions(database: sqlite3.Connection, family: str) -> list[Decision]:
 
 def live(database: sqlite3.Connection, family: str, text: str) -> list[int]:
     """Return the numbers of the decisions on a normalised title that nobody took back, in their order."""
-    found = list(_decisions(database, family))
-    undone = {decision.undoes for decision, _ in found}
-    return [each.number for each, texts in found if text in texts and each.code and each.number not in undone]
+    return [each.number for each, texts in _standing(database, family) if text in texts]
 
 
 def labels(database: sqlite3.Connection, family: str | None = None) -> dict[str, str]:
@@ -103,18 +102,25 @@ def last(database: sqlite3.Connection) -> int:
 
 def status(database: sqlite3.Connection, now: float) -> dict[str, Any]:
     """Return counts of titles and rows by state, what is lent, the reviewers, and how far they agree."""
-    states = database.execute("SELECT state, count(*), sum(rows) FROM titles GROUP BY state").fetchall()
     reviewers = database.execute(
         "SELECT reviewer, count(*), max(at) FROM decisions WHERE code IS NOT NULL GROUP BY reviewer ORDER BY reviewer"
     ).fetchall()
+    return {
+        **progress(database),
+        "lent": database.execute("SELECT count(*) FROM leases WHERE until > ?", (now,)).fetchone()[0],
+        "labels": len(labels(database)),
+        "reviewers": [dict(zip(("reviewer", "decisions", "last"), row, strict=True)) for row in reviewers],
+    }
+
+
+def progress(database: sqlite3.Connection) -> dict[str, Any]:
+    """Return counts of titles and rows by state, and how far reviewers agree."""
+    states = database.execute("SELECT state, count(*), sum(rows) FROM titles GROUP BY state").fetchall()
     found = _pairs(database)
     majors = [(_major(first), _major(second)) for first, second in found]
     return {
         "states": {state: {"titles": 0, "rows": 0.0} for state in _STATES}
         | {state: {"titles": titles, "rows": rows} for state, titles, rows in states},
-        "lent": database.execute("SELECT count(*) FROM leases WHERE until > ?", (now,)).fetchone()[0],
-        "labels": len(labels(database)),
-        "reviewers": [dict(zip(("reviewer", "decisions", "last"), row, strict=True)) for row in reviewers],
         "agreement": {
             "code": asdict(opinions.agreement(found)),
             "major": asdict(opinions.agreement(majors)),
@@ -131,6 +137,13 @@ def _decisions(database: sqlite3.Connection, family: str | None = None) -> Itera
     )
     for number, code, reviewer, is_second, undoes, texts in rows:
         yield Decision(number, code, reviewer, bool(is_second), undoes), json.loads(texts)
+
+
+def _standing(database: sqlite3.Connection, family: str) -> list[tuple[Decision, list[str]]]:
+    """Return the decisions on a family that nobody took back, as `_decisions`."""
+    found = list(_decisions(database, family))
+    undone = {decision.undoes for decision, _ in found}
+    return [(each, texts) for each, texts in found if each.code and each.number not in undone]
 
 
 def _pairs(database: sqlite3.Connection) -> list[tuple[str, str]]:

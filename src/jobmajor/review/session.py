@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jobmajor.review.choices import Choices
     from jobmajor.review.doubtful import DoubtfulTitle
     from jobmajor.review.queue import Queue
+    from jobmajor.review.records import Waiting
 
 KEYS = "1-5 pick   / search   n not a job   s skip   u undo   q quit"
 _QUIT, _SKIP, _UNDO, _NONE, _SEARCH = "q", "s", "u", "n", "/"
@@ -58,8 +59,9 @@ def review(titles: Sequence[DoubtfulTitle], choices: Choices, terminal: Terminal
 def review_queue(queue: Queue, terminal: Terminal, reviewer: str, *, order: str, most: int) -> int:
     """Show titles of a queue until none waits, so many have been seen or the person quits; return the decisions."""
     seen = decided = 0
-    while seen < most and (lent := queue.take(reviewer, 1, order=order)):
-        (waiting,) = lent
+    again: Waiting | None = None  # the title of a decision that was taken back
+    while seen < most and (lent := [again] if again else queue.take(reviewer, 1, order=order)):
+        (waiting,), again = lent, None
         _show(terminal, waiting.title, f"title {seen + 1}")
         if waiting.spellings:
             terminal.show(f"  also: {', '.join(map(one_line, waiting.spellings[:_SPELLINGS]))}")
@@ -69,7 +71,8 @@ def review_queue(queue: Queue, terminal: Terminal, reviewer: str, *, order: str,
         if said == _QUIT:
             break
         if said == _UNDO:
-            queue.undo(reviewer)
+            undone = queue.undo(reviewer)
+            again = queue.find(undone) if undone else None
             seen, decided = seen - 1, decided - 1
             continue
         if said == _SKIP:

@@ -19,12 +19,13 @@ from starlette.routing import Route
 
 from jobmajor import soc
 from jobmajor.model.contextual import joined
+from jobmajor.registry import loading, origin
 from jobmajor.serve.http import body
 from jobmajor.serve.http.middleware import LOG_FIELDS, PERMIT, Direct, Paths, RequestMiddleware, of_model
 from jobmajor.serve.messages import media, parsing, rendering, shapes
 from jobmajor.serve.messages.parameters import ATTRIBUTES_HEADER, of_request
 from jobmajor.serve.messages.refusal import Refusal
-from jobmajor.serve.page import docs, openapi, reviewing, routes
+from jobmajor.serve.page import docs, openapi, queueing, reviewing, routes
 from jobmajor.serve.service import metrics
 from jobmajor.serve.service.batcher import SLICE, Job
 from jobmajor.serve.service.capturing import Taken
@@ -199,9 +200,19 @@ async def _version(request: Request) -> JSONResponse:
         "prior": served.prior,
         "classes": served.classes,
         "reviews": reviewing.may_keep(request),
+        "queue": queueing.may_review(request),
         "schema": rendering.SCHEMA,
     }
     return JSONResponse(found)
+
+
+async def _lineage(request: Request) -> JSONResponse:
+    served = _service(request).champion.served
+    if served.made is None or served.home is None:
+        return JSONResponse({"model": served.digest, "lineage": {}, "facts": []})
+    found = await asyncio.to_thread(loading.origin_of, served.made, served.home)
+    facts = [{"name": name, "value": value} for name, value in origin.told(found)]
+    return JSONResponse({"model": served.digest, "lineage": found, "facts": facts})
 
 
 async def _metrics(request: Request) -> Response:
@@ -225,9 +236,11 @@ ROUTES = (
     *_PUBLIC,
     Route("/execution-parameters", _execution_parameters),
     Route("/version", _version),
+    Route("/lineage", _lineage),
     Route("/metrics", _metrics),
     *routes.API,
     *reviewing.API,
+    *queueing.API,
     *routes.FILES,
 )
 PATHS = Paths(

@@ -118,7 +118,7 @@ def test_undo_brings_back_the_title_its_answer_and_its_place(review: Page, tmp_p
     press(review, "u", TITLES[1])
     press(review, "u", TITLES[0])
 
-    expect(review.locator("[data-review=undo]")).to_be_disabled()
+    expect(review.locator("#review [data-review=undo]")).to_be_disabled()
     assert saved(review, tmp_path) == before
 
 

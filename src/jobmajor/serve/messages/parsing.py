@@ -19,7 +19,7 @@ from jobmajor.serve.messages.refusal import Refusal, shown
 from jobmajor.serve.messages.shapes import CONTEXT, PARAMETERS, TITLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from jobmajor.model.rules.overrides import Overrides
 
@@ -76,6 +76,19 @@ def choice(body: bytes) -> tuple[str, str | None]:
     title, code = _text(found[TITLE], TITLE), found[CODE]
     overrides.text(title, "the title", TITLE)
     return title, None if code is None else overrides.checked(code, "the body", CODE)
+
+
+def texts(body: bytes, needed: Collection[str], others: Collection[str] = ()) -> dict[str, str]:
+    """Return the texts of an object that has the `needed` keys; of `others` those that it has and that are not null.
+
+    Raises:
+        Refusal: 422 for another body, or a value that is no text.
+    """
+    found = _loaded(_decoded(body), "the body")
+    if not isinstance(found, dict) or not {*needed} <= {*found} <= {*needed, *others}:
+        wanted = ", ".join([repr(name) for name in needed] + [f"perhaps {name!r}" for name in others])
+        raise Refusal(422, f"the body has another shape: expected an object with {wanted}", field="body")
+    return {name: _text(value, name) for name, value in found.items() if name in needed or value is not None}
 
 
 def title(body: bytes) -> tuple[str, Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobmajor.serve.messages.media import CSV, JSON, WORKBOOK
-from jobmajor.serve.page import review_schemas, schemas
+from jobmajor.serve.page import queue_schemas, review_schemas, schemas
 from jobmajor.serve.page.schemas import ALWAYS, REFUSALS, option, refusal
 
 _DESCRIPTION = """Job titles in, Standard Occupational Classification (SOC) 2018 codes out.
@@ -34,8 +34,10 @@ def document(version: str) -> dict[str, Any]:
             "/normalise": {"post": review_schemas.NORMALISE},
             "/codes": {"get": review_schemas.CODES},
             "/reviews": {"post": review_schemas.REVIEWS},
+            **queue_schemas.PATHS,
             "/ping": {"get": _PING},
             "/version": {"get": _VERSION},
+            "/lineage": {"get": _LINEAGE},
             "/metrics": {"get": _METRICS},
         },
         "components": review_schemas.COMPONENTS,
@@ -113,7 +115,7 @@ _PING = {
 _VERSION = {
     "tags": ["health"],
     "summary": "Version",
-    "description": "Return the package's version, the model that answers, and whether you may keep choices.",
+    "description": "Return the package's version, the model that answers, and what of a review you may do here.",
     "operationId": "version_version_get",
     "responses": {
         "200": _success(
@@ -124,6 +126,25 @@ _VERSION = {
                 "lineage": {"source": {"release": "28.1"}},
                 "context": True,
                 "reviews": False,
+                "queue": False,
+            }
+        ),
+        **ALWAYS,
+    },
+}
+_LINEAGE = {
+    "tags": ["health"],
+    "summary": "Lineage",
+    "description": "Return where the model that answers comes from: files, rows, reviewed titles, settings, code, run, "
+    "figures, the gate's decision, and who promoted it. `facts` says the same in lines. A model that is in no registry "
+    "has no run, figures and decision.",
+    "operationId": "lineage_lineage_get",
+    "responses": {
+        "200": _success(
+            {
+                "model": schemas.DIGEST,
+                "lineage": {"version": 3, "data": {"release": "28.1"}, "rows": {"train": 67155}},
+                "facts": [{"name": "champion", "value": "promoted 2026-11-30T06:22:32+00:00 by ann"}],
             }
         ),
         **ALWAYS,

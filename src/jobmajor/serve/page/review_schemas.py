@@ -9,9 +9,9 @@ from jobmajor.model.rules.overrides import NOT_A_JOB
 from jobmajor.serve.messages.media import JSON
 from jobmajor.serve.page.schemas import ALWAYS, REFUSALS, refusal
 
-_TITLE = {"type": "string", "pattern": "^[A-Za-z]{1,100}$", "description": "A title with a letter or a digit."}
-_BODY_REFUSALS = {status: each for status, each in REFUSALS.items() if status != "406"}
-_CODE = {"$ref": "#/components/schemas/Code"}
+TITLE = {"type": "string", "pattern": "^[A-Za-z]{1,100}$", "description": "A title with a letter or a digit."}
+BODY_REFUSALS = {status: each for status, each in REFUSALS.items() if status != "406"}
+CODE = {"$ref": "#/components/schemas/Code"}
 COMPONENTS: dict[str, Any] = {
     "schemas": {
         "Code": {
@@ -23,7 +23,8 @@ COMPONENTS: dict[str, Any] = {
 }
 
 
-def _answer(schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+def answer(schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    """Return a response that succeeds, with the schema of its properties and its example."""
     schema = {"type": "object", "required": list(example), "properties": schema}
     return {"description": "Successful Response", "content": {JSON: {"schema": schema, "example": example}}}
 
@@ -40,8 +41,8 @@ NORMALISE = {
     "needs to see only one of them.",
     "operationId": "normalise_normalise_post",
     "responses": {
-        "200": _answer({"texts": {"type": "array", "items": {"type": "string"}}}, {"texts": ["senior nurse"]}),
-        **_BODY_REFUSALS,
+        "200": answer({"texts": {"type": "array", "items": {"type": "string"}}}, {"texts": ["senior nurse"]}),
+        **BODY_REFUSALS,
     },
     "requestBody": _body(
         {"titles": {"type": "array", "items": {"type": ["string", "null"]}}}, {"titles": ["Sr. NURSE (full time)"]}
@@ -53,7 +54,7 @@ CODES = {
     "description": "Search the classification: codes whose name has words that begin so, or that begin with digits.",
     "operationId": "codes_codes_get",
     "responses": {
-        "200": _answer(
+        "200": answer(
             {"codes": {"type": "array", "items": {"type": "object", "required": ["code", "name", "level"]}}},
             {"codes": [{"code": "29-1141", "name": "Registered Nurses", "level": "detailed"}]},
         ),
@@ -78,11 +79,11 @@ REVIEWS = {
     "with a key that is marked `review`.",
     "operationId": "reviews_reviews_post",
     "responses": {
-        "200": _answer({"code": {}, "before": {}}, {"code": "29-1141", "before": None}),
-        **_BODY_REFUSALS,
+        "200": answer({"code": {}, "before": {}}, {"code": "29-1141", "before": None}),
+        **BODY_REFUSALS,
         "403": refusal("Not kept here, or not for you", "this service keeps no choices: …", ""),
     },
     "requestBody": _body(
-        {"title": _TITLE, "code": {"anyOf": [_CODE, {"type": "null"}]}}, {"title": "charge rn", "code": "29-1141"}
+        {"title": TITLE, "code": {"anyOf": [CODE, {"type": "null"}]}}, {"title": "charge rn", "code": "29-1141"}
     ),
 }

@@ -39,18 +39,19 @@ def may_keep(request: Request) -> bool:
     return service.champion.reviews is not None and service.keys.may_review(request.scope[CLIENT])
 
 
-async def _read(request: Request) -> bytes:
+async def read(request: Request) -> bytes:
+    """Return a body of JSON, counted against the limits."""
     media.require(request.headers, media.JSON)
     limits = request.app.state.service.options.limits
     return await body.read(request.receive, request.headers, request.scope[PERMIT], limits)
 
 
 async def _normalise(request: Request) -> Response:
-    titles = parsing.titles(await _read(request))
+    titles = parsing.titles(await read(request))
     request.scope[PERMIT].take_answers(len(titles), 1)
     texts = await asyncio.to_thread(lambda: [normalise(title) for title in titles])
     request.scope[LOG_FIELDS] = {"titles": len(titles)}
-    return _json({"texts": texts})
+    return answer({"texts": texts})
 
 
 async def _codes(request: Request) -> Response:
@@ -60,13 +61,15 @@ async def _codes(request: Request) -> Response:
         expected = f"expected 'search' with 1 to {_LONGEST_SEARCH} characters: words of a name or digits of a code"
         raise Refusal(422, f"the query has something else: {expected}", field="the query")
     found = taxonomy.search(text)
-    return _json({"codes": [{"code": code, "name": soc.name(code), "level": soc.parse(code).level} for code in found]})
+    return answer({"codes": [{"code": code, "name": soc.name(code), "level": soc.parse(code).level} for code in found]})
 
 
 async def _reviews(request: Request) -> Response:
     service: Service = request.app.state.service
-    _check(request, service)
-    title, code = parsing.choice(await _read(request))
+    if service.champion.reviews is None:
+        raise Refusal(403, "this service keeps no choices: start it with --reviews FILE", field="")
+    check(request)
+    title, code = parsing.choice(await read(request))
     try:
         before = await asyncio.to_thread(service.champion.keep, title, code)
     except (Error, OSError) as error:
@@ -74,19 +77,18 @@ async def _reviews(request: Request) -> Response:
         raise Refusal(503, "the choice was not kept: the log of the service says why", field="") from error
     event = {"client": request.scope[CLIENT], "code": code or "", "before": before or ""}  # never the title
     _log.info("kept a choice", extra={"event": event})
-    return _json({"code": code, "before": before})
+    return answer({"code": code, "before": before})
 
 
-def _check(request: Request, service: Service) -> None:
-    """Raise unless the service keeps choices, for this key, and its own page asks.
+def check(request: Request) -> None:
+    """Raise unless the request's key may review, and no page of another site asks.
 
     A browser says with each request to change something where it comes from. Other programs need not.
     Source: https://owasp.org/www-community/attacks/csrf (verifying the origin); https://www.w3.org/TR/fetch-metadata/
     """
-    if service.champion.reviews is None:
-        raise Refusal(403, "this service keeps no choices: start it with --reviews FILE", field="")
+    service: Service = request.app.state.service
     if not service.keys.may_review(request.scope[CLIENT]):
-        sentence = "this key may not keep choices: make one with --new-key NAME --may-review"
+        sentence = "this key may not review: make one with --new-key NAME --may-review"
         raise Refusal(403, sentence, field="Authorization")
     site, origin = request.headers.get(_SITE), request.headers.get(_ORIGIN)
     is_own = site == "same-origin" if site else origin is None or _host(origin) == request.headers.get("host", "")
@@ -100,7 +102,8 @@ def _host(origin: str) -> str:
     return origin.partition("://")[2]
 
 
-def _json(found: dict[str, Any]) -> Response:
+def answer(found: dict[str, Any]) -> Response:
+    """Return an answer in JSON that nobody stores."""
     content = json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return Response(content, headers={"content-type": media.JSON, "cache-control": "no-store"})
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jobmajor.model.rules.overrides import Overrides
     from jobmajor.model.rules.prior import Prior
     from jobmajor.serve.service.reviews import Reviews
+    from sagelocal.storage.manifest import Manifest
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ class LoadedModel:
         prior: The digest of the mix of occupations that answers are moved toward; empty without one.
         overrides: The user's titles with their codes, None without any.
         classes: The digest of the codes that were added to the model; empty without any.
+        made: The model's manifest; None for a model that was not read from files.
+        home: The workspace whose registry may have the model.
     """
 
     classifier: Classifier
@@ -50,6 +53,8 @@ class LoadedModel:
     prior: str = ""
     overrides: Overrides | None = None
     classes: str = ""
+    made: Manifest | None = None
+    home: Path | None = None
 
     def with_overrides(self, others: Overrides | None) -> LoadedModel:
         """Return this model with further titles of a user, which count where both lists have one."""
@@ -113,7 +118,8 @@ class ModelSource:
         prior = self.prior.digest if self.prior else ""
         is_quick = model.is_compiled and not self.overrides  # whose titles Python answers
         classes = self.classes.digest if self.classes else ""
-        return LoadedModel(model, made.digest, mark, lineage, is_quick, prior, self.overrides, classes)
+        known = LoadedModel(model, made.digest, mark, lineage, is_quick, prior, self.overrides, classes)
+        return replace(known, made=made, home=self.home)
 
 
 class Source(Protocol):

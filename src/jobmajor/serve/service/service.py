@@ -21,6 +21,7 @@ from jobmajor.serve.service.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jobmajor.review.queue import Queue
     from jobmajor.serve.service.champion import Champion
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class ServiceOptions:
         workers: How many processes answer.
         capture: What of the traffic is recorded; None records nothing.
         shadow: The candidate that answers as well, unseen; None for none.
+        queue: The titles that reviewers decide on, on the page; None for none.
     """
 
     defaults: RequestParameters = field(default_factory=RequestParameters)
@@ -50,6 +52,7 @@ class ServiceOptions:
     workers: int = 1
     capture: CapturePlan | None = None
     shadow: ShadowPlan | None = None
+    queue: Queue | None = None
 
 
 class Service:

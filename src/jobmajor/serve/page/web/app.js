@@ -2,6 +2,8 @@
 
 import { byId, el, show } from "./dom.js";
 import { FileCoding } from "./file.js";
+import { QueueReview } from "./queuereview.js";
+import { Lineage } from "./lineage.js";
 import { Refused, ask, setKey } from "./service.js";
 import { Title } from "./title.js";
 
@@ -21,16 +23,18 @@ function needKey(sentence) {
 /** The model and the package, for the foot of the page. */
 async function about() {
   try {
-    const { version, model, lineage, context, reviews } = await (await ask("version")).json();
-    const release = lineage.source?.release ?? "unknown";
+    const { version, model, lineage: made, context, reviews, queue: hasQueue } = await (await ask("version")).json();
+    const release = made.source?.release ?? "unknown";
     byId("about").replaceChildren(
       fact("Model", el("code", { title: model }, model.slice(0, 12))),
       fact("Titles", release === "starter" ? "starter titles" : `O*NET ${release}`),
       fact("jobmajor", version));
+    lineage.offer(model);
     byId("release").textContent = /^\d/.test(release) ? release : "";
     show(byId("attribution"), release !== "starter");
     show(byId("context-line"), context);
     file.review.mayKeep(reviews);
+    queue.offer(hasQueue);
     show(byId("key-panel"), false);
     return true;
   } catch (error) {
@@ -45,6 +49,8 @@ const fact = (name, value) => el("div", {}, el("dt", {}, name), el("dd", {}, val
 
 const title = new Title({ refused });
 const file = new FileCoding({ refused });
+const queue = new QueueReview({ refused });
+const lineage = new Lineage({ refused });
 
 byId("key-form").addEventListener("submit", async (event) => {
   event.preventDefault();

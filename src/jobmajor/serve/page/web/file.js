@@ -3,7 +3,7 @@
 
 import { chart } from "./chart.js";
 import { byId, count, duration, el, give, percent, show } from "./dom.js";
-import { Review } from "./review.js";
+import { FileReview } from "./filereview.js";
 import { PAGE, pager, rowsTable } from "./rows.js";
 
 const STEPS = ["choose-step", "column-step", "progress-step", "coded-step"];
@@ -24,7 +24,7 @@ export class FileCoding {
 
   constructor({ refused }) {
     this.refused = refused;
-    this.review = new Review({ send: (...task) => this.#send(...task), closed: () => this.#closeReview() });
+    this.review = new FileReview({ send: (...task) => this.#send(...task), closed: () => this.#closeReview() });
     this.#worker.addEventListener("message", ({ data }) => data.turn === this.#turn && this.#hear(data));
     this.#worker.addEventListener("error", () => this.#say("The page failed. Reload it.", "wrong"));
     this.#listen();

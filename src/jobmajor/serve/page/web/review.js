@@ -1,7 +1,7 @@
-// The review of a coded file: one uncertain title after another, decided by a click or by a key.
+// A review: one title after another, decided by a click or by a key. Where the titles come from and where the decisions
+// go is a matter of `send`: to the worker that coded a file, or to the queue of the service.
 
-import { byId, count, el, give, percent, show } from "./dom.js";
-import { REASONS } from "./words.js";
+import { byId, el, percent, show } from "./dom.js";
 
 const NOT_A_JOB = "not a job";
 const QUIET_MS = 150; // without a key, before the classification is searched
@@ -13,24 +13,33 @@ export class Review {
   #isBusy = false;
   #timer = 0;
 
-  /** `send` gives the worker a task, `closed` is called when a person has had enough. */
-  constructor({ send, closed }) {
+  /**
+   * `name` is the id of the section, `send` does a task, `closed` is called when a person has had enough. `words` say
+   * which title it is (`place`), what is known about it (`about`), and that there is none (`end`).
+   */
+  constructor({ name, send, closed, words }) {
+    this.name = name;
     this.send = send;
     this.closed = closed;
-    this.section = byId("review");
-    this.field = byId("review-search");
+    this.words = words;
+    this.section = byId(name);
+    this.section.prepend(card(name));
+    this.field = this.part("search");
     this.section.addEventListener("keydown", (event) => this.#pressed(event));
     this.field.addEventListener("input", () => this.#soon());
     for (const button of this.section.querySelectorAll("[data-review]")) {
       button.addEventListener("click", () => this.#act(button.dataset.review));
     }
-    byId("save-choices").addEventListener("click", () => this.send("keep"));
+  }
+
+  part(name) {
+    return byId(`${this.name}-${name}`);
   }
 
   /** Begin, at a title if one is named. */
   open(title) {
     this.#busy(true);
-    byId("review-state").textContent = "Looking for uncertain titles …";
+    this.say("Looking for the next title …");
     show(this.section, true);
     this.send("review", { title });
     this.section.focus();
@@ -45,23 +54,18 @@ export class Review {
     return !this.section.hidden;
   }
 
-  /** Whether the service keeps choices is asked with the version. */
-  mayKeep(is) {
-    show(byId("keep-line"), is);
-  }
-
   failed(sentence) {
     this.#busy(false);
-    byId("review-state").textContent = sentence;
+    this.say(sentence);
+  }
+
+  say(sentence) {
+    this.part("state").textContent = sentence;
   }
 
   #busy(is) {
     this.#isBusy = is;
     this.section.setAttribute("aria-busy", String(is));
-  }
-
-  get #isKept() {
-    return !byId("keep-line").hidden && byId("keep").checked;
   }
 
   #pressed(event) {
@@ -92,7 +96,7 @@ export class Review {
 
   #choose(code) {
     if (this.#isBusy || !this.#turned?.item) return;
-    this.#ask("choose", { place: this.#turned.place, code, isKept: this.#isKept });
+    this.#ask("choose", { place: this.#turned.place, code });
   }
 
   #ask(task, content = {}) {
@@ -107,35 +111,32 @@ export class Review {
 
   #toPicks(event) {
     event.preventDefault();
-    byId("review-codes").querySelector("button")?.focus();
+    this.part("codes").querySelector("button")?.focus();
   }
 
   #leaveSearch() {
     this.field.value = "";
-    this.#draw(this.#turned?.item?.candidates ?? [], "The model’s best codes");
+    this.#suggest();
     this.section.focus();
   }
 
   on_found({ text, codes }) {
     if (text !== this.field.value) return; // an answer to what was typed before
-    if (!text.trim()) return this.#draw(this.#turned?.item?.candidates ?? [], "The model’s best codes");
-    this.#draw(codes, codes.length ? "Found in the classification" : "Nothing in the classification has these words");
+    if (!text.trim()) return this.#suggest();
+    return this.#draw(codes, codes.length ? "Found in the classification" : "Nothing in the classification has these words");
   }
 
   on_turned(turned) {
     this.#turned = turned;
     this.#busy(false);
-    const { place, all, rows, decidedRows, choices, item } = turned;
-    const seen = item ? `Title ${count(place + 1)} of ${count(all)}` : "";
-    byId("review-place").textContent = `${seen}${seen && ", "}${count(decidedRows)} of ${count(rows)} uncertain rows decided`;
-    byId("review-title").textContent = item?.title ?? (all ? "These were all uncertain titles." : "No title is uncertain.");
-    byId("review-about").textContent = item ? about(item) : "";
-    byId("review-state").textContent = "";
+    const { item } = turned;
+    this.part("place").textContent = this.words.place(turned);
+    this.part("title").textContent = item?.title ?? this.words.end(turned);
+    this.part("about").replaceChildren(...(item ? this.words.about(item) : []));
+    this.say("");
     this.field.value = "";
-    this.#draw(item?.candidates ?? [], item ? "The model’s best codes" : "");
+    this.#suggest();
     for (const button of this.section.querySelectorAll("[data-review]")) button.disabled = !this.#can(button.dataset.review);
-    byId("save-choices").textContent = `Download ${choices === 1 ? "1 choice" : `${count(choices)} choices`} as overrides.csv`;
-    byId("save-choices").disabled = !choices;
     this.section.focus({ preventScroll: true });
   }
 
@@ -145,14 +146,15 @@ export class Review {
     return what === "close" || Boolean(item);
   }
 
-  on_kept({ blob }) {
-    give(blob, "overrides.csv");
+  #suggest() {
+    const item = this.#turned?.item;
+    this.#draw(item?.candidates ?? [], item ? item.heading ?? "The model’s best codes" : "");
   }
 
   #draw(picks, heading) {
     this.#picks = picks.slice(0, 9);
-    byId("review-heading-codes").textContent = heading;
-    byId("review-codes").replaceChildren(...this.#picks.map((pick, place) => this.#pick(pick, place)));
+    this.part("heading-codes").textContent = heading;
+    this.part("codes").replaceChildren(...this.#picks.map((pick, place) => this.#pick(pick, place)));
   }
 
   #pick({ code, name, score, level }, place) {
@@ -165,8 +167,13 @@ export class Review {
   }
 }
 
-function about({ rows, spellings, line, reason, code }) {
-  const parts = [rows === 1 ? "1 row" : `${count(rows)} rows`, `first in line ${count(line)}`];
-  if (spellings > 1) parts.push(`${count(spellings)} spellings`);
-  return `${parts.join(", ")}: ${code ? `you chose ${code}` : REASONS[reason] ?? reason}.`;
+/** The parts of a review, with ids that begin with its name. */
+function card(name) {
+  const made = byId("review-card").content.cloneNode(true);
+  for (const part of made.querySelectorAll("[data-id]")) part.id = `${name}-${part.dataset.id}`;
+  for (const label of made.querySelectorAll("[for]")) label.htmlFor = `${name}-${label.htmlFor}`;
+  for (const list of made.querySelectorAll("[aria-labelledby]")) {
+    list.setAttribute("aria-labelledby", `${name}-${list.getAttribute("aria-labelledby")}`);
+  }
+  return made;
 }

@@ -6,4 +6,5 @@ export const REASONS = {
   "not English": "the model was trained on English titles only",
   "unknown language": "the model was not trained on this script",
   "listed once; the model disagrees": "one source lists this title, and the model finds another group more likely",
+  moved: "more rows have it than in the reference of a check",
 };
