@@ -27,6 +27,7 @@ from jobmajor.evaluation import checks
 from jobmajor.evaluation.judged import slice_rules
 from jobmajor.pipeline import definition
 from jobmajor.registry import artifact
+from jobmajor.serve.page import openapi
 from jobmajor.steps import commands as steps
 from sagelocal import cli as sagelocal_cli
 from sagelocal import errors as sagelocal_errors
@@ -205,7 +206,7 @@ def render() -> str:
     """The whole page."""
     head = "# Reference\n\n[reference.py](reference.py) writes this page from the code. Change the code, not this page."
     sections = (
-        *(_commands(), _permissions(), _variables(), _parameters()),
+        *(_commands(), _routes(), _permissions(), _variables(), _parameters()),
         *(_settings(), _limits(), _errors(), _evaluation()),
     )
     return "\n\n".join((head, *sections)) + "\n"
@@ -272,6 +273,20 @@ def _default(item: Any) -> str:
     if item.default is None or item.default is False:
         return "must be given" if item.required else ""
     return f"`{item.default}`"
+
+
+def _routes() -> str:
+    """The paths of the service, as its OpenAPI document has them."""
+    told = (
+        "## HTTP routes\n\nThe paths of `jobmajor serve`. Bodies, parameters and examples are at `/docs` of a running "
+        "service, and as OpenAPI at `/openapi.json`. A refusal is JSON with `detail`, one sentence, and `field`."
+    )
+    rows = (
+        (f"`{method.upper()} {path}`", operation["description"], ", ".join(sorted(operation["responses"])))
+        for path, methods in openapi.document("")["paths"].items()
+        for method, operation in methods.items()
+    )
+    return f"{told}\n\n{_table(('route', 'what it does', 'statuses'), rows)}"
 
 
 def _permissions() -> str:

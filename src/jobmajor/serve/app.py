@@ -7,6 +7,7 @@ would echo what it refuses, and half of a surrogate pair in an echo can't be enc
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager, suppress
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from jobmajor import soc
+from jobmajor.errors import Error
 from jobmajor.model.contextual import joined
 from jobmajor.registry import loading, origin
 from jobmajor.serve.http import body
@@ -44,6 +46,7 @@ _USUAL_TITLES_IN_MB = 45_000  # of 23 bytes, as O*NET's are
 _MOST_MB, _MOST_AT_ONCE = 6, 8
 _SAMPLED = "jobmajor.sampled"  # key of a request's scope: the body of a request that is captured
 _VERSION = metadata.version("jobmajor")
+_log = logging.getLogger(__name__)
 
 
 def create(service: Service) -> Starlette:
@@ -210,7 +213,11 @@ async def _lineage(request: Request) -> JSONResponse:
     served = _service(request).champion.served
     if served.made is None or served.home is None:
         return JSONResponse({"model": served.digest, "lineage": {}, "facts": []})
-    found = await asyncio.to_thread(loading.origin_of, served.made, served.home)
+    try:
+        found = await asyncio.to_thread(loading.origin_of, served.made, served.home)
+    except Error as error:
+        _log.error("the lineage could not be read", extra={"event": {"why": str(error)}})
+        raise Refusal(503, "the lineage can't be read now: the log of the service says why", field="") from error
     facts = [{"name": name, "value": value} for name, value in origin.told(found)]
     return JSONResponse({"model": served.digest, "lineage": found, "facts": facts})
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,7 @@ from jobmajor.model.rules.classes import Class, Classes
 from jobmajor.model.rules.overrides import Overrides
 from jobmajor.model.rules.prior import Prior
 from jobmajor.registry.loading import open_registry
-from jobmajor.registry.versions import Candidate
+from jobmajor.registry.versions import Approval, Candidate
 from jobmajor.serve.http.middleware import of_model
 from jobmajor.serve.service.champion import Champion, ModelSource
 from sagelocal.storage import archive, manifest
@@ -40,6 +42,26 @@ def test_model_comes_from_a_folder_or_an_archive_with_its_digest(model_folder: P
 
     assert folder.digest == archived.digest == manifest.read(model_folder).digest
     assert folder.classifier.answer(["nurse"]) == archived.classifier.answer(["nurse"])
+
+
+@pytest.mark.slow
+def test_service_says_where_the_champion_comes_from_and_refuses_a_damaged_record(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    registry = open_registry(tmp_path)
+    number = register(tmp_path, model_folder)
+    registry.promote(number, Approval("ann", "looked at it"))
+    with running(Champion(ModelSource(tmp_path))) as site:
+        found = site.get("/lineage").json()
+        with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+            database.execute("UPDATE model_version_tags SET value = 'x' WHERE key = 'decision'")
+            database.commit()
+        damaged = site.get("/lineage")
+
+    assert (found["model"], found["lineage"]["version"]) == (manifest.read(model_folder).digest, number)
+    assert found["facts"][-1]["value"].endswith("by ann: looked at it")
+    assert (damaged.status_code, damaged.json()["field"]) == (503, "")
+    assert str(tmp_path) not in damaged.text
 
 
 @pytest.mark.slow
