@@ -156,7 +156,7 @@ def test_lost_connection_is_told_and_nothing_is_decided_twice(
 ) -> None:
     page = visit(site.url, expected=[0])
     begin(page, "ann")
-    page.context.route("**/queue/decide", lambda route: route.abort())
+    page.context.route("**/queue/decide", lambda route: route.abort("connectionrefused"))
     page.keyboard.press("1")
     expect(page.locator("#queue-review-state")).to_contain_text(
         "There is no connection to the service. Asking again in"
@@ -182,7 +182,7 @@ def test_page_tells_where_the_model_comes_from(visit: Callable[..., Page], site:
     page.get_by_text("Where this model comes from").click()
 
     facts = page.locator("#lineage-facts")
-    expect(facts).to_contain_text("Rows")
+    expect(facts).to_contain_text("Titles")
     expect(facts).to_contain_text("in no registry")
 
 
@@ -194,7 +194,7 @@ def test_neither_the_queue_nor_the_lineage_makes_the_page_scroll_sideways(
     page = visit(site.url, viewport={"width": width, "height": 700})
     begin(page, "a" * 64)
     page.get_by_text("Where this model comes from").click()
-    expect(page.locator("#lineage-facts")).to_contain_text("Rows")
+    expect(page.locator("#lineage-facts")).to_contain_text("Titles")
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.keyboard.press("Escape")
