@@ -356,7 +356,7 @@ FileLink(reports[-1].relative_to(Path.cwd())) if reports else print("no report: 
 # %% id="compare"
 import subprocess
 
-shown = json.loads(subprocess.check_output([sys.executable, "-m", "jobmajor", "models", "show", "2"]))
+shown = json.loads(subprocess.check_output([sys.executable, "-m", "jobmajor", "models", "show", "2", "--json"]))
 for check in shown["decision"]["checks"]:
     said = {True: "passed", False: "failed", None: "no rows"}[check["passed"]]
     print(f"{said}  {check['name']}: {check['reason']}")

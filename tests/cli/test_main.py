@@ -185,7 +185,6 @@ def test_every_option_of_every_command_says_what_it_does() -> None:
 PLAIN = {
     ("data", "pull"),
     ("pipeline", "show"),
-    ("models", "show"),
     ("models", "verify"),
     ("models", "export"),
     ("queue", "export"),
@@ -207,6 +206,7 @@ CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("data", "check"): ("RELEASE",),
     ("pipeline", "validate"): (),
     ("models", "list"): ("--home", "HOME"),
+    ("models", "show"): ("1", "--home", "HOME"),
     ("data", "diff"): ("RELEASE", "RELEASE"),
     ("models", "promote"): ("1", "--home", "HOME"),
     ("models", "diff"): ("1", "1", "LABELLED", "--home", "HOME"),
