@@ -31,7 +31,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "sr
 APPS = {"jobmajor": main.app, "sagelocal": sagelocal_cli.app}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-PATH = re.compile(r"(?<![\w/:.<*~)\]}-])/(?!opt/ml)[a-z]\w*/[\w.-]+")
+# The container's folder and the service's nested routes are no paths of a machine.
+PATH = re.compile(r"(?<![\w/:.<*~)\]}-])/(?!opt/ml|queue/(?:take|decide|skip|undo)\b)[a-z]\w*/[\w.-]+")
 ONET_CODE = re.compile(r"\b\d{2}-\d{4}\.\d{2}\b")
 
 
