@@ -130,7 +130,7 @@ def run(
         on_event=outcome.teller(home) if sys.stderr.isatty() else None,
         on_wait=outcome.say if sys.stderr.isatty() else None,
     )
-    options = replace(options, jobs=jobs, only=selective.asked(parsed, begin, only), source=source)
+    options = replace(options, jobs=jobs, only=selective.asked(parsed, begin, only) or chosen.selected, source=source)
     outcome.warn(executor.warnings(parsed, values))
     endpoint = s3_endpoint or chosen.project.endpoint
     if s3 or endpoint or chosen.project.s3:

@@ -190,6 +190,8 @@ if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as _file:  # noqa: PTH123 - start-up time
         _spec = json.load(_file)
     _given = main(_spec)
-    with open(_spec["answer"], "w", encoding="utf-8") as _file:  # noqa: PTH123 - start-up time
+    _part = _spec["answer"] + ".part"  # this process may be ended while it writes
+    with open(_part, "w", encoding="utf-8") as _file:  # noqa: PTH123 - start-up time
         json.dump(_given, _file)
+    os.replace(_part, _spec["answer"])  # noqa: PTH105 - start-up time
     sys.stdout.flush()

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A definition, and what a script said beside it: the pipeline's name (empty for a file) and the parameters."""
+    """A definition, and what a script said beside it.
+
+    That is the pipeline's name (empty for a file), the parameters, and the steps to run; no step means all of them.
+    """
 
     definition: Definition
     name: str
     parameters: Mapping[str, str]
+    selected: tuple[str, ...] = ()
 
 
 def source(text: str, home: Path, options: CompileOptions) -> Source:
@@ -42,7 +46,7 @@ def source(text: str, home: Path, options: CompileOptions) -> Source:
     """
     if is_script(text):
         made = compiled(text, home, options)
-        return Source(parse.parse(made.definition), made.name, made.parameters)
+        return Source(parse.parse(made.definition), made.name, made.parameters, made.selected)
     path = Path(text)
     try:
         with path.open("rb") as file:
@@ -98,6 +102,7 @@ def about(made: Compiled) -> dict[str, Any]:
         "name": made.name,
         "bytes": len(made.definition),
         "parameters": dict(made.parameters),
+        "selected": list(made.selected),
         "uploads": list(made.uploads),
         "refused": list(made.refused),
     }
@@ -111,5 +116,7 @@ def lines(made: Compiled, written: Path) -> Iterator[str]:
         yield f"uploaded {address}"
     if made.parameters:
         yield f"started with {', '.join(f'{name}={value}' for name, value in made.parameters.items())}"
+    if made.selected:
+        yield f"started for {', '.join(made.selected)} alone"
     for call in made.refused:
         yield f"held back {call}"

@@ -67,8 +67,9 @@ class CompileOptions:
 class Compiled:
     """A compiled script: the definition's bytes as the SDK wrote them, and the pipeline's name.
 
-    `parameters` are those of the execution that the script started. `uploads` are the addresses of the objects that it
-    put. `refused` are the calls that were held back, whether or not the script went on without an answer.
+    `parameters` are those of the execution that the script started, `selected` the steps that it is to run; empty means
+    all. `uploads` are the addresses of the objects that it put. `refused` are the calls that were held back, whether or
+    not the script went on without an answer.
     """
 
     definition: bytes
@@ -76,6 +77,7 @@ class Compiled:
     parameters: Mapping[str, str]
     uploads: tuple[str, ...]
     refused: tuple[str, ...]
+    selected: tuple[str, ...] = ()
 
 
 def run(script: Path, home: Path, options: CompileOptions | None = None) -> Compiled:
@@ -127,7 +129,7 @@ class _Compilation:
             raise InputError(self._fault(python, answer, ended, refused))
         name, definition = self._definition(answer, account, store)
         started = account.started.get(name, {})
-        return Compiled(definition, name, started, tuple(s3.written), refused)
+        return Compiled(definition, name, started, tuple(s3.written), refused, account.selected.get(name, ()))
 
     def _lay_out(self, account: Account) -> None:
         """Write what the script's process reads: its task, the guard, and empty AWS files."""

@@ -30,6 +30,7 @@ _WAITS: Final = (
     "ListPipelineParametersForExecution",
     "DescribePipelineDefinitionForExecution",
     "StopPipelineExecution",
+    "ListPipelineExecutions",
 )
 # Requests for what sagelocal.toml may give, and the member that names it.
 _READS: Final = {"ssm:GetParameter": "Name", "secretsmanager:GetSecretValue": "SecretId"}
@@ -40,9 +41,10 @@ class Account:
     """The stand-in for an account.
 
     `pipelines` are the definitions that the script created, by name, in order: text, or the address of the text.
-    `started` are the parameters of the last start, by the pipeline's name. `refused` names the requests that were
-    refused. `waits` is set once the script asks for the outcome of an execution. `mark` is a file that is made with the
-    first pipeline, for the script's process to see. Unless it `keeps`, it says who is asking and refuses the rest.
+    `started` are the parameters of the last start, by the pipeline's name, `selected` the steps that it selected.
+    `refused` names the requests that were refused. `waits` is set once the script asks for the outcome of an execution.
+    `mark` is a file that is made with the first pipeline, for the script's process to see. Unless it `keeps`, it says
+    who is asking and refuses the rest.
     `values` are the parameters and secrets that it knows, by `ssm:NAME` or `secretsmanager:NAME`.
     """
 
@@ -50,6 +52,7 @@ class Account:
     region: str
     pipelines: dict[str, str] = field(default_factory=dict)
     started: dict[str, dict[str, str]] = field(default_factory=dict)
+    selected: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     waits: threading.Event = field(default_factory=threading.Event)
     mark: Path | None = None
@@ -83,6 +86,7 @@ class Account:
             "UpdatePipeline": self._keep,
             "DescribePipeline": self._describe,
             "StartPipelineExecution": self._start,
+            "ListPipelineExecutions": lambda _asked: {"PipelineExecutionSummaries": []},
             "AddTags": lambda asked: {"Tags": asked.get("Tags", [])},
             "ListTags": lambda _asked: {"Tags": []},
             "CreateModelPackageGroup": self._group,
@@ -138,6 +142,8 @@ class Account:
         if name not in self.pipelines:
             raise KeyError(name)
         self.started[name] = {item["Name"]: item["Value"] for item in asked.get("PipelineParameters", ())}
+        chosen = (asked.get("SelectiveExecutionConfig") or {}).get("SelectedSteps", ())
+        self.selected[name] = tuple(step["StepName"] for step in chosen)
         return {"PipelineExecutionArn": f"{self._arn(name)}/execution/compiled"}
 
     def _group(self, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Choices:
     parameters: Mapping[str, Any]
     handlers: Mapping[str, str]
     images: Images
+    selected: tuple[str, ...] = ()
 
     def check(self, *, whole: bool = True) -> dict[str, Any]:
         """Return the value of every parameter, once it is sure that nothing is missing.
@@ -91,4 +92,5 @@ def choose(text: str, home: Path, options: Options) -> Choices:
         parameters={**declared, **source.parameters, **options.parameters},
         handlers={**project.handlers, **options.handlers},
         images=images,
+        selected=source.selected,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sagelocal import cli
 from sagelocal.compile import command, script
 from sagelocal.compile.script import CompileOptions
 from sagelocal.errors import InputError
@@ -167,6 +168,28 @@ def test_upsert_and_start_are_taken_and_the_wait_for_an_outcome_ends_the_script(
 
     assert (found.name, found.parameters, found.refused) == ("kept", {"Why": "so"}, ())
     assert json.loads(found.definition)["Steps"][0]["Arguments"] == {"ErrorMessage": "said"}
+
+
+SELECT = """
+import boto3
+client = boto3.client("sagemaker")
+Pipeline("parts").upsert(client)
+assert not client.list_pipeline_executions(PipelineName="parts")["PipelineExecutionSummaries"]
+part = {"SelectedSteps": [{"StepName": "fail"}]}
+client.start_pipeline_execution(PipelineName="parts", SelectiveExecutionConfig=part)
+"""
+
+
+def test_steps_that_a_script_selects_are_those_that_a_run_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, home = write(tmp_path, SELECT), tmp_path / "home"
+
+    status = cli.main(["run", str(path), "--home", str(home), "--json"])
+
+    assert status == 1  # the step that it selects fails
+    assert json.loads(capsys.readouterr().out)["selected"] == ["fail"]
+    assert compiled(tmp_path, SELECT).selected == ("fail",)
 
 
 READ = """
