@@ -17,9 +17,9 @@
 # %% [markdown] id="part-1"
 # # Part 1: a model
 #
-# **The problem.** A payroll, a register or a survey has titles in free text. To count nurses or to compare wages, you need one code for
-# each occupation, of a classification that everybody knows. People can code some hundred titles a day. A model codes millions, if you know
-# how often it is right and when it does not know.
+# **The problem.** A payroll, a register or a survey has titles in free text. To count nurses or to compare wages, you need one code
+# for each occupation, of a classification that everybody knows. A person can code a few hundred titles a day; a model codes
+# millions. You can rely on it if you know how often it is right, and if it says when it does not know.
 
 # %% id="part-1-setup"
 from pathlib import Path
@@ -66,8 +66,9 @@ tutorial.bars(dict(titles["group"].value_counts().iter_rows()), "titles in each 
 tutorial.histogram(titles["title"].str.split(" ").list.len().to_list(), "words in a title", "words")
 
 # %% [markdown] id="ambiguous-words"
-# Some titles stand under several occupations. No model can be right for all rows of such a title. In O*NET they are one row in seven;
-# the starter titles have hardly any.
+# Some titles stand under several occupations. No model can be right for all rows of such a title. In O*NET, one row in seven has a
+# title of several major groups; the starter titles have hardly any. (The next cell counts each distinct title once, so its share is
+# lower.)
 
 # %% id="ambiguous"
 by_title = titles.group_by(pl.col("title").str.to_lowercase()).agg(groups=pl.col("group").n_unique())
@@ -88,7 +89,8 @@ by_title.sort("groups", "title", descending=[True, False]).head()
 # | 29-209**9**.01 | detailed occupation | 9: all that have no code of their own |
 # | 29-2099.**01** | O*NET's own | the first occupation that O*NET distinguishes within it; .00 is the detailed occupation itself |
 #
-# *Can I read the parent of a code from its digits?* Not always: some minor groups, such as 15-1200, don't end in three zeros. Use the table.
+# *Can I read the parent of a code from its digits?* Not always: some minor groups, such as 15-1200, don't end in three zeros. Ask
+# `soc.ancestor`, which looks it up.
 
 # %% id="taxonomy"
 for level in soc.LEVELS:
@@ -123,8 +125,8 @@ naive = right(fit(kept), drawn)
 print(f"drawn by chance: {naive:.3f} of the major groups are right")
 
 # %% [markdown] id="families-words"
-# Now keep all forms of a title together. A *family* is all titles with the same set of words, and all forms of one row. A family goes to one
-# split as a whole.
+# Now keep all forms of a title together. A *family* is all titles with the same set of words, and all forms that are made from one
+# row, such as a title and its short form. A family goes to one split as a whole.
 
 # %% id="families"
 parts = prepare.split(rows, Split())
@@ -151,9 +153,10 @@ print(f"{len(leaked)} of {len(drawn)} test rows, such as {leaked[0]!r}")
 # %% [markdown] id="train-words"
 # ## Train
 #
-# jobmajor's linear model blends three parts: linear models of the major groups, counts of words for each detailed code, and a small network
-# over word vectors. It learns from the training split, to which titles of the SOC itself and phrases of O*NET's descriptions are added. On validation it then fits how much each part counts, so that its scores come true, and
-# chooses the score below which it abstains.
+# jobmajor's linear model blends three parts: linear models of the major groups, counts of words for each detailed code, and a small
+# neural network over word vectors. It learns from the training split, plus titles of the SOC itself and phrases of O*NET's
+# descriptions. On the validation split, it then fits the weight of each part, so that scores come true: of 100 answers with a score
+# of 0.9, about 90 are right. There it also chooses the score below which it *abstains*, which means that a person should look.
 
 # %% id="train"
 from jobmajor.model import thresholds
@@ -165,7 +168,8 @@ model
 # %% [markdown] id="evaluate-words"
 # ## Evaluate
 #
-# One number first: the share of right major groups, for both models on the same rows, the titles as O*NET writes them. Then the pictures behind it.
+# First one number: the share of right major groups, for both models on the same rows. The filter keeps the titles as O*NET writes
+# them, without the forms made from them. The pictures after it show what is behind that number.
 
 # %% id="evaluate"
 from jobmajor.evaluation import judged
@@ -188,8 +192,8 @@ tutorial.confusion(result)
 tutorial.reliability(result)
 
 # %% [markdown] id="coverage-words"
-# What do you get if you accept only answers above a score? Further right, fewer answers are accepted, and more of them are right. A person
-# looks at the rest. The model chose its own threshold on validation, for 95 % right.
+# What do you get if you accept only answers above a score? Further right, fewer answers are accepted, and more of them are right. A
+# person looks at the rest. The model chose its own threshold on validation, for at least 95 % right.
 
 # %% id="coverage"
 tutorial.coverage(result)
@@ -208,7 +212,8 @@ wrong = test.select("title", "code").with_columns(
 wrong.filter(~pl.col("right")).sort("score", descending=True).drop("right").head(8)
 
 # %% [markdown] id="explain-words"
-# Why does a title get its code? Each word has a worth, and they add up to the score.
+# Why does a title get its code? Each word has a *worth*: what it adds to the score, or takes from it. The score of a title without
+# words and all worths add up to the score of the title.
 
 # %% id="explain"
 why = model.explain("Sr. RN – ICU")
@@ -239,8 +244,8 @@ summary = jobmajor.code_file(WORK / "titles.csv", WORK / "coded.csv", model=mode
 print((WORK / "coded.csv").read_text("utf-8"))
 
 # %% [markdown] id="exercise-2"
-# **Exercise 2.** Ask for the detailed occupation instead of the major group. How many of the ten are still sure, and what do you do with
-# the others?
+# **Exercise 2.** Ask for the detailed occupation instead of the major group. How many of the ten are still sure, and what do you do
+# with the others? `jobmajor.deepest` may help: it answers at the finest level that is still sure.
 
 # %% id="solution-2"
 sure = [not coded.abstain for coded in model.answer(own, "detailed")]
@@ -255,13 +260,14 @@ for title, coded in zip(own, jobmajor.deepest(model).answer(own), strict=True):
 # %% [markdown] id="part-2"
 # # Part 2: a pipeline
 #
-# **Why do scripts become steps?** The cells of part 1 depend on what ran before, on this machine and on you. A step has named inputs and
-# outputs and nothing else. So it can be repeated, its result can be reused, it can run on another machine, and somebody can see later what
-# was done. This part does that on your machine, and needs no account. It also runs in SageMaker Studio: where a space has no Linux namespaces,
-# each step is told its folders in the variable `SAGELOCAL_ML_ROOT`.
+# **Why do scripts become steps?** The cells of part 1 depend on what ran before, on this machine and on you. A step has named
+# inputs and outputs and nothing else. So it can be repeated, its result can be reused, it can run on another machine, and somebody
+# can see later what was done. This part does that on your machine, and needs no account. It also runs in SageMaker Studio. A step
+# expects its files below `/opt/ml`, as in a SageMaker container; where Linux does not allow that (no user namespaces), the variable
+# `SAGELOCAL_ML_ROOT` tells it another folder.
 #
-# The next cell makes a workspace of its own for this part, so that nothing here touches another one. `refit` is off to save time: normally,
-# a model that passed is trained once more on all rows.
+# The next cell makes a *workspace* for this part: a folder for its data, runs and models, so that nothing here touches another one.
+# `refit` is off to save time: normally, a model that passed is trained once more on all rows.
 
 # %% id="part-2-setup"
 import json
@@ -331,8 +337,9 @@ FileLink(reports[-1].relative_to(Path.cwd())) if reports else print("no report: 
 # %% [markdown] id="gate-words"
 # ## A gate that says no
 #
-# A gate stands before the registry: the model must exceed a threshold and pass some ten other checks. Ask for more than it can reach. Nothing
-# is trained again, because the threshold is no input of the training. The command ends with status 1, and the champion stays.
+# A gate stands before the registry: the model's weighted F1 must exceed a threshold, and more than ten other checks must hold
+# ([gates](../docs/concepts/gates.md)). Ask for more than it can reach. Nothing is trained again, because the threshold is no input
+# of the training. The command ends with status 1, and the champion stays.
 
 # %% id="gate" language="bash"
 # jobmajor run --release $RELEASE --settings "$WORK/first.toml" --threshold 0.99 || echo "status $?: the answer is no"
@@ -340,8 +347,10 @@ FileLink(reports[-1].relative_to(Path.cwd())) if reports else print("no report: 
 # %% [markdown] id="registry-words"
 # ## Registry, promotion and rollback
 #
-# Each model that passed is a version, with its figures, its decision and its lineage. `promote` makes a version the champion, and refuses one
-# whose gate said no. A version that only a part of the titles loses by waits for a person, who gives a reason. `rollback` goes back by one.
+# Each model that passed is a version, with its figures, the gate's decision and its *lineage*: the data, settings and code that it
+# was made from. `promote` makes a version the champion, and refuses one whose decision is no. A version that passed but is
+# certainly worse in some part, such as one group, waits for a person, who promotes it with a reason. `rollback` makes the previous
+# champion the champion again.
 
 # %% id="registry" language="bash"
 # jobmajor models list
@@ -350,8 +359,9 @@ FileLink(reports[-1].relative_to(Path.cwd())) if reports else print("no report: 
 # jobmajor models list
 
 # %% [markdown] id="compare-words"
-# *Is the second one better?* Its decision has every check of the gate, and the last one compares it with the champion on the same rows. The
-# report of the run has an interval of the difference: if it contains 0, chance alone may explain the difference.
+# *Is the second one better?* Its decision has every check of the gate, and the last ones compare it with the champion on the same
+# rows. A check marked `no rows` neither passed nor failed; its reason says why. The report of the run has an interval of the
+# difference: if it contains 0, chance alone may explain the difference.
 
 # %% id="compare"
 import subprocess
@@ -377,7 +387,8 @@ for title, (best, *_) in zip(asked, answers, strict=True):
 # %% [markdown] id="watch-words"
 # ## Watch
 #
-# Titles change: another client, another season, another form. `monitor` compares a period with one that you accepted. Make two months that
+# Titles change: another client, another season, another form. `monitor check` compares a period with the reference, an earlier
+# period that you accepted. It ends with status 1 if something changed by more than chance. The next cell makes two months that
 # differ in one thing: in November, a third of the rows are from food service.
 
 # %% id="months"
@@ -397,8 +408,9 @@ pl.concat([titles.sample(1300, seed=1), food]).select("title").write_csv(WORK / 
 # %% [markdown] id="retrain-words"
 # ## Retrain
 #
-# People looked at the titles that the model was unsure of, and gave them codes. The next run learns them, with a weight of their own. Words of a
-# held-out title are withheld, so that the test stays honest. The new model has to pass the gate and the comparison like any other.
+# People looked at the titles that the model was unsure of, and gave them codes. The next run learns them; the setting
+# `linear.reviewed` is their weight. A reviewed title with the same words as a title of validation or test is left out of training,
+# so that the test stays honest. The new model has to pass the gate and the comparison like any other.
 
 # %% id="reviewed"
 rows = [("Genius Bar lead", "15-1232"), ("crew member drive thru", "35-3023"), ("barista shift lead", "35-1012")]
@@ -409,12 +421,12 @@ pl.DataFrame(rows, schema=["title", "code"], orient="row").write_csv(WORK / "rev
 # jobmajor classify "Genius Bar lead" --level detailed
 
 # %% [markdown] id="retrain-more"
-# *Why is it still unsure?* One title from you is weighed with all others. If you are certain, put it on your own list: `--overrides FILE` answers such
-# titles for sure ([how](../docs/how-to/titles/answer-from-your-own-list-first.md)).
+# *Why is it still unsure?* Your title is one example among thousands. If you are certain, put it on your own list:
+# `--overrides FILE` answers such titles for sure ([how](../docs/how-to/titles/answer-from-your-own-list-first.md)).
 
 # %% [markdown] id="exercise-3"
-# **Exercise 3.** Which versions are there now, and which one is the champion? Make the first one the champion again, and check that its files
-# are what was registered.
+# **Exercise 3.** Which versions are there now, and which one is the champion? Make the first one the champion again, and check that
+# its files have not changed since it was registered.
 
 # %% id="solution-3" language="bash"
 # jobmajor models promote 1
@@ -424,16 +436,17 @@ pl.DataFrame(rows, schema=["title", "code"], orient="row").write_csv(WORK / "rev
 # %% [markdown] id="part-3"
 # # Part 3: SageMaker
 #
-# This part brings the pipeline to AWS, as a project whose pushes build and run it. One setting says where it runs. `"here"` needs no account
-# and no network: a server on this machine ([moto](https://docs.getmoto.org)) simulates AWS, and `sagelocal` runs the pipeline. The first line
-# of every code cell says what is real and what is simulated in this case. No result is simulated.
+# This part brings the pipeline to AWS, as a repository: each push builds the image and runs the pipeline. One variable, `WHERE`,
+# says where all of it happens. `"here"` needs no account and no network: a server on this machine
+# ([moto](https://docs.getmoto.org)) simulates AWS, and `sagelocal` runs the pipeline. The first line of every code cell says what
+# is real and what is simulated with `"here"`. No result is simulated: the model is trained and its figures are computed.
 #
 # ## 1. Prerequisites: account and costs first
 #
-# **Here**: `git`, and the extra `tutorial`. **On AWS**: an account with a SageMaker domain, the stack that an administrator creates, and a role
-# with the policy that `jobmajor aws policy --for notebook` prints: [before the first command](../docs/before-aws.md). Write your region into
-# `jobmajor.toml`, and your GitHub repository with its connection if you have one ([settings](../docs/reference.md#settings)). Then change
-# this one word:
+# **Here**: `git`, and the extra `tutorial`. **On AWS**: an account with a SageMaker domain, the stack that an administrator
+# creates, and a role with the policy that `jobmajor aws policy --for notebook` prints: [before the first
+# command](../docs/before-aws.md). Write your region into `jobmajor.toml`, and your GitHub repository with its connection if you
+# have one ([settings](../docs/reference.md#settings)). Then change `WHERE` in the next cell; otherwise leave it:
 
 # %% id="where"
 # Real here: all that is computed. Simulated: the account, nothing else.
@@ -458,9 +471,10 @@ os.environ.pop("JOBMAJOR_HOME", None)  # of part 2
 # %% [markdown] id="studio"
 # ## 2. Open Studio, and this notebook
 #
-# On AWS: SageMaker Studio → JupyterLab → a space on `ml.t3.medium` → *Git* → *Clone a Repository* → `notebooks/Start Here.ipynb`. The
-# tutorial of 2024 used Studio Classic with the image *Data Science 3.0*, whose Python is too old; choose one with Python 3.11 or later. What else
-# has changed, and today's way of each step, is in [What changed since the tutorial](../docs/changed.md).
+# On AWS: SageMaker Studio → JupyterLab → a space on `ml.t3.medium` → *Git* → *Clone a Repository* → `notebooks/Start Here.ipynb`.
+# The tutorial of 2024 that this project completes (below: *the tutorial*) used Studio Classic with the image *Data Science 3.0*,
+# whose Python is too old; choose one with Python 3.11 or later. What else has changed, and today's way of each step, is in [What
+# changed since the tutorial](../docs/changed.md).
 
 # %% id="studio-check"
 # Real here: this Python, its programs, a folder for all that is made. Simulated: Studio.
@@ -498,9 +512,10 @@ names = Names.of(settings, account.region, account.account_id)
 os.environ |= {"ACCOUNT": account.account_id, "AWS_REGION": account.region}
 
 # %% [markdown] id="constants-words"
-# All names are derived from the settings: the bucket and its prefix, the S3 addresses below it (`input`, `train`, `validation`, `test`,
-# `baseline`, `evaluation`, `prediction_baseline`, `output`), and the names of the pipeline, model, model package group, endpoint configuration
-# and endpoint. Processing runs on `ml.c5.xlarge`, training on one `ml.m5.xlarge`.
+# All names are derived from the settings: the bucket and its prefix, the S3 addresses below it (`input`, `train`, `validation`,
+# `test`, `baseline`, `evaluation`, `prediction_baseline`, `output`), and the names of the pipeline, model, model package group (the
+# model's part of SageMaker's registry), endpoint configuration and endpoint. Processing runs on `ml.c5.xlarge`, training on one
+# `ml.m5.xlarge`.
 
 # %% id="constants" language="bash"
 # # Real here: the names, made from the settings. Simulated: nothing; nobody is asked.
@@ -542,13 +557,15 @@ print(f"{len(uploaded.sent)} sent, {len(uploaded.skipped)} were there: {uploaded
 # %% [markdown] id="project"
 # ## 5. Create the MLOps project
 #
-# The tutorial finds the product *MLOps template for model building and training* of *Amazon SageMaker* in the Service Catalog (none or several
-# are an error), takes its newest version with guidance DEFAULT, creates the project, and waits until its status is `CreateCompleted`. We recommend our
-# own template in S3 instead. It is used if `aws.github` and `aws.connection` are set.
+# A SageMaker *project* is a repository with a build that runs at each push; a template makes both. The tutorial finds the product
+# *MLOps template for model building and training* of *Amazon SageMaker* in the Service Catalog (none or several are an error),
+# takes its newest version with guidance DEFAULT, creates the project, and waits until its status is `CreateCompleted`. We recommend
+# our own template in S3 instead. It is used if `aws.github` and `aws.connection` are set.
 #
-# With the tutorial's way, the command reads which parameters the template requires and refuses a missing one by its name; give it with
-# `-p NAME=VALUE`. With ours, a person has to approve the connection to GitHub once: `jobmajor aws project connect` waits for that. If the account
-# doesn't offer something, its own answer is shown. SageMaker's Python SDK isn't needed: version 3 has other imports than the tutorial's.
+# With the tutorial's way, the command reads which parameters the template requires and refuses a missing one by its name; give it
+# with `-p NAME=VALUE`. With ours, a person has to approve the connection to GitHub once: `jobmajor aws project connect` waits for
+# that. If your account doesn't offer something, you see AWS's own answer. You don't need SageMaker's Python SDK, whose version 3
+# has other imports than the tutorial's version 2.
 
 # %% id="project-code"
 # Real here: the choice. Simulated: nothing.
@@ -591,8 +608,9 @@ if HERE:
 # %% [markdown] id="replace"
 # ## 7. Replace `abalone` by ours
 #
-# The next cell removes the example. It adds the folder `pipelines/jobmajorclf`, `codebuild-buildspec.yml`, tests, settings, and all sources of this
-# project below `vendor/`, so that no build depends on a package that somebody else publishes.
+# The template's repository contains AWS's example pipeline, `abalone`. The next cell removes it. It adds the folder
+# `pipelines/jobmajorclf`, `codebuild-buildspec.yml`, tests, settings, and all sources of this project below `vendor/`, so that no
+# build depends on a package that somebody else publishes.
 
 # %% id="replace-code" language="bash"
 # # Real here: the files. Simulated: nothing.
@@ -654,7 +672,8 @@ status
 # %% [markdown] id="registry-words-aws"
 # ## 10. The model in the registry, and its approval
 #
-# The pipeline registers the version as `PendingManualApproval`, and a person has to approve it.
+# `jobmajor run` of part 2 promoted a version that passed. On AWS, the pipeline registers it as `PendingManualApproval`, and a
+# person has to approve it before it can be deployed.
 
 # %% id="registry-code" language="bash"
 # # Real here: the version, its figures, the gate's decision. Simulated: the registry that keeps them.
@@ -688,8 +707,9 @@ group.approve(version.number, "looked at the report").status
 # %% [markdown] id="deploy"
 # ## 11. Deploy to an endpoint
 #
-# The plan says what would be created and what it costs. Production needs a person's approval (`jobmajor aws approve-deployment`).
-# `jobmajor aws rollback` returns to the previous version.
+# The plan says what would be created and what it costs. A *stage* is an endpoint: `staging` to try a version, `production` for your
+# users. Production needs a person's approval (`jobmajor aws approve-deployment`). `jobmajor aws rollback` returns to the previous
+# version.
 
 # %% id="deploy-code"
 # Real here: the number of the approved version. Simulated: the registry.
