@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,6 +17,7 @@ import pytest
 import jobmajor
 import sagelocal
 from jobmajor.aws.project import sources
+from sagelocal.storage import archive as archives
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -86,7 +86,7 @@ def test_wheel_of_sagelocal_has_every_file_of_its_package_and_no_other(other: Pa
 
 def test_sdist_of_sagelocal_alone_builds_the_same_wheel(other: Path, tmp_path: Path) -> None:
     made = build(SAGELOCAL, "sdist", tmp_path / "sdist")
-    shutil.unpack_archive(made, tmp_path, filter="data")
+    archives.unpack(made, tmp_path)
 
     again = build(tmp_path / made.name.removesuffix(".tar.gz"), "wheel", tmp_path / "wheel")
 
@@ -133,6 +133,7 @@ def test_wheel_asks_for_no_extra_unless_it_is_named(metadata: Message) -> None:
 SHOW = """
 import json, jobmajor
 from jobmajor.aws.project import sources
+from sagelocal.storage import archive as archives
 found = sources.of_image()
 print(json.dumps([jobmajor.__file__, found.tag, found.origin]))
 """

@@ -44,7 +44,9 @@ def site(champion: Champion, queue: Queue) -> Iterator[Running]:
 
 def begin(page: Page, name: str) -> None:
     """Give a name and begin, by keys alone."""
-    page.get_by_label("Your name").focus()
+    field = page.get_by_label("Your name")
+    expect(field).to_be_visible()  # what is hidden takes no focus
+    field.focus()
     page.keyboard.type(name)
     page.keyboard.press("Enter")
     expect(page.locator("#queue-review")).to_have_attribute("aria-busy", "false")
