@@ -11,30 +11,15 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from wheel_check import TOOLS, Failed, expect, say, size_mb_of_packages
+from wheel_check import TOOLS, expect, main, say, size_mb_of_packages
 
 _MOST_MB = 60
 _NOT_NEEDED = ("jobmajor", "numpy", "numba", "polars", "mlflow", "sklearn", "boto3")
 _PROGRAM = str(Path(sys.executable).with_name("sagelocal"))
-
-
-def main(words: list[str]) -> int:
-    """Check everything; 1 if something is not as it should be."""
-    if len(words) != 1:
-        sys.stderr.write(f"found {len(words)} arguments, expected one: a definition, docs/examples/count.json\n")
-        return 2
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            _check(Path(words[0]).resolve(), Path(folder))
-    except Failed as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
 
 
 def _check(definition: Path, folder: Path) -> None:
@@ -76,4 +61,4 @@ def _call(folder: Path, *words: str, status: int = 0) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], "a definition, docs/examples/count.json", _check))

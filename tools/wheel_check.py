@@ -16,6 +16,10 @@ import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MOST_MB = 150
 TOOLS = ("pip", "setuptools", "wheel")  # of an environment, whatever is installed there
@@ -33,14 +37,20 @@ class Failed(Exception):
     """What was expected of a call, and what it did."""
 
 
-def main(words: list[str]) -> int:
-    """Check everything; 1 if something is not as it should be."""
+def main(words: list[str], expected: str, check: Callable[[Path, Path], None]) -> int:
+    """Check everything; 1 if something is not as it should be.
+
+    Args:
+        words: The arguments of the program: one path.
+        expected: What that path is.
+        check: Gets the path and a temporary folder.
+    """
     if len(words) != 1:
-        sys.stderr.write(f"found {len(words)} arguments, expected one: a workspace with a champion\n")
+        sys.stderr.write(f"found {len(words)} arguments, expected one: {expected}\n")
         return 2
     try:
         with tempfile.TemporaryDirectory() as folder:
-            _check(Path(words[0]).resolve(), Path(folder))
+            check(Path(words[0]).resolve(), Path(folder))
     except Failed as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -134,4 +144,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], "a workspace with a champion", _check))

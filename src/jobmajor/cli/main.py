@@ -23,6 +23,7 @@ from jobmajor.cli import (
     explain,
     models,
     monitor,
+    prune,
     renamed,
     retrain,
     review,
@@ -42,9 +43,12 @@ app = typer.Typer(
     help="Job titles to SOC codes, with the model's whole life: data, training, gate, registry, answers.",
     **{**LOOK, "add_completion": True},
 )
-for _group in (run, retrain, classify, explain, review, adapt, summarise, evaluate, monitor, serve, data, models):
+_COMMANDS = (
+    *(run, retrain, classify, explain, review, adapt, summarise, evaluate, monitor),
+    *(serve, data, models, prune, doctor),
+)
+for _group in _COMMANDS:
     _group.add(app)
-doctor.add(app)
 app.add_typer(aws.app, name="aws")
 
 
