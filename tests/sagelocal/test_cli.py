@@ -218,7 +218,7 @@ def test_every_command_has_help_with_an_example(command: str, capsys: pytest.Cap
 def test_importing_the_command_line_loads_nothing_heavy() -> None:
     heavy = ("rich", "botocore", "numpy", "polars", "mlflow")
     program = f"import sys, sagelocal.cli; print([name for name in {heavy} if name in sys.modules])"
-    source = str(Path(cli.__file__).parents[1])
+    source = str(Path(sagelocal.__file__).parents[1])
 
     told = subprocess.run(
         [sys.executable, "-c", program],
