@@ -176,7 +176,7 @@ lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev -o requirements-base.lock
 	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev --package sagelocal -o requirements-sagelocal.lock
 	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev --extra train --group build -o requirements.lock
-	uv export --quiet --no-header --no-annotate --no-emit-workspace --extra train --extra tutorial --all-groups -o requirements-dev.lock
+	uv export --quiet --no-header --no-annotate --no-emit-workspace --extra train --extra tutorial --extra postgres --all-groups -o requirements-dev.lock
 	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev --extra train --extra serve -o requirements-image.lock
 	uv export --quiet --no-header --no-annotate --no-emit-workspace --only-group build -o requirements-build.lock
 	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev --extra aws --group build -o requirements-ci.lock

@@ -21,7 +21,7 @@ import typer
 
 from jobmajor import errors, settings
 from jobmajor.aws import policy
-from jobmajor.cli import main
+from jobmajor.cli import main, options
 from jobmajor.data import source
 from jobmajor.evaluation import checks
 from jobmajor.evaluation.judged import slice_rules
@@ -48,6 +48,7 @@ _STATUSES = (
 _VARIABLES = {
     settings.HOME_VARIABLE: "The workspace. The option `--home` takes precedence.",
     source.FOLDER_VARIABLE: "A folder with O*NET's files. The option `--data` takes precedence.",
+    options.QUEUE: "The queue of titles: a PostgreSQL URL, or a file. The option `--queue` takes precedence.",
     source.OFFLINE_VARIABLE: "If it has a value other than 0, jobmajor downloads nothing.",
     "SAGELOCAL_PYTHON": "The Python that has the SDK of a script. The option `--python` takes precedence.",
     "SAGELOCAL_HOME": "The workspace of sagelocal. The option `--home` takes precedence.",

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 
 from jobmajor.cli import main
 from jobmajor.data import labelled
@@ -145,3 +146,36 @@ def test_file_that_is_no_check_is_refused(run: Run, model_folder: Path, tmp_path
         path.write_text(text, "utf-8")
 
         assert "no check's violations" in run("add", "--check", path, "--model", model_folder, status=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ([], (None, 8080)),
+        (["--queue"], ("", 8080)),
+        (["--queue", "--port", "1"], ("", 1)),
+        (["--port", "1", "--queue"], ("", 1)),
+        (["--queue", "postgresql://h/d", "--port", "1"], ("postgresql://h/d", 1)),
+        (["--queue=ours.db"], ("ours.db", 8080)),
+    ],
+)
+def test_queue_of_the_service_may_go_without_an_address(words: list[str], found: tuple[str | None, int]) -> None:
+    command = typer.main.get_command(main.app).commands["serve"]  # type: ignore[attr-defined]
+
+    given = command.make_context("serve", words).params
+
+    assert (given["queue"], given["port"]) == found
+
+
+def test_queue_in_a_file_of_ones_own_is_used_by_every_command(run: Run, tmp_path: Path) -> None:
+    sheet, place = tmp_path / "sheet.csv", tmp_path / "ours.db"
+    sheet.write_text("title,code\noperator,53-7021\n")
+
+    run("import", sheet, "--reviewer", "ann", "--queue", place)
+
+    assert [each["title"] for each in run("history", "--json", "--queue", place)] == ["operator"]
+    assert run("history", "--json") == []
+
+
+def test_address_of_another_database_is_refused(run: Run) -> None:
+    assert run("status", "--queue", "mysql://ann:topsecret@h/d", status=2).count("\n") == 1

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +18,6 @@ from jobmajor.review import opinions
 from jobmajor.review.doubtful import DoubtfulTitle
 from jobmajor.review.opinions import Agreement, Decision
 from jobmajor.review.queue import Queue
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NURSE, COOK, OTHER = "29-1141", "35-2014", "29-1171"
 
@@ -40,8 +37,8 @@ class Clock:
 
 
 @pytest.fixture
-def queue(tmp_path: Path) -> Queue:
-    return Queue(tmp_path / "reviews.db", second=0)
+def queue(place: Path | str) -> Queue:
+    return Queue(place, second=0)
 
 
 def names(queue: Queue, reviewer: str = "ann", most: int = 10, **how: str) -> list[str]:
@@ -76,9 +73,9 @@ def test_titles_with_the_same_words_are_one_and_their_rows_are_counted_once_for_
     assert queue.labels() == {"charge nurse": NURSE, "nurse charge": NURSE}
 
 
-def test_title_is_lent_to_one_reviewer_until_its_time_is_over(tmp_path: Path) -> None:
+def test_title_is_lent_to_one_reviewer_until_its_time_is_over(place: Path | str) -> None:
     clock = Clock()
-    queue = Queue(tmp_path / "reviews.db", second=0, clock=clock)
+    queue = Queue(place, second=0, clock=clock)
     queue.add([title("first", 2), title("second", 1)], "a")
 
     assert names(queue, "ann", 1) == ["first"]
@@ -117,8 +114,8 @@ def test_decision_again_changes_nothing_and_another_ones_is_a_second_opinion(que
     assert queue.status()["states"]["done"]["titles"] == 1
 
 
-def test_sample_is_shown_to_a_second_person_and_agreement_is_measured(tmp_path: Path) -> None:
-    queue = Queue(tmp_path / "reviews.db", second=1)
+def test_sample_is_shown_to_a_second_person_and_agreement_is_measured(place: Path | str) -> None:
+    queue = Queue(place, second=1)
     queue.add([title(f"clerk {letter}") for letter in "abcd"], "a")
     for letter, code in zip("abcd", (NURSE, NURSE, COOK, COOK), strict=True):
         queue.decide(f"clerk {letter}", code, "ann")
@@ -181,8 +178,8 @@ def test_undo_of_a_title_takes_back_the_decision_on_it_and_no_other(queue: Queue
     assert names(queue, "ann") == ["first"]
 
 
-def test_second_opinion_that_was_taken_back_is_a_second_one_again(tmp_path: Path) -> None:
-    queue = Queue(tmp_path / "reviews.db", second=1)
+def test_second_opinion_that_was_taken_back_is_a_second_one_again(place: Path | str) -> None:
+    queue = Queue(place, second=1)
     queue.add([title("charge nurse")], "a")
     queue.decide("charge nurse", NURSE, "ann")
     queue.take("bob")
@@ -196,9 +193,9 @@ def test_second_opinion_that_was_taken_back_is_a_second_one_again(tmp_path: Path
     assert found.said == (("ann", NURSE), ("bob", OTHER))
 
 
-def test_screens_under_one_name_have_different_titles(tmp_path: Path) -> None:
+def test_screens_under_one_name_have_different_titles(place: Path | str) -> None:
     clock = Clock()
-    queue = Queue(tmp_path / "reviews.db", second=0, clock=clock)
+    queue = Queue(place, second=0, clock=clock)
     queue.add([title("first", 3), title("second", 2), title("third", 1)], "a")
 
     screens = [queue.at("left"), queue.at("right"), queue]
@@ -268,13 +265,14 @@ def test_what_can_not_be_kept_is_refused_with_all_that_came_with_it(
     assert queue.history() == []
 
 
-def test_decisions_can_not_be_changed_by_anybody(queue: Queue, tmp_path: Path) -> None:
+def test_decisions_can_not_be_changed_by_anybody(queue: Queue) -> None:
     queue.decide("nurse", NURSE, "ann")
-    with sqlite3.connect(tmp_path / "reviews.db") as database:
-        for change in ("UPDATE decisions SET code = '35-2014'", "DELETE FROM decisions"):
-            with pytest.raises(sqlite3.IntegrityError, match="only added"):
-                database.execute(change)
-    database.close()
+
+    for change in ("UPDATE decisions SET code = '35-2014'", "DELETE FROM decisions"):
+        with pytest.raises(ArtifactError, match="only added"), queue.ledger.change() as database:
+            database.execute(change)
+
+    assert queue.labels() == {"nurse": NURSE}
 
 
 def test_file_that_is_no_queue_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -290,9 +288,8 @@ def test_file_that_is_no_queue_is_refused_in_one_line(tmp_path: Path) -> None:
 
 _WORK = """
 import sys
-from pathlib import Path
 from jobmajor.review.queue import Queue
-queue, who = Queue(Path(sys.argv[1]), second=0), sys.argv[2]
+queue, who = Queue(sys.argv[1], second=0), sys.argv[2]
 print("ready", flush=True)
 while found := queue.take(who, 3):
     for each in found:
@@ -301,17 +298,17 @@ while found := queue.take(who, 3):
 """
 
 
-def _worker(path: Path, name: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", _WORK, str(path), name], stdout=subprocess.PIPE, text=True)
+def _worker(place: Path | str, name: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", _WORK, str(place), name], stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.slow
-def test_eight_processes_at_once_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
-    queue = Queue(tmp_path / "reviews.db", second=0)
-    wanted = {f"clerk of desk {place}" for place in range(80)}
+def test_eight_processes_at_once_lose_nothing_and_double_nothing(place: Path | str) -> None:
+    queue = Queue(place, second=0)
+    wanted = {f"clerk of desk {number}" for number in range(80)}
     queue.add([title(each) for each in sorted(wanted)], "a")
 
-    workers = [_worker(queue.ledger.path, f"reviewer {place}") for place in range(8)]
+    workers = [_worker(place, f"reviewer {number}") for number in range(8)]
     said = [line for worker in workers for line in worker.communicate(timeout=300)[0].splitlines()[1:]]
 
     assert [worker.returncode for worker in workers] == [0] * 8
@@ -321,12 +318,12 @@ def test_eight_processes_at_once_lose_nothing_and_double_nothing(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_kill_during_writes_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    queue = Queue(tmp_path / "reviews.db", second=0)
-    queue.add([title(f"clerk of desk {place}") for place in range(400)], "a")
+def test_kill_during_writes_loses_nothing_that_was_acknowledged(place: Path | str) -> None:
+    queue = Queue(place, second=0)
+    queue.add([title(f"clerk of desk {number}") for number in range(400)], "a")
     told: list[str] = []
     for turn in range(4):
-        worker = _worker(queue.ledger.path, f"reviewer {turn}")
+        worker = _worker(place, f"reviewer {turn}")
         assert worker.stdout is not None
         worker.stdout.readline()
         told += [worker.stdout.readline().strip() for _ in range(5)]
@@ -336,10 +333,11 @@ def test_kill_during_writes_loses_nothing_that_was_acknowledged(tmp_path: Path) 
         worker.wait()
         worker.stdout.close()
 
-    kept = [each.title for each in Queue(tmp_path / "reviews.db").history()]
+    kept = [each.title for each in Queue(place).history()]
 
     assert set(told) <= set(kept)
     assert len(kept) == len(set(kept))
     assert len(kept) - len(told) <= 4  # at most one for each kill: kept, and not yet told
-    with queue.ledger.read() as database:
-        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    if isinstance(place, Path):
+        with queue.ledger.read() as database:
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)

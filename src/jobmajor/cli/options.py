@@ -12,6 +12,7 @@ from sagelocal.show.terminal import one_line
 
 if TYPE_CHECKING:
     from jobmajor.registry.versions import Approval
+    from jobmajor.review.queue import Queue
     from jobmajor.tables.block import Reading
 
 _DIGITS = 6  # decimals, as those of tables and of the service
@@ -53,6 +54,17 @@ Encoding = Annotated[
 Sheet = Annotated[
     str | None, typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook.", show_default="the first one")
 ]
+QUEUE = "JOBMAJOR_QUEUE"
+QueueAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--queue",
+        metavar="ADDRESS",
+        help="The queue: postgresql://HOST/DATABASE, or a file.",
+        envvar=QUEUE,
+        show_default="in the workspace",
+    ),
+]
 Release = Annotated[str, typer.Option(help="auto, starter, or an O*NET release such as 28.1.")]
 Reviewed = Annotated[
     Path | None,
@@ -87,6 +99,20 @@ def workspace(named: Path | None) -> Path:
     from jobmajor import settings
 
     return settings.home(named)
+
+
+def queue(named: str | None, home: Path) -> Queue:
+    """Return the queue that `--queue` or the environment named, else that of the workspace.
+
+    Raises:
+        ArtifactError: It can't be used.
+    """
+    import os
+
+    from jobmajor.home import Workspace
+    from jobmajor.review.queue import Queue
+
+    return Queue(named or os.environ.get(QUEUE) or Workspace(home).reviews)
 
 
 def approval(by: str | None, reason: str) -> Approval:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobmajor.cli.data import fetch_options, tell_source
-from jobmajor.cli.options import Data, Home, Json, Release, SettingsFile, rounded, workspace
+from jobmajor.cli.options import Data, Home, Json, QueueAddress, Release, SettingsFile, rounded, workspace
+from jobmajor.cli.options import queue as opened
 from jobmajor.cli.run import outcome_record, show_outcome, teller
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import complain, dump, one_line
@@ -43,6 +44,7 @@ def retrain(
     release: Release = "auto",
     data: Data = None,
     settings_file: SettingsFile = None,
+    queue: QueueAddress = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -72,10 +74,11 @@ def retrain(
         on_event=teller(folder) if sys.stderr.isatty() else None,
     )
     doing("looking for a reason")
+    labelled = opened(queue, folder)
     if check:
-        found = rerun.look(folder, options, wanted)
+        found = rerun.look(folder, options, wanted, queue=labelled)
     else:
-        found = rerun.retrain(folder, options, wanted, tell=None if as_json else _tell)
+        found = rerun.retrain(folder, options, wanted, queue=labelled, tell=None if as_json else _tell)
     if as_json:
         dump(rounded(_record(found)))
     elif found.outcome:

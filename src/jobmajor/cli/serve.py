@@ -7,8 +7,10 @@ from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from jobmajor.cli.options import ClassesFile  # noqa: TC001 - typer reads the annotations
+from jobmajor.cli.options import ClassesFile
+from jobmajor.cli.options import queue as opened
 
 if TYPE_CHECKING:
     from jobmajor.serve.service.capturing import CapturePlan
@@ -19,7 +21,22 @@ if TYPE_CHECKING:
 
 def add(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command()(serve)
+    app.command(cls=_Serve)(serve)
+
+
+class _Serve(TyperCommand):
+    """The command, whose `--queue` may go without an address: typer has no options like that."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give a bare `--queue` an empty address."""
+        following = [*args[1:], "-"]
+        return super().parse_args(
+            ctx,
+            [
+                "--queue=" if each == "--queue" and after.startswith("-") else each
+                for each, after in zip(args, following, strict=False)  # one longer if there is none
+            ],
+        )
 
 
 def serve(
@@ -39,8 +56,13 @@ def serve(
         typer.Option(metavar="FILE", help="Keep the choices that reviewers make on the page in this file."),
     ] = None,
     queue: Annotated[
-        bool, typer.Option("--queue", help="Let reviewers work on the queue of the workspace on the page.")
-    ] = False,
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Let reviewers work on a queue on the page: postgresql://HOST/DATABASE, or a file; without an address "
+            "that of JOBMAJOR_QUEUE, else the workspace's.",
+        ),
+    ] = None,
     prior: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Move answers toward a mix of occupations, from jobmajor adapt."),
@@ -130,11 +152,8 @@ def serve(
     patience.doing("loading the model")
     if shadow is not None:
         options = replace(options, shadow=_shadow(shadow, shadow_share, source, options.workers))
-    if queue:
-        from jobmajor.home import Workspace
-        from jobmajor.review.queue import Queue
-
-        options = replace(options, queue=Queue(Workspace(source.home).reviews))
+    if queue is not None:
+        options = replace(options, queue=opened(queue, source.home))
     choices = kept.Reviews(reviews) if reviews else None
     started = service.Service(champion.Champion(source, choices), options)
     patience.end()

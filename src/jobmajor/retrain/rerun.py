@@ -40,21 +40,31 @@ class Retrained:
     outcome: Outcome | None = None
 
 
-def look(home: Path, options: Options, wanted: Triggers) -> Retrained:
+def look(home: Path, options: Options, wanted: Triggers, *, queue: Queue | None = None) -> Retrained:
     """Return whether the pipeline should run again, and run nothing.
+
+    Args:
+        home: The workspace.
+        options: Of the run.
+        wanted: When to run.
+        queue: The queue; None is that of the workspace.
 
     Raises:
         InputError: The data or the check's file can't be used.
     """
     verdict = triggers.verdict(wanted.drift)  # first, as opening the registry takes seconds
     source = sources.resolve(options.release, home, data=options.data, fetch=options.fetch)
-    queue = Queue(Workspace(home).reviews)
-    found = triggers.situation(open_registry(home).champion(), source.folder, queue, verdict)
+    found = triggers.situation(open_registry(home).champion(), source.folder, queue or _own(home), verdict)
     return Retrained(triggers.due(wanted, found), found)
 
 
 def retrain(
-    home: Path, options: Options, wanted: Triggers, *, tell: Callable[[list[str]], None] | None = None
+    home: Path,
+    options: Options,
+    wanted: Triggers,
+    *,
+    queue: Queue | None = None,
+    tell: Callable[[list[str]], None] | None = None,
 ) -> Retrained:
     """Run the pipeline if a trigger says so; the labels of the queue are the reviewed titles.
 
@@ -64,25 +74,30 @@ def retrain(
         home: The workspace.
         options: Of the run; `reviewed` and `why` are set here.
         wanted: When to run.
+        queue: The queue; None is that of the workspace.
         tell: Called with the reasons before the run.
 
     Raises:
         Busy: Another process retrains here. InputError: As `look`.
     """
     with _alone(home):
-        found = look(home, options, wanted)
+        found = look(home, options, wanted, queue=queue)
         if not found.reasons:
             return found
         if tell:
             tell(found.reasons)
         why = {"reasons": found.reasons, "labels": found.situation.labels, "decision": found.situation.decision}
-        codes = {text: code for text, code in Queue(Workspace(home).reviews).labels().items() if code != NOT_A_JOB}
+        codes = {text: code for text, code in (queue or _own(home)).labels().items() if code != NOT_A_JOB}
         with tempfile.TemporaryDirectory() as name:
             reviewed = Path(name) / "labels.csv" if codes else None
             if reviewed:
                 choices.write_labels(reviewed, codes)
             outcome = run.run(home, replace(options, reviewed=reviewed, why=why))
         return replace(found, outcome=outcome)
+
+
+def _own(home: Path) -> Queue:
+    return Queue(Workspace(home).reviews)
 
 
 @contextmanager

@@ -1,45 +1,29 @@
 """The file of the queue: SQLite in the workspace, one transaction at a time, whole after a kill at any moment.
 
 The log is written ahead and flushed at each commit. Decisions are only ever added: triggers refuse to change or delete
-one. A connection lasts for one transaction, so that processes and threads share nothing but the file.
+one. A connection lasts for one transaction, so that processes and threads share nothing but the file. `postgres` keeps
+the same tables on a server.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jobmajor.errors import ArtifactError
+from jobmajor.errors import ArtifactError, MissingExtra
+from jobmajor.review.database import TABLES, VERSION
 from sagelocal.storage import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-VERSION: Final = 2
+    from jobmajor.review.database import Database
+    from jobmajor.review.postgres import PostgresLedger
+
 _PATIENCE_S: Final = 60
-_SCHEMA: Final = """
-CREATE TABLE titles (
-  family TEXT PRIMARY KEY, title TEXT NOT NULL, rows REAL NOT NULL, reason TEXT NOT NULL,
-  uncertainty REAL NOT NULL, novelty REAL NOT NULL, draw REAL NOT NULL, candidates TEXT NOT NULL,
-  state TEXT NOT NULL, code TEXT, reviewer TEXT NOT NULL
-);
-CREATE TABLE spellings (text TEXT PRIMARY KEY, family TEXT NOT NULL REFERENCES titles, title TEXT NOT NULL);
-CREATE TABLE rows (text TEXT NOT NULL, source TEXT NOT NULL, rows REAL NOT NULL, PRIMARY KEY (text, source));
-CREATE TABLE decisions (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, family TEXT NOT NULL REFERENCES titles, texts TEXT NOT NULL, code TEXT,
-  reviewer TEXT NOT NULL, at TEXT NOT NULL, is_second INTEGER NOT NULL, undoes INTEGER UNIQUE REFERENCES decisions
-);
-CREATE TABLE leases (
-  family TEXT PRIMARY KEY, reviewer TEXT NOT NULL, until REAL NOT NULL, is_second INTEGER NOT NULL,
-  screen TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE skips (family TEXT NOT NULL, reviewer TEXT NOT NULL, until REAL NOT NULL,
-  PRIMARY KEY (family, reviewer));
-CREATE INDEX decisions_of ON decisions (family);
-CREATE INDEX spellings_of ON spellings (family);
-CREATE INDEX titles_by_state ON titles (state);
+_TRIGGERS: Final = """
 CREATE TRIGGER decisions_stay BEFORE UPDATE ON decisions BEGIN SELECT raise(ABORT, 'decisions are only added'); END;
 CREATE TRIGGER decisions_last BEFORE DELETE ON decisions BEGIN SELECT raise(ABORT, 'decisions are only added'); END;
 """
@@ -61,14 +45,16 @@ class Ledger:
             tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if not found and not tables:
                 database.execute("PRAGMA journal_mode = WAL")
-                database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+                database.executescript(
+                    f"BEGIN IMMEDIATE; {TABLES} {_TRIGGERS} PRAGMA user_version = {VERSION}; COMMIT;"
+                )
             elif found in _UPDATES:
                 database.executescript(f"BEGIN IMMEDIATE; {_UPDATES[found]} PRAGMA user_version = {VERSION}; COMMIT;")
             elif found != VERSION:
                 raise ArtifactError(f"{path} is no queue of version {VERSION}: move it away, or use its jobmajor")
 
     @contextmanager
-    def change(self) -> Iterator[sqlite3.Connection]:
+    def change(self) -> Iterator[Database]:
         """Return a connection whose changes are all kept at the end of the block, or none if it raises."""
         with self._errors(), closing(self._open()) as database:
             database.execute("BEGIN IMMEDIATE")
@@ -80,7 +66,7 @@ class Ledger:
             database.execute("COMMIT")
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
+    def read(self) -> Iterator[Database]:
         """Return a connection that sees one state of the file throughout the block."""
         with self._errors(), closing(self._open()) as database:
             database.execute("BEGIN")
@@ -102,3 +88,18 @@ class Ledger:
             yield
         except sqlite3.Error as error:
             raise ArtifactError(f"{self.path} can't be used ({error}): restore a copy, or move it away") from error
+
+
+def opened(place: Path | str) -> Ledger | PostgresLedger:
+    """Return the ledger in a file, or in the database that a URL names.
+
+    Raises:
+        ArtifactError: It can't be used. InputError: The URL can't be used.
+    """
+    if not isinstance(place, str) or "://" not in place:
+        return Ledger(Path(place))
+    try:
+        from jobmajor.review.postgres import PostgresLedger  # noqa: PLC0415 - needs the extra `postgres`
+    except ImportError as error:  # also where psycopg finds no libpq
+        raise MissingExtra("a queue on PostgreSQL", "postgres") from error
+    return PostgresLedger(place)

@@ -8,8 +8,9 @@ from jobmajor.errors import InputError
 from jobmajor.review import opinions
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
+
+    from jobmajor.review.database import Database
 
 VALUE, RANDOM = "value", "random"
 ORDERS: Final = (VALUE, RANDOM)
@@ -32,7 +33,7 @@ class Holder(NamedTuple):
     screen: str = ""
 
 
-def waiting(database: sqlite3.Connection, holder: Holder, now: float, most: int, order: str) -> list[Sequence[Any]]:
+def waiting(database: Database, holder: Holder, now: float, most: int, order: str) -> list[Sequence[Any]]:
     """Return the next titles as rows of the table; those that the holder has already come first.
 
     Raises:
@@ -47,20 +48,22 @@ def waiting(database: sqlite3.Connection, holder: Holder, now: float, most: int,
     return found
 
 
-def lend(database: sqlite3.Connection, families: Iterable[tuple[str, bool]], holder: Holder, until: float) -> None:
+def lend(database: Database, families: Iterable[tuple[str, bool]], holder: Holder, until: float) -> None:
     """Lend families, each with whether a second opinion is asked for; `until` is in seconds since 1970."""
     database.executemany(
-        "INSERT OR REPLACE INTO leases (family, is_second, reviewer, screen, until) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO leases (family, is_second, reviewer, screen, until) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (family) DO UPDATE SET is_second = excluded.is_second, reviewer = excluded.reviewer, "
+        "screen = excluded.screen, until = excluded.until",
         [(family, is_second, *holder, until) for family, is_second in families],
     )
 
 
-def give_back(database: sqlite3.Connection, family: str, holder: Holder) -> None:
+def give_back(database: Database, family: str, holder: Holder) -> None:
     """End the lease of a holder, if there is one."""
     database.execute(f"DELETE {_OF_HOLDER}", {"family": family, **holder._asdict()})
 
 
-def asked_for_second(database: sqlite3.Connection, family: str, holder: Holder) -> bool | None:
+def asked_for_second(database: Database, family: str, holder: Holder) -> bool | None:
     """Return whether a family was lent for a second opinion; None if the holder has not got it."""
     row = database.execute(f"SELECT is_second {_OF_HOLDER}", {"family": family, **holder._asdict()}).fetchone()
     return bool(row[0]) if row else None

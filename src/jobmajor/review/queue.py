@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from jobmajor import soc
 from jobmajor.errors import InputError
 from jobmajor.model.rules.overrides import NOT_A_JOB
-from jobmajor.review import lending, opinions, records
-from jobmajor.review.ledger import Ledger
+from jobmajor.review import ledger, lending, opinions, records
 from jobmajor.review.lending import VALUE, Holder
 from jobmajor.titles import family_key, normalise
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from jobmajor.review.database import Database
     from jobmajor.review.doubtful import DoubtfulTitle
     from jobmajor.review.records import Entry, Waiting
 
@@ -35,20 +34,22 @@ _LONGEST_NAME: Final = 64
 
 
 class Queue:
-    """The queue in a file."""
+    """The queue in a file, or in a database on a server."""
 
-    def __init__(self, path: Path, *, second: float = opinions.SHARE, clock: Callable[[], float] = time.time) -> None:
-        """Make the file unless it is there.
+    def __init__(
+        self, place: Path | str, *, second: float = opinions.SHARE, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Make the file, or the tables, unless they are there.
 
         Args:
-            path: The file.
+            place: The file, or the URL of a PostgreSQL database.
             second: The share of titles that a second person is asked about.
             clock: Seconds since 1970.
 
         Raises:
-            ArtifactError: The file can't be used.
+            ArtifactError: The file or the database can't be used. InputError: The URL can't be used.
         """
-        self.ledger, self._second, self._clock, self._screen = Ledger(path), second, clock, ""
+        self.ledger, self._second, self._clock, self._screen = ledger.opened(place), second, clock, ""
 
     def at(self, screen: str) -> Self:
         """Return this queue for one of several screens at which people work under one name: each has its own titles.
@@ -139,7 +140,9 @@ class Queue:
         family = _family(title)
         with self.ledger.change() as database:
             database.execute(
-                "INSERT OR REPLACE INTO skips VALUES (?, ?, ?)", (family, reviewer, self._clock() + _SKIP_S)
+                "INSERT INTO skips VALUES (?, ?, ?) "
+                "ON CONFLICT (family, reviewer) DO UPDATE SET until = excluded.until",
+                (family, reviewer, self._clock() + _SKIP_S),
             )
             lending.give_back(database, family, Holder(reviewer, self._screen))
 
@@ -150,10 +153,10 @@ class Queue:
         """
         with self.ledger.change() as database:
             row = database.execute(
-                "SELECT number, family, texts, is_second FROM decisions d WHERE reviewer = ?1 AND code IS NOT NULL "
-                "AND NOT EXISTS (SELECT 1 FROM decisions WHERE undoes = d.number) AND (?2 IS NULL OR family = ?2) "
-                "ORDER BY number DESC LIMIT 1",
-                (reviewer, None if title is None else _family(title)),
+                "SELECT number, family, texts, is_second FROM decisions d WHERE reviewer = :reviewer "
+                "AND code IS NOT NULL AND NOT EXISTS (SELECT 1 FROM decisions WHERE undoes = d.number) "
+                "AND (:family IS NULL OR family = :family) ORDER BY number DESC LIMIT 1",
+                {"reviewer": reviewer, "family": None if title is None else _family(title)},
             ).fetchone()
             if row is None:
                 return None
@@ -193,19 +196,19 @@ class Queue:
         _check_name(reviewer)
         return Holder(reviewer, self._screen)
 
-    def _arrived(self, database: sqlite3.Connection, each: DoubtfulTitle, source: str) -> int:
+    def _arrived(self, database: Database, each: DoubtfulTitle, source: str) -> int:
         text, family = normalise(each.title), _family(each.title)
         if not text:
             return 0
         is_new = self._ensure(database, each.title)
         database.execute(
             "INSERT INTO rows VALUES (?, ?, ?) "
-            "ON CONFLICT (text, source) DO UPDATE SET rows = max(rows, excluded.rows)",
+            "ON CONFLICT (text, source) DO UPDATE SET rows = excluded.rows WHERE rows.rows < excluded.rows",
             (text, source, each.rows),
         )
         spellings = database.execute(
             "SELECT spellings.title, sum(coalesce(rows, 0)) FROM spellings LEFT JOIN rows USING (text) "
-            "WHERE family = ? GROUP BY text ORDER BY 2 DESC, text",
+            "WHERE family = ? GROUP BY spellings.text ORDER BY 2 DESC, spellings.text",
             (family,),
         ).fetchall()
         about = json.dumps([[answer.label, answer.name, answer.score] for answer in each.candidates])
@@ -221,17 +224,19 @@ class Queue:
             )
         return int(is_new)
 
-    def _ensure(self, database: sqlite3.Connection, title: str) -> bool:
+    def _ensure(self, database: Database, title: str) -> bool:
         """Make the family and the spelling of a title unless they are there; return whether the family is new."""
         family = _family(title)
         made = database.execute(
-            "INSERT OR IGNORE INTO titles VALUES (?, ?, 0, '', 1, 1, ?, '[]', ?, NULL, '')",
+            "INSERT INTO titles VALUES (?, ?, 0, '', 1, 1, ?, '[]', ?, NULL, '') ON CONFLICT DO NOTHING",
             (family, title, _draw(family), opinions.OPEN),
         ).rowcount
-        database.execute("INSERT OR IGNORE INTO spellings VALUES (?, ?, ?)", (normalise(title), family, title))
+        database.execute(
+            "INSERT INTO spellings VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (normalise(title), family, title)
+        )
         return bool(made)
 
-    def _decided(self, database: sqlite3.Connection, title: str, code: str, reviewer: str) -> bool:
+    def _decided(self, database: Database, title: str, code: str, reviewer: str) -> bool:
         family = _family(title)
         self._ensure(database, title)
         asked = lending.asked_for_second(database, family, Holder(reviewer, self._screen))
@@ -248,7 +253,7 @@ class Queue:
 
     def _keep(
         self,
-        database: sqlite3.Connection,
+        database: Database,
         family: str,
         texts: Sequence[str],
         said: tuple[str | None, str, bool, int | None],

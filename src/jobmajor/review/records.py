@@ -15,8 +15,9 @@ from jobmajor.review.doubtful import DoubtfulTitle
 from jobmajor.review.opinions import Decision
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator, Sequence
+
+    from jobmajor.review.database import Database
 
 _STATES: Final = (opinions.OPEN, opinions.SECOND, opinions.DISPUTED, opinions.DONE)
 
@@ -49,7 +50,7 @@ class Waiting:
     said: tuple[tuple[str, str], ...] = ()
 
 
-def waiting(database: sqlite3.Connection, row: Sequence[Any]) -> Waiting:
+def waiting(database: Database, row: Sequence[Any]) -> Waiting:
     """Return a title, given as a row of the table."""
     family, title, rows, reason, uncertainty, novelty, _, candidates, state, *_ = row
     answers = tuple(Answer(*each) for each in json.loads(candidates))
@@ -62,17 +63,17 @@ def waiting(database: sqlite3.Connection, row: Sequence[Any]) -> Waiting:
     return Waiting(DoubtfulTitle(title, rows, reason, answers, uncertainty, novelty), others, said)
 
 
-def decisions(database: sqlite3.Connection, family: str) -> list[Decision]:
+def decisions(database: Database, family: str) -> list[Decision]:
     """Return the decisions on a family, in their order."""
     return [decision for decision, _ in _decisions(database, family)]
 
 
-def live(database: sqlite3.Connection, family: str, text: str) -> list[int]:
+def live(database: Database, family: str, text: str) -> list[int]:
     """Return the numbers of the decisions on a normalised title that nobody took back, in their order."""
     return [each.number for each, texts in _standing(database, family) if text in texts]
 
 
-def labels(database: sqlite3.Connection, family: str | None = None) -> dict[str, str]:
+def labels(database: Database, family: str | None = None) -> dict[str, str]:
     """Return the code of each normalised title that has one, of all families or of one."""
     by_text: dict[str, list[Decision]] = defaultdict(list)
     for decision, texts in _decisions(database, family):
@@ -82,7 +83,7 @@ def labels(database: sqlite3.Connection, family: str | None = None) -> dict[str,
     return {text: code for text, code in settled.items() if code is not None}
 
 
-def history(database: sqlite3.Connection, since: int) -> list[Entry]:
+def history(database: Database, since: int) -> list[Entry]:
     """Return the decisions after a number, in their order."""
     rows = database.execute(
         "SELECT number, at, decisions.reviewer, title, decisions.code, is_second, undoes "
@@ -95,12 +96,12 @@ def history(database: sqlite3.Connection, since: int) -> list[Entry]:
     ]
 
 
-def last(database: sqlite3.Connection) -> int:
+def last(database: Database) -> int:
     """Return the number of the latest decision; 0 before the first."""
     return int(database.execute("SELECT coalesce(max(number), 0) FROM decisions").fetchone()[0])
 
 
-def status(database: sqlite3.Connection, now: float) -> dict[str, Any]:
+def status(database: Database, now: float) -> dict[str, Any]:
     """Return counts of titles and rows by state, what is lent, the reviewers, and how far they agree."""
     reviewers = database.execute(
         "SELECT reviewer, count(*), max(at) FROM decisions WHERE code IS NOT NULL GROUP BY reviewer ORDER BY reviewer"
@@ -113,7 +114,7 @@ def status(database: sqlite3.Connection, now: float) -> dict[str, Any]:
     }
 
 
-def progress(database: sqlite3.Connection) -> dict[str, Any]:
+def progress(database: Database) -> dict[str, Any]:
     """Return counts of titles and rows by state, and how far reviewers agree."""
     states = database.execute("SELECT state, count(*), sum(rows) FROM titles GROUP BY state").fetchall()
     found = _pairs(database)
@@ -128,30 +129,30 @@ def progress(database: sqlite3.Connection) -> dict[str, Any]:
     }
 
 
-def _decisions(database: sqlite3.Connection, family: str | None = None) -> Iterator[tuple[Decision, list[str]]]:
+def _decisions(database: Database, family: str | None = None) -> Iterator[tuple[Decision, list[str]]]:
     """Yield the decisions on a family, or on all, with the normalised titles that each is about."""
     rows = database.execute(
         "SELECT number, code, reviewer, is_second, undoes, texts FROM decisions "
-        "WHERE ?1 IS NULL OR family = ?1 ORDER BY number",
-        (family,),
+        "WHERE :family IS NULL OR family = :family ORDER BY number",
+        {"family": family},
     )
     for number, code, reviewer, is_second, undoes, texts in rows:
         yield Decision(number, code, reviewer, bool(is_second), undoes), json.loads(texts)
 
 
-def _standing(database: sqlite3.Connection, family: str) -> list[tuple[Decision, list[str]]]:
+def _standing(database: Database, family: str) -> list[tuple[Decision, list[str]]]:
     """Return the decisions on a family that nobody took back, as `_decisions`."""
     found = list(_decisions(database, family))
     undone = {decision.undoes for decision, _ in found}
     return [(each, texts) for each, texts in found if each.code and each.number not in undone]
 
 
-def _pairs(database: sqlite3.Connection) -> list[tuple[str, str]]:
+def _pairs(database: Database) -> list[tuple[str, str]]:
     """Return first and second opinions of all families."""
     by_family: dict[str, list[Decision]] = defaultdict(list)
     rows = database.execute(
         "SELECT family, number, code, reviewer, is_second, undoes FROM decisions WHERE family IN "
-        "(SELECT family FROM decisions WHERE is_second) ORDER BY number"
+        "(SELECT family FROM decisions WHERE is_second = 1) ORDER BY number"
     )
     for family, number, code, reviewer, is_second, undoes in rows:
         by_family[family].append(Decision(number, code, reviewer, bool(is_second), undoes))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobmajor.cli.monitor import Captured, Column, Rows, source_of
-from jobmajor.cli.options import LOOK, Home, Json, Model, Weight, rounded, workspace
+from jobmajor.cli.options import LOOK, Home, Json, Model, QueueAddress, Weight, rounded, workspace
+from jobmajor.cli.options import queue as opened
 from sagelocal.show.patience import doing, held
 from sagelocal.show.terminal import dump, near, one_line, table
 
@@ -42,6 +43,7 @@ def add_titles(
     weight: Weight = None,
     level: Annotated[str, typer.Option(help="Take titles that are unsure at this level.")] = "major",
     model: Model = None,
+    queue: QueueAddress = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -59,7 +61,7 @@ def add_titles(
     if check and (file or capture or column or weight):
         raise InputError("--check names what the titles come from: leave FILE, --capture, --column and --weight out")
     source = None if check else source_of(file, (column, weight, None), capture, home)
-    depth, kept = soc.parse_level(level, "--level"), _queue(home)
+    depth, kept = soc.parse_level(level, "--level"), _queue(queue, home)
     doing("answering the titles")
     classifier = load(model, home=workspace(home))
     if check:
@@ -77,6 +79,7 @@ def review(
     reviewer: Reviewer = None,
     order: Order = "value",
     most: Annotated[int, typer.Option("--most", min=1, help="How many titles to show.")] = 100,
+    queue: QueueAddress = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -89,7 +92,7 @@ def review(
     from jobmajor.cli.review.file import Terminal
     from jobmajor.review import session
 
-    kept, name = _queue(home), _name(reviewer)
+    kept, name = _queue(queue, home), _name(reviewer)
     if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
         with held(), Terminal() as terminal:
             decided = session.review_queue(kept, terminal, name, order=order, most=most)
@@ -109,12 +112,12 @@ def review(
 
 
 @group.command()
-def status(home: Home = None, as_json: Json = False) -> None:
+def status(queue: QueueAddress = None, home: Home = None, as_json: Json = False) -> None:
     """Count what waits and what is done, and say how far reviewers agree.
 
     Example: jobmajor queue status
     """
-    found = _queue(home).status()
+    found = _queue(queue, home).status()
     if as_json:
         dump(rounded(found))
         return
@@ -132,6 +135,7 @@ def status(home: Home = None, as_json: Json = False) -> None:
 @group.command()
 def history(
     since: Annotated[int, typer.Option(min=0, help="Show decisions after this number.")] = 0,
+    queue: QueueAddress = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -139,7 +143,7 @@ def history(
 
     Example: jobmajor queue history --since 100
     """
-    found = _queue(home).history(since)
+    found = _queue(queue, home).history(since)
     if as_json:
         dump([asdict(each) for each in found])
         return
@@ -156,6 +160,7 @@ def export(
     reviewer: Reviewer = None,
     order: Order = "value",
     most: Annotated[int, typer.Option("--most", min=1, help="How many titles to write.")] = 100,
+    queue: QueueAddress = None,
     home: Home = None,
 ) -> None:
     """Write the titles that come next for a spreadsheet, and keep them for a reviewer for a day.
@@ -164,7 +169,7 @@ def export(
     """
     from jobmajor.review import choices
 
-    found = _queue(home).take(_name(reviewer), most, minutes=_DAY, order=order)
+    found = _queue(queue, home).take(_name(reviewer), most, minutes=_DAY, order=order)
     choices.write_sheet(sheet, [each.title for each in found])
     typer.echo(f"{len(found):,} titles: fill in the column code of {one_line(str(sheet))}")
 
@@ -173,6 +178,7 @@ def export(
 def import_sheet(
     sheet: Annotated[Path, typer.Argument(metavar="SHEET", help="A filled-in sheet, or any table of title and code.")],
     reviewer: Reviewer = None,
+    queue: QueueAddress = None,
     home: Home = None,
 ) -> None:
     """Take the codes of a filled-in sheet, all or none. The same sheet again changes nothing.
@@ -182,13 +188,14 @@ def import_sheet(
     from jobmajor.review import choices
 
     given = choices.read_sheet(sheet)
-    new = _queue(home).decide_all(given, _name(reviewer))
+    new = _queue(queue, home).decide_all(given, _name(reviewer))
     typer.echo(f"codes: {len(given):,}, new: {new:,}")
 
 
 @group.command()
 def labels(
     output: Annotated[Path, typer.Argument(metavar="FILE", help="Write the labels here: title, code.")],
+    queue: QueueAddress = None,
     home: Home = None,
 ) -> None:
     """Write the labels as a file for classify --overrides and run --reviewed; titles in dispute have none.
@@ -197,16 +204,13 @@ def labels(
     """
     from jobmajor.review import choices
 
-    found = _queue(home).labels()
+    found = _queue(queue, home).labels()
     choices.write_labels(output, found)
     typer.echo(f"labels: {len(found):,} ({near(output)})")
 
 
-def _queue(home: Path | None) -> Queue:
-    from jobmajor.home import Workspace
-    from jobmajor.review.queue import Queue
-
-    return Queue(Workspace(workspace(home)).reviews)
+def _queue(named: str | None, home: Path | None) -> Queue:
+    return opened(named, workspace(home))
 
 
 def _name(reviewer: str | None) -> str:
