@@ -22,6 +22,9 @@ LOAD ?=
 # The folder of the environments in which `make wheel-check` installs the wheel.
 WHEELED ?= .venv-wheel
 
+# Hundreds of tests start a program: without its bytecode, each would compile our sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run serve test test-slow coverage check soak first-five-minutes bench clean lock lint-stack wheel wheels wheel-check docs
 
