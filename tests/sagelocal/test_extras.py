@@ -166,7 +166,7 @@ def test_sagelocal_alone_needs_a_command_line_and_the_service_s_description_and_
     project = read("packages/sagelocal/pyproject.toml")
 
     assert needed(project) == {"botocore", "rich", "typer"}
-    assert project["optional-dependencies"].keys() == {"s3"}
+    assert project["optional-dependencies"].keys() == {"s3", "ui"}
 
 
 def read(name: str) -> dict[str, Any]:

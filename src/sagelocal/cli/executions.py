@@ -23,7 +23,7 @@ from sagelocal.cli.options import (
 )
 from sagelocal.project.choices import Options
 from sagelocal.show import outcome
-from sagelocal.show.terminal import dump, table
+from sagelocal.show.terminal import dump, near, table
 
 if TYPE_CHECKING:
     from sagelocal.run.records import Execution
@@ -134,3 +134,22 @@ def watch(
     from sagelocal.show import watch as watching
 
     _end(watching.follow(home, execution_id or watching.latest(home).id), as_json=as_json)
+
+
+def ui(
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The port; else 8787, or a free one if that is taken.")
+    ] = None,
+    home: Home = HOME,
+) -> None:
+    """Show the runs of a workspace on a web page of this machine: graph, logs, metrics, outputs; two side by side.
+
+    The page is renewed while a run is on its way. It listens on 127.0.0.1 and writes nothing; Ctrl-C ends it.
+
+    Example: sagelocal ui --port 8787
+    """
+    from sagelocal.show import patience
+    from sagelocal.ui import hosting
+
+    patience.end()
+    hosting.run(home, port, lambda url: typer.echo(f"{url} shows {near(home)}; Ctrl-C ends it"))

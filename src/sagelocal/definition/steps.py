@@ -22,7 +22,7 @@ EXECUTED: Final = (
     *("Transform", "Tuning", "Lambda", "Callback"),
 )
 NAMED: Final = tuple(foreign.REASONS)
-_STEP_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+STEP_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MEMBERS: Final = (
     *("Name", "Type", "Arguments", "DependsOn", "PropertyFiles", "CacheConfig", "RetryPolicies"),
     *("DisplayName", "Description"),
@@ -122,7 +122,7 @@ def read(raw: list[Any], location: str, faults: list[str]) -> tuple[Step, ...]:
 def _step(raw: Any, location: str, faults: list[str]) -> Step:
     fields = Fields(raw, location, faults)
     name = fields.take("Name", str, "", required=True)
-    if _STEP_NAME.fullmatch(name):
+    if STEP_NAME.fullmatch(name):
         fields.location = f"steps[{name}]"
     elif "Name" in fields.values:
         fields.refuse("Name", f"found {short(name)}, expected 1 to 64 letters, digits, - and _")

@@ -12,14 +12,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from sagelocal.run import records
 from sagelocal.storage import publish, transfer
-from sagelocal.storage.manifest import FileRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sagelocal.jobs.contracts import Job
+    from sagelocal.storage.manifest import FileRecord
     from sagelocal.storage.store import Store
 
 _FORMAT = 1
@@ -74,12 +75,8 @@ def _without_address(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def keep(folder: Path, entry: Entry) -> None:
     """Write an entry; from then on, the step's outputs may be reused."""
-    outputs = {
-        uri: {name: {"sha256": record.sha256, "size_bytes": record.size_bytes} for name, record in records.items()}
-        for uri, records in entry.outputs.items()
-    }
     fields = {item.name: getattr(entry, item.name) for item in dataclasses.fields(entry)}
-    body = json.dumps({**fields, "outputs": outputs}, sort_keys=True)
+    body = json.dumps({**fields, "outputs": records.plain_outputs(entry.outputs)}, sort_keys=True)
     seal = hashlib.sha256(body.encode()).hexdigest()
     publish.write_file(_path(folder, entry.key), f"{seal}\n{body}\n".encode())
 
@@ -96,9 +93,9 @@ def find(folder: Path, wanted: str, store: Store, not_before: float) -> Entry | 
     entry = _read(_path(folder, wanted))
     if entry is None or entry.key != wanted or entry.created < not_before:
         return None
-    for uri, records in entry.outputs.items():
+    for uri, files in entry.outputs.items():
         found = store.listing(uri)
-        if any(found.get(name) != record for name, record in records.items()):
+        if any(found.get(name) != record for name, record in files.items()):
             return None
     return entry
 
@@ -114,10 +111,6 @@ def _read(path: Path) -> Entry | None:
         if hashlib.sha256(body).hexdigest().encode() != seal or rest:
             return None
         fields = json.loads(body)
-        fields["outputs"] = {
-            uri: {name: FileRecord(**record) for name, record in records.items()}
-            for uri, records in fields["outputs"].items()
-        }
-        return Entry(**fields)
+        return Entry(**{**fields, "outputs": records.typed_outputs(fields["outputs"])})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -224,6 +224,7 @@ class Runner:
         entry = found or dataclasses.replace(self._work(step, job, contents), key=key)
         if kept and not found:
             cache.keep(self._entries, entry)
+        records.keep_outputs(self.execution.folder, step.name, entry.outputs)
         return StepRecord(
             step.name,
             step.type,

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sagelocal.definition.steps import STEP_NAME
 from sagelocal.errors import ArtifactError, InputError
-from sagelocal.storage import lock, publish
+from sagelocal.storage import lock, publish, transfer
+from sagelocal.storage.manifest import FileRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    Outputs = Mapping[str, Mapping[str, FileRecord]]  # the objects of a step by prefix and name
 
 NAME: Final = "run.json"
 DEFINITION: Final = "definition.json"
 EXECUTING, INTERRUPTED = "Executing", "Interrupted"
 _FORMAT = 1
+_OUTPUTS: Final = "outputs"  # a folder with one file for each step that has some
+_MAX_BYTES: Final = 256 * 2**20
 # What a member's annotation accepts in a record that is read.
 _KINDS: Final[dict[str, tuple[type, ...]]] = {
     "str": (str,),
@@ -130,18 +138,71 @@ def read(folder: Path) -> Execution:
         ArtifactError: There is no readable record.
     """
     try:
-        body = json.loads((folder / NAME).read_bytes())
+        body = json.loads(load(folder / NAME))
         if body.pop("format") != _FORMAT:
             raise ArtifactError(f"{folder / NAME} has another format than {_FORMAT}: remove the folder")
         if not isinstance(body["steps"], list) or not all(isinstance(name, str) for name in body.get("selected", ())):
             raise TypeError("steps or names of steps are no list of them")  # noqa: TRY301 - said below
         body["steps"] = tuple(_checked(StepRecord(**step)) for step in body["steps"])
         execution = _checked(Execution(folder=folder, **body))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{folder / NAME} is no record of a run ({error}): remove the folder") from error
     if execution.status == EXECUTING and not lock.is_held(folder):
         return _interrupted(execution)
     return execution
+
+
+def load(path: Path, max_bytes: int = _MAX_BYTES) -> bytes:
+    """Return the content of a file of a run.
+
+    Raises:
+        OSError: It can't be read, or is a link or a special file. ValueError: It has more than `max_bytes`.
+    """
+    with transfer.open_regular(path) as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ValueError(f"over {max_bytes:,} bytes")
+    return data
+
+
+def plain_outputs(outputs: Outputs) -> dict[str, Any]:
+    """Return the outputs of a step as plain data."""
+    return {
+        uri: {name: {"sha256": record.sha256, "size_bytes": record.size_bytes} for name, record in files.items()}
+        for uri, files in outputs.items()
+    }
+
+
+def typed_outputs(body: Mapping[str, Any]) -> dict[str, dict[str, FileRecord]]:
+    """Return the outputs of a step from plain data; the opposite of `plain_outputs`."""
+    return {uri: {name: FileRecord(**record) for name, record in files.items()} for uri, files in body.items()}
+
+
+def keep_outputs(folder: Path, step: str, outputs: Outputs) -> None:
+    """Write which objects a step of a run has, with their digests: a later run may replace the objects themselves."""
+    if any(outputs.values()):
+        body = {"format": _FORMAT, "outputs": plain_outputs(outputs)}
+        publish.write_file(folder / _OUTPUTS / f"{step}.json", json.dumps(body).encode())
+
+
+def outputs(folder: Path, step: str) -> dict[str, dict[str, FileRecord]]:
+    """Return the objects of a step by prefix and name; empty if the run has no record of them.
+
+    Raises:
+        ArtifactError: The record can't be read.
+    """
+    path = folder / _OUTPUTS / f"{step}.json"
+    try:
+        body = json.loads(load(path))
+        found = typed_outputs(body["outputs"])
+        for record in (record for files in found.values() for record in files.values()):
+            if not isinstance(record.sha256, str) or not isinstance(record.size_bytes, int):
+                raise TypeError(f"found {record}")  # noqa: TRY301 - said below
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ArtifactError(f"{path} is no record of outputs ({error}): remove it") from error
+    return found
 
 
 def settle(folder: Path) -> None:
@@ -161,9 +222,25 @@ def _checked(record: _Record) -> _Record:
         value, kinds = getattr(record, item.name), _KINDS[str(item.type).partition("[")[0]]
         if not isinstance(value, kinds):
             raise TypeError(f"{item.name} is {str(value)[:40]!r}")
-    if isinstance(record, StepRecord) and not all(isinstance(one, dict) for one in record.conditions):
-        raise TypeError("a condition is no object")
+    if not math.isfinite(record.seconds):
+        raise ValueError(f"seconds is {record.seconds}")
+    if record.started:
+        datetime.fromisoformat(record.started)
+    if isinstance(record, StepRecord):
+        _check_step(record)
     return record
+
+
+def _check_step(record: StepRecord) -> None:
+    """Raise TypeError or ValueError for members that can't be shown, and for a name that leads out of a folder."""
+    if not all(isinstance(one, dict) and {"text", "passed"} <= one.keys() for one in record.conditions):
+        raise TypeError("a condition is no object with text and passed")
+    if not all(isinstance(value, int | float) for value in record.metrics.values()):
+        raise TypeError("a metric is no number")
+    if not all(isinstance(note, str) for note in record.notes):
+        raise TypeError("a note is no text")
+    if not STEP_NAME.fullmatch(record.name):
+        raise ValueError(f"the name of a step is {record.name[:40]!r}")
 
 
 def find(home: Path, execution_id: str) -> Execution:
@@ -172,7 +249,7 @@ def find(home: Path, execution_id: str) -> Execution:
     Raises:
         InputError: There is none.
     """
-    if execution_id in _ids(home):
+    if execution_id in ids(home):
         return read(home / "runs" / execution_id)
     raise InputError(f"{home} has no run {execution_id!r}: `sagelocal runs` lists what is there")
 
@@ -180,13 +257,14 @@ def find(home: Path, execution_id: str) -> Execution:
 def every(home: Path) -> list[Execution]:
     """Return all runs of a workspace, oldest first; folders without a readable record are skipped."""
     found = []
-    for execution_id in _ids(home):
+    for execution_id in ids(home):
         with suppress(ArtifactError):
             found.append(read(home / "runs" / execution_id))
     return sorted(found, key=lambda execution: (execution.started, execution.id))
 
 
-def _ids(home: Path) -> list[str]:
+def ids(home: Path) -> list[str]:
+    """Return the ids of all runs of a workspace, sorted, also of those without a readable record."""
     runs = home / "runs"
     return sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
 

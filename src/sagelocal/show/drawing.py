@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sagelocal.definition.steps import Definition, Step
     from sagelocal.show.diagram import Arrow
 
-# Pixels. A character of the name is at most that wide in the usual sans-serif fonts at 14 px, in bold.
-_CHARACTER, _HEIGHT, _LAYER, _GAP, _MARGIN, _LEAST = 8.6, 48.0, 96.0, 28.0, 20.0, 104.0
+# Pixels. A character of a name (14 px, bold) or of other text (12 px) is at most that wide in usual sans-serif fonts.
+_CHARACTER, _SMALL, _HEIGHT, _LAYER, _GAP, _MARGIN, _LEAST = 8.6, 6.8, 48.0, 96.0, 28.0, 20.0, 104.0
 _SWEEPS: Final = 8
 _KINDS: Final = {
     **dict.fromkeys(("Processing", "Transform", "EMR", "QualityCheck", "ClarifyCheck"), "work"),
@@ -32,7 +32,7 @@ _KINDS: Final = {
     "Fail": "fail",
 }
 # The colours hold 4.5 to 1 for text and 3 to 1 for lines on their grounds, light and dark (WCAG 2.2, AA).
-_STYLE: Final = """
+STYLE: Final = """
   svg { --ground: #ffffff; --box: #f6f8fa; --line: #6e7781; --text: #1f2328; --quiet: #57606a;
         --work: #0969da; --learn: #8250df; --choose: #9a6700; --keep: #1a7f37; --fail: #cf222e; --other: #57606a }
   @media (prefers-color-scheme: dark) {
@@ -45,6 +45,8 @@ _STYLE: Final = """
   .label { font-size: 12px; fill: var(--text); stroke: var(--ground); stroke-width: 4px; paint-order: stroke }
   .ground { fill: var(--ground) }
   .box { fill: var(--box); stroke-width: 1.5px }
+  .work { stroke: var(--work) } .learn { stroke: var(--learn) } .choose { stroke: var(--choose) }
+  .keep { stroke: var(--keep) } .fail { stroke: var(--fail) } .other { stroke: var(--other) }
   .arrow { fill: none; stroke: var(--line); stroke-width: 1.5px }
   .tip { fill: var(--line) }
 """
@@ -54,6 +56,15 @@ _TIP: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is drawn of a step in a run: `text` beside its type, a CSS class for its box, and where the box leads."""
+
+    text: str
+    css_class: str
+    link: str
+
+
 @dataclass(slots=True)
 class _Node:
     """The position (middle of the top edge) of a step, or of an arrow in a layer that it crosses (`step` is None)."""
@@ -61,6 +72,7 @@ class _Node:
     layer: int
     width: float
     step: Step | None = None
+    mark: Mark | None = None
     x: float = 0.0
     above: list[_Node] = field(default_factory=list)
     below: list[_Node] = field(default_factory=list)
@@ -69,14 +81,23 @@ class _Node:
     def y(self) -> float:
         return _MARGIN + self.layer * _LAYER
 
+    @property
+    def about(self) -> str:
+        """The second line of its box: the type of the step, and its mark."""
+        kind = self.step.type if self.step else ""
+        return f"{kind} · {self.mark.text}" if self.mark else kind
 
-def svg(definition: Definition, title: str) -> str:
-    """Return the SVG, which follows the viewer's light or dark theme. The same definition gives the same bytes."""
+
+def svg(definition: Definition, title: str, marks: Mapping[str, Mark] | None = None) -> str:
+    """Return the SVG, which follows the viewer's light or dark theme. The same definition gives the same bytes.
+
+    Args:
+        definition: What is drawn.
+        title: What the picture is called for those who can't see it.
+        marks: The states of all steps by name. Such a picture is part of a page of HTML, which brings `STYLE`.
+    """
     arrows = diagram.arrows(definition)
-    nodes = {
-        step.name: _Node(0, max(_LEAST, len(step.name) * _CHARACTER + 32), step)
-        for step, _ in graph.flatten(definition.steps)
-    }
+    nodes = {step.name: _node(step, (marks or {}).get(step.name)) for step, _ in graph.flatten(definition.steps)}
     _put_in_layers(nodes, arrows)
     routes = [(arrow, _route(nodes[arrow.source], nodes[arrow.target])) for arrow in arrows]
     layers = _layers([*nodes.values(), *(node for _, route in routes for node in route[1:-1])])
@@ -88,12 +109,11 @@ def svg(definition: Definition, title: str) -> str:
     height = max(node.y for node in every) + _HEIGHT + _MARGIN
     size = f'width="{width:.0f}" height="{height:.0f}"'
     box = f"{left:.0f} 0 {width:.0f} {height:.0f}"
-    steps = ", ".join(f"{name} ({node.step.type})" for name, node in nodes.items() if node.step)
+    head = [f"<title>{escape(title)}</title>", f"<desc>{escape(_described(nodes))}</desc>", f"<style>{STYLE}</style>"]
+    role = 'role="img"' if marks is None else f'role="group" aria-label="{escape(title)}"'
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="{box}" {size}>',
-        f"<title>{escape(title)}</title>",
-        f"<desc>{escape(steps)}</desc>",
-        f"<style>{_STYLE}</style>",
+        f'<svg xmlns="http://www.w3.org/2000/svg" {role} viewBox="{box}" {size}>',
+        *(head if marks is None else ()),
         _TIP,
         f'<rect class="ground" x="{left:.0f}" {size}/>',
         *(_line(route) for _, route in routes),
@@ -102,6 +122,17 @@ def svg(definition: Definition, title: str) -> str:
         "</svg>",
     ]
     return "\n".join([*lines, ""])
+
+
+def _node(step: Step, mark: Mark | None) -> _Node:
+    node = _Node(0, max(_LEAST, len(step.name) * _CHARACTER + 32), step, mark)
+    if mark:
+        node.width = max(node.width, len(node.about) * _SMALL + 32)
+    return node
+
+
+def _described(nodes: Mapping[str, _Node]) -> str:
+    return ", ".join(f"{name} ({node.step.type})" for name, node in nodes.items() if node.step)
 
 
 def _put_in_layers(nodes: Mapping[str, _Node], arrows: Sequence[Arrow]) -> None:
@@ -184,7 +215,7 @@ def _line(route: list[_Node]) -> str:
 
 def _box(node: _Node) -> str:
     half, (named, kind) = node.width / 2, (node.step.name, node.step.type) if node.step else ("", "")
-    colour = f'style="stroke: var(--{_KINDS.get(kind, "other")})"'
+    look = f'class="box {node.mark.css_class if node.mark else _KINDS.get(kind, "other")}"'
     x, y = node.x - half, node.y
     if kind == "Condition":
         corners = (
@@ -196,13 +227,14 @@ def _box(node: _Node) -> str:
             (x + 14, 48),
         )
         points = " ".join(f"{left:.1f},{y + down:.1f}" for left, down in corners)
-        shape = f'<polygon class="box" {colour} points="{points}"/>'
+        shape = f'<polygon {look} points="{points}"/>'
     else:
         round_ = 24 if kind == "Fail" else 6
         size = f'width="{node.width:.1f}" height="{_HEIGHT:.0f}" rx="{round_}"'
-        shape = f'<rect class="box" {colour} x="{x:.1f}" y="{y:.1f}" {size}/>'
+        shape = f'<rect {look} x="{x:.1f}" y="{y:.1f}" {size}/>'
     name = f'<text class="name" x="{node.x:.1f}" y="{y + 21:.1f}">{escape(named)}</text>'
-    return f'{shape}{name}<text class="type" x="{node.x:.1f}" y="{y + 38:.1f}">{escape(kind)}</text>'
+    drawn = f'{shape}{name}<text class="type" x="{node.x:.1f}" y="{y + 38:.1f}">{escape(node.about)}</text>'
+    return f'<a href="{escape(node.mark.link)}">{drawn}</a>' if node.mark else drawn
 
 
 def _label(arrow: Arrow, route: list[_Node]) -> str:

@@ -101,8 +101,8 @@ def table(execution: Execution, now: float) -> Table:
     from rich.table import Column, Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    took = _seconds(execution.started, execution.seconds, now, runs=execution.status == records.EXECUTING)
-    title = f"run {execution.id} of {execution.pipeline_name}: {execution.status}, {took}"
+    spent = duration(execution.started, execution.seconds, now, runs=execution.status == records.EXECUTING)
+    title = f"run {execution.id} of {execution.pipeline_name}: {execution.status}, {spent}"
     columns = ("step", "type", "status", "time", Column("last line", ratio=1))
     drawn = Table(*columns, title=title, title_justify="left", expand=True)
     for row in rows(execution, now):
@@ -125,8 +125,8 @@ def rows(execution: Execution, now: float) -> list[Row]:
 def _planned(execution: Execution) -> list[tuple[str, str]]:
     """Return name and type of the steps that run unless a Condition skips them."""
     try:
-        parsed = parse((execution.folder / records.DEFINITION).read_bytes())
-    except (OSError, InputError, ArtifactError):
+        parsed = parse(records.load(execution.folder / records.DEFINITION))
+    except (OSError, ValueError, InputError, ArtifactError):
         return []
     kinds = {step.name: step.type for step, _ in graph.flatten(parsed.steps)}
     wanted = execution.selected or kinds
@@ -140,11 +140,12 @@ def _row(record: StepRecord, folder: Path, now: float) -> Row:
     if record.attempts > 1:
         status += f" (try {record.attempts})"
     last = one_line(record.reason) if record.reason else last_line(folder / "steps" / record.name)
-    took = "" if record.status == "Skipped" else _seconds(record.started, record.seconds, now, runs=runs)
-    return record.name, record.type, status, took, last
+    spent = "" if record.status == "Skipped" else duration(record.started, record.seconds, now, runs=runs)
+    return record.name, record.type, status, spent, last
 
 
-def _seconds(started: str, seconds: float, now: float, *, runs: bool) -> str:
+def duration(started: str, seconds: float, now: float, *, runs: bool) -> str:
+    """Return how long something took or, if it still runs, takes until `now`, in seconds since 1970."""
     if runs and started:
         seconds = max(0.0, now - datetime.fromisoformat(started).timestamp())
     minutes, rest = divmod(int(seconds), 60)

@@ -6,6 +6,7 @@ job never read.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import os
@@ -13,7 +14,7 @@ import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from sagelocal.storage import publish
 from sagelocal.storage.address import join, split
@@ -57,6 +58,20 @@ def dropped(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 _KINDS = {stat.S_IFLNK: "link", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a regular file for reading. A pipe is not waited for.
+
+    Raises:
+        OSError: It can't be opened, or is a link or a special file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def copy(source: Path, target: Path) -> FileRecord:

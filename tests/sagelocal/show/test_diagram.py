@@ -89,7 +89,7 @@ def test_mermaid_names_every_step_with_its_type_and_every_arrow() -> None:
 def boxes(picture: str) -> dict[str, tuple[float, float, float]]:
     """Left, right and top of each step."""
     root = ElementTree.fromstring(picture)
-    shapes = [item for item in root if item.get("class") == "box"]
+    shapes = [item for item in root if str(item.get("class")).startswith("box ")]
     names = [str(item.text) for item in root if item.get("class") == "name"]
     found = {}
     for name, shape in zip(names, shapes, strict=True):
