@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -78,7 +79,7 @@ def test_wheel_of_sagelocal_has_every_file_of_its_package_and_no_other(other: Pa
         programs = archive.read(f"sagelocal-{jobmajor.__version__}.dist-info/entry_points.txt").decode()
 
     assert {name for name in names if ".dist-info/" not in name} == files("sagelocal")
-    assert "sagelocal/py.typed" in names
+    assert {"sagelocal/py.typed", "sagelocal/ui/templates/run.html.j2", "sagelocal/ui/web/page.css"} <= names
     assert f"sagelocal-{jobmajor.__version__}.dist-info/licenses/LICENSE" in names
     assert programs == "[console_scripts]\nsagelocal = sagelocal.cli:main\n"
     assert other.name.endswith("-py3-none-any.whl")
@@ -129,6 +130,20 @@ def test_wheel_asks_for_no_extra_unless_it_is_named(metadata: Message) -> None:
     assert {"aws", "formats", "serve", "train"} <= set(metadata.get_all("Provides-Extra", []))
 
 
+def test_wheel_of_sagelocal_asks_for_no_web_server_unless_its_extra_is_named(other: Path) -> None:
+    with zipfile.ZipFile(other) as archive:
+        told = message_from_bytes(archive.read(f"sagelocal-{jobmajor.__version__}.dist-info/METADATA"))
+
+    needed = told.get_all("Requires-Dist", [])
+    assert {line.partition(">")[0] for line in needed if "extra ==" not in line} == {"botocore", "rich", "typer"}
+    assert {re.split("[<>]", line)[0] for line in needed if "extra == 'ui'" in line} == {
+        "jinja2",
+        "starlette",
+        "uvicorn",
+    }
+    assert set(told.get_all("Provides-Extra", [])) == {"s3", "ui"}
+
+
 # The installed packages in an empty folder: their dependencies are this environment's, they themselves are the wheels'.
 SHOW = """
 import json, jobmajor
@@ -136,6 +151,21 @@ from jobmajor.aws.project import sources
 from sagelocal.storage import archive as archives
 found = sources.of_image()
 print(json.dumps([jobmajor.__file__, found.tag, found.origin]))
+"""
+
+
+PAGE = """
+import threading, urllib.request
+from pathlib import Path
+from sagelocal.ui import hosting
+bound, server = hosting.listen(0), hosting.server(Path.cwd())
+thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+thread.start()
+for name in ("", "web/page.css", "web/page.js", "web/icon.svg"):
+    with urllib.request.urlopen(f"http://127.0.0.1:{bound.getsockname()[1]}/{name}") as answer:
+        print(answer.status, len(answer.read()) > 100)
+server.should_exit = True
+thread.join()
 """
 
 
@@ -155,6 +185,10 @@ def use(installed: Path, folder: Path, *words: str) -> str:
     done = subprocess.run(command, cwd=folder, env=said, check=False, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_installed_wheel_serves_the_page_of_a_workspace(installed: Path, tmp_path: Path) -> None:
+    assert use(installed, tmp_path, "-c", PAGE) == "200 True\n" * 4
 
 
 def test_installed_wheel_builds_the_same_image_as_the_checkout(installed: Path, tmp_path: Path) -> None:

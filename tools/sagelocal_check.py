@@ -18,7 +18,8 @@ from typing import Any
 from wheel_check import TOOLS, expect, main, say, size_mb_of_packages
 
 _MOST_MB = 60
-_NOT_NEEDED = ("jobmajor", "numpy", "numba", "polars", "mlflow", "sklearn", "boto3")
+_NOT_NEEDED = ("jobmajor", "numpy", "numba", "polars", "mlflow", "sklearn", "boto3", "starlette", "uvicorn")
+_PAGE = ("sagelocal/ui/templates/run.html.j2", "sagelocal/ui/web/page.css", "sagelocal/ui/web/page.js")
 _PROGRAM = str(Path(sys.executable).with_name("sagelocal"))
 
 
@@ -39,9 +40,12 @@ def _check(definition: Path, folder: Path) -> None:
     expect(not first["steps"][0]["cached"], "the first run took its step from a cache")
     expect(second["steps"][0]["cached"], "the second run did not take its step from the cache")
     expect(len(json.loads(_call(folder, "runs", "--json"))) == 2, "`sagelocal runs` doesn't list two runs")
-    said = _call(folder, "run", str(definition), "--s3", status=2)
-    expect("S3 itself needs the extra 's3': " in said and "[s3]" in said, f"found {said!r}, expected the extra's name")
-    say(said)
+    carried = {str(file) for file in metadata.files("sagelocal") or ()}
+    expect(carried.issuperset(_PAGE), f"the wheel lacks one of {', '.join(_PAGE)}")
+    for verb, extra, words in (("S3 itself", "s3", ("run", str(definition), "--s3")), ("sagelocal ui", "ui", ("ui",))):
+        said = _call(folder, *words, status=2)
+        expect(f"{verb} needs the extra '{extra}': " in said and f"[{extra}]" in said, f"found {said!r}")
+        say(said)
 
 
 def _run(folder: Path, definition: Path) -> dict[str, Any]:
