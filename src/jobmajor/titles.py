@@ -113,9 +113,23 @@ TITLES = {  # whole titles only: a "locomotive fireman" is another occupation, a
     "dustman": "garbage collector",
     "refuse collector": "garbage collector",
 }
+_plain = [False]
 _ONE_PERSON = re.compile(r"(?:wo)*(?:woman|person)$")
 _PEOPLE = re.compile(r"(?:wo)*(?:women|persons|people)$")
 _SEVERAL = frozenset({"persons", "people"})  # stay as they are if they are whole words, as in "service people"
+
+
+def use_plain(*, is_plain: bool) -> None:
+    """Tell the whole process whether texts are no job titles: their words then stay as they are written.
+
+    `soc.use` calls this for the classification in use.
+    """
+    _plain[0] = is_plain
+
+
+def is_plain() -> bool:
+    """Tell whether texts are no job titles."""
+    return _plain[0]
 
 
 def _folded(title: str) -> str:
@@ -130,7 +144,8 @@ def normalise(title: str) -> str:
     """Return the title in lower case, without accents, as words between single spaces; empty if it holds no word.
 
     "&" becomes "and", apostrophes disappear, common abbreviations are written out, "c++", "c#" and ".net" become words,
-    and the forms of a word for a woman, a man and a person become one. To clean a title twice changes nothing.
+    and the forms of a word for a woman, a man and a person become one. To clean a title twice changes nothing. Where
+    texts are no job titles (`use_plain`), no abbreviation is written out, and no word is replaced.
 
     >>> normalise("  Sr. R&D Engineer – C++ ")
     'senior r and d engineer cplusplus'
@@ -142,6 +157,8 @@ def normalise(title: str) -> str:
     for pattern, word in _SPELLED_OUT:
         text = pattern.sub(word, text)
     words = _BETWEEN_WORDS.sub(" ", text).split()
+    if _plain[0]:
+        return " ".join(words)
     text = " ".join(_form(WORDS.get(word, word)) for word in words)
     return TITLES.get(text, text)
 

@@ -44,7 +44,8 @@ def bars(counts: Mapping[str, int], title: str) -> None:
     order = sorted(counts, key=counts.__getitem__)
     names = [soc.name(code).removesuffix(" Occupations")[:44] for code in order]
     axes.barh(
-        [f"{name}  {code[:2]}" for name, code in zip(names, order, strict=True)], [counts[code] for code in order]
+        [f"{name}  {soc.short(code)}" for name, code in zip(names, order, strict=True)],
+        [counts[code] for code in order],
     )
     axes.set_title(title)
 
@@ -63,7 +64,7 @@ def confusion(judged: Judged) -> None:
     rows = counts.sum(axis=1, keepdims=True)
     axes = _axes(width=6.5, height=6.0)
     axes.imshow(counts / rows.clip(min=1), cmap="Blues", vmin=0, vmax=1)
-    labels = [code[:2] for code in judged.classes]
+    labels = [soc.short(code) for code in judged.classes]
     axes.set_xticks(range(len(labels)), labels, fontsize=7)
     axes.set_yticks(range(len(labels)), labels, fontsize=7)
     axes.set_xlabel("answer")

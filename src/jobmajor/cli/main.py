@@ -21,6 +21,7 @@ from jobmajor.cli import (
     doctor,
     evaluate,
     explain,
+    init,
     models,
     monitor,
     prune,
@@ -45,7 +46,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(run, retrain, classify, explain, review, adapt, summarise, evaluate, monitor),
-    *(serve, data, models, prune, doctor),
+    *(serve, data, models, init, prune, doctor),
 )
 for _group in _COMMANDS:
     _group.add(app)
@@ -74,5 +75,30 @@ def _program(
     ] = False,
 ) -> None:
     """Take the options that stand before a command; without one, print the help."""
+    _use_classification()
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+def _use_classification() -> None:
+    """Use the classification of the project in the working folder, so that options may name its codes.
+
+    Settings that can't be read are left to the command that needs them.
+    """
+    from pathlib import Path
+
+    from jobmajor import settings
+
+    if not Path(settings.FILE).is_file():
+        return
+    from jobmajor.errors import Error
+    from jobmajor.soc import chosen
+
+    try:
+        folder = settings.read().data.path
+        if folder and (folder / chosen.FILE).is_file():
+            from jobmajor import soc
+
+            soc.use(chosen.read(folder / chosen.FILE))
+    except Error:
+        return

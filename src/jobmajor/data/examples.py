@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from jobmajor import soc
 from jobmajor.errors import DataError
-from jobmajor.titles import normalise
+from jobmajor.soc import chosen
+from jobmajor.titles import is_plain, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -85,6 +87,8 @@ def occupation_forms(title: str) -> tuple[tuple[str, str], ...]:
     >>> [form for form, _ in occupation_forms("Loan Interviewers and Clerks, Except Mortgage")]
     ['Loan Interviewers and Clerks', 'Loan Interviewers', 'Loan Clerks', 'Loan Interviewer', 'Loan Clerk']
     """
+    if is_plain():
+        return ((title, OCCUPATION),)
     if "all other" in title.lower():
         return ()
     whole = _EXCEPT.sub("", title)
@@ -107,6 +111,8 @@ def _members(title: str) -> list[str]:
 
 def _alternate_forms(title: str, short: str | None) -> Iterator[tuple[str, str]]:
     yield title, COUNTED
+    if is_plain():
+        return
     if short:
         yield short, "short"
     for form in spelled_forms(title):
@@ -145,7 +151,7 @@ def build(tables: Tables) -> pl.DataFrame:
         DataError: No row has a title.
     """
     records = [
-        (title, normalise(title), onet_code[:7], onet_code, source, numbers if source == COUNTED else "", row)
+        (title, normalise(title), detailed(onet_code), onet_code, source, numbers if source == COUNTED else "", row)
         for row, (onet_code, numbers, forms) in enumerate(_origins(tables))
         for title, source in forms
     ]
@@ -166,7 +172,7 @@ def phrases(tables: Tables) -> pl.DataFrame:
     """
     rows = tables.occupations.select("onet_code", "description").drop_nulls()
     records = dict.fromkeys(
-        (phrase, normalise(phrase), onet_code[:7], onet_code, DESCRIPTION)
+        (phrase, normalise(phrase), detailed(onet_code), onet_code, DESCRIPTION)
         for onet_code, text in rows.iter_rows()
         for phrase in split_phrases(text)
     )
@@ -182,6 +188,23 @@ def split_phrases(text: str) -> list[str]:
     ['Plan', 'direct', 'coordinate activities', 'nurses']
     """
     return [phrase for phrase in map(str.strip, _BETWEEN_PHRASES.split(text)) if len(phrase) >= _SHORTEST_PHRASE]
+
+
+def detailed(onet_code: str) -> str:
+    """Return the detailed code of a code of O*NET; a code of another classification is one itself.
+
+    >>> detailed("29-1141.01")
+    '29-1141'
+    """
+    return onet_code[:7] if chosen.now().is_soc else onet_code
+
+
+def major_group(code: pl.Expr) -> pl.Expr:
+    """Return the major group of each code of a column."""
+    if chosen.now().is_soc:
+        return code.str.head(2) + "-0000"
+    places = {each: soc.ancestor(each, "major") for each in soc.table()}
+    return code.replace_strict(list(places), list(places.values()), return_dtype=pl.String)
 
 
 def with_codes(examples: pl.DataFrame) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jobmajor.data import releases
 from jobmajor.errors import DataError, InputError
+from jobmajor.soc import chosen
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 STARTER = "starter"
 UNKNOWN = "unknown"
+OWN = "own texts"  # no release: a folder that `jobmajor init` wrote
+TEXTS = "texts.csv"  # its texts, beside its classification
 DIRECT_MATCH = "dmtf_2018.csv"  # the SOC's Direct Match Title File, as a table with the columns of `direct_match`
 TASKS = "Task Statements"  # of O*NET, which a release's folder may have or not
 STARTER_MARK = "# Starter titles"  # the first line of the bundled README.md
@@ -30,7 +33,7 @@ _SEEN_NAMES = 6  # how many of a wrong folder's names an error lists
 class Layout:
     """A folder whose tables can be read; `reported`, `direct_match` and `tasks` are None if there is no such file.
 
-    `release` is a version such as "28.1", "starter", or "unknown".
+    `release` is a version such as "28.1", "starter", "unknown", or "own texts".
     """
 
     release: str
@@ -100,6 +103,15 @@ def _release(folder: Path, titles: Path) -> str:
     return releases.PINNED.get(manifest.hash_file(titles), (UNKNOWN, ""))[0]
 
 
+def _own(folder: Path) -> Layout:
+    table = folder / chosen.FILE
+    if not table.is_file():
+        raise DataError(folder, f"{TEXTS} alone", f"{table.name} beside it", "run jobmajor init again")
+    if (folder / manifest.NAME).is_file():
+        manifest.verify(folder)
+    return Layout(OWN, "text", folder / TEXTS, table, None, None)
+
+
 def holds_direct_match_only(folder: Path) -> bool:
     """Tell whether a folder holds the Direct Match titles, and no titles of O*NET."""
     return (folder / DIRECT_MATCH).is_file() and not _title_files(folder)
@@ -130,6 +142,8 @@ def describe(folder: Path) -> Layout:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder: name one that holds O*NET's files, or leave --data out")
+    if (folder / TEXTS).is_file():
+        return _own(folder)
     titles = _titles(folder)
     release = _release(folder, titles)
     if release not in (STARTER, UNKNOWN):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from jobmajor import arguments, soc
 from jobmajor.errors import DataError, InputError
-from jobmajor.soc import crosswalks
+from jobmajor.soc import chosen, crosswalks
 from jobmajor.tables import formats
 from jobmajor.tables.block import AS_IT_IS
 
@@ -35,6 +35,7 @@ NO_TITLE, NO_CODE, UNKNOWN_CODE, BAD_WEIGHT, BAD_ROW = (
     "that can't be read",
 )
 _SEPARATORS: Final = re.compile(r"[;|,\s]+")
+_BETWEEN: Final = re.compile(r"[;|]")
 _CODE: Final = re.compile(r"(\d\d)-?(\d{4})(?:\.\d\d)?")  # also without a hyphen, and O*NET's ".00"
 _SHOWN: Final = 5
 
@@ -150,7 +151,7 @@ def weight(cell: str) -> float:
 
 def _codes(cell: str, parse: Callable[[str], Codes], found: Labelled) -> Codes | str:
     """Return the codes that a cell names, or the reason why there are none; unknown ones are noted."""
-    words = [word for word in _SEPARATORS.split(cell) if word]
+    words = _words(cell)
     codes = {code for word in words for code in parse(word)}
     if codes:
         return tuple(sorted(codes))
@@ -161,13 +162,21 @@ def _codes(cell: str, parse: Callable[[str], Codes], found: Labelled) -> Codes |
     return UNKNOWN_CODE
 
 
+def _words(cell: str) -> list[str]:
+    """Return the codes that a cell names as words; a code of another classification than SOC 2018 may hold blanks."""
+    if not chosen.now().is_soc:
+        whole = cell.strip()
+        return [whole] if whole in soc.table() else [word.strip() for word in _BETWEEN.split(whole) if word.strip()]
+    return [word for word in _SEPARATORS.split(cell) if word]
+
+
 def parse(word: str) -> Codes:
-    """Return the code of SOC 2018 that a word of a table means, nothing where it is none.
+    """Return the code of the classification in use that a word of a table means, nothing where it is none.
 
     >>> parse("29-1141.00"), parse("291141"), parse("29-9999.99"), parse("nurse")
     (('29-1141',), ('29-1141',), (), ())
     """
-    code = _written(word)
+    code = _written(word) if chosen.now().is_soc else word
     return (code,) if code in soc.table() else ()
 
 
@@ -201,7 +210,10 @@ def _level_2010(code: str) -> soc.Level:
 def _parser(revision: str) -> Callable[[str], Codes]:
     if revision not in REVISIONS:
         raise InputError(f"SOC {revision!r}: expected one of {', '.join(REVISIONS)}")
-    return parse_2010 if revision == SOC_2010 else parse
+    if revision == SOC_2010:
+        chosen.check_soc("SOC 2010")
+        return parse_2010
+    return parse
 
 
 def at_level(codes: Codes, level: soc.Level) -> frozenset[str]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from jobmajor.data import direct_match, releases, textfile
+from jobmajor import soc
+from jobmajor.data import direct_match, own, releases, textfile
 from jobmajor.data import folder as folders
 from jobmajor.errors import DataError
-from jobmajor.soc import detailed_codes
 from jobmajor.tables import workbook
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Tables:
     """The tables of a release, with the rows in the order of its files.
 
     Attributes:
-        release: A version such as "28.1", "starter", or "unknown".
+        release: A version such as "28.1", "starter", "unknown", or "own texts", whose `onet_code` is the label.
         occupations: Columns onet_code, title, description.
         titles: Columns onet_code, title, short_title and sources; the last two are null where there is none. `sources`
             are O*NET's numbers of where a title was read, such as "02,04".
@@ -105,7 +105,7 @@ def _texts(path: Path, column: _Column, rows: Sequence[int], cells: Sequence[obj
 
 def _check_codes(path: Path, first_rows: Mapping[str | None, int]) -> None:
     """Raise DataError for codes that are not in SOC 2018; each comes with the first row that has it."""
-    valid, strange = detailed_codes(), []
+    valid, strange = soc.detailed_codes(), []
     for code, row in first_rows.items():
         match = _CODE.fullmatch(code or "")
         if match is None:
@@ -149,7 +149,9 @@ def _title_columns(titles: Path) -> tuple[_Column, ...]:
 
 
 def read(folder: Path) -> Tables:
-    """Return the folder's tables, in either edition and in the layout before or since 30.3.
+    """Return the folder's tables, in either edition and in the layout before or since 30.3, or those of `own`.
+
+    From here on, the process uses the classification that the folder's codes are of.
 
     Raises:
         InputError: There is no such folder.
@@ -158,8 +160,12 @@ def read(folder: Path) -> Tables:
         ArtifactError: The folder has a manifest and is not as recorded there.
     """
     layout = folders.describe(folder)
+    if layout.release == folders.OWN:
+        found = own.read(folder)
+        return Tables(layout.release, layout.edition, found.occupations, found.titles, _no_reports())
+    soc.use(None)
     title, description = releases.OCCUPATION_COLUMNS
-    reported = pl.DataFrame(schema={"onet_code": pl.String, "title": pl.String})
+    reported = _no_reports()
     if layout.reported is not None:
         reported = _frame(layout.reported, (_Column(releases.REPORTED_COLUMN, "title"),))
     return Tables(
@@ -171,6 +177,10 @@ def read(folder: Path) -> Tables:
         direct_match=direct_match.read(layout.direct_match) if layout.direct_match else direct_match.none(),
         tasks=tasks(layout.tasks),
     )
+
+
+def _no_reports() -> pl.DataFrame:
+    return pl.DataFrame(schema={"onet_code": pl.String, "title": pl.String})
 
 
 def tasks(path: Path | None) -> pl.DataFrame:

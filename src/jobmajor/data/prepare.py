@@ -15,7 +15,18 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from jobmajor.data import direct_match
-from jobmajor.data.examples import COUNTED, CURRENT, DESCRIPTION, DIRECT_MATCH, OCCUPATION, build, phrases, with_codes
+from jobmajor.data.examples import (
+    COUNTED,
+    CURRENT,
+    DESCRIPTION,
+    DIRECT_MATCH,
+    OCCUPATION,
+    build,
+    major_group,
+    phrases,
+    with_codes,
+)
+from jobmajor.data.folder import OWN
 from jobmajor.errors import DataError
 from jobmajor.titles import family_key, normalise
 
@@ -36,6 +47,8 @@ def prepare(tables: Tables, settings: Split) -> dict[str, pl.DataFrame]:
         DataError: A split would be empty.
     """
     parts = split(build(tables), settings)
+    if tables.release == OWN:
+        return with_phrases(parts, phrases(tables))
     parts = with_current(with_direct_match(parts, tables.direct_match), direct_match.current())
     return with_phrases(parts, phrases(tables))
 
@@ -77,7 +90,7 @@ def assign(examples: pl.DataFrame, settings: Split) -> pl.DataFrame:
     sha256(seed, key), which depends neither on the order of rows nor on a library's generator, and are cut where the
     counted rows reach the shares. A group without a counted row goes to training.
     """
-    major = pl.col("code").str.head(2)
+    major = major_group(pl.col("code"))
     by_family = (
         examples.group_by("family", "key")
         .agg(

@@ -84,7 +84,7 @@ def heatmap(confusion: Mapping[str, Any]) -> Heatmap:
         if count
     ]
     labels = [
-        Label(code, code[:2], short_name(code), TOP + CELL * (index + 0.5), sum(matrix[index]))
+        Label(code, soc.short(code), short_name(code), TOP + CELL * (index + 0.5), sum(matrix[index]))
         for index, code in enumerate(classes)
     ]
     return Heatmap(CELL, TOP, CELL * len(classes), tuple(cells), tuple(labels))
@@ -94,14 +94,14 @@ def _cell(classes: Sequence[str], position: tuple[int, int], count: int, rows: i
     row, column = position
     share = count / rows
     right = row == column
-    answered = "answered right" if right else f"answered {classes[column][:2]} {short_name(classes[column])}"
+    answered = "answered right" if right else f"answered {soc.short(classes[column])} {short_name(classes[column])}"
     return Cell(
         x=CELL * column,
         y=TOP + CELL * row,
         depth=depth(share),
         text=f"{100 * share:.0f}" if share >= 0.005 else "",
         right=right,
-        title=f"{classes[row][:2]} {short_name(classes[row])}, {answered}: {count} of {rows} ({share:.1%})",
+        title=f"{soc.short(classes[row])} {short_name(classes[row])}, {answered}: {count} of {rows} ({share:.1%})",
     )
 
 

@@ -17,6 +17,7 @@ from jobmajor.errors import SettingError
 from jobmajor.evaluation.checks import HOLD, PROMOTE, REFUSE, Check, Limits, at, missing, number
 from jobmajor.evaluation.comparison import verdicts
 from jobmajor.evaluation.metrics import HEADLINES
+from jobmajor.titles import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -84,6 +85,13 @@ _RULES = (
 )
 
 
+_OF_JOB_TITLES = ("behaviour.sr_prefix", "behaviour.nonsense_unsure")
+
+
+def _rules() -> list[_Rule]:
+    return [rule for rule in _RULES if not (is_plain() and rule.path in _OF_JOB_TITLES)]
+
+
 def _at_least(rule: _Rule, evaluation: Mapping[str, Any], limit: float) -> Check:
     value = number(at(evaluation, rule.path))
     if value is None:
@@ -95,7 +103,7 @@ def _at_least(rule: _Rule, evaluation: Mapping[str, Any], limit: float) -> Check
 
 def behaves(evaluation: Mapping[str, Any], limits: Limits | None = None) -> list[Check]:
     """Return the checks of `evaluation["behaviour"]`."""
-    rules = [rule for rule in _RULES if rule.path.startswith("behaviour.")]
+    rules = [rule for rule in _rules() if rule.path.startswith("behaviour.")]
     return [_at_least(rule, evaluation, getattr(limits or Limits(), rule.limit)) for rule in rules]
 
 
@@ -171,7 +179,7 @@ def _checks(evaluation: Mapping[str, Any], limits: Limits) -> Iterator[Check]:
     yield _headlines(evaluation)
     yield _calibration(evaluation, limits)
     yield _overconfidence(evaluation, limits)
-    for rule in _RULES:
+    for rule in _rules():
         yield _at_least(rule, evaluation, getattr(limits, rule.limit))
     yield _weakest_class(evaluation, limits)
     yield from verdicts.against_champion(evaluation, limits)

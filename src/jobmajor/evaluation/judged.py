@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from jobmajor.data.examples import COUNTED
+from jobmajor.data.examples import COUNTED, major_group
 from jobmajor.errors import DataError
 from jobmajor.evaluation import metrics
 
@@ -97,7 +97,7 @@ def judge(test: pl.DataFrame, answers: Answers, classes: Sequence[str]) -> Judge
 
 
 def _true_majors(test: pl.DataFrame) -> list[str]:
-    return test.select(pl.col("code").str.slice(0, 2) + "-0000").to_series().to_list()
+    return test.select(major_group(pl.col("code"))).to_series().to_list()
 
 
 def all_classes(test: pl.DataFrame, *more: Sequence[str]) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ def headline(judged: Judged) -> Judged:
 
 def majors_listed() -> pl.Expr:
     """Return the major groups of all codes listed for each row's text, distinct and sorted."""
-    return pl.col("codes").list.eval(pl.element().str.slice(0, 2) + "-0000").list.unique().list.sort()
+    return pl.col("codes").list.eval(major_group(pl.element())).list.unique().list.sort()
 
 
 def is_counted() -> pl.Expr:

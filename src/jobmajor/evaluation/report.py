@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from jobmajor import soc
 from jobmajor.errors import DataError
 from jobmajor.evaluation import charts
 from jobmajor.evaluation.comparison import side_by_side
@@ -95,6 +96,7 @@ def _environment() -> Environment:
     environment.filters |= {"share": _share, "percent": _percent, "count": _count, "change": _change}
     environment.filters |= {"cell": _cell, "sentence": _sentence}
     environment.globals["short_name"] = charts.short_name
+    environment.globals["short_code"] = soc.short
     return environment
 
 

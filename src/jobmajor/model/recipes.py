@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from jobmajor import arguments
+from jobmajor.data import own
 from jobmajor.errors import ArtifactError
 from jobmajor.model import transformer
 from jobmajor.model.linear import context as contexts
@@ -37,6 +38,7 @@ def write(folder: str | Path, parts: Parts, lineage: Mapping[str, Any]) -> manif
         knowledge.save(folder, about)
         if context:
             context.save(folder)
+        own.copy_classification(folder)
     return manifest.write(folder, **lineage)
 
 
@@ -50,6 +52,7 @@ def read(folder: str | Path, *, is_mapped: bool = False) -> Parts:
     """
     folder = arguments.path("folder", folder)
     manifest.verify(folder)
+    own.adopt(folder)
     try:
         scorer = load(folder, is_mapped=is_mapped)
         knowledge, about = knowledge_files.load(folder, len(scorer.codes))

@@ -72,8 +72,7 @@ def classifier(
     """
     plain = Classifier(scorer, about or {})
     chosen: dict[Level, float] = {
-        level: max(found, confidence.score(confidence.ENOUGH, level))
-        for level, found in choose(plain, validation).items()
+        level: max(found, confidence.least(level)) for level, found in choose(plain, validation).items()
     }
     _log.info("thresholds %s", chosen)
     return Classifier(scorer, plain.about, Knowledge(chosen, listings(plain, train)))

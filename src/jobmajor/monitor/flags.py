@@ -43,6 +43,7 @@ _ANSWERS: Final = (
     Flag("unsure", "prediction", "the answer is not sure"),
     Flag("confidence below 0.5", "prediction", "the best answer is more likely wrong than right"),
 )
+_OTHERS: Final = (*_QUALITY, *_ANSWERS, *shape.TEXT)
 
 
 @dataclass(frozen=True)
@@ -52,26 +53,46 @@ class Flags:
     Attributes:
         classes: The codes of the level, in the order of the coder's labels.
         words: uint64; the hashes of the words that training has seen, ascending.
+        watched: The labels that have a bit, ascending: of more codes than there are bits, those with most titles of
+            training. SOC 2018 has 23 major groups, and a bit for each.
     """
 
     classes: tuple[str, ...]
     words: NDArray[np.uint64]
+    watched: tuple[int, ...]
 
     @classmethod
     def of(cls, classifier: Classifier) -> Flags:
         """Return the statements for a classifier."""
-        return cls(classifier.coder(("major",)).classes[0], classifier.knowledge.listed.words)
+        classes, most = classifier.coder(("major",)).classes[0], MOST - len(_OTHERS)
+        watched = list(range(len(classes)))
+        if len(classes) > most:
+            known = dict(zip(classifier.classes("major"), classifier.training_mix("major").tolist(), strict=True))
+            watched = sorted(sorted(watched, key=lambda label: -known.get(classes[label], 0.0))[:most])
+        return cls(classes, classifier.knowledge.listed.words, tuple(watched))
+
+    @cached_property
+    def codes(self) -> tuple[str, ...]:
+        """Return the codes that have a bit, in the order of their bits."""
+        return tuple(self.classes[label] for label in self.watched)
+
+    @cached_property
+    def _bits(self) -> NDArray[np.uint64]:
+        """Return the bit of each label; 0 for one that has none."""
+        bits = np.zeros(len(self.classes), np.uint64)
+        bits[list(self.watched)] = np.uint64(1) << np.arange(len(self.watched), dtype=np.uint64)
+        return bits
 
     @cached_property
     def all(self) -> tuple[Flag, ...]:
         """Return the statements, in the order of their bits."""
-        groups = (Flag(code, "prediction", f"the answer is {soc.name(code)}") for code in self.classes)
-        return (*groups, *_QUALITY, *_ANSWERS, *shape.TEXT)
+        groups = (Flag(code, "prediction", f"the answer is {soc.name(code)}") for code in self.codes)
+        return (*groups, *_OTHERS)
 
     def mark(self, titles: Packed, codes: Codes) -> NDArray[np.uint64]:
         """Return the flags of each row as the bits of an integer, bit i for the i-th statement; shape (titles,)."""
         labels, reasons = codes.labels[:, 0, 0].astype(np.int64), codes.reasons[:, 0]
-        marks = np.where(labels == NO_CODE, 0, np.uint64(1) << np.maximum(labels, 0).astype(np.uint64))
+        marks = np.where(labels == NO_CODE, np.uint64(0), self._bits[np.maximum(labels, 0)])
         sure = confidence.of(codes.scores[:, 0, 0], "major")
         words = shape.words(titles)
         is_unknown = ~among(words.hashes, self.words) & (len(self.words) > 0)
@@ -83,7 +104,7 @@ class Flags:
             (labels != NO_CODE) & (sure < 0.5),
             *text,
         ]
-        return shape.with_bits(marks.astype(np.uint64), columns, len(self.classes))
+        return shape.with_bits(marks, columns, len(self.watched))
 
     def answered(self, coder: Coder, titles: Sequence[str]) -> Marked:
         """Return titles with a coder's answers and their flags."""

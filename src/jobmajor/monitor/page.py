@@ -32,6 +32,7 @@ def render(finding: Finding) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["short_code"] = soc.short
     environment.filters |= {"percent": _percent, "points": _points, "chance": _chance}
     groups = [change for change in finding.changes if is_group(change.flag.name)]
     others = [change for change in finding.changes if not is_group(change.flag.name)]

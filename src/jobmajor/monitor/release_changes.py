@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jobmajor.data import examples
 from jobmajor.errors import InputError
 from jobmajor.titles import normalise
 from sagelocal.storage import publish
@@ -108,7 +109,7 @@ def _listed(tables: Tables) -> dict[str, tuple[str, set[str]]]:
     found: dict[str, tuple[str, set[str]]] = {}
     for title, code in tables.titles.select("title", "onet_code").iter_rows():
         if text := normalise(title):
-            found.setdefault(text, (title, set()))[1].add(code[:7])
+            found.setdefault(text, (title, set()))[1].add(examples.detailed(code))
     return found
 
 

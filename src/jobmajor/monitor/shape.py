@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
+from jobmajor import soc
 from jobmajor.tables.packed import Bytes, Packed, hashes
 
 if TYPE_CHECKING:
@@ -148,4 +149,4 @@ def names(flags: Sequence[Flag]) -> tuple[str, ...]:
 
 def is_group(name: str) -> bool:
     """Tell whether a flag is a code."""
-    return name[:2].isdigit()
+    return name in soc.table()

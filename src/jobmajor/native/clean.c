@@ -12,6 +12,11 @@ typedef struct { /* a hash table from texts to texts: entry e has the key keys[s
 } Table;
 
 typedef struct {
+    Table words, titles;
+    int64_t is_plain; /* no word is replaced */
+} Forms;
+
+typedef struct {
     ARRAY(uint8_t) data;
     ARRAY(int64_t) starts;
     ARRAY(uint8_t) found;
@@ -123,7 +128,10 @@ static int ending(const uint8_t *text, int64_t begin, int64_t end) {
 }
 
 /* Replace a word by the form that the normaliser gives it; return where that ends. */
-static int64_t replaced(uint8_t *text, int64_t begin, int64_t end, uint64_t value, const Table *words) {
+static int64_t replaced(uint8_t *text, int64_t begin, int64_t end, uint64_t value, const Forms *forms) {
+    const Table *words = &forms->words;
+    if (forms->is_plain)
+        return end;
     int64_t entry = found_in(words, text, begin, end, value);
     if (entry >= 0)
         end = copied(words->values.at, words->value_starts.at[entry], words->value_starts.at[entry + 1], text, begin);
@@ -139,7 +147,7 @@ static int64_t replaced(uint8_t *text, int64_t begin, int64_t end, uint64_t valu
 }
 
 /* Write a title's words to text[1:], with a blank after each; return where the last one ends. */
-static int64_t split(const uint8_t *folded, int64_t size, uint8_t *text, const Table *words) {
+static int64_t split(const uint8_t *folded, int64_t size, uint8_t *text, const Forms *forms) {
     int64_t at = 1, position = 1;
     while (position < size && at <= LONGEST + 1) {
         int64_t count = 0, after = position;
@@ -152,7 +160,7 @@ static int64_t split(const uint8_t *folded, int64_t size, uint8_t *text, const T
         if (which >= 0) {
             at = put(SIGN_WORDS[which], text, at) + 1;
         } else if (count) {
-            at = replaced(text, at, at + count, value, words) + 1;
+            at = replaced(text, at, at + count, value, forms) + 1;
             after = position + count;
         } else {
             position++;
@@ -165,7 +173,7 @@ static int64_t split(const uint8_t *folded, int64_t size, uint8_t *text, const T
 }
 
 /* Write the clean title to text[1:], with a blank before and after it; return where it ends. */
-static int64_t clean(const Batch *titles, int64_t title, const Table *forms, const uint8_t *folding, uint8_t *text) {
+static int64_t clean(const Batch *titles, int64_t title, const Forms *forms, const uint8_t *folding, uint8_t *text) {
     uint8_t folded[2 * LONGEST];
     int64_t cleaned = titles->clean_of.at[title], end;
     text[0] = BLANK;
@@ -175,12 +183,12 @@ static int64_t clean(const Batch *titles, int64_t title, const Table *forms, con
     } else {
         const int64_t *starts = titles->starts.at + title;
         int64_t size = fold(titles->data.at, starts[0], starts[1], folding, folded);
-        end = split(folded, size, text, &forms[0]);
-        if (end <= forms[1].longest + 1) {
-            int64_t entry = found_in(&forms[1], text, 1, end, hash_of(text, 1, end));
+        end = split(folded, size, text, forms);
+        if (end <= forms->titles.longest + 1) {
+            int64_t entry = found_in(&forms->titles, text, 1, end, hash_of(text, 1, end));
             if (entry >= 0) {
-                starts = forms[1].value_starts.at + entry;
-                end = copied(forms[1].values.at, starts[0], starts[1], text, 1);
+                starts = forms->titles.value_starts.at + entry;
+                end = copied(forms->titles.values.at, starts[0], starts[1], text, 1);
             }
         }
         end = smaller(end, LONGEST + 1);
@@ -202,9 +210,9 @@ static int64_t bound(const uint8_t *text, int64_t begin, int64_t end, int64_t *b
     return at;
 }
 
-/* Write the words of titles from `first` on, as many as fit into a block; return the number of titles. `forms` are the
-   table of words and the table of whole titles. */
-EXPORTED int64_t jm_clean(const Batch *titles, int64_t first, const Table *forms, Words *words) {
+/* Write the words of titles from `first` on, as many as fit into a block; return the number of titles. `forms` says
+   what words and whole titles become. */
+EXPORTED int64_t jm_clean(const Batch *titles, int64_t first, const Forms *forms, Words *words) {
     uint8_t folding[256];
     fill_folding(folding);
     int64_t at = 0, done = 0, word = 0, limit = smaller(BLOCK_TITLES, titles->clean_of.size - first);

@@ -150,7 +150,9 @@ def tune(home: Path, output: Path, options: Options, search: SearchOptions) -> R
 
 
 def _source(home: Path, options: Options) -> TitleSource:
-    source = sources.resolve(options.release, home, data=options.data, fetch=options.fetch)
+    source = sources.resolve(
+        options.release, home, data=options.data or options.settings.data.path, fetch=options.fetch
+    )
     if options.on_source:
         options.on_source(source)
     return source
@@ -211,7 +213,7 @@ def _threshold(options: Options, source: TitleSource) -> float:
     thresholds = options.settings.thresholds
     if options.threshold is not None:
         return options.threshold
-    return thresholds.starter if source.release == folders.STARTER else thresholds.onet
+    return {folders.STARTER: thresholds.starter, folders.OWN: thresholds.own}.get(source.release, thresholds.onet)
 
 
 def _executor_options(options: Options, parameters: Mapping[str, Any], handler: Registration) -> executor.RunOptions:

@@ -25,6 +25,7 @@ _MAX_BYTES = {
     manifest.NAME: 2**20,
     "answers.json": 2**20,
     "answers.safetensors": 2**26,
+    "classification.json": 2**24,
     "config.json": 2**20,
     "context.safetensors": 2**26,
     "model.json": 2**20,

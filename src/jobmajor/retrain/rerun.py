@@ -53,7 +53,8 @@ def look(home: Path, options: Options, wanted: Triggers, *, queue: Queue | None 
         InputError: The data or the check's file can't be used.
     """
     verdict = triggers.verdict(wanted.drift)  # first, as opening the registry takes seconds
-    source = sources.resolve(options.release, home, data=options.data, fetch=options.fetch)
+    named = options.data or options.settings.data.path
+    source = sources.resolve(options.release, home, data=named, fetch=options.fetch)
     found = triggers.situation(open_registry(home).champion(), source.folder, queue or _own(home), verdict)
     return Retrained(triggers.due(wanted, found), found)
 

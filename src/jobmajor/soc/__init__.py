@@ -6,16 +6,16 @@ step that doesn't use them doesn't depend on their tables.
 
 from __future__ import annotations
 
+from jobmajor.soc.chosen import LEVELS, Level, SocCode
 from jobmajor.soc.structure import (
     ALL_LEVELS,
     BEST_LEVEL,
-    LEVELS,
-    Level,
-    SocCode,
     ancestor,
     as_levels,
     codes,
+    current,
     detailed_codes,
+    example,
     is_new,
     majors,
     name,
@@ -23,7 +23,9 @@ from jobmajor.soc.structure import (
     parse_level,
     parse_levels,
     place,
+    short,
     table,
+    use,
 )
 
 __all__ = [
@@ -35,7 +37,9 @@ __all__ = [
     "ancestor",
     "as_levels",
     "codes",
+    "current",
     "detailed_codes",
+    "example",
     "is_new",
     "majors",
     "name",
@@ -43,5 +47,7 @@ __all__ = [
     "parse_level",
     "parse_levels",
     "place",
+    "short",
     "table",
+    "use",
 ]

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING
 from jobmajor.arguments import shown
 from jobmajor.errors import InputError
 from jobmajor.soc import crosswalks
-from jobmajor.soc.structure import ALL_LEVELS, BEST_LEVEL, LEVELS
+from jobmajor.soc.chosen import LEVELS
+from jobmajor.soc.structure import ALL_LEVELS, BEST_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jobmajor.soc.structure import Level
+    from jobmajor.soc.chosen import Level
 
 SOC_2018, SOC_2010, ISCO_08 = "soc-2018", "soc-2010", "isco-08"
 NAMES = (SOC_2018, SOC_2010, ISCO_08)

@@ -16,12 +16,13 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from jobmajor.errors import InputError
-from jobmajor.soc.structure import LEVELS, detailed_codes, parse
+from jobmajor.soc.chosen import LEVELS
+from jobmajor.soc.structure import detailed_codes, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from jobmajor.soc.structure import Level
+    from jobmajor.soc.chosen import Level
 
 _MINORS = {"15-1000": "15-1100", "51-5000": "51-5100"}  # by the code that cutting digits would give
 

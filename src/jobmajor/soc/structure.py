@@ -7,48 +7,38 @@ Source: U.S. Bureau of Labor Statistics, 2018 SOC structure (public domain).
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING
 
 from jobmajor.arguments import shown
 from jobmajor.errors import InputError
+from jobmajor.soc import chosen
+from jobmajor.soc.chosen import LEVELS, Level, SocCode
+from jobmajor.titles import use_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Level = Literal["major", "minor", "broad", "detailed"]
-ALL_LEVELS, BEST_LEVEL = "all", "best"  # all four, and of each title the deepest one that is sure
-LEVELS: tuple[Level, ...] = get_args(Level)  # from coarse to fine: 23, 98, 459 and 867 codes
+    from jobmajor.soc.chosen import Chosen
+
+ALL_LEVELS, BEST_LEVEL = "all", "best"  # all that differ, and of each title the deepest one that is sure
 _DETAILED = re.compile(r"[0-9]{2}-[1-9](?!00)[0-9]{2}[1-9]")
+_SHORT_CODE = re.compile(r"([0-9]{2})-0000")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SocCode:
-    """One code of the classification, at any level.
-
-    `parent` is the code one level up, and None for a major group.
-    """
-
-    code: str
-    level: Level
-    parent: str | None
-    title: str
-
-    def __str__(self) -> str:
-        return self.code
+def use(classification: Chosen | None) -> None:
+    """Use another classification from here on in the whole process; None is SOC 2018."""
+    chosen.choose(classification)
+    use_plain(is_plain=classification is not None and classification.is_plain)
+    for each in (_ancestor, place, _codes, detailed_codes):
+        each.cache_clear()
 
 
-@cache
 def table() -> Mapping[str, SocCode]:
-    """Return all 1,447 codes by their text, in the order of the classification."""
-    text = resources.files(__package__).joinpath("soc_2018.tsv").read_text("utf-8")
-    rows = csv.reader(text.splitlines()[1:], delimiter="\t", quoting=csv.QUOTE_NONE)
-    return {code: SocCode(code, cast("Level", level), parent or None, title) for code, level, parent, title in rows}
+    """Return all codes by their text, 1,447 of SOC 2018, in the order of the classification."""
+    return chosen.now().table
 
 
 def parse(text: str) -> SocCode:
@@ -63,7 +53,19 @@ def parse(text: str) -> SocCode:
     try:
         return table()[text]
     except (KeyError, TypeError):
-        raise InputError(f"{shown(text)} is no code of SOC 2018: expected one such as '29-1141' or '29-0000'") from None
+        raise InputError(f"{shown(text)} is no code of {chosen.now().name}: expected one such as {example()}") from None
+
+
+def current() -> str:
+    """Return the name of the classification in use."""
+    return chosen.now().name
+
+
+def example() -> str:
+    """Return codes for an error that says what is expected."""
+    if chosen.now().is_soc:
+        return "'29-1141' or '29-0000'"
+    return repr(codes("detailed")[0])
 
 
 def parse_level(text: str, option: str = "level", *, also: tuple[str, ...] = ()) -> Level:
@@ -96,7 +98,7 @@ def as_levels(levels: Iterable[str]) -> tuple[Level, ...]:
 
 
 def parse_levels(text: str) -> tuple[Level, ...]:
-    """Return the level of that name, or all four levels for "all" and "best".
+    """Return the level of that name, or all levels that differ (four in SOC 2018) for "all" and "best".
 
     Raises:
         InputError: There is none.
@@ -105,7 +107,7 @@ def parse_levels(text: str) -> tuple[Level, ...]:
     (('minor',), 4)
     """
     if isinstance(text, str) and text in (ALL_LEVELS, BEST_LEVEL):
-        return LEVELS
+        return chosen.now().levels
     return (parse_level(text, also=(ALL_LEVELS, BEST_LEVEL)),)
 
 
@@ -126,13 +128,11 @@ def ancestor(code: str, level: Level) -> str:
 
 @cache
 def _ancestor(code: str, level: Level) -> str:
-    found = parse(code)
-    parse_level(level)
-    while found.level != level:
-        if found.parent is None:
-            raise InputError(f"{code} is above the level {level!r}: name a code of that level or below it")
-        found = table()[found.parent]
-    return found.code
+    parse(code)
+    found = chosen.now().places[code][LEVELS.index(parse_level(level))]
+    if found is None:
+        raise InputError(f"{code} is above the level {level!r}: name a code of that level or below it")
+    return found
 
 
 def is_new(code: str) -> bool:
@@ -141,6 +141,8 @@ def is_new(code: str) -> bool:
     >>> is_new("15-1299"), is_new("15-9901"), is_new("15-9900"), is_new("16-1011"), is_new("15-1201")
     (False, True, False, False, False)
     """
+    if not chosen.now().is_soc:
+        return False
     has_form = _DETAILED.fullmatch(code) is not None and f"{code[:2]}-0000" in table()
     broad = table().get(f"{code[:6]}0")  # 15-1200 is a minor group, so 15-1201 would be of two groups of one code
     return has_form and code not in table() and (broad is None or broad.level == "broad")
@@ -181,15 +183,25 @@ def codes(level: Level) -> tuple[str, ...]:
 
 @cache
 def _codes(level: Level) -> tuple[str, ...]:
-    return tuple(code for code, entry in table().items() if entry.level == level)
+    return chosen.now().codes(level)
 
 
 def majors() -> tuple[str, ...]:
-    """Return the 23 major groups, '11-0000' to '55-0000'."""
+    """Return the codes of the coarsest level: of SOC 2018 the 23 major groups, '11-0000' to '55-0000'."""
     return codes("major")
 
 
 @cache
 def detailed_codes() -> frozenset[str]:
-    """Return the 867 detailed codes."""
+    """Return the codes of the finest level: of SOC 2018 the 867 detailed codes."""
     return frozenset(codes("detailed"))
+
+
+def short(code: str) -> str:
+    """Return what stands for a code where there is little room: two digits for a major group of SOC 2018.
+
+    >>> short("29-0000"), short("29-1141")
+    ('29', '29-1141')
+    """
+    found = _SHORT_CODE.fullmatch(code) if chosen.now().is_soc else None
+    return found[1] if found else code

@@ -21,7 +21,7 @@ import polars as pl
 
 from jobmajor import failure, settings, soc
 from jobmajor.batch import parts
-from jobmajor.data import duties, examples, onet, prepare, reviewed
+from jobmajor.data import duties, examples, onet, own, prepare, reviewed
 from jobmajor.errors import PipelineError
 from jobmajor.evaluation import agreement, behaviour, document, evaluate, report
 from jobmajor.lineage import EVALUATE, PREPARE, REFIT, TRAIN, code_version
@@ -72,6 +72,7 @@ def run_prepare(root: Path, split_settings: settings.Split) -> None:
     for name, table in splits.items():
         target = _new(output / name)
         table.write_parquet(target / _DATA, compression="zstd", statistics=False)
+        own.copy_classification(target)
         if name == "train" and texts is not None:
             texts.write_parquet(target / _DUTIES, compression="zstd", statistics=False)
         if name == "test" and len(tested):
@@ -202,7 +203,7 @@ def run_refit(root: Path) -> None:
         archive.pack(Path(folder), target / artifact.MODEL)
     counted = read["test"][1].filter(pl.col("source") == examples.COUNTED)
     titles = counted["title"].to_list()
-    truth = (counted["code"].str.head(2) + "-0000").to_numpy()
+    truth = counted.select(examples.major_group(pl.col("code"))).to_series().to_numpy()
     behaves = behaviour.behaviour(model.predict_proba, titles)
     checks = agreement.agreement(judged.predict(titles), model.predict(titles), truth, behaves)
     _log.info("refit: %s", checks["summary"])
@@ -233,7 +234,8 @@ def _evaluation_lineage(origin: manifest.Manifest, made: manifest.Manifest, seed
 
 
 def _read(folder: Path) -> tuple[manifest.Manifest, pl.DataFrame]:
-    """Return a verified manifest and its table."""
+    """Return a verified manifest and its table; from here on, the process uses the classification of its codes."""
+    own.activate(folder)
     return manifest.verify(folder), pl.read_parquet(folder / _DATA)
 
 

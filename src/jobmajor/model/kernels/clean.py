@@ -14,7 +14,7 @@ import numpy as np
 from jobmajor.native import library
 from jobmajor.native.library import Struct
 from jobmajor.tables.packed import Bytes, Packed
-from jobmajor.titles import TITLES, WORDS
+from jobmajor.titles import TITLES, WORDS, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,10 +39,11 @@ class Table(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Forms(Struct):
-    """The words of `titles.WORDS` and the whole titles of `titles.TITLES`."""
+    """The words of `titles.WORDS`, the whole titles of `titles.TITLES`, and whether no word is replaced at all."""
 
     words: Table
     titles: Table
+    is_plain: int
 
 
 def _table(words: Mapping[str, str]) -> Table:
@@ -58,11 +59,11 @@ def _table(words: Mapping[str, str]) -> Table:
 
 
 @cache
-def _forms() -> Forms:
-    return Forms(_table(WORDS), _table(TITLES))
+def _forms(*, plain: bool) -> Forms:
+    return Forms(_table({} if plain else WORDS), _table({} if plain else TITLES), int(plain))
 
 
 def clean(titles: Batch, first: int, words: Words) -> int:
     """Fill `words` with the words of titles from `first` on; return how many titles fit."""
-    found: int = library.load().jm_clean(titles, first, _forms(), words)
+    found: int = library.load().jm_clean(titles, first, _forms(plain=is_plain()), words)
     return found

@@ -127,6 +127,12 @@ def judge(count: int, words: Words, index: TrainingIndex, into: Signs) -> None:
     library.load().jm_judge(count, words, index, _least(), into)
 
 
+def unless_empty(count: int, signs: Signs) -> NDArray[np.uint8]:
+    """Return the marks of texts that are no job titles: every one that holds a word can be read."""
+    bounds = signs.bounds[:count]
+    return np.where(bounds[:, 0] < bounds[:, 1], PLAIN, NO_TITLE).astype(np.uint8)
+
+
 @cache
 def _least() -> _Least:
     return _Least(abstain.LEAST_KNOWN, abstain.WELL_KNOWN, abstain.LEAST_LETTERS)

@@ -15,6 +15,7 @@ from jobmajor.model.kernels.rank import Levels, Listed, Listings, Ranked, rank
 from jobmajor.model.rules import abstain
 from jobmajor.model.rules.listed import CONTRADICTED, OFFICIAL
 from jobmajor.tables.packed import Packed
+from jobmajor.titles import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -155,6 +156,9 @@ class Compiled:
         (batch, titles, first, count), words = block, scoring.words
         judge.look(count, (batch, first), words, self._index, signs)
         self._kernel.mend(count, scoring)
+        if is_plain():
+            signs.marks[:count] = judge.unless_empty(count, signs)
+            return
         judge.judge(count, words, self._index, signs)
         for row in np.flatnonzero(signs.asks[:count]).tolist():
             _answer(titles, first + row, row, (words, signs))

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 from scipy.optimize import minimize
 
 from jobmajor import soc
+from jobmajor.data.examples import major_group
 from jobmajor.errors import DataError
 from jobmajor.model.linear import spelling
 from jobmajor.model.linear.arrays import Blend
@@ -17,7 +19,6 @@ from jobmajor.model.linear.scoring import TINY, Evidence, chances, evidence, sof
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from jobmajor.model.linear.arrays import Arrays
@@ -39,12 +40,12 @@ def calibrate(arrays: Arrays, codes: tuple[str, ...], counted: pl.DataFrame) -> 
     groups only. Without any row, the blend is the default.
     """
     majors, major_of = majors_of(codes)
-    usable = counted.filter((counted["code"].str.head(2) + "-0000").is_in(majors.tolist()))
+    usable = counted.filter(major_group(pl.col("code")).is_in(majors.tolist()))
     if usable.is_empty():
         return Blend()
     tables = arrays.tables()
     found = evidence(spelling.read(usable["text"].to_list(), arrays.gains, tables)[0], arrays, tables)
-    true_major = np.searchsorted(majors, (usable["code"].str.head(2) + "-0000").to_numpy())
+    true_major = np.searchsorted(majors, usable.select(major_group(pl.col("code"))).to_series().to_numpy())
     blend = _best_majors(found, true_major, major_of)
     seen = np.flatnonzero(usable["code"].is_in(codes))
     if len(seen) == 0:

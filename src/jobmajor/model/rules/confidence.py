@@ -3,7 +3,8 @@
 A score is a share that comes true on O*NET's titles. On registers and job ads, sure answers are wrong more often. One
 sigmoid of the score's logit for each level corrects this. Its two numbers were fitted on titles new in a release, on a
 register of jobs and on ESCO's labels, by distinct titles; on each of these left out, the calibration error is 0.002 to
-0.021 above chance, 0.004 to 0.044 without (docs/experiments.md).
+0.021 above chance, 0.004 to 0.044 without (docs/experiments.md). In another classification than SOC 2018, nothing is
+known of the world outside, and the confidence is the score.
 Source: Platt, J. (1999), Probabilistic outputs for support vector machines.
 """
 
@@ -12,6 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from jobmajor.soc import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +40,8 @@ def of(scores: ArrayLike, level: Level) -> NDArray[np.float64]:
     [0.0, 0.51, 0.88, 1.0]
     """
     given = np.asarray(scores, np.float64)
+    if not chosen.now().is_soc:
+        return given
     added, factor = _FITTED[level]
     shares = np.clip(given, _NEAREST, 1 - _NEAREST)
     found = 1 / (1 + np.exp(-added - factor * np.log(shares / (1 - shares))))
@@ -49,5 +54,12 @@ def score(confidence: float, level: Level) -> float:
     >>> round(score(0.88, "major"), 3)
     0.926
     """
+    if not chosen.now().is_soc:
+        return confidence
     added, factor = _FITTED[level]
     return float(1 / (1 + np.exp((added - np.log(confidence / (1 - confidence))) / factor)))
+
+
+def least(level: Level) -> float:
+    """Return the score below which no answer is taken, whatever validation says of it; 0 outside of SOC 2018."""
+    return score(ENOUGH, level) if chosen.now().is_soc else 0.0

@@ -191,7 +191,7 @@ def _row(path: Path, number: int, cells: Mapping[str, str]) -> _Row:
     code = cells[CODE].strip()
     code = NOT_A_JOB if code.casefold() == NOT_A_JOB else code
     if code not in soc.table() and code != NOT_A_JOB:
-        expected = f"a code of SOC 2018 such as '29-1141' or '29-0000', or {NOT_A_JOB!r}"
+        expected = f"a code of {soc.current()} such as {soc.example()}, or {NOT_A_JOB!r}"
         raise DataError(where, f"the code {code[:40]!r}", expected, "correct the line (without O*NET's '.00')")
     return _Row(number, text, code, _share(where, cells.get(SHARE, "").strip()))
 

@@ -132,7 +132,7 @@ def _official(code: str) -> dict[str, int]:
 def _factors(marks: NDArray[np.uint8], listed: Listed, codes: Sequence[str]) -> Floats:
     """Return the factor of each listing."""
     persons = employment.persons()
-    known = [persons[code] for code in codes]
+    known = [persons.get(code) for code in codes]  # another classification's codes are absent alike, which says nothing
     employed = np.array([ABSENT_PERSONS if each is None else each for each in known]) + MORE_PERSONS
     logs = EMPLOYMENT_POWER * np.log(employed)[listed.codes]
     logs -= np.repeat(np.minimum.reduceat(logs, listed.starts[:-1]), np.diff(listed.starts))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from jobmajor import soc
 from jobmajor.errors import DataError
 from jobmajor.model.rules import abstain
 from jobmajor.model.rules.abstain import NO_CODE
@@ -41,16 +42,21 @@ def marked(record: Record, titles: Sequence[str], flags: Flags, folder: Path) ->
         found = [(_mark(title, items, flags), items[0] if items else {}) for title, items in given]
         model = str(body["model"])
         confidence = np.array([float(item.get("confidence", 0)) for _, item in found], np.float64)
-        codes = [str(item.get("code", ""))[:2] for _, item in found]
+        codes = [_group(str(item.get("code", ""))) for _, item in found]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         expected = "answers as jobmajor serve --capture-hashed records them"
         raise DataError(
             folder, f"another answer of request {record.event[:40]}", expected, "name another folder"
         ) from error
-    label_of = {label[:2]: index for index, label in enumerate(flags.classes)}
+    label_of = {label: index for index, label in enumerate(flags.classes)}
     marks = np.array([mark for mark, _ in found], np.uint64)
     labels = np.array([label_of.get(code, NO_CODE) for code in codes], np.int64)
     return Marked(Packed.of([""] * len(found)), marks, labels, confidence), model
+
+
+def _group(code: str) -> str:
+    """Return the major group of a code of any level; a code that somebody added is of the group of its first digits."""
+    return soc.place(code, "major") if code in soc.table() or soc.is_new(code) else ""
 
 
 def _mark(title: str, items: Sequence[Mapping[str, Any]], flags: Flags) -> int:
@@ -61,5 +67,5 @@ def _mark(title: str, items: Sequence[Mapping[str, Any]], flags: Flags) -> int:
     true = {"unsure"} if reason in _UNSURE else {reason if title else "empty"}
     if code and float(items[0]["confidence"]) < 0.5:
         true.add("confidence below 0.5")
-    true |= {label for label in flags.classes if code and label[:2] == code[:2]}
+    true |= {_group(code)} & set(flags.codes)
     return sum(1 << bit for bit, flag in enumerate(flags.all) if flag.kind != "text" and flag.name in true)
