@@ -15,8 +15,8 @@ import polars as pl
 from jobmajor import soc
 from jobmajor.arguments import shown
 from jobmajor.data.folder import TEXTS
-from jobmajor.errors import DataError, InputError
-from jobmajor.soc import chosen
+from jobmajor.errors import DataError
+from jobmajor.soc import carried, chosen
 from sagelocal.storage import publish
 
 if TYPE_CHECKING:
@@ -36,45 +36,6 @@ class OwnTables:
     occupations: pl.DataFrame
 
 
-def activate(folder: Path) -> None:
-    """Use the classification in a folder from here on in the whole process; without the file, SOC 2018.
-
-    Raises:
-        DataError: The file can't be used.
-    """
-    path = folder / chosen.FILE
-    found = chosen.read(path) if path.is_file() else None
-    if (found or chosen.soc_2018()) != chosen.now():
-        soc.use(found)
-
-
-_of_models: list[Chosen | None] = [None]
-
-
-def adopt(folder: Path) -> None:
-    """Use the classification of a model's folder, as `activate`; all models of a process share one.
-
-    Raises:
-        InputError: This process has loaded a model of another classification.
-        DataError: The file can't be used.
-    """
-    before, held = chosen.now(), _of_models[0]
-    activate(folder)
-    if held is before and held != chosen.now():
-        found = soc.current()
-        soc.use(None if held.is_soc else held)
-        raise InputError(
-            f"{folder} is a model of {found}, and this process has loaded one of {held.name}: use another process"
-        )
-    _of_models[0] = chosen.now()
-
-
-def copy_classification(folder: Path) -> None:
-    """Write the classification in use into a folder, unless it is SOC 2018."""
-    if not chosen.now().is_soc:
-        publish.write_file(folder / chosen.FILE, chosen.now().to_json())
-
-
 def write(folder: Path, rows: Iterable[tuple[str, str]], classification: Chosen) -> None:
     """Write texts with their labels, and the classification."""
     buffer = io.StringIO(newline="")
@@ -91,7 +52,7 @@ def read(folder: Path) -> OwnTables:
     Raises:
         DataError: A file is missing or damaged, or a label is no code of the finest level.
     """
-    activate(folder)
+    carried.activate(folder)
     path = folder / TEXTS
     try:
         found = pl.read_csv(path, infer_schema=False).fill_null("")

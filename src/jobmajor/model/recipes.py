@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from jobmajor import arguments
-from jobmajor.data import own
 from jobmajor.errors import ArtifactError
 from jobmajor.model import transformer
 from jobmajor.model.linear import context as contexts
 from jobmajor.model.linear import model
 from jobmajor.model.rules import knowledge as knowledge_files
+from jobmajor.soc import carried
 from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def write(folder: str | Path, parts: Parts, lineage: Mapping[str, Any]) -> manif
         knowledge.save(folder, about)
         if context:
             context.save(folder)
-        own.copy_classification(folder)
+        carried.copy(folder)
     return manifest.write(folder, **lineage)
 
 
@@ -52,7 +52,7 @@ def read(folder: str | Path, *, is_mapped: bool = False) -> Parts:
     """
     folder = arguments.path("folder", folder)
     manifest.verify(folder)
-    own.adopt(folder)
+    carried.adopt(folder)
     try:
         scorer = load(folder, is_mapped=is_mapped)
         knowledge, about = knowledge_files.load(folder, len(scorer.codes))

@@ -21,7 +21,7 @@ import polars as pl
 
 from jobmajor import failure, settings, soc
 from jobmajor.batch import parts
-from jobmajor.data import duties, examples, onet, own, prepare, reviewed
+from jobmajor.data import duties, examples, onet, prepare, reviewed
 from jobmajor.errors import PipelineError
 from jobmajor.evaluation import agreement, behaviour, document, evaluate, report
 from jobmajor.lineage import EVALUATE, PREPARE, REFIT, TRAIN, code_version
@@ -32,6 +32,7 @@ from jobmajor.monitor import flags, profile, reference
 from jobmajor.pipeline import definition, requests
 from jobmajor.registry import artifact
 from jobmajor.settings import Linear, Transformer
+from jobmajor.soc import carried
 from jobmajor.steps import contest
 from sagelocal.storage import archive, manifest, publish
 
@@ -72,7 +73,7 @@ def run_prepare(root: Path, split_settings: settings.Split) -> None:
     for name, table in splits.items():
         target = _new(output / name)
         table.write_parquet(target / _DATA, compression="zstd", statistics=False)
-        own.copy_classification(target)
+        carried.copy(target)
         if name == "train" and texts is not None:
             texts.write_parquet(target / _DUTIES, compression="zstd", statistics=False)
         if name == "test" and len(tested):
@@ -235,7 +236,7 @@ def _evaluation_lineage(origin: manifest.Manifest, made: manifest.Manifest, seed
 
 def _read(folder: Path) -> tuple[manifest.Manifest, pl.DataFrame]:
     """Return a verified manifest and its table; from here on, the process uses the classification of its codes."""
-    own.activate(folder)
+    carried.activate(folder)
     return manifest.verify(folder), pl.read_parquet(folder / _DATA)
 
 
