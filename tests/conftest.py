@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jobmajor.data import duties, examples, prepare, source
+from jobmajor.data import examples, prepare, source
 from jobmajor.data import onet as onet_tables
 from jobmajor.model import thresholds
 from jobmajor.model.classifier import Classifier
@@ -129,11 +129,11 @@ def with_context(classifier: Classifier, splits: Mapping[str, pl.DataFrame]) -> 
     """`classifier` with what starter occupations' descriptions say; they stand for tasks here, each in two parts."""
     occupations = onet_tables.read(source.STARTER_FOLDER).occupations
     rows = [
-        (code[:7], part, duties.TASK)
+        (code[:7], part, examples.TASK)
         for code, text in occupations.select("onet_code", "description").iter_rows()
         for part in (text[: len(text) // 2], text[len(text) // 2 :])
     ]
-    texts = pl.DataFrame(rows, schema=duties.COLUMNS, orient="row").unique().sort(duties.COLUMNS)
+    texts = pl.DataFrame(rows, schema=examples.DUTY_COLUMNS, orient="row").unique().sort(examples.DUTY_COLUMNS)
     learned = centroids.learn(texts, splits["validation"], classifier.codes, classifier.scorer.shares)
     learned = replace(learned, strength=np.array([40, 12], np.float32))  # halves of one text say nothing of the other
     return Classifier(classifier.scorer, classifier.about, classifier.knowledge, learned)

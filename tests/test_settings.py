@@ -67,7 +67,7 @@ def test_unknown_keys_are_refused_by_name_with_those_that_there_are() -> None:
 
     assert (section.name, section.expected) == (
         "splits",
-        "one of names, split, train, linear, transformer, thresholds, jobs, aws",
+        "one of names, data, split, train, linear, transformer, thresholds, jobs, aws",
     )
     assert (key.name, key.expected) == ("split.sed", "one of seed, validation, test")
 

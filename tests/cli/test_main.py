@@ -149,7 +149,7 @@ def test_commands_are_those_of_the_design() -> None:
         *("models export", "models diff", "data diff", "monitor baseline", "monitor check"),
         *("models history", "models shadow", "prune", "retrain"),
         *(f"queue {verb}" for verb in ("add", "review", "status", "history", "export", "import", "labels")),
-        *("serve", "evaluate", "summarise", "explain", "review", "adapt", "doctor"),
+        *("serve", "evaluate", "summarise", "explain", "review", "adapt", "doctor", "init"),
         *("aws bootstrap", "aws cleanup", "aws upload", "aws show", "aws batch", "aws policy"),
         *(f"aws pipeline {verb}" for verb in ("upsert", "start", "status", "logs", "stop", "list", "schedule")),
         *(
@@ -200,6 +200,7 @@ CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("evaluate",): ("--titles", "LABELLED", "--home", "HOME"),
     ("summarise",): ("LABELLED", "--home", "HOME"),
     ("explain",): ("nurse", "--home", "HOME"),
+    ("init",): ("NEW", "--input", "NURSES", "--text", "title", "--label", "code"),
     ("review",): ("DOUBTFUL", "--home", "HOME"),
     ("adapt",): ("NURSES", "--code", "code", "--output", "PRIOR", "--home", "HOME"),
     ("data", "list"): ("--home", "HOME"),
@@ -242,7 +243,8 @@ def test_json_is_all_that_stands_on_standard_output(
     places |= {"PRIOR": str(tmp_path / "prior.json"), "NURSES": str(tmp_path / "nurses.csv")}
     places["DOUBTFUL"] = str(tmp_path / "doubtful.csv")
     (tmp_path / "doubtful.csv").write_text("title\nasdfgh\n", "utf-8")
-    nurses = [f"nurse of ward {number},29-1141" for number in range(40)]
+    nurses = [f"nurse of ward {number},{'29-1141' if number else '11-1011'}" for number in range(40)]
+    places["NEW"] = str(tmp_path / "new")
     (tmp_path / "nurses.csv").write_text("\n".join(["title,code", *nurses, ""]), "utf-8")
     if "TITLES" in CALLS[words]:
         pytest.importorskip("optuna", reason="needs the extra 'tune'")

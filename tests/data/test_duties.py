@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from jobmajor.data import duties
+from jobmajor.data import examples
 
 if TYPE_CHECKING:
     from jobmajor.data.onet import Tables
 
 
 def test_release_without_task_statements_has_no_duties(starter: Tables) -> None:
-    assert duties.duties(starter) is None
+    assert examples.duties(starter) is None
 
 
 def test_duties_are_the_distinct_tasks_and_descriptions_of_detailed_codes(starter: Tables) -> None:
@@ -26,7 +26,7 @@ def test_duties_are_the_distinct_tasks_and_descriptions_of_detailed_codes(starte
         orient="row",
     )
 
-    found = duties.duties(replace(starter, tasks=tasks, occupations=occupations))
+    found = examples.duties(replace(starter, tasks=tasks, occupations=occupations))
 
     assert found is not None
     assert found.rows() == [

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from jobmajor import soc
-from jobmajor.data import duties, onet, source
+from jobmajor.data import examples, onet, source
 from jobmajor.errors import InputError
 from jobmajor.model import classifier as classifiers
 from jobmajor.model.classifier import Classifier
@@ -140,9 +140,9 @@ def test_task_that_training_never_saw_helps_to_find_the_code(
 ) -> None:
     folder = shared("data/onet/29.1")
     tables = replace(onet.read(source.STARTER_FOLDER), tasks=onet.tasks(folder / "Task Statements.txt"))
-    texts = duties.duties(tables)
+    texts = examples.duties(tables)
     assert texts is not None
-    held_out = texts.filter(pl.col("source") == duties.TASK).unique("code", keep="last", maintain_order=True)
+    held_out = texts.filter(pl.col("source") == examples.TASK).unique("code", keep="last", maintain_order=True)
     learned = centroids.learn(
         texts.join(held_out, on=["code", "text"], how="anti"),
         starter_splits["validation"],

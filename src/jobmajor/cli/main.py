@@ -21,7 +21,6 @@ from jobmajor.cli import (
     doctor,
     evaluate,
     explain,
-    init,
     models,
     monitor,
     prune,
@@ -46,7 +45,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(run, retrain, classify, explain, review, adapt, summarise, evaluate, monitor),
-    *(serve, data, models, init, prune, doctor),
+    *(serve, data, models, prune, doctor),
 )
 for _group in _COMMANDS:
     _group.add(app)

@@ -26,6 +26,8 @@ CURRENT = "current"  # the source of `direct_match.current`
 DESCRIPTION = "description"  # the source of phrases: training texts that are no titles
 DIRECT_MATCH = "direct match"  # the source of titles that belong to one code by the word of the SOC
 REVIEWED = "reviewed"  # the source of `data.reviewed`
+TASK = "task"  # the source of O*NET's task statements, among `duties`
+DUTY_COLUMNS = ("code", "text", "source")
 OCCUPATION = "occupation"  # the source of the forms of official titles; those in the singular end in "_singular"
 _PARENTHESISED = re.compile(r"^(?P<outer>.*?\S)\s*\((?P<inner>.+)\)\s*$")
 _EXCEPT = re.compile(r",? except\b.*$", re.IGNORECASE)
@@ -221,3 +223,20 @@ def with_codes(examples: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("code").alias("codes"), pl.col("source").alias("listed_by"))
     )
     return examples.join(by_text, on="text", how="left", maintain_order="left")
+
+
+def duties(tables: Tables) -> pl.DataFrame | None:
+    """Return the distinct texts that say what people in each detailed code do: tasks and descriptions, sorted.
+
+    Returns:
+        Columns `DUTY_COLUMNS`. None if the release has no task statements: descriptions alone are one text for each
+        code, so no weight could be fitted on a text that the code's other texts don't contain.
+    """
+    if tables.tasks.is_empty():
+        return None
+    parts = (tables.tasks, TASK), (tables.occupations.rename({"description": "text"}), DESCRIPTION)
+    found = [
+        table.select(pl.col("onet_code").str.head(7).alias("code"), "text", pl.lit(source).alias("source"))
+        for table, source in parts
+    ]
+    return pl.concat(found).unique().sort(DUTY_COLUMNS)

@@ -21,7 +21,7 @@ import polars as pl
 
 from jobmajor import failure, settings, soc
 from jobmajor.batch import parts
-from jobmajor.data import duties, examples, onet, prepare, reviewed
+from jobmajor.data import examples, onet, prepare, reviewed
 from jobmajor.errors import PipelineError
 from jobmajor.evaluation import agreement, behaviour, document, evaluate, report
 from jobmajor.lineage import EVALUATE, PREPARE, REFIT, TRAIN, code_version
@@ -61,7 +61,7 @@ def run_prepare(root: Path, split_settings: settings.Split) -> None:
         "direct_match_titles": len(found.direct_match),
         "tasks": len(found.tasks),
     }
-    splits, texts = prepare.prepare(found, split_settings), duties.duties(found)
+    splits, texts = prepare.prepare(found, split_settings), examples.duties(found)
     known, tested = reviewed.hold_out(reviewed.read(root / "processing" / "reviewed"))
     splits, used = reviewed.add(splits, known)
     used = replace(used, tested=tested["title"].n_unique())

@@ -16,8 +16,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
-from jobmajor.data.duties import TASK
-from jobmajor.data.examples import COUNTED
+from jobmajor.data.examples import COUNTED, TASK
 from jobmajor.model.linear.context import Context, hashed, pool, terms
 from jobmajor.model.linear.scoring import TINY
 
@@ -59,8 +58,8 @@ def learn(
     """Return the centroids of a model's codes, with the weight that makes validation titles' shares come true.
 
     Args:
-        duties: Columns `code`, `text` and `source`, as `data.duties` gives them; codes that the model lacks are left
-            out.
+        duties: Columns `code`, `text` and `source`, as `examples.duties` gives them; codes that the model lacks are
+            left out.
         validation: Columns `text`, `code` and `source`; the counted rows are used.
         codes: The model's codes, ascending.
         shares: The model's shares of normalised titles, shape (titles, codes).
