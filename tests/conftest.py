@@ -50,17 +50,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a slow fixture, and run those that share the first run in one worker.
+    """Mark the tests that use a slow fixture, and let one worker run all tests that share one.
 
-    Another worker that needs the first run would wait for half a minute until it is made.
+    Another worker that needs the first run would wait for half a minute until it is made, and would make a module's
+    fixture a second time. xdist begins with the largest groups; single tests keep both workers busy until the end.
     """
     for item in items:
         if not isinstance(item, pytest.Function):
             continue
         if not _SLOW_FIXTURES.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
-        if "first_run" in item.fixturenames and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group("first run"))
+        if item.get_closest_marker("xdist_group") is None and (group := _group(item)):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Function) -> str:
+    """Return the name of the tests that share a fixture with this one; empty if it shares none that costs anything."""
+    if "first_run" in item.fixturenames:
+        return "first run"
+    made = (each for name in item.fixturenames for each in item._fixtureinfo.name2fixturedefs.get(name, ()))
+    return item.nodeid.partition("::")[0] if any(each.scope == "module" for each in made) else ""
 
 
 def pytest_runtest_teardown() -> None:

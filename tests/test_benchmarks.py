@@ -295,7 +295,7 @@ def test_each_look_at_a_test_is_logged_once(tables: Tables, tmp_path: Path, monk
     assert [look.split("\t")[2:] for look in looks] == [["family", "3,4", "nurses"]]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ours_and_the_svm_stand_side_by_side(tables: Tables, tmp_path: Path) -> None:
     plan = cells.Plan([OURS, SVM], ["family", "row"], [3])
 

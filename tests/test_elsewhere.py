@@ -87,7 +87,7 @@ def test_lock_of_windows_is_held_against_another_process_and_let_go(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_module_can_be_imported_elsewhere(system: str) -> None:
     left_out = (*PROGRAMS, *(("sagelocal.jobs.supervise",) if system == "windows" else ()))

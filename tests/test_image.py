@@ -334,7 +334,7 @@ def lock(tmp_path: Path) -> Iterator[int]:
         yield file.fileno()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(sandbox.refusal() is not None, reason="needs mount namespaces, which this machine refuses")
 def test_image_s_own_train_runs_in_a_real_opt_ml(training: Path, image: Environment, lock: int, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "s3")

@@ -131,7 +131,7 @@ def test_imports_are_found_as_the_parser_finds_them() -> None:
         assert parsed_imports(path) <= found, path
 
 
-@pytest.mark.slow
+@pytest.mark.long  # imports each step's modules in a process of its own
 @pytest.mark.parametrize("step", lineage.STEPS)
 def test_every_module_that_a_step_loads_counts_for_it(step: str) -> None:
     found = lineage.sources(lineage.STEPS[step])

@@ -60,7 +60,7 @@ def conf() -> ModuleType:
     return module
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_site_has_a_page_for_each_document(site: Path) -> None:
     documents = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
 
@@ -68,7 +68,7 @@ def test_site_has_a_page_for_each_document(site: Path) -> None:
     assert "searchindex.js" in {path.name for path in site.iterdir()}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_site_loads_nothing_from_outside(site: Path) -> None:
     pages = list(site.rglob("*.html"))
 
@@ -81,7 +81,7 @@ def test_site_loads_nothing_from_outside(site: Path) -> None:
     assert len(pages) > 30
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_planted_fault_stops_the_build(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     (docs / "folder").mkdir(parents=True)

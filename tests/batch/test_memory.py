@@ -45,11 +45,9 @@ def test_five_times_the_rows_take_no_more_memory(
     assert peaks_mb[1] < 500
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize(
-    "ending", ["csv", pytest.param("jsonl", marks=pytest.mark.long), pytest.param("parquet", marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_long_rows_take_no_more_memory_than_short_ones(ending: str, model_folder: Path, tmp_path: Path) -> None:
     """300 MB of rows of 100 KB, a block's number of which would take gigabytes."""
     source = tmp_path / f"in.{ending}"

@@ -233,7 +233,7 @@ def test_step_leaves_the_reason_where_the_service_looks_for_it(root: Path, monke
     assert (root / "output" / "message").read_text("utf-8").startswith("b.csv: found only no")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sharded_job_of_two_instances_scores_every_part_once(root: Path, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "s3")
     for name in ("parts", "model"):

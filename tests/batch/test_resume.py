@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Table = Callable[[Path, int, int], Path]
 
 KILLS = int(os.environ.get("JOBMAJOR_KILLS", "10"))
-QUICK_KILLS = 4  # of a csv and a parquet file, before it scores and after: `make test` has these
+QUICK_KILLS = 2  # of a csv and of a parquet file: `make test` has these
 SEED = os.environ.get("JOBMAJOR_KILLS_SEED", "2140")
 ROWS, TIMES = 300_000, 150  # 10 MB, of which 4 are read at a time
 

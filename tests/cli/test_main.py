@@ -546,7 +546,7 @@ def search(home: Path, *words: object) -> tuple[object, ...]:
     return ("tune", "--data", few_titles(home.with_name("titles")), "--home", home, *words)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_search_leaves_settings_that_a_run_can_be_given(
     tmp_path: Path, say: Callable[..., tuple[int, str, str]]
 ) -> None:
@@ -788,7 +788,7 @@ def test_reader_that_leaves_early_is_no_error(words: tuple[str, ...], finished: 
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_of_the_gate_stays_a_no_where_nobody_reads_what_is_printed(workspace: Path) -> None:
     with closed_pipe() as pipe:
         done = leave(pipe, "run", "--release", "starter", "--threshold", "0.99", "--home", str(workspace))

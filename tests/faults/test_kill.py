@@ -1,6 +1,6 @@
 """A run killed at any moment leaves nothing half made that counts, and the next one goes on from what was finished.
 
-JOBMAJOR_KILLS says how many random moments are tried (10), JOBMAJOR_KILLS_SEED which ones.
+JOBMAJOR_KILLS says how many random moments are tried (6, one in each phase), JOBMAJOR_KILLS_SEED which ones.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Command = Callable[..., subprocess.CompletedProcess[bytes]]
 
 pytestmark = pytest.mark.slow
-KILLS = int(os.environ.get("JOBMAJOR_KILLS", "10"))
+KILLS = int(os.environ.get("JOBMAJOR_KILLS", "6"))
 SEED = os.environ.get("JOBMAJOR_KILLS_SEED", "2140")
 ARGUMENTS = ("run", "--release", "starter", "--json", "--home")
 JOBS = ("Processing", "Training")
@@ -133,6 +133,7 @@ def _steps(home: Path, status: str) -> set[str]:
     }
 
 
+@pytest.mark.long  # costs a whole run
 def test_run_killed_with_its_jobs_in_training_is_finished_by_the_next_one(
     finished: Path, command: Command, tmp_path: Path
 ) -> None:

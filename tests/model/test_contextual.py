@@ -134,7 +134,7 @@ def test_saved_model_keeps_its_context_and_one_without_has_the_files_of_before(
     assert files[0] - files[1] == {"context.safetensors"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_task_that_training_never_saw_helps_to_find_the_code(
     shared: Callable[[str], Path], starter_classifier: Classifier, starter_splits: Mapping[str, pl.DataFrame]
 ) -> None:

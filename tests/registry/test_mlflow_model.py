@@ -254,7 +254,7 @@ def test_without_pandas_the_extra_is_named(model_folder: Path, tmp_path: Path, m
         mlflow_model.save(model_folder, tmp_path / "new")
 
 
-@pytest.mark.slow
+@pytest.mark.long  # six starts of the command
 def test_command_exports_a_version_and_refuses_what_it_can_not(
     workspace: Path,
     tmp_path: Path,

@@ -321,7 +321,7 @@ def die(account: Account, monkeypatch: pytest.MonkeyPatch, at: int, *, after: bo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_deployment_that_is_killed_anywhere_goes_on_to_the_same_end(
     approved: Account, names: Names, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
@@ -415,7 +415,7 @@ def test_removal_of_one_stage_leaves_the_other_with_its_model(approved: Account,
     assert len(left["models"]) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_removal_that_is_killed_anywhere_can_be_run_again(
     approved: Account, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:

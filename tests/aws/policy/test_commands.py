@@ -431,6 +431,7 @@ UNDECIDED = {
 }
 
 
+@pytest.mark.long  # moto decides two thousand times
 def test_moto_decides_about_all_other_actions(needs: dict[str, list[Need]], asked_throughout: Any) -> None:
     asked_throughout.become([])
     wanted = [*HARM, *(need for found in needs.values() for need in found)]

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.long
 def test_policies_of_all_templates_can_be_written_for_the_linter(tmp_path: Path) -> None:
     templates = sorted((ROOT / "src/jobmajor/aws/project").glob("*.yaml"))
 

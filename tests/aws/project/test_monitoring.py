@@ -41,7 +41,7 @@ def put(account: Account, names: Names, **more: Any) -> tuple[dict[str, str], di
     return values, json.loads(values["Job"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_template_has_no_finding_of_cfn_lint(tmp_path: Path) -> None:
     path = tmp_path / "monitor.yaml"
     path.write_text(monitoring.template(), "utf-8")

@@ -75,7 +75,7 @@ def statements() -> dict[str, set[str]]:
 # The stack
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_template_has_no_finding_of_cfn_lint(tmp_path: Path) -> None:
     path = tmp_path / "schedule.yaml"
     path.write_text(schedule.template(), "utf-8")

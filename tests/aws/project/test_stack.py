@@ -56,7 +56,7 @@ def test_template_is_short_enough_to_be_sent_in_a_request() -> None:
     assert len(stack.template().encode()) <= 51_200  # source: AWS, CreateStack, TemplateBody
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cfn_lint_finds_nothing() -> None:
     found = lint(stack.template(), config=ManualArgs(regions=[REGION, "eu-central-1"]))
 

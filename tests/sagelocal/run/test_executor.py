@@ -511,7 +511,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at", range(1, 60, 7))
+@pytest.mark.parametrize(
+    "at", [8, 36, *(pytest.param(at, marks=pytest.mark.long) for at in (1, 15, 22, 29, 43, 50, 57))]
+)
 def test_run_after_a_kill_goes_on_and_ends_like_one_that_was_not_killed(
     home: Path, whole: dict[str, str], in_a_process: Callable[[str], subprocess.Popen[bytes]], at: int
 ) -> None:

@@ -127,9 +127,10 @@ CHECKS = [
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # schemathesis's own
+@pytest.mark.parametrize("examples", [6, pytest.param(25, marks=pytest.mark.long)])
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_schemathesis_finds_no_answer_that_the_openapi_does_not_describe(
-    contextual: Champion, mode: GenerationMode
+    contextual: Champion, mode: GenerationMode, examples: int
 ) -> None:
     """What is right by the schema must be answered, too, where a schema can say what is right: that of JSON."""
     schemathesis.serializer.alias(WORKBOOK, "application/octet-stream")
@@ -142,7 +143,7 @@ def test_schemathesis_finds_no_answer_that_the_openapi_does_not_describe(
         if mode == GenerationMode.NEGATIVE and operation.method == "get":  # takes nothing that could be wrong
             continue
 
-        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+        @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
         @given(case=operation.as_strategy(generation_mode=mode))
         def ask(case: Any) -> None:
             more = [checks.positive_data_acceptance] if case.media_type in {None, KINDS[0]} else []

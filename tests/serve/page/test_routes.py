@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,17 +93,6 @@ def test_page_names_no_address_but_those_it_links_to() -> None:
 
 def test_files_of_the_page_are_short_enough_to_be_read() -> None:
     assert [path.name for path in WEB.iterdir() if path.read_text("utf-8").count("\n") > 300] == []
-
-
-@pytest.mark.slow
-def test_wheel_carries_every_file_of_the_page(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
-
-    (wheel,) = tmp_path.iterdir()
-    names = zipfile.ZipFile(wheel).namelist()
-    assert {f"jobmajor/serve/page/web/{path.name}" for path in WEB.iterdir()} <= {*names}
-    assert "jobmajor/data/starter/Alternate Titles.txt" in names
 
 
 def test_explain_says_what_the_library_says(service: Running, champion: Champion) -> None:

@@ -230,7 +230,7 @@ def _workers(found: Program) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
 
 
-@pytest.mark.parametrize("is_hashed", [False, True])
+@pytest.mark.parametrize("is_hashed", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_captured_traffic_is_a_reference_that_shifted_traffic_violates(
     champion: Champion, tmp_path: Path, say: Callable[..., tuple[int, str, str]], model_folder: Path, *, is_hashed: bool
 ) -> None:
