@@ -26,7 +26,9 @@ from jobmajor.model.linear import centroids
 from jobmajor.settings import Linear, Split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from playwright.sync_api import Browser
 
     from jobmajor.data.onet import Tables
 
@@ -34,6 +36,14 @@ if TYPE_CHECKING:
 _SLOW_FIXTURES = frozenset(
     {"first_run", "starter_classifier", "browser", "halves", "blank", "exported", "tiny", "fitted", "broken_off"}
 )
+# No host but the loopback address resolves, neither for a page nor for Chromium itself.
+BROWSER_FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+)
+# The shell comes first: without windows, a page costs it a fifth of the processor time.
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
+_WAIT_MS = 60_000
 _EVERY = 17  # takes every 17th starter title of each major group: 420 in all
 
 
@@ -221,3 +231,18 @@ def workspace(finished: Path, tmp_path: Path) -> Path:
     home = tmp_path / "home"
     shutil.copytree(finished, home)
     return home
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; one to a module, since Playwright keeps this thread's event loop for itself while it runs."""
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if path is None:
+        pytest.skip("needs Debian's browser: apt-get install chromium-headless-shell")
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 - few tests need it
+
+    expect.set_options(timeout=_WAIT_MS)
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=[*BROWSER_FLAGS])
+        yield found
+        found.close()

@@ -31,12 +31,20 @@ THERE, GONE, CHANGED, ODD = "there", "no longer there", "changed since", "a link
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A recorded file, by its prefix and name; `path` is None where its address leads to no file of the workspace."""
+    """A recorded file, by its prefix and name."""
 
     uri: str
     name: str
     record: FileRecord
-    path: Path | None
+    store: FolderStore
+
+    @property
+    def path(self) -> Path | None:
+        """The path of the file, also of one that is gone; None if it leads out of the bucket's folder or over a link."""
+        try:
+            return self.store.path(self.address)
+        except Error:
+            return None
 
     @property
     def address(self) -> str:
@@ -46,10 +54,11 @@ class Output:
     @property
     def state(self) -> str:
         """Whether a file of the recorded size is there; the content is checked only where it is shown."""
-        if self.path is None:
+        path = self.path
+        if path is None:
             return ODD
         try:
-            with transfer.open_regular(self.path) as file:
+            with transfer.open_regular(path) as file:
                 return THERE if file.seek(0, 2) == self.record.size_bytes else CHANGED
         except FileNotFoundError:
             return GONE
@@ -80,17 +89,10 @@ def recorded(home: Path, execution: Execution, step: StepRecord) -> list[Output]
     found = records.outputs(folder, step.name)
     store = FolderStore(home / "s3")
     return [
-        Output(uri, name, record, _path(store, join(uri, name)))
+        Output(uri, name, record, store)
         for uri, files in sorted(found.items())
         for name, record in sorted(files.items())
     ]
-
-
-def _path(store: FolderStore, address: str) -> Path | None:
-    try:
-        return store.path(address)
-    except Error:  # it would lead out of the bucket's folder, or through a link
-        return None
 
 
 def find(outputs: list[Output], uri: str, name: str) -> Output:
@@ -109,8 +111,9 @@ def content(output: Output, most_bytes: int = PICTURE_BYTES) -> Content:
     """Return what is shown of a file: text of up to 256 KiB or a PNG, if it is what the run recorded."""
     if output.record.size_bytes > most_bytes:
         return Content("", f"Files of more than {most_bytes:,} bytes are not shown.")
+    path = output.path
     try:
-        data = records.load(output.path, most_bytes) if output.path else None
+        data = records.load(path, most_bytes) if path else None
     except (OSError, ValueError):
         data = None
     if data is None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from sagelocal.run import records
 from sagelocal.run.records import StepRecord
@@ -20,24 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
-)
 NOON = "2026-11-30T12:00:00+00:00"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("needs Debian's chromium: apt-get install chromium")
-    expect.set_options(timeout=1000 * LIMIT_S)
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=[*FLAGS])
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-import shutil
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from jobmajor import soc
 from jobmajor.model.classifier import Classifier
@@ -26,13 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-# No host but the loopback address resolves, neither for a page nor for Chromium itself.
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
-)
-# The shell comes first: without windows, a page costs it a fifth of the processor time.
-PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
 WAIT_MS = 1000 * LIMIT_S
 _STATUS = re.compile(r"Failed to load resource: (?:the server responded with a status of (\d+)|net::ERR_CONNECTION)")
 
@@ -49,7 +41,7 @@ class Watch:
     strays: list[str] = field(default_factory=list)
 
     def over(self, context: BrowserContext) -> None:
-        """Watch all pages of a context. `FLAGS` keep what they ask for from leaving the machine."""
+        """Watch all pages of a context. `BROWSER_FLAGS` keep what they ask for from leaving the machine."""
         context.on("request", lambda request: self._request(request.url))
         context.on("weberror", lambda error: self.faults.append(str(error.error)))
         context.on("console", lambda message: self._note(message.type, message.text))
@@ -73,19 +65,6 @@ def champion(model_folder: Path) -> Champion:
     knowledge = replace(model.knowledge, thresholds=dict.fromkeys(soc.LEVELS, 0.5))
     found.served = replace(found.served, classifier=Classifier(model.scorer, model.about, knowledge).compile())
     return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium; one to a module, since Playwright keeps this thread's event loop for itself while it runs."""
-    path = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if path is None:
-        pytest.skip("needs Debian's browser: apt-get install chromium-headless-shell")
-    expect.set_options(timeout=WAIT_MS)
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=[*FLAGS])
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
