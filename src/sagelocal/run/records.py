@@ -7,7 +7,7 @@ import json
 import math
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -145,7 +145,7 @@ def read(folder: Path) -> Execution:
             raise TypeError("steps or names of steps are no list of them")  # noqa: TRY301 - said below
         body["steps"] = tuple(_checked(StepRecord(**step)) for step in body["steps"])
         execution = _checked(Execution(folder=folder, **body))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ArtifactError(f"{folder / NAME} is no record of a run ({error}): remove the folder") from error
     if execution.status == EXECUTING and not lock.is_held(folder):
         return _interrupted(execution)
@@ -225,7 +225,7 @@ def _checked(record: _Record) -> _Record:
     if not math.isfinite(record.seconds):
         raise ValueError(f"seconds is {record.seconds}")
     if record.started:
-        datetime.fromisoformat(record.started)
+        datetime.fromisoformat(record.started).astimezone(UTC)
     if isinstance(record, StepRecord):
         _check_step(record)
     return record
@@ -237,6 +237,8 @@ def _check_step(record: StepRecord) -> None:
         raise TypeError("a condition is no object with text and passed")
     if not all(isinstance(value, int | float) for value in record.metrics.values()):
         raise TypeError("a metric is no number")
+    for value in record.metrics.values():
+        float(value)  # an integer of JSON may be larger than any float
     if not all(isinstance(note, str) for note in record.notes):
         raise TypeError("a note is no text")
     if not STEP_NAME.fullmatch(record.name):

@@ -19,6 +19,7 @@ from sagelocal.definition.parse import parse
 from sagelocal.errors import ArtifactError, Error, InputError
 from sagelocal.run import executor, records
 from sagelocal.show.terminal import one_line
+from sagelocal.storage import transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,7 +166,8 @@ def progress(home: Path, since: float, step: str) -> Callable[[], str]:
 def last_line(folder: Path) -> str:
     """Return the last line of the newest log in a step's folder; empty if there is none."""
     try:
-        logs = {path: path.stat().st_mtime for path in folder.rglob("*.txt") if path.is_file()}
+        found = (path for name, path in transfer.regular_files(folder) if name.endswith(".txt"))
+        logs = {path: path.stat().st_mtime for path in found}
         with max(logs, key=logs.__getitem__).open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()

@@ -40,7 +40,7 @@ class Output:
 
     @property
     def path(self) -> Path | None:
-        """The path of the file, also of one that is gone; None if it leads out of the bucket's folder or over a link."""
+        """The path of the file, also of one that is gone; None if it leads out of the bucket or over a link."""
         try:
             return self.store.path(self.address)
         except Error:

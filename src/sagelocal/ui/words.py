@@ -85,13 +85,16 @@ def number(value: float) -> str:
 
 def plain(value: Any) -> str:
     """Return a value in a table: text as it is, everything else as JSON; a long one is cut."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = value if isinstance(value, str) else pretty(value, indent=None)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def pretty(value: Any) -> str:
-    """Return plain data as JSON that is easy to read."""
-    return json.dumps(value, indent=1, ensure_ascii=False, default=str)
+def pretty(value: Any, indent: int | None = 1) -> str:
+    """Return plain data as JSON that is easy to read, or on one line; what is nested too deeply is not shown."""
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
 
 
 def run_url(execution_id: str, page: str = "", **query: str | int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sagelocal.definition.parse import parse
@@ -54,7 +54,8 @@ class Workspace:
         stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._known.get(execution_id)
         if known is None or known[0] != stamp or known[1].status in _CHANGES:
-            known = self._known[execution_id] = stamp, records.read(folder)
+            # The page is about the folder: one that was copied holds the id of another.
+            known = self._known[execution_id] = stamp, replace(records.read(folder), id=execution_id)
         return known[1]
 
 

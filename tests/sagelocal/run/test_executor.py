@@ -21,6 +21,7 @@ from sagelocal.jobs import sandbox
 from sagelocal.run import executor, records
 from sagelocal.run.executor import RunOptions
 from sagelocal.storage import manifest
+from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,6 +230,19 @@ def test_second_run_takes_every_job_from_the_cache_and_registers_another_version
     assert statuses(execution) == {**CACHED, **ENDS}
     assert execution.step("train").metrics == {"f1": 0.5}
     assert execution.step("register").properties["ModelPackageVersion"] == 2
+
+
+def test_run_records_the_objects_of_its_steps_also_of_those_from_the_cache(home: Path) -> None:
+    definition = parse(pipeline())
+    first, second = (executor.run(definition, home) for _ in range(2))
+
+    for step in ("prepare", "train", "evaluate"):
+        found = records.outputs(second.folder, step)
+        assert found == records.outputs(first.folder, step)
+        for uri, files in found.items():
+            assert files
+            assert files.items() <= FolderStore(home / "s3").listing(uri).items()
+    assert records.outputs(first.folder, "register") == {}
 
 
 def test_edited_input_runs_every_job_that_depends_on_it_again(home: Path) -> None:

@@ -192,6 +192,9 @@ CHANGES: list[dict[str, Any]] = [
     {"metrics": {"f1": "high"}},
     {"notes": [5]},
     {"conditions": [{"text": "a"}]},
+    {"seconds": 10**400},
+    {"metrics": {"f1": 10**400}},
+    {"started": "0001-01-01T00:00:00+14:00"},
 ]
 
 
@@ -254,3 +257,40 @@ def test_every_answer_keeps_others_out(site: Site, home: Path) -> None:
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
         assert "access-control-allow-origin" not in answer.headers
         assert "server" not in answer.headers
+
+
+def test_properties_that_are_nested_deeply_are_no_fault(site: Site, home: Path) -> None:
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    run = ended(home, "one")
+    body = json.loads((run.folder / records.NAME).read_bytes())
+    body["steps"][1]["properties"] = {"deep": deep}
+    body["parameters"] = {"deep": deep}
+    (run.folder / records.NAME).write_text(json.dumps(body))
+
+    assert "Properties" in site.get("/runs/one/step?name=train")
+    assert "deep" in site.get("/runs/one")
+
+
+def test_run_is_found_by_the_name_of_its_folder_however_odd(site: Site, home: Path) -> None:
+    name = "a copy?b=1#c&<i>%2f"
+    ended(home, "one").folder.rename(home / "runs" / name)
+
+    page = site.get("/")
+
+    (link,) = [attributes["href"] for tag, attributes in Tags(page).found if tag == "a" and "/runs/" in str(attributes)]
+    assert "a copy?b=1#c&amp;&lt;i&gt;%2f" in site.get(str(link))
+    assert is_harmless(page)
+
+
+def test_link_among_the_logs_is_not_read_for_the_last_line(site: Site, home: Path) -> None:
+    run = ended(home, "one")
+    (home.parent / "secret.txt").write_text("secret")
+    path = logged(run, "train", "said by the job")
+    (path.parent / "zz.txt").symlink_to(home.parent / "secret.txt")
+
+    page = site.get("/runs/one")
+
+    assert "said by the job" in page
+    assert "secret" not in page
