@@ -15,6 +15,7 @@ BENCH ?= .venv-bench
 BENCH_PIP := $(PATIENTLY) "installing into $(BENCH)" $(BENCH)/bin/python -m pip --disable-pip-version-check --quiet
 
 LINTERS ?= .venv-lint
+LINTER_NAMES := checkov parliament check-jsonschema
 
 # Further options for the load tests: make soak LOAD="--trials ends --ends 50".
 LOAD ?=
@@ -77,19 +78,21 @@ soak: $(TESTED) ## Try faults and load for hours
 first-five-minutes: $(TESTED) ## Measure what a newcomer waits for
 	$(BIN)/python tools/first_five_minutes.py $(ARGS)
 
-# Three linters check the templates and the printed policies. Each has its own environment, because checkov pins boto3.
+# Three linters check the templates and the printed policies, a fourth one the compose file by the specification's schema.
+# Each has its own environment, because checkov pins boto3.
 # Their versions are pinned, so that a new rule can't fail an unchanged project.
 TEMPLATES := $(addprefix src/jobmajor/aws/project/,stack.yaml schedule.yaml monitor.yaml project.yaml)
-lint-stack: $(TESTED) $(LINTERS)/stamp ## Lint the AWS templates and policies
+lint-stack: $(TESTED) $(LINTERS)/stamp ## Lint the AWS templates and policies, and the compose file
 	$(BIN)/cfn-lint $(TEMPLATES)
 	$(LINTERS)/checkov/bin/checkov --framework cloudformation --compact --quiet --skip-download -f $(TEMPLATES)
 	rm -rf $(LINTERS)/policies && $(BIN)/python tools/stack_policies.py $(LINTERS)/policies $(TEMPLATES)
 	$(LINTERS)/parliament/bin/parliament --directory $(LINTERS)/policies --exclude_pattern '.*command-(bootstrap|project-connect|project-catalog).*'
 	$(LINTERS)/parliament/bin/parliament --config tools/parliament.yaml --files $(LINTERS)/policies/command-bootstrap.json
 	$(LINTERS)/parliament/bin/parliament --config tools/parliament_star.yaml --files $(LINTERS)/policies/command-project-connect.json,$(LINTERS)/policies/command-project-catalog.json
+	$(LINTERS)/check-jsonschema/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 
-$(LINTERS)/stamp: tools/checkov.txt tools/parliament.txt
-	for tool in checkov parliament; do \
+$(LINTERS)/stamp: $(LINTER_NAMES:%=tools/%.txt)
+	for tool in $(LINTER_NAMES); do \
 		$(PYTHON) -m venv --clear $(LINTERS)/$$tool \
 		&& $(LINTERS)/$$tool/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r tools/$$tool.txt \
 		|| exit 1; done
@@ -185,7 +188,7 @@ lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev --extra aws --group build -o requirements-ci.lock
 	uv export --quiet --no-header --no-annotate --no-hashes --no-emit-workspace --all-groups --extra train --extra serve -o $(VENV)/have.txt
 	uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal benchmarks/requirements.txt -c $(VENV)/have.txt -o benchmarks/requirements.lock
-	for tool in checkov parliament; do uv pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --universal tools/$$tool.txt -o tools/$$tool.txt || exit 1; done
+	for tool in $(LINTER_NAMES); do uv pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --universal tools/$$tool.txt -o tools/$$tool.txt || exit 1; done
 	sed -n 's/^ZIG = "\([0-9.]*\)".*/ziglang==\1/p' src/jobmajor/native/build.py | uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal - -o requirements-zig.lock
 
 clean: ## Remove the environments, the workspace and all caches

@@ -36,7 +36,7 @@ LOCKS = ("requirements-image.lock", "requirements-build.lock", "requirements-ci.
 # What CI and the other tools install.
 OTHER_LOCKS = (
     *("requirements.lock", "requirements-base.lock", "requirements-dev.lock", "benchmarks/requirements.lock"),
-    *("tools/checkov.txt", "tools/parliament.txt"),
+    *("tools/checkov.txt", "tools/parliament.txt", "tools/check-jsonschema.txt"),
 )
 PATH = f"{PROGRAMS}:{Path(sys.executable).parent}:/usr/bin:/bin"
 LIMIT_S = 120.0

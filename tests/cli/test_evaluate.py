@@ -59,6 +59,7 @@ def test_tables_say_how_right_the_answers_are_at_every_level(
         (["--code", "soc", "--soc", "2000"], "SOC '2000': expected one of 2018, 2010"),
         (["--code", "job"], "no row to judge by (4 with an unknown code)"),
         (["--code", "soc", "--against", "nowhere.tar.gz"], "nowhere.tar.gz is no model: expected a model's folder"),
+        (["--code", "soc", "--against", __file__], "test_evaluate.py is no model: expected a model's folder"),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2(

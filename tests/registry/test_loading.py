@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import shutil
 from typing import TYPE_CHECKING
 
@@ -55,11 +56,24 @@ def test_model_that_is_not_there_is_refused_with_what_was_expected(tmp_path: Pat
 
 def test_folder_and_file_that_are_no_model_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("text")
+    (tmp_path / "text.gz").write_bytes(gzip.compress(b"text" * 1000))
+    (tmp_path / "empty").touch()
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "payroll.csv").write_text("title")
+    archive.pack(tmp_path / "theirs", tmp_path / "theirs.tar.gz")
 
-    with pytest.raises(InputError, match="is no model: expected a model's folder"):
-        loading.load(tmp_path)
+    for name in ("", "file", "text.gz", "empty", "theirs.tar.gz"):
+        with pytest.raises(InputError, match="is no model: expected a model's folder"):
+            loading.load(tmp_path / name)
+
+
+def test_archive_that_is_cut_off_is_a_damaged_model(model_folder: Path, tmp_path: Path) -> None:
+    archive.pack(model_folder, tmp_path / "model.tar.gz")
+    whole = (tmp_path / "model.tar.gz").read_bytes()
+    (tmp_path / "model.tar.gz").write_bytes(whole[: len(whole) // 2])
+
     with pytest.raises(ArtifactError, match="is no model archive"):
-        loading.load(tmp_path / "file")
+        loading.load(tmp_path / "model.tar.gz")
 
 
 def test_workspace_without_a_champion_is_refused_and_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

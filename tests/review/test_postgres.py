@@ -146,6 +146,7 @@ def test_commands_use_the_server_that_they_or_the_environment_name(server: Serve
         "postgresql://u:%zztopsecret@h/d",
         "postgresql://h/d?pasword=topsecret",
         "POSTGRESQL://u:topsecret@h/d",
+        "postgresql:/u:topsecret@h/d",
     ],
 )
 def test_address_that_is_no_url_is_refused_without_a_word_of_it(url: str) -> None:

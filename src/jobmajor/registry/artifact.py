@@ -50,6 +50,16 @@ class _Header(tarfile.TarInfo):
         return found
 
 
+def is_archive(path: Path) -> bool:
+    """Return whether a file begins as an archive of a model does; what follows may be damaged."""
+    try:
+        with tarfile.open(path, "r:gz", tarinfo=_Header) as opened:
+            first = opened.next()
+    except (OSError, tarfile.TarError, EOFError, zlib.error, ValueError, RecursionError):
+        return False
+    return first is not None and first.name in _MAX_BYTES
+
+
 def unpack(archive: Path, folder: Path) -> manifest.Manifest:
     """Unpack a model into the empty `folder`, verify it, and return its manifest.
 

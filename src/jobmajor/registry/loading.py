@@ -106,7 +106,7 @@ def find(model: Path | None, home: Path) -> Path:
         if folder is None:
             raise NoChampion(home)
         return folder
-    if not model.is_file() and not (model / manifest.NAME).is_file():
+    if not (artifact.is_archive(model) if model.is_file() else (model / manifest.NAME).is_file()):
         raise InputError(f"{model} is no model: expected a model's folder or {artifact.MODEL}")
     return model
 

@@ -7,6 +7,7 @@ the same tables on a server.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from jobmajor.review.postgres import PostgresLedger
 
 _PATIENCE_S: Final = 60
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+]+:", re.IGNORECASE)  # two letters or more: C: is a disk
 _TRIGGERS: Final = """
 CREATE TRIGGER decisions_stay BEFORE UPDATE ON decisions BEGIN SELECT raise(ABORT, 'decisions are only added'); END;
 CREATE TRIGGER decisions_last BEFORE DELETE ON decisions BEGIN SELECT raise(ABORT, 'decisions are only added'); END;
@@ -96,7 +98,7 @@ def opened(place: Path | str) -> Ledger | PostgresLedger:
     Raises:
         ArtifactError: It can't be used. InputError: The URL can't be used.
     """
-    if not isinstance(place, str) or "://" not in place:
+    if not isinstance(place, str) or not _SCHEME.match(place):
         return Ledger(Path(place))
     try:
         from jobmajor.review.postgres import PostgresLedger  # noqa: PLC0415 - needs the extra `postgres`
