@@ -23,6 +23,7 @@ from jobmajor.data import onet as onet_tables
 from jobmajor.model import thresholds
 from jobmajor.model.classifier import Classifier
 from jobmajor.model.linear import centroids
+from jobmajor.registry.loading import open_registry
 from jobmajor.settings import Linear, Split
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ _WAIT_MS = 60_000
 _EVERY = 17  # takes every 17th starter title of each major group: 420 in all
 
 
+def _unsynced(fd: object) -> None:
+    """Replace `os.fsync` in the tests' own process: no test cuts the power, and the disk takes its time."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep every test off the network and out of the user's workspace, and free of deadlines on a busy machine."""
     os.environ["JOBMAJOR_OFFLINE"] = "1"
@@ -54,6 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["MLFLOW_CONFIGURE_LOGGING"] = "false"
     for name in ("JOBMAJOR_HOME", "JOBMAJOR_DATA", "SAGELOCAL_ML_ROOT"):
         os.environ.pop(name, None)
+    # httpx reads all of the machine's certificates for each request, unless a folder is named; no test talks TLS.
+    os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
+    os.fsync = _unsynced
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
 
@@ -177,6 +185,14 @@ def _command(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess
 def command() -> Callable[..., subprocess.CompletedProcess[bytes]]:
     """Return a function that runs the installed program to its end. Its keywords are those of `subprocess.run`."""
     return _command
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a workspace with an empty registry, to copy: making its tables takes two seconds, a copy nothing."""
+    home = tmp_path_factory.mktemp("blank") / "home"
+    open_registry(home)
+    return home
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobmajor.batch.options import Summary
-    from jobmajor.model.classifier import Classifier
 
     Row = dict[str, Any]
 
@@ -85,7 +84,7 @@ ENCODED = [
 
 @pytest.mark.parametrize(("codec", "named", "end", "ending"), ENCODED)
 def test_rows_of_every_encoding_are_all_in_the_output_with_their_letters(
-    codec: str, named: str | None, end: str, ending: str, *, classifier: Classifier, tmp_path: Path
+    codec: str, named: str | None, end: str, ending: str, *, model_folder: Path, tmp_path: Path
 ) -> None:
     sign = "\t" if ending == ".tsv" else ","
     rows = [(str(number), text, "é") for number, text in enumerate(TEXTS)]
@@ -95,7 +94,7 @@ def test_rows_of_every_encoding_are_all_in_the_output_with_their_letters(
     source, target = tmp_path / f"in{ending}", tmp_path / f"out{ending}"
     source.write_bytes(gzip.compress(data) if ending.endswith(".gz") else data)
 
-    summary = code_file(source, target, options(encoding=named), model=classifier)
+    summary = code_file(source, target, options(encoding=named), model=model_folder)
 
     one_byte = len("é".encode(codec)) == 1 and ending != ".jsonl"
     out = read(target, codec if one_byte else "utf-8")
@@ -108,14 +107,14 @@ STRAY = [(byte, where) for byte in (b"\xff", b"\x80", b"\xc3", b"\xe2\x82", b"\x
 
 @pytest.mark.parametrize(("byte", "where"), STRAY)
 def test_row_with_stray_bytes_is_in_the_output_and_listed(
-    byte: bytes, where: int, classifier: Classifier, tmp_path: Path
+    byte: bytes, where: int, model_folder: Path, tmp_path: Path
 ) -> None:
     rows = [[b"%d" % number, "café cook naïve".encode(), b"note"] for number in range(40)]
     rows[where * 9][1 + where % 2] += byte
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_bytes(b"\n".join(map(b",".join, [[b"id", b"title", b"note"], *rows])))
 
-    summary = code_file(source, target, options(), model=classifier)
+    summary = code_file(source, target, options(), model=model_folder)
 
     out = read(target)
     accounted(summary, out, side(target), len(rows))
@@ -157,12 +156,12 @@ COLUMNS: list[tuple[str, str, dict[str, Any], int, int]] = [
 
 @pytest.mark.parametrize(("text", "ending", "given", "rows", "listed"), COLUMNS)
 def test_rows_of_every_kind_of_columns_are_all_in_the_output(
-    text: str, ending: str, given: dict[str, Any], rows: int, listed: int, *, classifier: Classifier, tmp_path: Path
+    text: str, ending: str, given: dict[str, Any], rows: int, listed: int, *, model_folder: Path, tmp_path: Path
 ) -> None:
     source, target = tmp_path / f"in{ending}", tmp_path / "out.jsonl"
     source.write_text(text, "utf-8", newline="")
 
-    summary = code_file(source, target, options(**given), model=classifier)
+    summary = code_file(source, target, options(**given), model=model_folder)
 
     out = read(target)
     accounted(summary, out, side(target), rows)
@@ -174,10 +173,10 @@ HEADLESS = [f"{first}{sign}{second}\n" * 3 for first, second in (("nurse", "7"),
 
 
 @pytest.mark.parametrize("text", HEADLESS)
-def test_first_line_of_a_file_without_names_is_a_row(text: str, classifier: Classifier, tmp_path: Path) -> None:
+def test_first_line_of_a_file_without_names_is_a_row(text: str, model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text(text, "utf-8")
 
-    summary = code_file(tmp_path / "in.txt", tmp_path / "out.jsonl", options(), model=classifier)
+    summary = code_file(tmp_path / "in.txt", tmp_path / "out.jsonl", options(), model=model_folder)
 
     accounted(summary, read(tmp_path / "out.jsonl"), side(tmp_path / "out.jsonl"), 3)
 
@@ -218,7 +217,7 @@ CELLS: list[tuple[Any, str, str]] = [  # a value, its number format, and what a 
     + [(*each, ending) for ending in ("xlsx", "jsonl", "parquet") for each in CELLS[::4]],
 )
 def test_rows_and_cells_of_every_kind_of_workbook_are_all_in_the_output(
-    value: object, shape: str, shown: str, ending: str, *, classifier: Classifier, tmp_path: Path
+    value: object, shape: str, shown: str, ending: str, *, model_folder: Path, tmp_path: Path
 ) -> None:
     book = openpyxl.Workbook()
     hidden, sheet = book.worksheets[0], book.create_sheet("Staff")
@@ -229,7 +228,7 @@ def test_rows_and_cells_of_every_kind_of_workbook_are_all_in_the_output(
     book.save(tmp_path / "in.xlsx")
     target = tmp_path / f"out.{ending}"
 
-    summary = code_file(tmp_path / "in.xlsx", target, options(sheet="Staff"), model=classifier)
+    summary = code_file(tmp_path / "in.xlsx", target, options(sheet="Staff"), model=model_folder)
 
     out = read(target)
     accounted(summary, out, side(target), 4)
@@ -261,7 +260,7 @@ WRITTEN = [
     + [(each, ending) for ending in ("tsv", "jsonl", "parquet", "xlsx") for each in WRITTEN[::4]],
 )
 def test_numbers_keep_their_text_where_the_type_of_the_file_changes(
-    written: str, ending: str, classifier: Classifier, tmp_path: Path
+    written: str, ending: str, model_folder: Path, tmp_path: Path
 ) -> None:
     lines = [
         f'{{"id": "0", "title": "nurse", "n": {written}}}',
@@ -271,7 +270,7 @@ def test_numbers_keep_their_text_where_the_type_of_the_file_changes(
     (tmp_path / "in.jsonl").write_text("\n".join(lines), "utf-8")
     target = tmp_path / f"out.{ending}"
 
-    summary = code_file(tmp_path / "in.jsonl", target, options(), model=classifier)
+    summary = code_file(tmp_path / "in.jsonl", target, options(), model=model_folder)
 
     out = read(target)
     accounted(summary, out, side(target), 3)
@@ -300,13 +299,13 @@ TYPED: list[tuple[pa.DataType, Any, Sequence[str]]] = [
 
 @pytest.mark.parametrize(("kind", "value", "shown"), TYPED)
 def test_typed_numbers_of_parquet_keep_their_digits_as_text(
-    kind: pa.DataType, value: object, shown: Sequence[str], *, classifier: Classifier, tmp_path: Path
+    kind: pa.DataType, value: object, shown: Sequence[str], *, model_folder: Path, tmp_path: Path
 ) -> None:
     table = pa.table({"id": IDS, "title": ["nurse", "cook", None], "n": pa.array([value, None, value], kind)})
     parquet.write_table(table, tmp_path / "in.parquet")
     target = tmp_path / "out.csv"
 
-    summary = code_file(tmp_path / "in.parquet", target, options(), model=classifier)
+    summary = code_file(tmp_path / "in.parquet", target, options(), model=model_folder)
 
     out = read(target)
     accounted(summary, out, side(target), 3)

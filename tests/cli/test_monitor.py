@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,7 +109,7 @@ def test_labelled_titles_with_wrong_sure_answers_are_a_violation(
 
 
 @pytest.fixture
-def home(tmp_path: Path, classifier: Classifier, model_folder: Path) -> Path:
+def home(tmp_path: Path, blank: Path, classifier: Classifier, model_folder: Path) -> Path:
     """Return a workspace whose champion was registered with baselines: as many nurses as cooks."""
     baselines, digest = tmp_path / "baselines", manifest.read(model_folder).digest
     given = flags.prediction_baseline(classifier, digest, ["registered nurse", "line cook"] * 200, "release 1.0")
@@ -117,7 +118,7 @@ def home(tmp_path: Path, classifier: Classifier, model_folder: Path) -> Path:
         references.write_baseline(given, baselines / name, {"test_accuracy": 0.8, "test_f1": 0.8})
         manifest.write(baselines / name)
     passed = {"passed": True, "reasons": []}
-    registry = open_registry(tmp_path / "home")
+    registry = open_registry(shutil.copytree(blank, tmp_path / "home"))
     registry.promote(registry.register(Candidate(model_folder, {}, passed, "Approved", {}, baselines=baselines)).number)
     return tmp_path / "home"
 

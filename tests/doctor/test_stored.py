@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def promoted(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def promoted(model_folder: Path, blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a champion, which no test changes."""
-    home = tmp_path_factory.mktemp("promoted")
-    registry = open_registry(home)
+    home = tmp_path_factory.mktemp("promoted") / "home"
+    registry = open_registry(shutil.copytree(blank, home))
     candidate = Candidate(model_folder, {}, {"passed": True, "reasons": []}, "Approved", {"source": {}})
     registry.promote(registry.register(candidate).number)
     return home

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -39,17 +40,24 @@ def other(splits: Mapping[str, pl.DataFrame]) -> Classifier:
     return thresholds.fit(some, splits["validation"], Linear(hidden=4, epochs=1), {"recipe": "linear"})
 
 
-@pytest.fixture
-def home(classifier: Classifier, other: Classifier, tmp_path: Path) -> Path:
-    """Version 1, the champion, and version 2, which waits."""
-    registry = open_registry(tmp_path / "home")
+@pytest.fixture(scope="module")
+def both(classifier: Classifier, other: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1, the champion, and version 2, which waits; no test changes them."""
+    root = tmp_path_factory.mktemp("both")
+    registry = open_registry(root / "home")
     for number, model in enumerate((classifier, other), 1):
-        folder = tmp_path / f"model-{number}"
+        folder = root / f"model-{number}"
         folder.mkdir()
         model.save(folder, rows={}, code_version="1", settings={}, source={})
         registry.register(Candidate(folder, {}, PASSED, "PendingManualApproval", {}))
     registry.promote(1)
-    return tmp_path / "home"
+    return root / "home"
+
+
+@pytest.fixture
+def home(both: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(both, tmp_path / "home")
 
 
 def labelled(path: Path, titles: Iterable[str], model: Classifier) -> TitleFile:

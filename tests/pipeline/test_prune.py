@@ -55,9 +55,9 @@ def _run(home: Path, name: str, number: int, uses: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def full(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace of six runs, each with a version; versions 2, 3 and 5 were champions, 5 is."""
-    home = tmp_path_factory.mktemp("full") / "home"
+    home = shutil.copytree(blank, tmp_path_factory.mktemp("full") / "home")
     registry = open_registry(home)
     for number, name in enumerate("abcdef", start=1):
         model = _model(home / "made" / f"m{name}", name)

@@ -33,8 +33,8 @@ def candidate(folder: Path, *, has_baselines: bool) -> Candidate:
     return Candidate(model, {}, PASSED, "PendingManualApproval", {"run_key": "k"}, baselines=baselines)
 
 
-def test_baselines_stay_with_the_version_in_a_moved_workspace_and_damage_is_seen(tmp_path: Path) -> None:
-    version = open_registry(tmp_path / "home").register(candidate(tmp_path, has_baselines=True))
+def test_baselines_stay_with_the_version_in_a_moved_workspace_and_damage_is_seen(blank: Path, tmp_path: Path) -> None:
+    version = open_registry(shutil.copytree(blank, tmp_path / "home")).register(candidate(tmp_path, has_baselines=True))
     shutil.move(tmp_path / "home", tmp_path / "moved")
     shutil.rmtree(tmp_path / "baselines")
 
@@ -51,8 +51,8 @@ def test_baselines_stay_with_the_version_in_a_moved_workspace_and_damage_is_seen
         registry.baseline(version.number)
 
 
-def test_version_without_baselines_says_so_in_one_line(tmp_path: Path) -> None:
-    registry = open_registry(tmp_path / "home")
+def test_version_without_baselines_says_so_in_one_line(blank: Path, tmp_path: Path) -> None:
+    registry = open_registry(shutil.copytree(blank, tmp_path / "home"))
     number = registry.register(candidate(tmp_path, has_baselines=False)).number
 
     with pytest.raises(ArtifactError, match="version 1 has no baseline of its predictions: it was registered without"):

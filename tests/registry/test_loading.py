@@ -89,9 +89,9 @@ def test_workspace_without_a_champion_is_refused_and_not_made(tmp_path: Path, mo
 
 @pytest.mark.slow
 def test_champion_is_loaded_from_the_workspace_named_or_of_the_variable(
-    classifier: Classifier, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    classifier: Classifier, model_folder: Path, blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = open_registry(tmp_path)
+    registry = open_registry(shutil.copytree(blank, tmp_path, dirs_exist_ok=True))
     decision = {"passed": True, "reasons": []}
     version = registry.register(Candidate(model_folder, {}, decision, "PendingManualApproval", {}))
     with pytest.raises(NoChampion):
@@ -119,9 +119,9 @@ def test_damaged_model_is_refused_wherever_it_is_loaded_from(model_folder: Path,
 
 @pytest.mark.slow
 def test_whole_model_in_the_place_of_the_champion_is_refused(
-    classifier: Classifier, model_folder: Path, tmp_path: Path
+    classifier: Classifier, model_folder: Path, blank: Path, tmp_path: Path
 ) -> None:
-    registry = open_registry(tmp_path)
+    registry = open_registry(shutil.copytree(blank, tmp_path, dirs_exist_ok=True))
     version = registry.register(Candidate(model_folder, {}, {"passed": True}, "PendingManualApproval", {}))
     registry.promote(version.number)
     shutil.rmtree(version.folder)

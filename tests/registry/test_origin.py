@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +91,8 @@ def test_model_of_no_registry_says_what_its_manifest_says(model_folder: Path, tm
 
 
 @pytest.mark.slow
-def test_registry_is_read_without_mlflow_and_says_the_same(model_folder: Path, tmp_path: Path) -> None:
-    registry = loading.open_registry(tmp_path)
+def test_registry_is_read_without_mlflow_and_says_the_same(model_folder: Path, blank: Path, tmp_path: Path) -> None:
+    registry = loading.open_registry(shutil.copytree(blank, tmp_path, dirs_exist_ok=True))
     kept = registry.register(Candidate(model_folder, {}, {"passed": True, "reasons": []}, "Approved", LINEAGE))
     registry.promote(kept.number, Approval("ann", "looked at it"))
     made = manifest.read(registry.get(kept.number).folder)

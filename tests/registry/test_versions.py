@@ -50,14 +50,6 @@ def make_candidate(parent: Path, content: str = "a", **changes: Any) -> Candidat
     return replace(given, **changes)
 
 
-@pytest.fixture(scope="module")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with an empty registry: making one costs two seconds, a copy nothing."""
-    home = tmp_path_factory.mktemp("blank") / "home"
-    open_registry(home)
-    return home
-
-
 @pytest.fixture
 def home(blank: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(blank, tmp_path / "home"))

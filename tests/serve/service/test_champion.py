@@ -46,9 +46,9 @@ def test_model_comes_from_a_folder_or_an_archive_with_its_digest(model_folder: P
 
 @pytest.mark.slow
 def test_service_says_where_the_champion_comes_from_and_refuses_a_damaged_record(
-    model_folder: Path, tmp_path: Path
+    model_folder: Path, blank: Path, tmp_path: Path
 ) -> None:
-    registry = open_registry(tmp_path)
+    registry = open_registry(shutil.copytree(blank, tmp_path, dirs_exist_ok=True))
     number = register(tmp_path, model_folder)
     registry.promote(number, Approval("ann", "looked at it"))
     with running(Champion(ModelSource(tmp_path))) as site:
@@ -65,8 +65,8 @@ def test_service_says_where_the_champion_comes_from_and_refuses_a_damaged_record
 
 
 @pytest.mark.slow
-def test_promoted_version_is_served_from_the_next_look_on(classifier: Classifier, tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_promoted_version_is_served_from_the_next_look_on(classifier: Classifier, blank: Path, tmp_path: Path) -> None:
+    home = shutil.copytree(blank, tmp_path / "home")
     one, two = (register(home, saved(classifier, tmp_path / name, name)) for name in ("one", "two"))
     registry = open_registry(home)
     registry.promote(one)
