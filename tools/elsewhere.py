@@ -48,7 +48,18 @@ _UNIX = {
 }
 _EXTRAS = (
     *("alembic", "boto3", "botocore", "httptools", "jinja2", "jmespath", "mlflow", "optuna", "pandas", "polars"),
-    *("pyarrow", "pyspark", "python_calamine", "scipy", "sklearn", "sqlalchemy", "starlette", "torch", "transformers"),
+    *(
+        "psycopg",
+        "pyarrow",
+        "pyspark",
+        "python_calamine",
+        "scipy",
+        "sklearn",
+        "sqlalchemy",
+        "starlette",
+        "torch",
+        "transformers",
+    ),
     *("urllib3", "uvicorn", "uvloop", "xlsxwriter"),
 )
 # Those of the extras that look for this system when they are imported.

@@ -7,7 +7,6 @@ queue full, or can't be written, is dropped and counted. Titles stand in the fil
 from __future__ import annotations
 
 import os
-import random
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -16,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.errors import InputError
-from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder, prepare
+from jobmajor.monitor.traffic.recorder import Bounds, Event, prepare
 from jobmajor.serve.messages import hashed, media
 from jobmajor.serve.messages.rendering import unpacked
 from jobmajor.serve.service import metrics
-from jobmajor.serve.service.background import Background, Task
+from jobmajor.serve.service.recording import Counts, Recording, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +32,7 @@ KEY = "JOBMAJOR_CAPTURE_KEY"  # the environment variable with the secret of hash
 _WAITING_BYTES: Final = 32 * 2**20  # of the queue
 _LARGE: Final = 4 * 2**20  # bytes of an answer that is left out of its line: a check needs the request only
 _MOST_MB, _MOST_DAYS = 1_000_000, 3650
+_COUNTS: Final = Counts(metrics.CAPTURED, *(metrics.UNCAPTURED[reason] for reason in ("queue", "size", "disk")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,50 +130,19 @@ class Taken:
         return Event(at, self.kind, self.body, job.kind, answer, self.attributes)
 
 
-class Capturer:
+class Capturer(Recording[Taken]):
     """Records a sample of one process's requests."""
 
     def __init__(self, plan: CapturePlan, tally: Tally, workers: int = 1) -> None:
-        self.plan, self._tally = plan, tally
-        self._bounds = Bounds(plan.total_mb * 2**20, plan.days, workers)
-        self._random = random.Random()  # noqa: S311 - a sample, no secret
-        self._background: Background[Taken] | None = None
-
-    def start(self) -> None:
-        """Start the thread, in the process that answers."""
-        self._random.seed()  # a fork would copy the parent's state
-        recorder = Recorder(self.plan.folder, self._bounds, self._tally.row)
-        self._background = Background(
-            Task(
-                name="capture",
-                fault="requests are not captured",
-                most=_WAITING_BYTES,
-                work=lambda taken: self._record(recorder, taken),
-                lost=lambda: self._tally.add(metrics.UNCAPTURED["disk"]),
-                tick=lambda: recorder.prune(datetime.now(UTC)),
-                end=recorder.close,
-            )
-        )
-
-    def stop(self) -> None:
-        """Write what waits, for some seconds at most, and end the thread."""
-        if self._background:
-            self._background.stop()
-
-    def is_drawn(self) -> bool:
-        """Draw whether a request is in the sample."""
-        return self._random.random() < self.plan.share
+        self.plan = plan
+        bounds = Bounds(plan.total_mb * 2**20, plan.days, workers)
+        fault = "requests are not captured"
+        super().__init__(Sample("capture", fault, plan.folder, bounds, plan.share, _WAITING_BYTES, _COUNTS), tally)
 
     def take(self, taken: Taken) -> None:
         """Put a request into the queue, or drop it if the queue is full."""
-        if self._background and not self._background.put(taken, taken.size_bytes):
-            self._tally.add(metrics.UNCAPTURED["queue"])
+        self.put(taken, taken.size_bytes)
 
-    def _record(self, recorder: Recorder, taken: Taken) -> None:
-        event = taken.event(self.plan)
-        line = event.line()
-        if not recorder.fits(line):
-            self._tally.add(metrics.UNCAPTURED["size"])
-            return
-        recorder.write(line, event.at)
-        self._tally.add(metrics.CAPTURED)
+    def line(self, item: Taken) -> bytes:
+        """Return a line of a capture."""
+        return item.event(self.plan).line()

@@ -8,7 +8,6 @@ queue full, or can't be written, is dropped and counted. Titles stand in the fil
 from __future__ import annotations
 
 import json
-import random
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.errors import InputError
 from jobmajor.model.deepest import deepest
-from jobmajor.monitor.traffic.recorder import Bounds, Event, Recorder
+from jobmajor.monitor.traffic.recorder import Bounds, Event
 from jobmajor.serve.messages import media
 from jobmajor.serve.service import metrics
-from jobmajor.serve.service.background import Background, Task
+from jobmajor.serve.service.recording import Counts, Recording, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
 _WAITING_TITLES: Final = 100_000  # of the queue
 _SLICE: Final = 64  # titles answered at a time
+_COUNTS: Final = Counts(metrics.SHADOWED, *(metrics.UNSHADOWED[reason] for reason in ("queue", "size", "fault")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,59 +66,28 @@ class _Answered:
     at: float = field(default_factory=time.time)
 
 
-class Shadow:
+class Shadow(Recording[_Answered]):
     """Answers one process's requests with the candidate."""
 
     def __init__(self, plan: ShadowPlan, tally: Tally) -> None:
-        self.plan, self._tally = plan, tally
-        self._random = random.Random()  # noqa: S311 - a sample, no secret
-        self._background: Background[_Answered] | None = None
-
-    def start(self) -> None:
-        """Start the thread, in the process that answers."""
-        self._random.seed()  # a fork would copy the parent's state
-        recorder = Recorder(self.plan.folder, self.plan.bounds, self._tally.row)
-        self._background = Background(
-            Task(
-                name="shadow",
-                fault="the candidate's answers are not recorded",
-                most=_WAITING_TITLES,
-                work=lambda answered: self._record(recorder, answered),
-                lost=lambda: self._tally.add(metrics.UNSHADOWED["fault"]),
-                tick=lambda: recorder.prune(datetime.now(UTC)),
-                end=recorder.close,
-                is_lowest=True,
-            )
-        )
-
-    def stop(self) -> None:
-        """Answer what waits, for some seconds at most, and end the thread."""
-        if self._background:
-            self._background.stop()
+        self.plan = plan
+        fault = "the candidate's answers are not recorded"
+        sample = Sample("shadow", fault, plan.folder, plan.bounds, plan.share, _WAITING_TITLES, _COUNTS, is_lowest=True)
+        super().__init__(sample, tally)
 
     def watch(self, job: Job) -> None:
         """Let a request that is drawn keep the champion's codes; other classifications and texts are left out."""
-        if job.parameters.target is None and not job.is_contextual and self._random.random() < self.plan.share:
+        if job.parameters.target is None and not job.is_contextual and self.is_drawn():
             job.best = []
 
     def take(self, job: Job) -> None:
         """Put an answered request into the queue, or drop it if the queue is full."""
-        if job.best is None:
-            return
-        if self._background and not self._background.put(_Answered(job), len(job.titles)):
-            self._tally.add(metrics.UNSHADOWED["queue"])
+        if job.best is not None:
+            self.put(_Answered(job), len(job.titles))
 
-    def _record(self, recorder: Recorder, answered: _Answered) -> None:
-        line = self._line(answered)
-        if not recorder.fits(line):
-            self._tally.add(metrics.UNSHADOWED["size"])
-            return
-        recorder.write(line, datetime.fromtimestamp(answered.at, UTC))
-        self._tally.add(metrics.SHADOWED)
-
-    def _line(self, answered: _Answered) -> bytes:
+    def line(self, item: _Answered) -> bytes:
         """Return a line of a capture: the titles, and as the answer to them the best codes of both models."""
-        job, candidate = answered.job, self.plan.candidate
+        job, candidate = item.job, self.plan.candidate
         titles = list(job.titles)
         body = json.dumps({"instances": titles}, ensure_ascii=False).encode()
         found = {
@@ -130,7 +99,7 @@ class Shadow:
             "after": [_plain(each) for each in self._answers(titles, job)],
         }
         answer = json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
-        return Event(datetime.fromtimestamp(answered.at, UTC), media.JSON, body, media.JSON, answer).line()
+        return Event(datetime.fromtimestamp(item.at, UTC), media.JSON, body, media.JSON, answer).line()
 
     def _answers(self, titles: Sequence[str], job: Job) -> list[Coded]:
         model, parameters, mine = self.plan.candidate.classifier, job.parameters, job.served.overrides
