@@ -48,19 +48,8 @@ _UNIX = {
 }
 _EXTRAS = (
     *("alembic", "boto3", "botocore", "httptools", "jinja2", "jmespath", "mlflow", "optuna", "pandas", "polars"),
-    *(
-        "psycopg",
-        "pyarrow",
-        "pyspark",
-        "python_calamine",
-        "scipy",
-        "sklearn",
-        "sqlalchemy",
-        "starlette",
-        "torch",
-        "transformers",
-    ),
-    *("urllib3", "uvicorn", "uvloop", "xlsxwriter"),
+    *("psycopg", "pyarrow", "pyspark", "python_calamine", "scipy", "sklearn", "sqlalchemy", "starlette", "torch"),
+    *("transformers", "urllib3", "uvicorn", "uvloop", "xlsxwriter"),
 )
 # Those of the extras that look for this system when they are imported.
 _LOADED = ("botocore", "httptools", "jinja2", "polars", "python_calamine", "scipy", "sklearn", "starlette", "uvicorn")
