@@ -18,7 +18,6 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from jobmajor import soc
 from jobmajor.errors import Error
 from jobmajor.model.contextual import joined
 from jobmajor.registry import loading, origin
@@ -31,6 +30,7 @@ from jobmajor.serve.page import docs, openapi, queueing, reviewing, routes
 from jobmajor.serve.service import metrics
 from jobmajor.serve.service.batcher import SLICE, Job
 from jobmajor.serve.service.capturing import Taken
+from jobmajor.soc import chosen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -192,12 +192,13 @@ async def _ping(request: Request) -> JSONResponse:
 
 async def _version(request: Request) -> JSONResponse:
     served = _service(request).champion.served
-    levels = {level: len(served.classifier.classes(level)) for level in soc.LEVELS}
+    levels = {level: len(served.classifier.classes(level)) for level in chosen.now().levels}
     has_context = served.classifier.context is not None
     found = {
         "version": _VERSION,
         "model": served.digest,
         "codes": levels,
+        "classification": chosen.now().outline(),
         "lineage": served.lineage,
         "context": has_context,
         "prior": served.prior,

@@ -91,6 +91,11 @@ class Chosen:
         leaves = (self.places[code][index] for code, entry in self.table.items() if entry.level == LEVELS[-1])
         return tuple(dict.fromkeys(code for code in leaves if code))
 
+    def outline(self) -> dict[str, Any]:
+        """Return its name, what its texts are, and its levels that differ, each with its name; as plain data."""
+        levels = [{"level": level, "name": name} for level, name in zip(self.levels, self.labels, strict=True)]
+        return {"name": self.name, "texts": "plain" if self.is_plain else "job titles", "levels": levels}
+
     def to_json(self) -> bytes:
         """Return the file's content."""
         codes = [[entry.code, entry.parent or "", entry.title] for entry in self.table.values()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -162,7 +163,38 @@ def test_column_of_titles_is_told_by_its_name_or_by_its_cells(
     assert found == {"column": column, "hasHeader": has_header}
 
 
-def test_groups_of_the_chart_are_the_classification_s(run: Callable[[str, Any], Any]) -> None:
-    found = run("async () => (await import('/web/chart.js')).GROUPS", None)
+def test_classification_of_the_service_has_each_group_by_name(run: Callable[[str, Any], Any]) -> None:
+    found = run("async () => (await fetch('classification')).json()", None)
 
-    assert found == {code: soc.name(code) for code in soc.majors()}
+    names = {each["code"]: each["name"] for each in found["codes"]}
+    assert {names[each["group"]] for each in found["codes"]} == {soc.name(code) for code in soc.majors()}
+    assert [each["name"] for each in found["levels"]][::3] == ["major group", "detailed occupation"]
+    assert next(each["group"] for each in found["codes"] if each["code"] == "15-1252") == "15-0000"
+
+
+@pytest.mark.parametrize("levels", [["label"], ["area", "topic"]])
+def test_page_of_another_classification_says_nothing_of_job_titles(
+    run: Callable[[str, Any], Any], levels: list[str]
+) -> None:
+    pairs = [{"level": level, "name": name} for level, name in zip(("major", "detailed"), levels, strict=False)]
+
+    found = run(
+        """async (given) => {
+          (await import('/web/words.js')).use({ name: 'Support tickets', texts: 'plain', levels: given });
+          const chart = (await import('/web/chart.js')).chart;
+          const groups = Array.from({ length: 300 }, (_, place) =>
+            ({ code: `g${place}`, name: `g${place}`, rows: 1, uncertain: 0 }));
+          const options = [...document.querySelectorAll('#level option')].map((each) => each.textContent);
+          return { text: document.querySelector('main').innerText, chart: chart({ groups, rows: 300 }).innerText, options,
+            rows: chart({ groups, rows: 300 }).querySelectorAll('tbody tr').length,
+            isLevel: !document.querySelector('[data-levels]').hidden };
+        }""",
+        pairs,
+    )
+
+    assert not re.search("(?i)title|occupation|SOC|O[*]NET|nurse|job(?!major)", found["text"])
+    assert "Codes of Support tickets" in found["text"]
+    assert found["options"] == [name.capitalize() for name in levels]
+    assert found["isLevel"] == (len(levels) > 1)
+    assert found["rows"] == 41
+    assert "260 others" in found["chart"]

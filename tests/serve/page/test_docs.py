@@ -93,7 +93,7 @@ def test_routes_of_the_contract_are_all_described(service: Running) -> None:
     schema = service.get("/openapi.json").json()
 
     titles, health = {"/invocations", "/explain", "/tables", "/execution-parameters"}, {"/ping", "/version", "/metrics"}
-    review = {"/normalise", "/codes", "/reviews", "/lineage"}
+    review = {"/normalise", "/codes", "/classification", "/reviews", "/lineage"}
     queue = {"/queue", *(f"/queue/{verb}" for verb in ("take", "decide", "skip", "undo"))}
     assert set(schema["paths"]) == titles | health | review | queue
     assert set(schema["paths"]["/invocations"]["post"]["responses"]) == {

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAME = "overrides"
-_CODE = f"a code of SOC 2018 such as '29-1141', or {NOT_A_JOB!r}"
 
 
 def of_body(body: Mapping[str, Any]) -> Overrides | None:
@@ -60,4 +59,5 @@ def checked(code: Any, where: str, field: str) -> str:
     """
     if code == NOT_A_JOB or (isinstance(code, str) and code in soc.table()):
         return str(code)
-    raise Refusal(422, f"{where} has another code: expected {_CODE}", field=field)
+    expected = f"a code of {soc.current()} such as {soc.example().partition(' or ')[0]}, or {NOT_A_JOB!r}"
+    raise Refusal(422, f"{where} has another code: expected {expected}", field=field)

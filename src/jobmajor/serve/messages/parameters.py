@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jobmajor import soc
 from jobmajor.errors import InputError
 from jobmajor.serve.messages.refusal import Refusal, shown
-from jobmajor.soc import classifications
+from jobmajor.soc import chosen, classifications
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +105,9 @@ def attributes(header: str) -> dict[str, str]:
 
 
 def _classification(value: object, where: str) -> str:
+    if not chosen.now().is_soc:
+        sentence = f"'to' in {where}: the codes here are those of {soc.current()}, and no crosswalk leads from them"
+        raise Refusal(422, f"{sentence}: leave it out", field="to")
     if isinstance(value, str) and value in classifications.NAMES:
         return value
     expected = f"expected one of {', '.join(classifications.NAMES)}"
@@ -116,7 +119,7 @@ def _levels(value: object, where: str, to: str) -> tuple[Level, ...]:
     if isinstance(value, str):
         with suppress(InputError):
             return target.parse_levels(value) if target else soc.parse_levels(value)
-    expected = ", ".join((*(target.level_names if target else soc.LEVELS), soc.ALL_LEVELS, soc.BEST_LEVEL))
+    expected = ", ".join((*(target.level_names if target else chosen.now().levels), soc.ALL_LEVELS, soc.BEST_LEVEL))
     raise Refusal(422, f"'level' in {where} is {_described(value)}: expected one of {expected}", field="level")
 
 

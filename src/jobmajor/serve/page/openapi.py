@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from jobmajor.serve.messages.media import CSV, JSON, WORKBOOK
-from jobmajor.serve.page import queue_schemas, review_schemas, schemas
+from jobmajor.serve.page import queue_schemas, respoken, review_schemas, schemas
 from jobmajor.serve.page.schemas import ALWAYS, REFUSALS, option, refusal
+from jobmajor.soc import chosen
 
 _DESCRIPTION = """Job titles in, Standard Occupational Classification (SOC) 2018 codes out.
 
@@ -22,7 +23,12 @@ If the service requires keys, send `Authorization: Bearer KEY` or `X-API-Key: KE
 
 
 def document(version: str) -> dict[str, Any]:
-    """Return the document, for one version of the package."""
+    """Return the document, for one version of the package and the classification in use."""
+    found = _of_soc(version)
+    return found if chosen.now().is_soc else respoken.document(found)
+
+
+def _of_soc(version: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "jobmajor", "description": _DESCRIPTION, "version": version},
@@ -33,6 +39,7 @@ def document(version: str) -> dict[str, Any]:
             "/tables": {"post": _TABLES},
             "/normalise": {"post": review_schemas.NORMALISE},
             "/codes": {"get": review_schemas.CODES},
+            "/classification": {"get": review_schemas.CLASSIFICATION},
             "/reviews": {"post": review_schemas.REVIEWS},
             **queue_schemas.PATHS,
             "/ping": {"get": _PING},
@@ -40,7 +47,7 @@ def document(version: str) -> dict[str, Any]:
             "/lineage": {"get": _LINEAGE},
             "/metrics": {"get": _METRICS},
         },
-        "components": review_schemas.COMPONENTS,
+        "components": review_schemas.components(),
     }
 
 
@@ -112,6 +119,7 @@ _PING = {
         "503": {"description": "Shutting down", "content": {JSON: {"example": {"status": "draining"}}}},
     },
 }
+_MAJOR = {"level": "major", "name": "major group"}
 _VERSION = {
     "tags": ["health"],
     "summary": "Version",
@@ -123,6 +131,7 @@ _VERSION = {
                 "version": "0.2.0",
                 "model": schemas.DIGEST,
                 "codes": {"major": 22, "minor": 95, "broad": 440, "detailed": 820},
+                "classification": {"name": "SOC 2018", "texts": "job titles", "levels": [_MAJOR]},
                 "lineage": {"source": {"release": "28.1"}},
                 "context": True,
                 "reviews": False,

@@ -12,15 +12,12 @@ from jobmajor.serve.page.schemas import ALWAYS, REFUSALS, refusal
 TITLE = {"type": "string", "pattern": "^[A-Za-z]{1,100}$", "description": "A title with a letter or a digit."}
 BODY_REFUSALS = {status: each for status, each in REFUSALS.items() if status != "406"}
 CODE = {"$ref": "#/components/schemas/Code"}
-COMPONENTS: dict[str, Any] = {
-    "schemas": {
-        "Code": {
-            "type": "string",
-            "enum": [*soc.table(), NOT_A_JOB],
-            "description": f"A code of SOC 2018 of any level, or {NOT_A_JOB!r}.",
-        }
-    }
-}
+
+
+def components() -> dict[str, Any]:
+    """Return the schemas that others refer to: the codes of the classification in use."""
+    description = f"A code of {soc.current()} of any level, or {NOT_A_JOB!r}."
+    return {"schemas": {"Code": {"type": "string", "enum": [*soc.table(), NOT_A_JOB], "description": description}}}
 
 
 def answer(schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +48,7 @@ NORMALISE = {
 CODES = {
     "tags": ["review"],
     "summary": "Codes",
-    "description": "Search the classification: codes whose name has words that begin so, or that begin with digits.",
+    "description": "Search the classification: codes whose name has words that begin so, or that begin so.",
     "operationId": "codes_codes_get",
     "responses": {
         "200": answer(
@@ -67,9 +64,36 @@ CODES = {
             "in": "query",
             "required": True,
             "schema": {"type": "string", "pattern": "^[A-Za-z0-9 -]*[A-Za-z0-9][A-Za-z0-9 -]*$", "maxLength": 200},
-            "description": "Words of a name, which may be cut short, or the first digits of a code.",
+            "description": "Words of a name, which may be cut short, or the beginning of a code.",
         }
     ],
+}
+CLASSIFICATION = {
+    "tags": ["review"],
+    "summary": "Classification",
+    "description": "Return the classification of the codes: its name, its levels from coarse to fine, and all its "
+    "codes, each with its name, its level and the group of the coarsest level that holds it.",
+    "operationId": "classification_classification_get",
+    "responses": {
+        "200": answer(
+            {
+                "name": {"type": "string"},
+                "texts": {"type": "string", "enum": ["job titles", "plain"]},
+                "levels": {"type": "array", "items": {"type": "object", "required": ["level", "name"]}},
+                "codes": {"type": "array", "items": {"type": "object", "required": ["code", "name", "level", "group"]}},
+            },
+            {
+                "name": "SOC 2018",
+                "texts": "job titles",
+                "levels": [{"level": "major", "name": "major group"}, {"level": "minor", "name": "minor group"}],
+                "codes": [
+                    {"code": "29-1141", "name": "Registered Nurses", "level": "detailed", "group": "29-0000"},
+                ],
+            },
+        ),
+        "422": refusal("A query", "the query has something: expected none", "the query"),
+        **ALWAYS,
+    },
 }
 REVIEWS = {
     "tags": ["review"],

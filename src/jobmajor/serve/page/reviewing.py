@@ -1,4 +1,4 @@
-"""The routes that a review needs beside `/invocations`: `/normalise`, `/codes` and `/reviews`.
+"""The routes that a review needs beside `/invocations`: `/normalise`, `/codes`, `/classification` and `/reviews`.
 
 `/reviews` is the only one that changes anything. It is there if the service was started with a file for choices,
 answers to the page of this service only, and where keys are set, to keys that are marked for it.
@@ -21,6 +21,7 @@ from jobmajor.serve.http import body
 from jobmajor.serve.http.middleware import CLIENT, LOG_FIELDS, PERMIT
 from jobmajor.serve.messages import media, parsing
 from jobmajor.serve.messages.refusal import Refusal
+from jobmajor.soc import chosen
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
@@ -58,10 +59,26 @@ async def _codes(request: Request) -> Response:
     unknown = [name for name in request.query_params if name != "search"]
     text = request.query_params.get("search", "")
     if unknown or not text.strip() or len(text) > _LONGEST_SEARCH:
-        expected = f"expected 'search' with 1 to {_LONGEST_SEARCH} characters: words of a name or digits of a code"
+        expected = f"expected 'search' with 1 to {_LONGEST_SEARCH} characters: words of a name or the start of a code"
         raise Refusal(422, f"the query has something else: {expected}", field="the query")
     found = taxonomy.search(text)
-    return answer({"codes": [{"code": code, "name": soc.name(code), "level": soc.parse(code).level} for code in found]})
+    return answer({"codes": [{"code": code, "name": soc.name(code), "level": _level(code)} for code in found]})
+
+
+def _level(code: str) -> str:
+    """Return the level of a code, of those that differ."""
+    levels, level = chosen.now().levels, soc.parse(code).level
+    return level if level in levels else levels[-1]
+
+
+async def _classification(request: Request) -> Response:
+    if request.query_params:
+        raise Refusal(422, "the query has something: expected none", field="the query")
+    codes = [
+        {"code": code, "name": entry.title, "level": _level(code), "group": soc.ancestor(code, "major")}
+        for code, entry in soc.table().items()
+    ]
+    return answer({**chosen.now().outline(), "codes": codes})
 
 
 async def _reviews(request: Request) -> Response:
@@ -111,5 +128,6 @@ def answer(found: dict[str, Any]) -> Response:
 API = (
     Route("/normalise", _normalise, methods=["POST"]),
     Route("/codes", _codes),
+    Route("/classification", _classification),
     Route("/reviews", _reviews, methods=["POST"]),
 )

@@ -22,6 +22,7 @@ from jobmajor.serve.messages import media, parsing, rendering
 from jobmajor.serve.messages.parameters import of_request
 from jobmajor.serve.messages.refusal import Refusal
 from jobmajor.serve.page import assets, spreadsheet
+from jobmajor.soc import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -117,7 +118,7 @@ def _explanation(served: LoadedModel, title: str, parameters: RequestParameters)
         ],
         "similar": [
             {"title": each.title, "codes": list(each.codes), "alike": round(each.alike, _DIGITS)}
-            for each in similar.starter().find(title, _SIMILAR_TITLES)
+            for each in (similar.starter().find(title, _SIMILAR_TITLES) if chosen.now().is_soc else ())
         ],
         "model": served.digest,
         "schema": rendering.SCHEMA,

@@ -6,6 +6,7 @@ import { QueueReview } from "./queuereview.js";
 import { Lineage } from "./lineage.js";
 import { Refused, ask, setKey } from "./service.js";
 import { Title } from "./title.js";
+import { isSoc, use } from "./words.js";
 
 const UNAUTHORIZED = 401;
 
@@ -23,15 +24,17 @@ function needKey(sentence) {
 /** The model and the package, for the foot of the page. */
 async function about() {
   try {
-    const { version, model, lineage: made, context, reviews, queue: hasQueue } = await (await ask("version")).json();
+    const { version, model, lineage: made, context, reviews, queue: hasQueue, classification } = await (await ask("version")).json();
+    use(classification);
     const release = made.source?.release ?? "unknown";
     byId("about").replaceChildren(
       fact("Model", el("code", { title: model }, model.slice(0, 12))),
-      fact("Titles", release === "starter" ? "starter titles" : `O*NET ${release}`),
+      isSoc() ? fact("Titles", release === "starter" ? "starter titles" : `O*NET ${release}`)
+        : fact("Classification", classification.name),
       fact("jobmajor", version));
     lineage.offer(model);
     byId("release").textContent = /^\d/.test(release) ? release : "";
-    show(byId("attribution"), release !== "starter");
+    show(byId("attribution"), isSoc() && release !== "starter");
     show(byId("context-line"), context);
     file.review.mayKeep(reviews);
     queue.offer(hasQueue);

@@ -2,7 +2,7 @@
 
 import { line, safe } from "./csv.js";
 import { Workbook } from "./workbook.js";
-import { patiently, post, wellFormed } from "./service.js";
+import { ask, patiently, post, wellFormed } from "./service.js";
 
 const TITLES = 1000; // in one body
 const CHARACTERS = 400_000; // in one body: at most 2.4 MB as JSON, of the 6 MiB that are let in
@@ -30,6 +30,7 @@ export class Coder {
   async code({ signal, tell }) {
     this.order = null;
     this.lineOf = null;
+    this.codes ??= await classification(signal, (seconds, why) => tell({ done: this.done, wait: seconds, why }));
     for (let left = this.#left(); left.length; left = this.#left()) {
       const bodies = batches(left);
       const failing = new AbortController();
@@ -87,7 +88,7 @@ export class Coder {
     });
   }
 
-  /** What came out, by major group, and what a person should look at. */
+  /** What came out, by group of the coarsest level, and what a person should look at. */
   summary() {
     const groups = new Map();
     const reasons = new Map();
@@ -97,7 +98,7 @@ export class Coder {
       const answer = this.answers.get(title);
       const { code, source } = answer;
       const reason = isOpen(answer) ? answer.reason : "";
-      const group = code && `${code.slice(0, 2)}-0000`;
+      const group = this.codes.get(code)?.group ?? code;
       const found = groups.get(group) ?? { rows: 0, uncertain: 0 };
       found.rows += rows;
       if (reason) found.uncertain += rows;
@@ -106,7 +107,7 @@ export class Coder {
       if (source === "override") reviewed += rows;
       if (source === "exact" || source === "official") exact += rows;
     }
-    const byGroup = [...groups].map(([code, found]) => ({ code, ...found }));
+    const byGroup = [...groups].map(([code, found]) => ({ code, name: this.codes.get(code)?.name, ...found }));
     byGroup.sort((one, other) => other.rows - one.rows);
     return { rows: this.rows.length, distinct: this.rowsOf.size, exact, reviewed, groups: byGroup, reasons: [...reasons],
       model: this.model, level: this.level };
@@ -198,6 +199,12 @@ export class Coder {
     const shares = [score, confidence].map((share) => code && String(share));
     return [code, name, ...shares, this.level, String(abstain), reason, source];
   }
+}
+
+/** Each code's name, and the group of the coarsest level that holds it. */
+async function classification(signal, tell) {
+  const { codes } = await patiently(async () => (await ask("classification", { signal })).json(), { signal, tell });
+  return new Map(codes.map(({ code, name, group }) => [code, { name, group }]));
 }
 
 /** Whether a person should still look at a title: "not a job" has no code, but it was decided. */

@@ -5,6 +5,7 @@ import { chart } from "./chart.js";
 import { byId, count, duration, el, give, percent, show } from "./dom.js";
 import { FileReview } from "./filereview.js";
 import { PAGE, pager, rowsTable } from "./rows.js";
+import { said } from "./words.js";
 
 const STEPS = ["choose-step", "column-step", "progress-step", "coded-step"];
 const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
@@ -242,7 +243,7 @@ export class FileCoding {
 
   #draw(summary) {
     this.#summary = summary;
-    this.#say(told(summary));
+    this.#say(said(told(summary)));
     byId("chart").replaceChildren(chart(summary));
     show(byId("save-csv"), this.#opened.isWorkbook);
     show(byId("start-review"), summary.reasons.length > 0);
@@ -285,8 +286,6 @@ function told({ rows, distinct, exact, reviewed, reasons }) {
     + `${count(exact)} have a title that is in the training data.`;
 }
 
-const faultOf = ({ line, fault }) => el("li", {}, `Line ${count(line)} ${fault}`);
-
 /** Rows that don't fit the others, by line: they are coded and stand in the file like all others. */
 function faults({ faults: found, faultCount }) {
   if (!faultCount) return [];
@@ -295,6 +294,6 @@ function faults({ faults: found, faultCount }) {
   const more = faultCount > LISTED_FAULTS ? `, and ${count(faultCount - LISTED_FAULTS)} more` : "";
   return [el("details", { class: "faults", open: true },
     el("summary", {}, head),
-    el("ul", {}, ...found.slice(0, LISTED_FAULTS).map(faultOf)),
+    el("ul", {}, ...found.slice(0, LISTED_FAULTS).map(({ line, fault }) => el("li", {}, `Line ${count(line)} ${fault}`))),
     more && el("p", { class: "soft" }, more))];
 }

@@ -2,7 +2,7 @@
 
 import { byId, count, give, show } from "./dom.js";
 import { Review } from "./review.js";
-import { REASONS } from "./words.js";
+import { reasonOf, said } from "./words.js";
 
 export class FileReview extends Review {
   constructor({ send, closed }) {
@@ -34,13 +34,13 @@ export class FileReview extends Review {
 
 const WORDS = {
   place({ place, all, rows, decidedRows, item }) {
-    const seen = item ? `Title ${count(place + 1)} of ${count(all)}, ` : "";
+    const seen = item ? said(`Title ${count(place + 1)} of ${count(all)}, `) : "";
     return `${seen}${count(decidedRows)} of ${count(rows)} uncertain rows decided`;
   },
   about({ rows, spellings, line, reason, code }) {
     const parts = [rows === 1 ? "1 row" : `${count(rows)} rows`, `first in line ${count(line)}`];
     if (spellings > 1) parts.push(`${count(spellings)} spellings`);
-    return [`${parts.join(", ")}: ${code ? `you chose ${code}` : REASONS[reason] ?? reason}.`];
+    return [`${parts.join(", ")}: ${code ? `you chose ${code}` : reasonOf(reason)}.`];
   },
-  end: ({ all }) => (all ? "These were all uncertain titles." : "No title is uncertain."),
+  end: ({ all }) => said(all ? "These were all uncertain titles." : "No title is uncertain."),
 };

@@ -4,7 +4,7 @@ import { byId, count, el, percent, show } from "./dom.js";
 import { search } from "./queue.js";
 import { Review } from "./review.js";
 import { Refused, ask, patiently, post, wellFormed } from "./service.js";
-import { REASONS } from "./words.js";
+import { reasonOf, said } from "./words.js";
 
 const NAME = "jobmajor.reviewer"; // in the browser's storage
 const SCREEN = "jobmajor.screen"; // in the storage of this tab
@@ -137,12 +137,12 @@ export class QueueReview {
 
 const WORDS = {
   place: ({ decided }) => (decided ? `You decided ${titles(decided)}` : ""),
-  end: () => "No title waits for you now.",
+  end: () => said("No title waits for you now."),
   about({ rows, reason, spellings, said }) {
     const number = Math.round(rows);
     const more = spellings.length > SPELLINGS ? ", …" : "";
     const also = spellings.length ? `, also written ${spellings.slice(0, SPELLINGS).join(", ")}${more}` : "";
-    const seen = `${number === 1 ? "1 row" : `${count(number)} rows`}${also}: ${REASONS[reason] ?? reason}.`;
+    const seen = `${number === 1 ? "1 row" : `${count(number)} rows`}${also}: ${reasonOf(reason)}.`;
     return [seen, ...said.map(({ reviewer, code, name }) => el("span", { class: "said" }, `${reviewer} said ${code} ${name}`.trim(), "."))];
   },
 };
@@ -155,12 +155,12 @@ function withSaid(item) {
   return { ...item, candidates: [...said, ...rest], heading: "What people said, and the model’s best codes" };
 }
 
-const titles = (number) => (number === 1 ? "1 title" : `${count(number)} titles`);
+const titles = (number) => said(number === 1 ? "1 title" : `${count(number)} titles`);
 
 function progress({ states, agreement: { code } }) {
   const [open, second, disputed, done] = ["open", "second opinion", "disputed", "done"].map((state) => states[state]);
   if (!open.titles && !second.titles && !disputed.titles && !done.titles) {
-    return "The queue is empty: the command jobmajor queue add puts titles into it.";
+    return said("The queue is empty: the command jobmajor queue add puts titles into it.");
   }
   const rows = Math.round(open.rows + disputed.rows);
   const parts = [`${titles(done.titles + second.titles)} decided, ${count(open.titles + disputed.titles)} left (${count(rows)} rows).`];

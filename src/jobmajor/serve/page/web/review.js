@@ -2,6 +2,7 @@
 // go is a matter of `send`: to the worker that coded a file, or to the queue of the service.
 
 import { byId, el, percent, show } from "./dom.js";
+import { levelWord, said } from "./words.js";
 
 const NOT_A_JOB = "not a job";
 const QUIET_MS = 150; // without a key, before the classification is searched
@@ -39,7 +40,7 @@ export class Review {
   /** Begin, at a title if one is named. */
   open(title) {
     this.#busy(true);
-    this.say("Looking for the next title …");
+    this.say(said("Looking for the next title …"));
     show(this.section, true);
     this.send("review", { title });
     this.section.focus();
@@ -162,8 +163,8 @@ export class Review {
       el("button", { type: "button", class: "pick", onclick: () => this.#choose(code) },
         el("kbd", {}, String(place + 1)),
         el("span", { class: "code" }, code),
-        el("span", { class: "name" }, name),
-        el("span", { class: "number soft" }, score === undefined ? level : percent(score))));
+        el("span", { class: "name" }, name === code ? "" : name),
+        el("span", { class: "number soft" }, score === undefined ? levelWord(level) : percent(score))));
   }
 }
 

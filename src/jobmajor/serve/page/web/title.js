@@ -2,17 +2,11 @@
 
 import { bar, byId, copy, el, percent, show } from "./dom.js";
 import { similar, words } from "./why.js";
-import { REASONS } from "./words.js";
+import { isSoc, levels as levelsOf, reasonOf } from "./words.js";
 import { Refused, patiently, post, wellFormed } from "./service.js";
 
 const QUIET_MS = 150; // without a key, before the service is asked
 const CODES = 3; // at each level
-const LEVELS = [
-  ["major", "Major group"],
-  ["minor", "Minor group"],
-  ["broad", "Broad occupation"],
-  ["detailed", "Detailed occupation"],
-];
 const COPIED_MS = 2000;
 const LISTED = { exact: "Listed: in the training data", official: "Named so by the SOC itself", override: "Reviewed" };
 
@@ -127,7 +121,7 @@ export class Title {
 
   #draw(items) {
     const own = (level) => items.filter((each) => each.level === level);
-    const levels = LEVELS.map(([level, name]) => ({ level, name, items: own(level) }));
+    const levels = levelsOf().map(({ level, name }) => ({ level, name, items: own(level) }));
     byId("levels").replaceChildren(...levels.map(levelOf));
     const sure = levels.filter(({ items: [best] }) => !best.abstain);
     this.#sureLevel = sure.at(-1)?.level ?? "major";
@@ -157,16 +151,18 @@ function verdict(levels, sure) {
   const found = [];
   if (sure.length) {
     const { name, items: [best] } = sure.at(-1);
-    found.push(`${best.label} ${best.name}, ${percent(best.score)} (${name.toLowerCase()}). `);
+    found.push(`${named(best)}, ${percent(best.score)} (${name.toLowerCase()}). `);
   }
   const open = levels.find(({ items: [best] }) => best.abstain);
   if (open) {
     const [{ reason }] = open.items;
     const where = sure.length ? " below that" : "";
-    found.push(el("span", { class: "badge warn" }, "Uncertain"), `${where}: ${REASONS[reason] ?? reason}.`);
+    found.push(el("span", { class: "badge warn" }, "Uncertain"), `${where}: ${reasonOf(reason)}.`);
   }
   return found;
 }
+
+const named = ({ label, name }) => (name === label ? label : `${label} ${name}`);
 
 function levelOf({ level, name, items }) {
   const [best] = items;
@@ -181,7 +177,7 @@ const source = ({ source: from }) => from in LISTED && el("p", {}, el("span", { 
 function codeOf({ label, name, score }, isBest, level) {
   return el("li", { class: isBest ? "best" : "other" },
     el("span", { class: "code" }, label),
-    el("span", { class: "name" }, name, isBest && level === "detailed" && links(label)),
+    el("span", { class: "name" }, name === label ? "" : name, isBest && isSoc() && level === "detailed" && links(label)),
     bar(score),
     el("span", { class: "number" }, percent(score)));
 }

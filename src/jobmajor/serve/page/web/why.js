@@ -1,6 +1,7 @@
 // Why a title gets its code: what its words add to the score, and known titles that resemble it.
 
 import { bar, el } from "./dom.js";
+import { isSoc, said } from "./words.js";
 
 const LEAST_SCALE = 0.25; // a full bar is at least this much, so that small contributions look small
 const BESIDE = {
@@ -9,6 +10,11 @@ const BESIDE = {
   override: "A person’s choice",
   model: "The mix of occupations",
 };
+
+function besideOf(source) {
+  if (isSoc() || source === "override") return BESIDE[source] ?? BESIDE.model;
+  return source === "model" ? "The mix of codes" : said("Lists of titles");
+}
 
 /** Whole points that add up to the points of all together, each as near to its own part as that allows. */
 export function points(parts, all) {
@@ -28,12 +34,12 @@ const signed = (number) => (number === 0 ? "±0" : `${number > 0 ? "+" : "−"}$
 export function words({ label, name, score, answer, base, words: found, source }, read) {
   if (!label) return el("p", {}, "It gets no code, so there is nothing to explain.");
   const beside = answer - score;
-  const rows = [["A title without words", base], ...found.map(({ word, worth }) => [word, worth])];
-  if (Math.abs(beside) >= 0.005) rows.push([BESIDE[source] ?? BESIDE.model, beside]);
+  const rows = [[said("A title without words"), base], ...found.map(({ word, worth }) => [word, worth])];
+  if (Math.abs(beside) >= 0.005) rows.push([besideOf(source), beside]);
   const whole = points(rows.map(([, part]) => part), answer);
   const most = Math.max(...found.map(({ worth }) => Math.abs(worth)), LEAST_SCALE);
   return el("div", {},
-    el("p", {}, "What the score of ", el("strong", {}, `${label} ${name}`), " is made of:"),
+    el("p", {}, "What the score of ", el("strong", {}, name === label ? label : `${label} ${name}`), " is made of:"),
     el("table", { class: "words" },
       el("thead", {}, el("tr", {},
         el("th", { scope: "col" }, "Part"), el("td", {}), el("th", { scope: "col", class: "number" }, "Points"))),
