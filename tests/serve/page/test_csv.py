@@ -180,12 +180,13 @@ def test_page_of_another_classification_says_nothing_of_job_titles(
 
     found = run(
         """async (given) => {
-          (await import('/web/words.js')).use({ name: 'Support tickets', texts: 'plain', levels: given });
+          (await import('/web/words.js')).use({ name: `Support tickets ${given.length}`, texts: 'plain', levels: given });
           const chart = (await import('/web/chart.js')).chart;
           const groups = Array.from({ length: 300 }, (_, place) =>
             ({ code: `g${place}`, name: `g${place}`, rows: 1, uncertain: 0 }));
           const options = [...document.querySelectorAll('#level option')].map((each) => each.textContent);
-          return { text: document.querySelector('main').innerText, chart: chart({ groups, rows: 300 }).innerText, options,
+          return { text: document.querySelector('main').innerText, options,
+            chart: chart({ groups, rows: 300 }).innerText,
             rows: chart({ groups, rows: 300 }).querySelectorAll('tbody tr').length,
             isLevel: !document.querySelector('[data-levels]').hidden };
         }""",
