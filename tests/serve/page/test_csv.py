@@ -180,7 +180,8 @@ def test_page_of_another_classification_says_nothing_of_job_titles(
 
     found = run(
         """async (given) => {
-          (await import('/web/words.js')).use({ name: `Support tickets ${given.length}`, texts: 'plain', levels: given });
+          (await import('/web/words.js')).use({
+            name: `Support tickets ${given.length}`, texts: 'plain', levels: given });
           const chart = (await import('/web/chart.js')).chart;
           const groups = Array.from({ length: 300 }, (_, place) =>
             ({ code: `g${place}`, name: `g${place}`, rows: 1, uncertain: 0 }));
