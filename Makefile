@@ -40,12 +40,15 @@ serve: $(VENV)/serve.stamp ## Start the HTTP service and its page; trains a mode
 	@$(BIN)/python -c 'import sys; from jobmajor import settings; from jobmajor.registry.loading import champion_folder; sys.exit(champion_folder(settings.home()) is None)' || $(BIN)/jobmajor run
 	$(BIN)/jobmajor serve $(ARGS)
 
+# The types are checked while the tests run, which often wait for a process or a disk; the result stands at the end.
 test: $(TESTED) ## Run every check and every test that is not long
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(PATIENTLY) "checking types" $(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not long" $(ARGS)
+	@echo "checking types beside the tests"
+	@$(BIN)/mypy > $(VENV)/types.txt 2>&1 & types=$$!; \
+		$(BIN)/python -m pytest -n auto --dist loadgroup -m "not long" $(ARGS); tests=$$?; \
+		wait $$types; typed=$$?; cat $(VENV)/types.txt; [ $$tests -eq 0 ] && [ $$typed -eq 0 ]
 
 # Tests that take long: hundreds of faults, kills at random moments, complete trainings, Spark, the notebook.
 test-slow: $(TESTED) ## Run the long tests
