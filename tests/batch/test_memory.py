@@ -28,9 +28,9 @@ print(int(peak.split()[1]) // 1024)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("ending", ["csv", pytest.param("parquet", marks=pytest.mark.long)])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_five_times_the_rows_take_no_more_memory(
     ending: str, table: Callable[[Path, int, int], Path], model_folder: Path, tmp_path: Path
 ) -> None:

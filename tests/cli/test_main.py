@@ -597,7 +597,7 @@ def test_missing_extra_is_one_line_with_the_command_that_installs_it(
     assert not (tmp_path / "home").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_definition_is_shown_with_a_search_if_asked_for(command: Command) -> None:
     plain, searching = (command("pipeline", "show", *words).stdout for words in ((), ("--tune",)))
 

@@ -60,7 +60,7 @@ def test_every_form_of_an_occupation_carries_the_code_of_its_own_row(starter: Ta
     assert wrong_occupations(starter) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long  # reads a whole release
 def test_occupations_of_28_1_carry_the_codes_of_their_own_rows(shared: Callable[[str], Path]) -> None:
     read = onet_tables.read(shared("data/onet/28.1"))
 

@@ -323,7 +323,7 @@ def test_text_of_another_kind_is_named_for_what_it_is(tmp_path: Path, content: b
     assert f"Alternate Titles.txt: found {words}" in refusal(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long  # reads a whole release
 def test_whole_28_1_is_read_as_its_notes_describe_it() -> None:
     folder = SHARED / "data" / "onet" / "28.1"
     if not folder.is_dir():

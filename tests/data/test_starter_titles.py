@@ -74,7 +74,7 @@ def test_folder_is_two_files_and_a_word_about_them_and_says_what_it_is(starter: 
     assert starter.reported.is_empty()
 
 
-@pytest.mark.slow
+@pytest.mark.long  # reads a whole release
 def test_titles_that_stand_in_28_1_too_mostly_have_the_same_major_group(
     starter: Tables, shared: Callable[[str], Path]
 ) -> None:

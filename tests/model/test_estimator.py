@@ -287,7 +287,7 @@ def test_it_stands_at_the_end_of_a_pipeline(titles: list[str], majors: list[str]
     assert pipeline.classes_.tolist() == fitted.classes_.tolist()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_grid_is_searched_and_the_best_is_fitted(titles: list[str], majors: list[str]) -> None:
     groups = [family_key(title) for title in titles]
     grid = {"penalty": np.array([1e-4, 1.0]), "widest": [np.int64(200)]}

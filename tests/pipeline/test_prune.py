@@ -189,8 +189,8 @@ prune.prune(Path(sys.argv[1]), 1)
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("moves", [1, pytest.param(9, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("moves", [1, 9])
 def test_killed_prune_leaves_whole_items_and_the_next_one_ends_it(home: Path, full: Path, moves: int) -> None:
     killed = subprocess.run([sys.executable, "-c", _KILLED, home, str(moves)], check=False, timeout=300)
     between = _files(home)

@@ -249,7 +249,7 @@ def test_damaged_champion_is_refused_before_anything_runs(workspace: Path) -> No
     assert sorted((workspace / "runs").iterdir()) == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_lost_output_is_made_again_and_gives_the_same_model(workspace: Path) -> None:
     digest = open_registry(workspace).get(1).digest
     (lost,) = workspace.glob("s3/**/runs/*/train/data.parquet")

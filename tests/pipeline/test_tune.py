@@ -172,6 +172,7 @@ def test_search_that_was_killed_in_a_trial_keeps_the_finished_ones_and_tries_tha
     assert heard[0].trial.number == 3  # the killed one keeps its number, 2
 
 
+@pytest.mark.long
 def test_trials_of_other_titles_do_not_count(halves: Tables, tmp_path: Path) -> None:
     search(tmp_path, halves, trials=1)
 

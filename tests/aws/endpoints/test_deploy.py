@@ -320,8 +320,8 @@ def die(account: Account, monkeypatch: pytest.MonkeyPatch, at: int, *, after: bo
     monkeypatch.setattr(type(account), "change", dying)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("after", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("after", [False, True])
 def test_deployment_that_is_killed_anywhere_goes_on_to_the_same_end(
     approved: Account, names: Names, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:

@@ -75,7 +75,7 @@ def test_creation_that_is_tried_again_carries_the_same_token(world: World, fault
     assert (made.change, world.stacks()) == (stack.CREATED, [world.names.stack])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bootstrap_that_breaks_off_at_any_request_is_finished_by_the_next(world: World, moto: str) -> None:
     world.proxy.seen.clear()  # who asks was looked up
     world.bootstrap()

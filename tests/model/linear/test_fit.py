@@ -176,6 +176,7 @@ def test_smaller_penalty_gives_smaller_weights() -> None:
 @pytest.mark.slow
 @settings(max_examples=5)
 @given(st.permutations(TOY))
+@pytest.mark.long
 def test_order_of_the_rows_changes_nothing(rows: list[tuple[str, str]]) -> None:
     one, other = (learned(thresholds.fit(frame(each), frame(TOY[::3]), SMALL)) for each in (TOY, rows))
 

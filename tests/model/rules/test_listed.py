@@ -133,6 +133,7 @@ def test_two_titles_of_one_hash_would_not_fit() -> None:
         Listed.from_mapping(twice.to_mapping(), codes=3)
 
 
+@pytest.mark.long
 def test_a_million_titles_have_different_hashes() -> None:
     titles = [f"{number}" for number in range(500_000)] + [f"senior {number} engineer" for number in range(500_000)]
 

@@ -155,6 +155,7 @@ def test_wait_for_the_jobs_of_a_killed_run_is_told(tmp_path: Path) -> None:
     assert told == ["waiting for the jobs of a run that was killed to end"]
 
 
+@pytest.mark.long
 def test_processes_share_a_workspace_at_the_same_time(tmp_path: Path) -> None:
     home = tmp_path / "home"
     files = [tmp_path / f"{number}.json" for number in range(3)]

@@ -585,7 +585,7 @@ signal.pause()
     assert ended.step("prepare").status == "Succeeded"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_of_many_launches_at_once_runs(home: Path, in_a_process: Callable[[str], subprocess.Popen[bytes]]) -> None:
     codes = [process.wait() for process in [in_a_process("999999") for _ in range(6)]]
 

@@ -183,7 +183,7 @@ def test_how_to_capture_without_where_to_is_refused(say: Callable[..., tuple[int
     assert "say where to by --capture DIR, too" in errors
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="workers need fork, which this system has not")
 def test_each_worker_records_in_files_of_its_own_and_a_killed_one_loses_no_line(
     model_folder: Path, tmp_path: Path
@@ -230,7 +230,8 @@ def _workers(found: Program) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
 
 
-@pytest.mark.parametrize("is_hashed", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.long  # some two hundred requests and three checks
+@pytest.mark.parametrize("is_hashed", [False, True])
 def test_captured_traffic_is_a_reference_that_shifted_traffic_violates(
     champion: Champion, tmp_path: Path, say: Callable[..., tuple[int, str, str]], model_folder: Path, *, is_hashed: bool
 ) -> None:
