@@ -162,18 +162,20 @@ wheels: $(VENV)/run.stamp requirements-zig.lock ## Build a wheel for each system
 	rm -r dist/sagelocal-*/
 
 # The environments in which `make wheel-check` installs wheels, each without the others' packages: sagelocal (its wheel alone)
-# runs a pipeline, train (both wheels, with the extra) makes a model, and base (both wheels) answers with it.
+# runs a pipeline, train (both wheels, with the extra) makes a model, and base (both wheels) answers with it. All three are
+# made at the same time.
 WHEELS := sagelocal train base
 wheel-check: wheels ## Install the wheels into empty environments and use them
 	rm -rf $(WHEELED)
-	for name in $(WHEELS); do \
+	made=; for name in $(WHEELS); do ( \
 		lock=requirements$$([ $$name = train ] || echo "-$$name").lock; \
 		wheels="$$(ls dist/sagelocal-*.whl) $$([ $$name = sagelocal ] || ls dist/jobmajor-*-manylinux_2_17_$$(uname -m).whl)"; \
 		$(PYTHON) -m venv $(WHEELED)/$$name \
 		&& $(WHEELED)/$$name/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r $$lock \
 		&& $(WHEELED)/$$name/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-index $$wheels \
 		&& $(WHEELED)/$$name/bin/python -m pip --disable-pip-version-check check \
-		|| exit 1; done
+		) & made="$$made $$!"; done; \
+		for each in $$made; do wait $$each || exit 1; done
 	$(WHEELED)/sagelocal/bin/python tools/sagelocal_check.py docs/examples/count.json
 	cd $(WHEELED) && train/bin/jobmajor --version \
 		&& train/bin/python -m jobmajor run --release starter --home home && train/bin/sagelocal runs --home home
