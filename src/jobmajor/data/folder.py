@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jobmajor.data import releases
 from jobmajor.errors import DataError, InputError
 from jobmajor.soc import chosen
+from jobmajor.soc.chosen import OWN_TEXTS
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 STARTER = "starter"
 UNKNOWN = "unknown"
-OWN = "own texts"  # no release: a folder that `jobmajor init` wrote
+OWN = OWN_TEXTS
 TEXTS = "texts.csv"  # its texts, beside its classification
 DIRECT_MATCH = "dmtf_2018.csv"  # the SOC's Direct Match Title File, as a table with the columns of `direct_match`
 TASKS = "Task Statements"  # of O*NET, which a release's folder may have or not

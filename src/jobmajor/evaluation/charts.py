@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 CELL = 28  # 23 of them beside the names just fit a page 1,150 wide
 TOP = 26
+MOST = 40  # groups in the heat map; SOC 2018 has 23
+_LONGEST_MARK = 4  # characters that a square is wide enough for
+_LONGEST_NAME = 54  # characters; one of SOC 2018 has 50
 _PLOT = 320  # the side of the reliability diagram's square
 _LEFT, _ABOVE = 46, 14
 _STRIP = 54  # the height of the strip of confidences below it
@@ -65,6 +68,7 @@ class Heatmap:
     cell: int
     top: int
     side: int
+    left_out: int  # groups with the fewest rows, where there are too many to draw
     cells: tuple[Cell, ...]
     labels: tuple[Label, ...]
 
@@ -77,31 +81,55 @@ def depth(share: float) -> float:
 def heatmap(confusion: Mapping[str, Any]) -> Heatmap:
     """Return the squares of a confusion matrix; each says its share of its row, in percent, from 0.5 % on."""
     classes, matrix = confusion["classes"], confusion["matrix"]
+    totals = [sum(counts) for counts in matrix]
+    drawn = sorted(sorted(range(len(classes)), key=lambda each: -totals[each])[:MOST])
     cells = [
-        _cell(classes, (row, column), count, sum(counts))
-        for row, counts in enumerate(matrix)
-        for column, count in enumerate(counts)
-        if count
+        _cell([classes[each] for each in drawn], (row, column), matrix[true][answer], totals[true])
+        for row, true in enumerate(drawn)
+        for column, answer in enumerate(drawn)
+        if matrix[true][answer]
     ]
     labels = [
-        Label(code, soc.short(code), short_name(code), TOP + CELL * (index + 0.5), sum(matrix[index]))
-        for index, code in enumerate(classes)
+        Label(classes[each], mark, _cut(short_name(classes[each])), TOP + CELL * (place + 0.5), totals[each])
+        for place, (each, mark) in enumerate(zip(drawn, _marks([classes[each] for each in drawn]), strict=True))
     ]
-    return Heatmap(CELL, TOP, CELL * len(classes), tuple(cells), tuple(labels))
+    return Heatmap(CELL, TOP, CELL * len(drawn), len(classes) - len(drawn), tuple(cells), tuple(labels))
+
+
+def _marks(codes: Sequence[str]) -> list[str]:
+    """Return what stands above the columns: short codes, or numbers where the codes are too long for a square."""
+    short = [soc.short(code) for code in codes]
+    return (
+        short if all(len(each) <= _LONGEST_MARK for each in short) else [str(place + 1) for place in range(len(short))]
+    )
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def named(code: str) -> str:
+    """Return a code and its name; of a code that is its own name, that alone.
+
+    >>> named("29-0000")
+    '29 Healthcare Practitioners and Technical'
+    """
+    name = short_name(code)
+    return name if name == code else f"{soc.short(code)} {name}"
 
 
 def _cell(classes: Sequence[str], position: tuple[int, int], count: int, rows: int) -> Cell:
     row, column = position
     share = count / rows
     right = row == column
-    answered = "answered right" if right else f"answered {soc.short(classes[column])} {short_name(classes[column])}"
+    answered = "answered right" if right else f"answered {named(classes[column])}"
     return Cell(
         x=CELL * column,
         y=TOP + CELL * row,
         depth=depth(share),
         text=f"{100 * share:.0f}" if share >= 0.005 else "",
         right=right,
-        title=f"{soc.short(classes[row])} {short_name(classes[row])}, {answered}: {count} of {rows} ({share:.1%})",
+        title=f"{named(classes[row])}, {answered}: {count} of {rows} ({share:.1%})",
     )
 
 

@@ -16,6 +16,7 @@ from jobmajor import soc
 from jobmajor.errors import DataError
 from jobmajor.evaluation import charts
 from jobmajor.evaluation.comparison import side_by_side
+from jobmajor.soc import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ _FIGURES = (
     ("test_top_5", "Right group in best 5", "the same for a list of five"),
 )
 _LEAST = 20  # test rows of a group whose figure means something, as in the gate
+_ROWS = 60  # of a table of groups; SOC 2018 has 23
 _RELEASE = re.compile(r"\d+\.\d+")
 _ATTRIBUTION = (
     "This product includes information from the O*NET {release}Database by the U.S. Department of Labor, "
@@ -44,11 +46,13 @@ def attribution(release: str | None) -> str:
     """Return whose titles these are, in the words that their licence asks for.
 
     Args:
-        release: An O*NET version such as "28.1", "starter", or anything else for data of unknown origin.
+        release: An O*NET version such as "28.1", "starter", "own texts", or anything else for data of unknown origin.
 
     >>> attribution("28.1")[:62]
     'This product includes information from the O*NET 28.1 Database'
     """
+    if release == chosen.OWN_TEXTS:
+        return "The texts are the project's own and keep the terms of their source."
     if release == "starter":
         return "The titles are the project's own starter titles, written to try it out; they are no O*NET data."
     if release and _RELEASE.fullmatch(release):
@@ -95,6 +99,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"share": _share, "percent": _percent, "count": _count, "change": _change}
     environment.filters |= {"cell": _cell, "sentence": _sentence}
+    environment.globals["named"] = charts.named
     environment.globals["short_name"] = charts.short_name
     environment.globals["short_code"] = soc.short
     return environment
@@ -118,6 +123,8 @@ def _view(evaluation: Mapping[str, Any]) -> dict[str, Any]:
         "diagram": charts.reliability_diagram(parts["calibration"]["bins"]),
         "source": _source(dataset.get("release")),
         "contest": side_by_side.view(parts["champion"]),
+        "most": _ROWS,
+        "words": _words(),
         "own": side_by_side.reviewed(parts["reviewed"]),
         "attribution": attribution(dataset.get("release")),
         "sure": _sure(parts["calibration"]["thresholds"]),
@@ -126,9 +133,22 @@ def _view(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _words() -> dict[str, Any]:
+    """Return what the texts and the groups of the classification in use are called."""
+    used = chosen.now()
+    if used.is_soc:
+        return {"is_soc": True, "text": "job title", "group": "major group", "of": "SOC major groups", "is_deep": True}
+    group = used.labels[0] if used.labels[0] == "label" else "group"
+    text = "text" if used.is_plain else "job title"
+    is_deep = len(used.levels) > 1
+    return {"is_soc": False, "text": text, "group": group, "of": f"{group}s of {used.name}", "is_deep": is_deep}
+
+
 def _source(release: str | None) -> str:
     if release == "starter":
         return "the starter titles"
+    if release == chosen.OWN_TEXTS:
+        return "the project's own texts"
     return f"O*NET {release}" if release and _RELEASE.fullmatch(release) else "data of unknown release"
 
 

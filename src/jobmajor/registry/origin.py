@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.registry.versions import outcome
+from jobmajor.soc.chosen import OWN_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -97,7 +98,8 @@ def _model(found: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _data(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     data = found["data"]
     release = str(data.get("release", ""))
-    name = f"O*NET {release}" if release[:1].isdigit() else f"{release} titles" if release else ""
+    name = f"O*NET {release}" if release[:1].isdigit() else release
+    name += " titles" if name and name == release != OWN_TEXTS else ""
     digest = f"digest {str(data['digest'])[:_SHORT]}" if data.get("digest") else ""
     lines = [("titles", ", ".join(part for part in (name, str(data.get("edition", "")), digest) if part))]
     lines += [("file", _file(name, about)) for name, about in sorted(found["files"].items())]

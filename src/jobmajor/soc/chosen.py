@@ -25,6 +25,7 @@ Level = Literal["major", "minor", "broad", "detailed"]
 LEVELS: tuple[Level, ...] = get_args(Level)  # from coarse to fine; of SOC 2018: 23, 98, 459 and 867 codes
 FILE = "classification.json"
 SOC_2018 = "SOC 2018"
+OWN_TEXTS = "own texts"  # in place of a release of O*NET: the data of a project of `jobmajor init`
 _FORMAT = 1
 _MOST_CODES = 32_767  # of a model's columns, which are numbered in 16 bits
 _LONGEST_CODE = 200

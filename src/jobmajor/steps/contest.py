@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from jobmajor import soc
 from jobmajor.data import examples, labelled
 from jobmajor.evaluation import behaviour, evaluate
 from jobmajor.evaluation.comparison import compare, paired
 from jobmajor.model import classifier
 from jobmajor.registry import artifact
+from jobmajor.soc import chosen
 from jobmajor.titles import family_key
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def counted(test: pl.DataFrame) -> pl.DataFrame:
 def by_level(asked: Classifier, titles: pl.Series) -> dict[str, Answers]:
     """Return each level's shares and its codes."""
     detailed = asked.predict_proba(titles, "detailed")
-    return {level: (asked.sum_up(detailed, level), asked.classes(level)) for level in soc.LEVELS}
+    return {level: (asked.sum_up(detailed, level), asked.classes(level)) for level in chosen.now().levels}
 
 
 def side(asked: Classifier, test: pl.DataFrame) -> Side:
@@ -92,7 +92,7 @@ def reviewed(path: Path, new: Classifier, champion: Path, seed: int) -> dict[str
     titles, codes = table["title"], [tuple(each) for each in table["code"].to_list()]
     old = model(champion / artifact.MODEL)[0] if (champion / artifact.MODEL).is_file() else None
     levels: dict[str, Any] = {}
-    for level in soc.LEVELS:
+    for level in chosen.now().levels:
         truths = [labelled.at_level(each, level) for each in codes]
         kept = np.array([bool(truth) for truth in truths])
         if kept.any():
