@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from jobmajor import soc
-from jobmajor.arguments import shown
 from jobmajor.model import coder, columns, frames
 from jobmajor.model.answers import NO_ANSWER, Answer, Coded
 from jobmajor.model.coder import REASONS, SOURCES
@@ -23,7 +22,7 @@ from jobmajor.model.rules import overrides as own
 from jobmajor.model.rules.abstain import ANSWERED, NO_CODE, UNSURE
 from jobmajor.model.rules.overrides import MOST, OVERRIDE
 from jobmajor.native import library
-from jobmajor.soc import chosen, classifications
+from jobmajor.soc import classifications
 from jobmajor.tables.packed import Packed
 
 if TYPE_CHECKING:
@@ -296,7 +295,6 @@ def to(model: Model, name: str) -> Translator:
     """Return a model with answers in the classification of that name.
 
     Raises:
-        InputError: There is none, it is SOC 2018, in which the model answers, or the model's codes are of another one.
+        InputError: There is none, or it is SOC 2018, in which the model answers.
     """
-    chosen.check_soc(f"the crosswalk to {shown(name)}")
     return Translator(model, classifications.of(name))

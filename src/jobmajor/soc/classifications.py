@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from jobmajor.arguments import shown
 from jobmajor.errors import InputError
 from jobmajor.soc import crosswalks
-from jobmajor.soc.chosen import LEVELS
+from jobmajor.soc.chosen import LEVELS, check_soc
 from jobmajor.soc.structure import ALL_LEVELS, BEST_LEVEL
 
 if TYPE_CHECKING:
@@ -105,13 +105,14 @@ def of(name: str) -> Classification:
     """Return the classification of a name.
 
     Raises:
-        InputError: There is none, or it is SOC 2018.
+        InputError: There is none, it is SOC 2018, or the classification in use is another one.
 
     >>> of("isco-08").titles["2221"]
     'Nursing professionals'
     """
     if not isinstance(name, str) or name not in (SOC_2010, ISCO_08):
         raise InputError(f"classification {shown(name)}: expected one of {SOC_2010}, {ISCO_08}")
+    check_soc(f"the crosswalk to {shown(name)}")
     return _of(name)
 
 
