@@ -47,6 +47,11 @@ def adopt(folder: Path) -> None:
     _of_models[0] = chosen.now()
 
 
+def forget() -> None:
+    """Let the process load models of another classification: those that it has loaded are no longer used."""
+    _of_models[0] = None
+
+
 def copy(folder: Path) -> None:
     """Write the classification in use into a folder, unless it is SOC 2018."""
     if not chosen.now().is_soc:

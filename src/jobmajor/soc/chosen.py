@@ -181,7 +181,7 @@ def _depths(rows: Sequence[tuple[str, str, str]], source: Any) -> dict[str, int]
     depths: dict[str, int] = {}
     for code, parent in parent_of.items():
         chain, at = [code], parent
-        while at and len(chain) <= len(LEVELS):
+        while at and len(chain) < len(LEVELS):
             chain.append(at)
             at = parent_of[at]
         if at:

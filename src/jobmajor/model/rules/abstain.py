@@ -139,7 +139,8 @@ def reasons(
         Of those reasons that apply to a title the strongest: unknown language, not a title, not English, unsure.
     """
     if is_plain():
-        return np.where(confidence >= threshold, _unless_empty(texts), UNSURE).astype(f"<U{len(CONTRADICTED)}")
+        sure = np.where(confidence >= threshold, ANSWERED, UNSURE)
+        return np.where([bool(text) for text in texts], sure, NOT_A_TITLE).astype(f"<U{len(CONTRADICTED)}")
     counts = _counts(texts)
     strange = known_share < LEAST_KNOWN
     found = np.where(strange | ~(confidence >= threshold), UNSURE, ANSWERED).astype(f"<U{len(CONTRADICTED)}")
@@ -153,10 +154,6 @@ def reasons(
     found[_addresses(titles)] = NOT_A_TITLE
     found[[row for row, text in enumerate(texts) if not text.isascii() and is_foreign(text)]] = UNKNOWN_LANGUAGE
     return found
-
-
-def _unless_empty(texts: Sequence[str]) -> NDArray[np.str_]:
-    return np.where([bool(text) for text in texts], ANSWERED, NOT_A_TITLE)
 
 
 def _addresses(titles: Sequence[str]) -> list[int]:
