@@ -240,6 +240,11 @@ class Settings:
     aws: Aws = field(default_factory=Aws)
 
     @property
+    def threshold(self) -> float:
+        """Return the threshold of the pipeline's definition: that of the project's own texts, else that of O*NET."""
+        return self.thresholds.own if self.data.folder else self.thresholds.onet
+
+    @property
     def recipe(self) -> Linear | Transformer:
         """Return the settings of the chosen recipe."""
         chosen: Linear | Transformer = getattr(self, self.train.recipe)

@@ -80,7 +80,8 @@ def test_labels_without_a_table_are_a_flat_list_whose_four_levels_are_one(tmp_pa
     assert (soc.current(), made.rows, made.few) == ("flat", 400, 0)
     assert {soc.codes(level) for level in soc.LEVELS} == {tuple(sorted(LABELS))}
     assert soc.parse_levels("all") == ("major",)
-    assert settings.read(made.folder / "jobmajor.toml").names.project == "flat"
+    written = settings.read(made.folder / "jobmajor.toml")
+    assert (written.names.project, written.threshold, settings.Settings().threshold) == ("flat", 0.5, 0.75)
 
 
 def test_hierarchy_of_a_table_has_its_levels_and_a_label_at_the_top_is_its_own_group(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def _parameters(settings: Settings) -> list[dict[str, Any]]:
         _parameter("TrainingInstanceType", "ml.m5.xlarge"),
         _parameter("TrainingInstanceCount", 1, "Integer"),
         {**_parameter("ModelApprovalStatus", "PendingManualApproval"), "EnumValues": _STATUSES},
-        _parameter("TestScoreThreshold", settings.thresholds.onet, "Float"),
+        _parameter("TestScoreThreshold", settings.threshold, "Float"),
         _parameter("InputDataUrl", local_uri(settings, "input")),
         _parameter("ReviewedDataUrl", local_uri(settings, NO_REVIEWS)),
         _parameter("ChampionModelUrl", local_uri(settings, NO_CHAMPION)),

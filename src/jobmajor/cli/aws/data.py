@@ -46,7 +46,8 @@ def upload(
     from jobmajor.aws.executions import upload as uploads
     from jobmajor.data import source as sources
 
-    source = sources.resolve(release, settings.home(home), data=data)
+    named = data or settings.read(settings_file).data.path
+    source = sources.resolve(release, settings.home(home), data=named)
     if source.notice:
         typer.echo(f"notice: {source.notice}", err=True)
     with session(settings_file, region=region, profile=profile, dry_run=dry_run, as_json=as_json) as context:
