@@ -15,7 +15,7 @@ import pytest
 from jobmajor.errors import DefinitionError, SettingError
 from jobmajor.pipeline import definition as pipeline
 from jobmajor.pipeline import requests, tune
-from jobmajor.settings import RECIPES, Jobs, Settings, Train, Transformer
+from jobmajor.settings import RECIPES, Data, Jobs, Settings, Train, Transformer
 from sagelocal.definition import graph, properties
 from sagelocal.definition import parse as definitions
 from sagelocal.definition.expressions import references
@@ -284,7 +284,8 @@ def test_evaluation_reads_the_test_and_the_model_and_training_never_the_test() -
 
 @pytest.mark.parametrize("path", list(leaves(Settings())), ids=".".join)
 def test_every_setting_that_changes_the_work_changes_the_bytes(path: tuple[str, str]) -> None:
-    before = {recipe: Settings(train=Train(recipe), jobs=IN_VPC) for recipe in RECIPES}
+    data = Data("texts") if path == ("thresholds", "own") else Data()  # it is the threshold of a project's own texts
+    before = {recipe: Settings(train=Train(recipe), jobs=IN_VPC, data=data) for recipe in RECIPES}
 
     differs = {name: pipeline.to_bytes(one) != pipeline.to_bytes(changed(one, *path)) for name, one in before.items()}
 
