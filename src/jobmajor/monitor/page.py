@@ -11,6 +11,7 @@ from jobmajor import soc
 from jobmajor.monitor import check, compare, violations
 from jobmajor.monitor.profile import TRAINING
 from jobmajor.monitor.shape import is_group
+from jobmajor.soc import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ def render(finding: Finding) -> str:
     )
     environment.globals["short_code"] = soc.short
     environment.filters |= {"percent": _percent, "points": _points, "chance": _chance}
+    text = "text" if chosen.now().is_plain else "title"
     groups = [change for change in finding.changes if is_group(change.flag.name)]
     others = [change for change in finding.changes if not is_group(change.flag.name)]
     rows = sorted(groups, key=lambda change: change.flag.name)
@@ -44,11 +46,12 @@ def render(finding: Finding) -> str:
         scale=_widest(finding.changes),
         tables=[
             ("Codes", _widest(rows), [_view(change, finding) for change in rows]),
-            ("Titles and answers", 1.0, [_view(change, finding) for change in others]),
+            (f"{text.capitalize()}s and answers", 1.0, [_view(change, finding) for change in others]),
         ],
         kind="training" if finding.reference.about["kind"] == TRAINING else "the reference",
         about=[violations.about(each) for each in (finding.reference, finding.found)],
         ticks=_ticks,
+        text=text,
     )
 
 
