@@ -18,7 +18,8 @@ PAGES = ("start-1-model", "start-2-pipeline", "start-3-sagemaker")
 _CELL = re.compile(r'^# %%(?P<kind> \[markdown\])? id="(?P<id>[\w-]+)"(?P<bash> language="bash")?$', re.MULTILINE)
 _NOTE = (
     "This page is a part of the notebook [Start Here](../notebooks/), as text. Run the notebook to "
-    "see what it prints and draws; in a checkout, `pip install -e packages/sagelocal -e '.[tutorial]'` installs what it needs."
+    "see what it prints and draws; in a checkout, `pip install -e packages/sagelocal -e '.[tutorial]'` installs what "
+    "it needs."
 )
 
 
