@@ -140,7 +140,8 @@ class _Connection:
             values: Any = {name: _value(each) for name, each in parameters.items()}
         else:
             values = [_value(each) for each in parameters]
-        return self._connection.execute(_translated(statement), values)
+        found: Rows = self._connection.execute(_translated(statement), values)
+        return found
 
     def executemany(self, statement: str, parameters: Iterable[Sequence[Any]], /) -> None:
         """Execute a statement once for each row of values."""

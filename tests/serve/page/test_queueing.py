@@ -12,6 +12,7 @@ import pytest
 
 from jobmajor.model.answers import Answer
 from jobmajor.review.doubtful import DoubtfulTitle
+from jobmajor.review.ledger import Ledger
 from jobmajor.review.queue import Queue
 from jobmajor.serve.service.keys import add, read
 from jobmajor.serve.service.service import ServiceOptions
@@ -229,6 +230,7 @@ def test_log_names_codes_and_never_a_title(site: Running, caplog: pytest.LogCapt
 
 
 def test_damaged_file_is_no_fault_of_the_client(site: Running, queue: Queue) -> None:
+    assert isinstance(queue.ledger, Ledger)
     path = queue.ledger.path
     for each in path.parent.glob("reviews.db*"):
         each.unlink()
