@@ -27,7 +27,7 @@ WHEELED ?= .venv-wheel
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-slow coverage check soak first-five-minutes bench clean lock lint-stack wheel wheels wheel-check docs
+.PHONY: help run serve test test-slow coverage check soak first-five-minutes bench clean lock lint-stack wheel wheels wheel-check release docs
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s%s\n", $$1, $$2 }' Makefile
@@ -180,6 +180,10 @@ wheel-check: wheels ## Install the wheels into empty environments and use them
 	cd $(WHEELED) && train/bin/jobmajor --version \
 		&& train/bin/python -m jobmajor run --release starter --home home && train/bin/sagelocal runs --home home
 	$(WHEELED)/base/bin/python tools/wheel_check.py $(WHEELED)/home
+
+# make release ARGS="--key FILE": tools/release.py says what it refuses. Nothing is tagged or uploaded.
+release: $(VENV)/run.stamp ## Build, check and sign a release into dist/
+	$(BIN)/python tools/release.py $(ARGS)
 
 # Needs uv. The exported files contain hashes but no index addresses; uv.lock isn't committed.
 lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
