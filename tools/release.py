@@ -1,7 +1,8 @@
 """Build, check and sign a release into dist/: python tools/release.py --key FILE. It uploads nothing and makes no tag.
 
 `make wheels` builds what users install, `make wheel-check` also uses it; the times within the archives are those of the
-commit, so that two builds of one commit give the same bytes.
+commit, so that two builds of one commit give the same bytes. The wheel for Windows is the exception: its linker writes
+the time into each library, and ziglang has no option against it.
 """
 
 from __future__ import annotations

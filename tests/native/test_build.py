@@ -47,6 +47,18 @@ def test_libraries_of_all_levels_are_built_and_know_their_sources(tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in made)
 
 
+def test_library_for_macos_is_the_same_in_every_folder(tmp_path: Path) -> None:
+    pytest.importorskip("ziglang", reason="ziglang is not installed: it compiles for other systems")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+
+    made = [build.build(tmp_path / name, build.TARGETS["macosx_11_0_arm64"])[0].read_bytes() for name in ("a", "b")]
+
+    assert made[0] == made[1]
+    assert str(tmp_path).encode() not in made[0]
+    assert str(build.FOLDER).encode() not in made[0]
+
+
 def test_levels_of_a_processor_are_those_that_libraries_are_built_for() -> None:
     first = ctypes.CDLL(str(build.FOLDER / build.names(*build.here())[min(build.names(*build.here()))]))
 

@@ -34,7 +34,7 @@ SUFFIXES = {"darwin": ".dylib", "windows": ".dll"}
 _FLAGS = (
     *("-std=gnu11", "-O3", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra"),
     *("-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math", "-ffinite-math-only"),
-    "-ffp-contract=fast",
+    *("-ffp-contract=fast", "-g0"),  # zig would add debug information, which names folders of this machine
 )
 _LEVELS = {"x86_64": (1, 3)}  # see `level.c`; other processors have one library
 # Wheels for other systems: their tag, and the target by ziglang's name.
@@ -146,6 +146,8 @@ def _compile(command: list[str], system: str, level: int, path: Path) -> Path:
     is_zig = "ziglang" in command
     march = ["-march=x86_64_v3" if is_zig else "-march=x86-64-v3"] if level == 3 else []
     position = [] if system == "windows" else ["-fPIC"]
+    # A library of macOS holds its name, which would be that of a temporary folder.
+    position += [f"-Wl,-install_name,@rpath/{path.name}"] if system == "darwin" else []
     files = [str(FOLDER / name) for name in FILES if name.endswith(".c")]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name  # moved when it is whole: several builds may run, and the old one may be in use
