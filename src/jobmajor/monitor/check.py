@@ -141,7 +141,7 @@ class Finding:
 def named(change: Change) -> str:
     """Return what differs and by how much, in a few words."""
     name = change.flag.name
-    shown = f"{name} {soc.name(name)}" if is_group(name) else name
+    shown = f"{name} {soc.name(name)}" if is_group(name) and soc.name(name) != name else name
     return f"{shown} {100 * change.reference:.1f} % to {100 * change.found:.1f} %"
 
 

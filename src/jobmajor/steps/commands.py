@@ -202,9 +202,7 @@ def run_refit(root: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder), rows=dict(origin.rows), **lineage)
         archive.pack(Path(folder), target / artifact.MODEL)
-    counted = read["test"][1].filter(pl.col("source") == examples.COUNTED)
-    titles = counted["title"].to_list()
-    truth = counted.select(examples.major_group(pl.col("code"))).to_series().to_numpy()
+    titles, truth = contest.questions(read["test"][1])
     behaves = behaviour.behaviour(model.predict_proba, titles)
     checks = agreement.agreement(judged.predict(titles), model.predict(titles), truth, behaves)
     _log.info("refit: %s", checks["summary"])

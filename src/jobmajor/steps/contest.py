@@ -18,6 +18,8 @@ from jobmajor.soc import chosen
 from jobmajor.titles import family_key
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from jobmajor.evaluation.comparison.compare import Side
     from jobmajor.evaluation.judged import Answers
     from jobmajor.model.classifier import Classifier
@@ -37,6 +39,12 @@ def model(archive: Path) -> tuple[Classifier, manifest.Manifest]:
 def counted(test: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of the test that the headline figures count."""
     return test.filter(pl.col("source") == examples.COUNTED)
+
+
+def questions(test: pl.DataFrame) -> tuple[list[str], NDArray[np.str_]]:
+    """Return the titles that the headline figures count, and the major group of each, shape (titles,)."""
+    rows = counted(test)
+    return rows["title"].to_list(), rows.select(examples.major_group(pl.col("code"))).to_series().to_numpy()
 
 
 def by_level(asked: Classifier, titles: pl.Series) -> dict[str, Answers]:
