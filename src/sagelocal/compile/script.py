@@ -14,18 +14,18 @@ import shutil
 import socket
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sagelocal.compile import child, guard
-from sagelocal.errors import InputError
+from sagelocal.errors import ArtifactError, InputError
 from sagelocal.jobs import sandbox
 from sagelocal.loopback import endpoint
 from sagelocal.loopback.account import Account
 from sagelocal.loopback.s3 import S3
-from sagelocal.storage import lock
+from sagelocal.storage import archive, lock
 from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _PAUSE_S: Final = 0.1
 _DEFINITION_BYTES: Final = 64 * 2**20
 # Of the caller's environment, what leads to an account, to a network or to settings that differ from user to user.
 _DROPPED: Final = re.compile(r"(?i)AWS_|BOTO|DOCKER_|SSH_|XDG_|SAGELOCAL_|.*_proxy$|HOME$|VIRTUAL_ENV$|PYTHONHOME$")
+_CODE: Final = "sourcedir.tar.gz"  # as the SDKs call it
 _NO_TELEMETRY: Final = "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n"
 
 
@@ -127,6 +128,7 @@ class _Compilation:
         refused = tuple(dict.fromkeys((*self._refused(), *account.refused)))
         if ("fault" in answer or ended.failed) and not account.waits.is_set():
             raise InputError(self._fault(python, answer, ended, refused))
+        self._settle(s3)
         name, definition = self._definition(answer, account, store)
         started = account.started.get(name, {})
         return Compiled(definition, name, started, tuple(s3.written), refused, account.selected.get(name, ()))
@@ -223,6 +225,15 @@ class _Compilation:
             "PYTHONDONTWRITEBYTECODE": "1",
             "SAGELOCAL_GUARD": json.dumps(guarded),
         }
+
+    def _settle(self, s3: S3) -> None:
+        """Take the times out of the SDK's archives of code, else each compilation would give a training new inputs."""
+        for uri in dict.fromkeys(s3.written):
+            path, plain = s3.store.path(uri), self.scratch / _CODE
+            if path.name == _CODE and path.is_file():
+                with suppress(ArtifactError), s3.store.changing():
+                    archive.without_times(path, plain)
+                    plain.replace(path)
 
     def _answer(self) -> dict[str, Any]:
         path = self.scratch / "answer.json"

@@ -1,4 +1,4 @@
-"""Pack a folder to a tar.gz and unpack it; the same content always gives the same bytes.
+"""Pack a folder to a tar.gz, unpack it, or take the times out of one; the same content always gives the same bytes.
 
 Names are sorted; times and owners are left out. Otherwise each retraining would give a new digest.
 """
@@ -8,13 +8,18 @@ from __future__ import annotations
 import gzip
 import os
 import tarfile
-from typing import TYPE_CHECKING
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 from sagelocal.errors import ArtifactError
 from sagelocal.storage.transfer import regular_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+_DAMAGED: Final = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error)
 
 
 def pack(folder: Path, target: Path) -> int:
@@ -24,11 +29,7 @@ def pack(folder: Path, target: Path) -> int:
     """
     count = 0
     target.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        target.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
+    with _written(target) as archive:
         for name, path in regular_files(folder):
             member = tarfile.TarInfo(name)
             status = path.stat()
@@ -37,6 +38,31 @@ def pack(folder: Path, target: Path) -> int:
                 archive.addfile(member, file)
             count += 1
     return count
+
+
+@contextmanager
+def _written(target: Path) -> Iterator[tarfile.TarFile]:
+    with (
+        target.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        yield archive
+
+
+def without_times(source: Path, target: Path) -> None:
+    """Write the tar.gz `source` again to `target`, with the same members in their order and no times.
+
+    Raises:
+        ArtifactError: It is not a tar.gz.
+    """
+    try:
+        with tarfile.open(source, "r:gz") as given, _written(target) as archive:
+            for member in given:
+                member.mtime, member.pax_headers = 0, {}
+                archive.addfile(member, given.extractfile(member) if member.isreg() else None)
+    except _DAMAGED as error:
+        raise ArtifactError(f"{source.name} is no tar.gz that can be read ({error}): make it again") from error
 
 
 def unpack(source: Path, target: Path) -> None:
@@ -48,7 +74,7 @@ def unpack(source: Path, target: Path) -> None:
     try:
         with tarfile.open(source, "r:gz") as archive:
             _extract(archive, target)
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+    except _DAMAGED as error:
         raise ArtifactError(f"{source.name} is no tar.gz that can be unpacked ({error}): make it again") from error
 
 

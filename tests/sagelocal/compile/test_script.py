@@ -9,6 +9,7 @@ import json
 import shutil
 import socket
 import sys
+import tarfile
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -348,6 +349,32 @@ def test_what_the_script_was_refused_is_named_where_it_fails(tmp_path: Path) -> 
 
     with pytest.raises(InputError, match=r"is refused \(line 4\).*asked for 192\.0\.2\.1 "):
         compiled(tmp_path, text)
+
+
+def test_code_that_the_sdk_packs_again_is_the_same_object(tmp_path: Path) -> None:
+    text = """
+import boto3, io, tarfile, time
+made = io.BytesIO()
+with tarfile.open(fileobj=made, mode="w:gz") as packed:
+    member = tarfile.TarInfo("fit.py")
+    member.size, member.mtime = 8, time.time_ns() // 1000
+    packed.addfile(member, io.BytesIO(b"print(1)"))
+client = boto3.client("s3")
+client.put_object(Bucket="bkt", Key="code/sourcedir.tar.gz", Body=made.getvalue())
+client.put_object(Bucket="bkt", Key="odd/sourcedir.tar.gz", Body=b"no archive")
+pipeline = Pipeline("packs")
+"""
+    pytest.importorskip("boto3", reason="the scripts are on boto3")
+    code = tmp_path / "home" / "s3" / "bkt" / "code" / "sourcedir.tar.gz"
+
+    compiled(tmp_path, text)
+    first = code.read_bytes()
+    compiled(tmp_path, text)
+
+    assert code.read_bytes() == first
+    with tarfile.open(code) as packed:
+        assert packed.getnames() == ["fit.py"]
+    assert (code.parents[1] / "odd" / "sourcedir.tar.gz").read_bytes() == b"no archive"
 
 
 def test_definition_is_written_unchanged_and_no_other_file_is_replaced(tmp_path: Path) -> None:
