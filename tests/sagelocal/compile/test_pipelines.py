@@ -32,6 +32,8 @@ SETTINGS = """
 [images]
 "*/sagemaker-scikit-learn:*" = "images"
 "*/huggingface-pytorch-*" = "images"
+[handlers]
+deploy = "deployment:handler"
 """
 TITLES = """registered nurse,29-1141
 school nurse,29-1141
@@ -61,6 +63,20 @@ class Project:
     @property
     def bucket(self) -> Path:
         return self.folder / ".sagelocal" / "s3" / BUCKET
+
+    def put(self, key: str, text: str) -> None:
+        """Write an object to the bucket."""
+        (self.bucket / key).parent.mkdir(parents=True, exist_ok=True)
+        (self.bucket / key).write_text(text)
+
+    def registered(self, group: str) -> list[dict[str, Any]]:
+        return FolderRegistry(self.folder / ".sagelocal" / "registry").versions(group)
+
+    def model(self, container: dict[str, Any]) -> dict[str, str]:
+        """Return the files in a container's model."""
+        path = self.bucket.parent / container["ModelDataUrl"].removeprefix("s3://")
+        with tarfile.open(path) as packed:
+            return {name: unpacked(packed, name) for name in packed.getnames()}
 
     def tell(self, *argv: str) -> tuple[int, dict[str, Any]]:
         """Run a command, and return its exit status with what it says as JSON."""
@@ -120,19 +136,20 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         path = tmp_path / "images" / "bin" / name
         path.write_text(f'#!/bin/sh\nexec {sys.executable} {program} "$@"\n')
         path.chmod(0o755)
+    shutil.copy(PROGRAMS / "deployment.py", tmp_path)
     found = Project(tmp_path, capsys)
-    (found.bucket / "job-major-clf" / "input").mkdir(parents=True)
-    (found.bucket / "job-major-clf" / "input" / "titles.csv").write_text(TITLES)
+    for key in (
+        "job-major-clf/input/titles.csv",
+        *(f"{name}/train/train.csv" for name in ("batch", "shadow", "several")),
+    ):
+        found.put(key, TITLES)
     return found
 
 
-def words(path: Path) -> dict[str, str]:
-    """What a packed model knows."""
-    with tarfile.open(path) as packed:
-        file = packed.extractfile("model.json")
-        assert file is not None
-        found: dict[str, str] = json.load(file)
-    return found
+def unpacked(packed: tarfile.TarFile, name: str) -> str:
+    file = packed.extractfile(name)
+    assert file is not None
+    return file.read().decode()
 
 
 def cached(told: dict[str, Any]) -> list[str]:
@@ -155,13 +172,68 @@ def test_tutorials_own_pipeline_registers_its_model_and_then_comes_from_the_cach
     jobs = [f"test-job-major-clf-{name}" for name in ("preprocess-data", "train", "evaluate-model")]
     assert cached(first) == []
     assert cached(again) == jobs
-    version_1, _ = FolderRegistry(project.folder / ".sagelocal" / "registry").versions("test-job-major-clf-model-group")
+    version_1, _ = project.registered("test-job-major-clf-model-group")
     (container,) = version_1["InferenceSpecification"]["Containers"]
-    model = project.bucket.parent / container["ModelDataUrl"].removeprefix("s3://")
-    assert words(model) == {
+    assert json.loads(project.model(container)["model.json"]) == {
         "registered": "29-1141", "school": "29-1141", "nurse": "29-1141",
         "pastry": "35-2014", "line": "35-2014", "cook": "35-2014",
     }  # fmt: skip
     assert version_1["ModelApprovalStatus"] == "PendingManualApproval"
     report = json.loads((project.bucket / "job-major-clf" / "evaluation" / "evaluation.json").read_text())
     assert report == {"classification_metrics": {"test_f1": 1.0}}
+
+
+@pytest.mark.parametrize(("version", "compiled"), VERSIONS)
+def test_batch_pipeline_joins_each_answer_to_its_row(project: Project, version: str, compiled: bool) -> None:
+    project.put("batch/rows/rows.csv", "17,nurse\n18,cook\n")
+    file = project.definition("batch", version, compiled=compiled)
+
+    valid, _ = project.tell("validate", file)
+    status, first = project.tell("run", file)
+    _, again = project.tell("run", file)
+
+    assert (valid, status) == (0, 0), first
+    assert (project.bucket / "batch" / "scored" / "rows.csv.out").read_text() == "17,batch=NURSE\n18,batch=COOK\n"
+    assert cached(again) == ["train", "score"]
+
+
+@pytest.mark.parametrize(("version", "compiled"), VERSIONS)
+def test_shadow_pipeline_deploys_its_new_model_beside_the_one_that_answers(
+    project: Project, version: str, compiled: bool
+) -> None:
+    (project.folder / "champion").mkdir()
+    (project.folder / "champion" / "prefix.txt").write_text("champion=")
+    archive.pack(project.folder / "champion", project.bucket / "shadow" / "champion" / "model.tar.gz")
+    file = project.definition("shadow", version, compiled=compiled)
+
+    valid, _ = project.tell("validate", file)
+    status, told = project.tell("run", file, "-p", "EndpointName=majors")
+
+    assert (valid, status) == (0, 0), told
+    endpoint = json.loads((project.folder / "endpoint.json").read_text())
+    names = [endpoint[kind][0]["ModelName"] for kind in ("ProductionVariants", "ShadowProductionVariants")]
+    models = [json.loads((project.folder / ".sagelocal" / "models" / f"{name}.json").read_bytes()) for name in names]
+    containers = [model.get("PrimaryContainer") or model["Containers"][0] for model in models]
+    assert [project.model(container)["prefix.txt"] for container in containers] == ["champion=", "shadow="]
+    (deployed,) = [step for step in told["steps"] if step["name"] == "deploy"]
+    assert deployed["properties"] == {"OutputParameters": {"endpoint": "majors", "variants": 2}}
+
+
+@pytest.mark.parametrize(("version", "compiled"), VERSIONS)
+def test_pipeline_of_several_models_registers_all_that_it_trained(
+    project: Project, version: str, compiled: bool
+) -> None:
+    file = project.definition("several", version, compiled=compiled)
+
+    valid, _ = project.tell("validate", file)
+    status, told = project.tell("run", file)
+    _, again = project.tell("run", file)
+
+    assert (valid, status) == (0, 0), told
+    versions = project.registered("several")
+    containers = [item for version in versions for item in version["InferenceSpecification"]["Containers"]]
+    # The second run takes the same models from the cache, and registers them again.
+    prefixes = sorted(project.model(container)["prefix.txt"] for container in containers)
+    assert prefixes == ["first=", "first=", "second=", "second="]
+    assert {version["ModelApprovalStatus"] for version in versions} == {"Approved"}
+    assert sorted(cached(again)) == ["train-first", "train-second"]
