@@ -7,6 +7,7 @@ command needs is imported when it runs, so that `--help` costs nothing.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,12 +85,9 @@ def _use_classification() -> None:
 
     Settings that can't be read are left to the command that needs them.
     """
-    from pathlib import Path
-
-    from jobmajor import settings
-
-    if not Path(settings.FILE).is_file():
+    if not os.path.isfile("jobmajor.toml"):  # noqa: PTH113 - before anything is imported: help has to be quick
         return
+    from jobmajor import settings
     from jobmajor.errors import Error
     from jobmajor.soc import chosen
 

@@ -12,7 +12,6 @@ import typer
 
 from jobmajor.cli.data import fetch_options, tell_source
 from jobmajor.cli.options import Data, Home, Json, OwnTest, Release, Reviewed, SettingsFile, workspace
-from jobmajor.soc.chosen import OWN_TEXTS
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import complain, dump, near, pairs, table
 
@@ -141,6 +140,8 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
 
 def show_outcome(outcome: Outcome) -> None:
     """Print what a run did."""
+    from jobmajor.soc.chosen import OWN_TEXTS
+
     source = outcome.source
     own = {"starter": "starter titles", OWN_TEXTS: OWN_TEXTS}
     release = own.get(source.release) or f"O*NET {source.release}"
