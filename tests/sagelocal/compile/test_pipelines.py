@@ -35,6 +35,11 @@ SETTINGS = """
 [handlers]
 deploy = "deployment:handler"
 """
+REPACK = """set -e
+cd /opt/ml/model
+tar -xzf /opt/ml/input/data/training/model.tar.gz
+cp -r /opt/ml/code code
+"""
 TITLES = """registered nurse,29-1141
 school nurse,29-1141
 head nurse,29-1141
@@ -101,17 +106,26 @@ class Project:
 
 
 def plain(path: Path) -> Any:
-    """A definition without what differs each time: the digests and times in addresses of uploads."""
-    return json.loads(re.sub(r"[0-9a-f]{64}|\d{14}", "MARK", path.read_text("utf-8")))
+    """A definition without what differs each time: digests and times in addresses."""
+    text = path.read_text("utf-8")
+    return json.loads(re.sub(r"[0-9a-f]{64}|\d{14}|\d{4}(-\d\d){5}-\d{3}", "MARK", text))
+
+
+def with_launcher(folder: Path) -> Path:
+    """The programs with the one that SDK v2 adds to them, to repack a model."""
+    made = folder.parent / "repack"
+    shutil.copytree(PROGRAMS, made)
+    (made / "_repack_script_launcher.sh").write_text(REPACK)
+    return made
 
 
 def upload(definition: str, store: Path) -> None:
-    """Put the programs where the SDK would have put them; the drivers of SDK v3 are replaced by the image's toolkit."""
+    """Put the programs where the SDK would have put them; what the SDKs add of their own is replaced."""
     for key, name in UPLOADED.findall(definition):
         path = store / key
         path.parent.mkdir(parents=True, exist_ok=True)
         if name == "sourcedir.tar.gz":
-            archive.pack(PROGRAMS, path)
+            archive.pack(with_launcher(store) if "/source/" in key else PROGRAMS, path)
         elif name == "input/code":
             shutil.copytree(PROGRAMS, path, dirs_exist_ok=True)
         elif name == "input/sm_drivers":
@@ -126,6 +140,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sagelocal.toml").write_text(SETTINGS)
     programs = {
+        "python": "",
         "python3": "",
         "pip3": "-m pip",
         "train": HERE / "images" / "toolkit.py",
@@ -140,7 +155,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     found = Project(tmp_path, capsys)
     for key in (
         "job-major-clf/input/titles.csv",
-        *(f"{name}/train/train.csv" for name in ("batch", "shadow", "several")),
+        *(f"{name}/train/train.csv" for name in ("batch", "shadow", "several", "repack")),
     ):
         found.put(key, TITLES)
     return found
@@ -237,3 +252,24 @@ def test_pipeline_of_several_models_registers_all_that_it_trained(
     assert prefixes == ["first=", "first=", "second=", "second="]
     assert {version["ModelApprovalStatus"] for version in versions} == {"Approved"}
     assert sorted(cached(again)) == ["train-first", "train-second"]
+
+
+@pytest.mark.parametrize(("version", "compiled"), VERSIONS[::2])
+def test_model_is_repacked_with_its_script_and_registered_unless_the_stage_forbids_it(
+    project: Project, version: str, compiled: bool
+) -> None:
+    file = project.definition("repack", version, compiled=compiled)
+
+    valid, _ = project.tell("validate", file)
+    status, told = project.tell("run", file)
+    refused, frozen = project.tell("run", file, "-p", "Stage=frozen")
+    forced, _ = project.tell("run", file, "-p", "Stage=frozen", "-p", "IsForced=true")
+
+    assert (valid, status, refused, forced) == (0, 0, 1, 0), told
+    assert frozen["failure"] == "step 'fail' failed: nothing is registered while frozen"
+    assert cached(frozen) == ["train"]
+    version_1, _ = project.registered("repack")
+    (container,) = version_1["InferenceSpecification"]["Containers"]
+    files = project.model(container)
+    assert files["prefix.txt"] == "repack="
+    assert files[f"code/{container['Environment']['SAGEMAKER_PROGRAM']}"] == (PROGRAMS / "evaluate.py").read_text()

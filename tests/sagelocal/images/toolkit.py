@@ -17,5 +17,8 @@ for folder in (ROOT / "input/data").iterdir():
     os.environ[f"SM_CHANNEL_{folder.name.upper()}"] = str(folder)
 folder = ROOT / ("code" if "sagemaker_program" in given else "input/data/code")
 settings = {name: text.strip('"') for name, text in given.items() if "sagemaker_" not in name}
+for name, value in settings.items():
+    os.environ[f"SM_HP_{name.upper()}"] = "" if value == "null" else value
 argv = [text for name, value in settings.items() for text in (f"--{name}", value)]
-sys.exit(subprocess.run([sys.executable, str(folder / program), *argv], check=False).returncode)
+interpreter = "bash" if program.endswith(".sh") else sys.executable
+sys.exit(subprocess.run([interpreter, str(folder / program), *argv], cwd=folder, check=False).returncode)
