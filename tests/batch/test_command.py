@@ -73,7 +73,7 @@ def test_wrong_input_is_one_line_and_status_2(
     said = capsys.readouterr()
     assert (status, said.out) == (2, "")
     assert said.err.splitlines() == [
-        f"error: {titles}: found the columns 'id', 'job', expected a column 'position'; name the column with --column"
+        f"error: {titles}: found the columns 'id', 'job', expected a column 'position'; name one that is there"
     ]
 
 

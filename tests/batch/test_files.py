@@ -434,7 +434,7 @@ def test_what_is_no_table_of_titles_is_refused_and_leaves_nothing(
 def test_column_of_numbers_is_refused_as_titles(classifier: Classifier, tmp_path: Path) -> None:
     write(tmp_path / "in.parquet", {"title": [1]})
 
-    with pytest.raises(InputError, match="found a column 'title' of int64, expected titles as text"):
+    with pytest.raises(InputError, match="found a column 'title' of int64, expected one of text"):
         code_file(tmp_path / "in.parquet", tmp_path / "out.csv", model=classifier)
 
 

@@ -105,7 +105,7 @@ def test_missing_column_of_context_is_refused_before_anything_is_written(
     if kind == "xlsx":
         pytest.importorskip("xlsxwriter", reason="polars writes workbooks with it")
 
-    with pytest.raises(InputError, match="expected a column 'department'; name the column with --context"):
+    with pytest.raises(InputError, match="expected a column 'department'; name one that is there"):
         code_file(
             table(tmp_path / f"in.{kind}"), tmp_path / "out.csv", FileOptions(context="department"), model=with_context
         )

@@ -23,7 +23,7 @@ def find(reader: Reader, path: Path, column: str | None) -> int | None:
         DataError: The table has no such column.
     """
     names = reader.head().names
-    return None if column is None or not names else find_column(path, names, column, "--context")
+    return None if column is None or not names else find_column(path, names, column)
 
 
 def joined(block: Block, column: int | None) -> Block:

@@ -247,13 +247,14 @@ def init(
     if as_json:
         dump(made.to_json())
         return
-    levels = made.classification
-    counts = ", ".join(
-        f"{len(levels.codes(level)):,} {shown}" for level, shown in zip(levels.levels, levels.labels, strict=True)
-    )
-    typer.echo(f"{near(folder)}: {made.rows:,} texts; codes of {one_line(levels.name)}: {counts}")
-    for reason, count in made.left_out.items():
-        typer.echo(f"note: {count:,} rows {reason} were left out", err=True)
+    found = made.classification
+    counts = [f"{len(found.codes(level)):,}" for level in found.levels]
+    levels = ", ".join(f"{count} at {name}" for count, name in zip(counts, found.labels, strict=True))
+    labels = f"{counts[0]} labels" if len(counts) == 1 else f"codes of {one_line(found.name)}: {levels}"
+    typer.echo(f"{near(folder)}: {made.rows:,} texts; {labels}")
+    if made.left_out:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in made.left_out.items())
+        typer.echo(f"note: rows left out: {reasons}", err=True)
     if made.few:
-        typer.echo(f"note: {made.few:,} labels have fewer than 5 texts, too few to be judged", err=True)
+        typer.echo(f"note: labels with fewer than 5 texts, too few to be judged: {made.few:,}", err=True)
     typer.echo(f"next: cd {near(folder)} && jobmajor run")

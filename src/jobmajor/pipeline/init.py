@@ -5,6 +5,7 @@ The same pipeline, gate, registry, service and monitoring work on it; `soc.chose
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -103,11 +104,7 @@ def init(
         InputError: The folder is there or has no usable name, or a file or column can't be used.
         DataError: No row can be used, or the labels are no classification.
     """
-    if folder.exists():
-        raise InputError(f"{folder} is there already: give a new name, or remove it")
-    if not _NAME.fullmatch(folder.name):
-        expected = "up to 32 small letters, digits and hyphens, such as support-tickets"
-        raise InputError(f"the name {shown(folder.name)}: expected {expected}")
+    _check_folder(folder)
     rows, left_out = _rows(texts)
     table = _table(classes) if classes else [(label, "", label) for label in sorted({label for _, label in rows})]
     found, codes = _classification(name or folder.name, table, is_plain=not job_titles, source=classes or texts.path)
@@ -130,6 +127,17 @@ def init(
         publish.write_file(staging / ".gitignore", _IGNORED.encode())
     few = sum(counts[code] < _FEW for code in found.codes(LEVELS[-1]))
     return Project(folder, found, len(kept), left_out, few)
+
+
+def _check_folder(folder: Path) -> None:
+    if not _NAME.fullmatch(folder.name):
+        expected = "up to 32 small letters, digits and hyphens, such as support-tickets"
+        raise InputError(f"the name {shown(folder.name)}: expected {expected}")
+    above = next(each for each in folder.absolute().parents if each.exists())
+    if not above.is_dir():
+        raise InputError(f"{above} is no folder: expected one that the project can be made in")
+    if os.path.lexists(folder):
+        raise InputError(f"{folder} is there already: give a new name, or remove it")
 
 
 def _rows(texts: Texts) -> tuple[list[tuple[str, str]], Counter[str]]:

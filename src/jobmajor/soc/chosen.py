@@ -28,7 +28,8 @@ SOC_2018 = "SOC 2018"
 OWN_TEXTS = "own texts"  # in place of a release of O*NET: the data of a project of `jobmajor init`
 _FORMAT = 1
 _MOST_CODES = 32_767  # of a model's columns, which are numbered in 16 bits
-_LONGEST_CODE = 200
+_LONGEST = 200  # characters of a code, and of a name
+_JOINERS = str.maketrans("", "", "\u200c\u200d")  # shape letters of many scripts, and are no fault
 # Which levels a table of so many levels has, and what each of the four means in it.
 _HELD: Mapping[int, tuple[Level, ...]] = {
     1: ("major",),
@@ -133,9 +134,11 @@ def build(
         source: What errors name as the place of the fault.
 
     Raises:
-        DataError: A code is empty, too long or there twice, a parent is none of the codes, the levels are more than
-            four, there are too many codes or fewer than two at the top, or sorting the codes would part a group.
+        DataError: The name can't be used, a code is empty, too long or there twice, a parent is none of the codes, the
+            levels are more than four, there are too many codes or fewer than two at the top, or sorting the codes
+            would part a group.
     """
+    _check_name(name, source or "the classification")
     found = _checked([tuple(row) for row in codes], source or "the classification")
     depths = _depths(found, source or "the classification")
     held = _HELD[max(depths.values())]
@@ -157,15 +160,30 @@ def build(
     return chosen
 
 
+def _check_name(name: str, source: Any) -> None:
+    if name == SOC_2018:
+        raise DataError(source, f"the name {SOC_2018!r}", "a name of its own", "give it another name")
+    if not name.strip() or len(name) > _LONGEST or not _is_printable(name):
+        expected = f"one line of 1 to {_LONGEST} characters"
+        raise DataError(source, f"the classification's name {shown(name)}", expected, "give it another name")
+
+
+def _is_printable(text: str) -> bool:
+    """Tell whether a text has no line end and no other character that a terminal or a file can't show."""
+    return text.translate(_JOINERS).isprintable()
+
+
 def _checked(rows: list[tuple[str, ...]], source: Any) -> list[tuple[str, str, str]]:
     seen: set[str] = set()
     for row in rows:
         code = row[0] if row and isinstance(row[0], str) else ""
         if len(row) != 3 or not all(isinstance(cell, str) for cell in row) or not code.strip() or code != code.strip():
             raise DataError(source, f"a code {shown(code)}", "text without blanks at its ends", "correct it")
-        if code in seen or len(code) > _LONGEST_CODE or not code.isprintable():
+        if code in seen or len(code) > _LONGEST or not _is_printable(code):
             fault = "twice" if code in seen else f"of {len(code)} characters or with one that can't be printed"
             raise DataError(source, f"the code {shown(code)} {fault}", "each once, short and printable", "correct it")
+        if not _is_printable(row[2]):
+            raise DataError(source, f"the name {shown(row[2])} of {shown(code)}", "one line of text", "correct it")
         seen.add(code)
     if len(rows) > _MOST_CODES:
         raise DataError(source, f"{len(rows):,} codes", f"{_MOST_CODES:,} at most", "leave rare ones out")
@@ -193,7 +211,11 @@ def _depths(rows: Sequence[tuple[str, str, str]], source: Any) -> dict[str, int]
             )
         depths[code] = len(chain)
     if sum(depth == 1 for depth in depths.values()) < 2:
-        raise DataError(source, f"{len(depths)} codes below one", "two at least at the top", "leave out what holds all")
+        if len(depths) > 1:
+            found = f"{len(depths)} codes, all below one"
+            raise DataError(source, found, "two at least at the top", "leave out what holds all")
+        found = f"one label, {shown(next(iter(depths)))}" if depths else "no label"
+        raise DataError(source, found, "two at least", "name the right file and column, or add what is missing")
     return depths
 
 
@@ -241,8 +263,6 @@ def read(path: Path) -> Chosen:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         fault = f"a file that can't be used ({shown(str(error))})"
         raise DataError(path, fault, "a classification as jobmajor init writes it", "write it again") from error
-    if name == SOC_2018:
-        raise DataError(path, f"the name {SOC_2018!r}", "a name of its own", "give it another name")
     return build(name, codes, labels=labels, is_plain=is_plain, source=path)
 
 

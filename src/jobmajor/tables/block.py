@@ -185,11 +185,10 @@ class Writer(Protocol):
         ...
 
 
-def find_column(path: Path | str, names: Sequence[str], wanted: str, option: str = "--column") -> int:
+def find_column(path: Path | str, names: Sequence[str], wanted: str) -> int:
     """Return the index of a column by its name.
 
-    Where no name is equal, a single one that differs only in case or surrounding blanks counts. An error advises to
-    name it with `option`.
+    Where no name is equal, a single one that differs only in case or surrounding blanks counts.
 
     Raises:
         DataError: There is no such column, or several; the error lists the names.
@@ -204,7 +203,7 @@ def find_column(path: Path | str, names: Sequence[str], wanted: str, option: str
     if close:
         found = f"the column {wanted!r} {len(close)} times"
         raise DataError(path, found, "it once", "rename the others")
-    raise DataError(path, f"the columns {shown(names)}", f"a column {wanted!r}", f"name the column with {option}")
+    raise DataError(path, f"the columns {shown(names)}", f"a column {wanted!r}", "name one that is there")
 
 
 def named_column(

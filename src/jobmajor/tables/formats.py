@@ -218,7 +218,7 @@ def _blocks(
     _expect_file(path)
     with closing(reader(path, replace(reading, column=wanted[0]), _AS_TABLE)) as opened:
         head = _head(path, opened)
-        others = [find_column(path, head.names, name, "its own option") for name in wanted[1:]]
+        others = [find_column(path, head.names, name) for name in wanted[1:]]
         for block in opened.blocks(most):
             yield block, head, others
 
@@ -233,4 +233,5 @@ def _head(path: Path, opened: Reader) -> Head:
 
 def _expect_file(path: Path) -> None:
     if not path.is_file():
-        raise InputError(f"{path} is not there: expected a file ({EXPECTED})")
+        found = "is no file" if path.exists() else "is not there"
+        raise InputError(f"{path} {found}: expected a file ({EXPECTED})")

@@ -84,7 +84,7 @@ class ParquetReader:
         index = self._index()
         if not self._is_text(schema.types[index]):
             found = f"a column {schema.names[index]!r} of {schema.types[index]}"
-            raise DataError(self._path, found, "titles as text", "name another with --column")
+            raise DataError(self._path, found, "one of text", "name another column")
         notes = guessed_notes(self._reading, schema.names[index], has_header=True)
         return Head(tuple(schema.names), cells.all_text(len(schema.names)), schema, index, notes)
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # Held by every user of the workspace; by runs only; by the supervisors of jobs, which may outlive their run.
 _USERS, _RUNS, _JOBS = ".lock", ".runs.lock", ".jobs.lock"
+# A run that is killed while it starts a job leaves a copy of its descriptors, until the job's program runs. Without
+# this patience, its copy would pass for another run, and what it left would stay.
+_PATIENCE_S: Final = 0.5
 _ENDING: Final = "waiting for the jobs of a run that was killed to end"
 
 
@@ -46,7 +49,7 @@ def share(workspace: Path, on_wait: Callable[[str], None] | None = None) -> Iter
     """
     with _told(workspace), lock.take(workspace / _USERS, busy=workspace, is_shared=True), ExitStack() as stack:
         runs = stack.enter_context(lock.opened(workspace / _RUNS))
-        if lock.lock_now(runs):
+        if lock.lock_now(runs, _PATIENCE_S):
             _announce(workspace, on_wait)
             with lock.wait_for(workspace / _JOBS):
                 sweep(workspace)

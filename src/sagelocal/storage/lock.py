@@ -83,13 +83,18 @@ def opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def lock_now(descriptor: int) -> bool:
-    """Take the lock of an open file alone and return true, or return false if another process holds it."""
-    try:
-        _lock(descriptor, waits=False)
-    except BlockingIOError:
-        return False
-    return True
+def lock_now(descriptor: int, patience_s: float = 0.0) -> bool:
+    """Take the lock of an open file alone and return true, or return false if another process holds it that long."""
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            _lock(descriptor, waits=False)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+        else:
+            return True
+        time.sleep(_PAUSE_S)
 
 
 def share_open(descriptor: int) -> None:

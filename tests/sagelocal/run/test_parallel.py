@@ -20,6 +20,7 @@ from sagelocal.errors import InputError
 from sagelocal.jobs import sandbox
 from sagelocal.run import executor, records
 from sagelocal.run.executor import RunOptions
+from sagelocal.storage import publish
 from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
@@ -285,6 +286,32 @@ def test_run_of_branches_that_was_killed_is_finished_by_the_next_one(tmp_path: P
     assert sum(record.cached for record in execution.steps) == finished
     assert sorted((home / "s3" / "bkt").glob("*/a.txt")) == [home / "s3" / "bkt" / name / "a.txt" for name in "abcd"]
     assert not [found for found in home.rglob("*") if found.name.startswith(".staging-")]
+
+
+# Holds the lock as the copy of a killed run's descriptors does, until the program that was being started runs.
+HOLD = """
+import fcntl, os, sys, time
+with open(sys.argv[1], "w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    os.write(1, b".")
+    time.sleep(0.1)
+"""
+
+
+@needs_namespaces
+def test_run_sweeps_although_a_killed_runs_copy_of_the_lock_goes_a_moment_later(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    left = home / "runs" / "killed" / f"{publish.STAGING}left"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    lock = str(home / ".runs.lock")
+    with subprocess.Popen([sys.executable, "-c", HOLD, lock], stdout=subprocess.PIPE) as copy:
+        assert copy.stdout
+        copy.stdout.read(1)
+
+        executor.run(pipeline(step("a", WRITE, "a")), home)
+
+    assert not left.exists()
 
 
 def test_ready_steps_come_in_the_order_of_the_definition() -> None:
