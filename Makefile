@@ -197,7 +197,7 @@ lock: ## Renew the lock files after a change of pyproject.toml (needs uv)
 	uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev --extra aws --group build -o requirements-ci.lock
 	uv export --quiet --no-header --no-annotate --no-hashes --no-emit-workspace --all-groups --extra train --extra serve -o $(VENV)/have.txt
 	uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal benchmarks/requirements.txt -c $(VENV)/have.txt -o benchmarks/requirements.lock
-	for tool in $(LINTER_NAMES); do uv pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --universal tools/$$tool.txt -o tools/$$tool.txt || exit 1; done
+	for tool in $(LINTER_NAMES); do uv pip compile --quiet --upgrade --no-header --no-annotate --generate-hashes --universal tools/$$tool.in -o tools/$$tool.txt || exit 1; done
 	sed -n 's/^ZIG = "\([0-9.]*\)".*/ziglang==\1/p' src/jobmajor/native/build.py | uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal - -o requirements-zig.lock
 
 clean: ## Remove the environments, the workspace and all caches

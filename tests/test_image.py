@@ -137,6 +137,14 @@ def versions(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text("utf-8"), re.MULTILINE))
 
 
+@pytest.mark.parametrize("tool", ["checkov", "parliament", "check-jsonschema"])
+def test_linter_is_locked_from_the_packages_that_are_asked_for(tool: str) -> None:
+    asked = re.findall(r"^[\w-]+", (ROOT / "tools" / f"{tool}.in").read_text("utf-8"), re.MULTILINE)
+
+    assert asked[0] == tool
+    assert {*asked} <= versions(f"tools/{tool}.txt").keys()
+
+
 def test_base_install_is_locked_to_the_versions_that_the_tests_run_with() -> None:
     base = versions("requirements-base.lock")
 
