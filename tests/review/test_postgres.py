@@ -185,6 +185,9 @@ def test_database_that_can_not_hold_a_queue_is_refused(server: Server) -> None:
         connection.execute("UPDATE jobmajor.version SET number = 99")
         with pytest.raises(ArtifactError, match="version 99, expected 2"):
             Queue(server.url())
+        connection.execute("DELETE FROM jobmajor.version")
+        with pytest.raises(ArtifactError, match="version 0, expected 2"):
+            Queue(server.url())
 
 
 def test_text_with_a_character_that_no_database_keeps_is_kept_without_it(server: Server) -> None:

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jobmajor.errors import ArtifactError, MissingExtra
+from jobmajor.errors import ArtifactError, InputError, MissingExtra
 from jobmajor.review.database import TABLES, VERSION
 from sagelocal.storage import lock
 
@@ -96,10 +96,15 @@ def opened(place: Path | str) -> Ledger | PostgresLedger:
     """Return the ledger in a file, or in the database that a URL names.
 
     Raises:
-        ArtifactError: It can't be used. InputError: The URL can't be used.
+        ArtifactError: It can't be used. InputError: The URL can't be used, or the path is a folder.
     """
     if not isinstance(place, str) or not _SCHEME.match(place):
-        return Ledger(Path(place))
+        path = Path(place)
+        if path.exists() and not path.is_file():
+            raise InputError(
+                f"{path} is no regular file, expected a file for the queue: name one, such as queue.sqlite"
+            )
+        return Ledger(path)
     try:
         from jobmajor.review.postgres import PostgresLedger  # noqa: PLC0415 - needs the extra `postgres`
     except ImportError as error:  # also where psycopg finds no libpq

@@ -168,10 +168,11 @@ def _value(value: Any) -> Any:
 
 
 def _version(database: Database) -> int | None:
-    """Return the version of the tables; None where there are none."""
+    """Return the version of the tables, 0 if it isn't recorded; None where there are none."""
     if database.execute("SELECT to_regclass('jobmajor.version')").fetchone()[0] is None:
         return None
-    return int(database.execute("SELECT number FROM version").fetchone()[0])
+    row = database.execute("SELECT number FROM version").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _parsed(url: str) -> dict[str, Any]:

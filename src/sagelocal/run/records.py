@@ -145,6 +145,8 @@ def read(folder: Path) -> Execution:
             raise TypeError("steps or names of steps are no list of them")  # noqa: TRY301 - said below
         body["steps"] = tuple(_checked(StepRecord(**step)) for step in body["steps"])
         execution = _checked(Execution(folder=folder, **body))
+    except PermissionError as error:
+        raise _closed(folder / NAME) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ArtifactError(f"{folder / NAME} is no record of a run ({error}): remove the folder") from error
     if execution.status == EXECUTING and not lock.is_held(folder):
@@ -196,13 +198,27 @@ def outputs(folder: Path, step: str) -> dict[str, dict[str, FileRecord]]:
         body = json.loads(load(path))
         found = typed_outputs(body["outputs"])
         for record in (record for files in found.values() for record in files.values()):
-            if not isinstance(record.sha256, str) or not isinstance(record.size_bytes, int):
-                raise TypeError(f"found {record}")  # noqa: TRY301 - said below
+            _check_file(record)
     except FileNotFoundError:
         return {}
+    except PermissionError as error:
+        raise _closed(path) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path} is no record of outputs ({error}): remove it") from error
     return found
+
+
+def _check_file(record: FileRecord) -> None:
+    """Raise TypeError or ValueError for members that no file has."""
+    if not isinstance(record.sha256, str) or not isinstance(record.size_bytes, int):
+        raise TypeError(f"found {record}")
+    if not 0 <= record.size_bytes < 2**63:
+        raise ValueError("a size is no number of bytes")
+
+
+def _closed(path: Path) -> ArtifactError:
+    # A record without access may be whole, so that nothing is said of removing it.
+    return ArtifactError(f"{path} can't be read (permission denied): give access")
 
 
 def settle(folder: Path) -> None:
@@ -253,7 +269,7 @@ def find(home: Path, execution_id: str) -> Execution:
     """
     if execution_id in ids(home):
         return read(home / "runs" / execution_id)
-    raise InputError(f"{home} has no run {execution_id!r}: `sagelocal runs` lists what is there")
+    raise InputError(f"{home} has no run {execution_id[:200]!r}: `sagelocal runs` lists what is there")
 
 
 def every(home: Path) -> list[Execution]:

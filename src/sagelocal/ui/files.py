@@ -26,7 +26,8 @@ TEXT_BYTES: Final = 256 * 2**10
 PICTURE_BYTES: Final = 4 * 2**20
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _MOST_PIXELS: Final = 8192  # of a side
-THERE, GONE, CHANGED, ODD = "there", "no longer there", "changed since", "a link or no regular file"
+THERE, GONE, CHANGED = "there", "no longer there", "changed since"
+ODD, CLOSED = "a link or no regular file", "without access"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Output:
         """The path of the file, also of one that is gone; None if it leads out of the bucket or over a link."""
         try:
             return self.store.path(self.address)
-        except Error:
+        except (Error, OSError):
             return None
 
     @property
@@ -54,15 +55,14 @@ class Output:
     @property
     def state(self) -> str:
         """Whether a file of the recorded size is there; the content is checked only where it is shown."""
-        path = self.path
-        if path is None:
-            return ODD
         try:
-            with transfer.open_regular(path) as file:
+            with transfer.open_regular(self.store.path(self.address)) as file:
                 return THERE if file.seek(0, 2) == self.record.size_bytes else CHANGED
         except FileNotFoundError:
             return GONE
-        except OSError:
+        except PermissionError:
+            return CLOSED
+        except (Error, OSError):
             return ODD
 
 
@@ -111,19 +111,16 @@ def content(output: Output, most_bytes: int = PICTURE_BYTES) -> Content:
     """Return what is shown of a file: text of up to 256 KiB or a PNG, if it is what the run recorded."""
     if output.record.size_bytes > most_bytes:
         return Content("", f"Files of more than {most_bytes:,} bytes are not shown.")
-    path = output.path
     try:
-        data = records.load(path, most_bytes) if path else None
-    except (OSError, ValueError):
-        data = None
-    if data is None:
+        data = records.load(output.store.path(output.address), most_bytes)
+    except PermissionError:
+        return Content("", "The file can't be read (permission denied): give access, and load the page again.")
+    except (Error, OSError, ValueError):
         return Content("", "The file is not there, or is a link or no regular file.")
     if hashlib.sha256(data).hexdigest() != output.record.sha256:
         return Content("", "The file is no longer what this run wrote: a later run or a person replaced it.")
     if data.startswith(_PNG):
         return _picture(data)
-    if len(data) > TEXT_BYTES:
-        return Content("", f"Text of more than {TEXT_BYTES:,} bytes is not shown.")
     return _text(data, is_json=output.name.endswith(".json"))
 
 
@@ -136,6 +133,8 @@ def _picture(data: bytes) -> Content:
 
 
 def _text(data: bytes, *, is_json: bool) -> Content:
+    if len(data) > TEXT_BYTES:
+        return Content("", f"Text of more than {TEXT_BYTES:,} bytes is not shown.")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
