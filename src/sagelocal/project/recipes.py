@@ -77,18 +77,30 @@ def make(home: Path, name: str, python: Path | None = None) -> Path:
         python: The interpreter; None means the one that runs this program.
 
     Raises:
-        InputError: There is no such recipe. PipelineError: A package can't be installed.
+        InputError: There is no such recipe, or the interpreter can't make an environment.
+        PipelineError: A package can't be installed.
     """
-    target, recipe = folder(home, name), RECIPES.get(name)
-    if recipe is None:  # `folder` has refused it
-        raise InputError(name)
+    target = folder(home, name)
+    recipe, interpreter = RECIPES[name], _interpreter(python)
     shutil.rmtree(target, ignore_errors=True)
-    _run([str(python or sys.executable), "-m", "venv", str(target)], name)
+    _run([interpreter, "-m", "venv", str(target)], name)
     _run([str(target / "bin" / "python"), *_PIP, *recipe.packages], name)
     for program, source in recipe.programs:
         _install(target / "bin" / program, _PROGRAMS / source)
     (target / _MADE).write_text("\n".join(recipe.packages) + "\n", "utf-8")
     return target
+
+
+def _interpreter(python: Path | None) -> str:
+    """Return the interpreter; it is tried before the environment that is there is removed."""
+    named = str(python or sys.executable)
+    try:
+        done = subprocess.run([named, "-c", "import ensurepip, venv"], capture_output=True, check=False)
+    except OSError as error:
+        raise InputError(f"{named} can't be run ({error.strerror}): name a Python 3 with --python") from error
+    if done.returncode:
+        raise InputError(f"{named} has no modules venv and ensurepip: name a Python 3 that has them with --python")
+    return named
 
 
 def _install(path: Path, source: Path) -> None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +11,9 @@ from sagelocal import cli
 from sagelocal.errors import InputError
 from sagelocal.project import recipes, toml_file
 from sagelocal.project.images import Images
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ECR = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
 SKLEARN = f"{ECR}/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -169,15 +168,3 @@ def test_project_without_options_validates_and_says_what_stands_for_what(
 
     told = json.loads(capsys.readouterr().out)
     assert told["images"] == {f"{ECR}/own:1": str(tmp_path / "own"), SKLEARN: str(tmp_path / "own")}
-
-
-@pytest.mark.slow
-def test_recipe_makes_an_environment_that_trains_by_script_and_repacks(tmp_path: Path) -> None:
-    if not os.environ.get("SAGELOCAL_RECIPES"):
-        pytest.skip("needs a package index: set SAGELOCAL_RECIPES=1 to install scikit-learn's recipe")
-
-    made = recipes.make(tmp_path, "scikit-learn")
-
-    assert recipes.is_made(made)
-    assert shutil.which("train", path=str(made / "bin"))
-    assert (made / "bin" / "python").resolve() == Path(sys.executable).resolve()
