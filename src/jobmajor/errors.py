@@ -112,7 +112,7 @@ class NotAdapted(Error):
 
     def __init__(self, where: str, found: str, expected: str) -> None:
         self.where, self.found, self.expected = where, found, expected
-        super().__init__(f"{where}: found {found}, expected {expected}; use the model as it is, or give more titles")
+        super().__init__(f"{where}: found {found}, expected {expected}; use the model as it is, or give a larger file")
 
 
 class Unfinished(PipelineError):

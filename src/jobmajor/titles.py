@@ -114,6 +114,7 @@ TITLES = {  # whole titles only: a "locomotive fireman" is another occupation, a
     "refuse collector": "garbage collector",
 }
 _plain = [False]
+_TITLE, _OCCUPATION = re.compile(r"\b(?:job )?title(s?)\b"), re.compile(r"\boccupation(s?)\b")
 _ONE_PERSON = re.compile(r"(?:wo)*(?:woman|person)$")
 _PEOPLE = re.compile(r"(?:wo)*(?:women|persons|people)$")
 _SEVERAL = frozenset({"persons", "people"})  # stay as they are if they are whole words, as in "service people"
@@ -130,6 +131,13 @@ def use_plain(*, is_plain: bool) -> None:
 def is_plain() -> bool:
     """Tell whether texts are no job titles."""
     return _plain[0]
+
+
+def said(sentence: str) -> str:
+    """Return a sentence about titles and occupations; where texts are no job titles, about texts and labels."""
+    if not is_plain():
+        return sentence
+    return _OCCUPATION.sub(r"label\1", _TITLE.sub(r"text\1", sentence))
 
 
 def _folded(title: str) -> str:

@@ -54,6 +54,7 @@ def test_report_and_card_have_nothing_of_onet_and_soc(labels: list[str]) -> None
 
     for page in pages:
         assert not FOREIGN.findall(page)
+        assert not re.findall(r"(?i)(?<!-)\btitles?\b", re.sub(r"<[^>]*>", " ", page))
         assert "the project&#39;s own texts" in page or "the project's own texts" in page
         assert "labels of tickets" in page
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -163,20 +164,20 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "says"),
+    ("name", "text", "label", "says"),
     [
-        ("Bad Name", {}, "expected up to 32 small letters"),
-        ("there", {}, "is there already"),
-        ("new", {"text": "body"}, "body"),
-        ("new", {"label": "team"}, "team"),
+        ("Bad Name", "text", "label", "expected up to 32 small letters"),
+        ("there", "text", "label", "is there already"),
+        ("new", "body", "label", "body"),
+        ("new", "text", "team", "team"),
     ],
 )
-def test_wrong_call_is_refused_and_leaves_nothing(tmp_path: Path, name: str, change: dict[str, str], says: str) -> None:
+def test_wrong_call_is_refused_and_leaves_nothing(tmp_path: Path, name: str, text: str, label: str, says: str) -> None:
     (tmp_path / "there").mkdir()
     given = texts(tmp_path)
 
     with pytest.raises(InputError, match=says):
-        init(tmp_path / name, Texts(**{"path": given.path, "text": "text", "label": "label", **change}))  # type: ignore[arg-type]
+        init(tmp_path / name, replace(given, text=text, label=label))
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["texts.csv", "there"]
 

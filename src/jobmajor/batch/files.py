@@ -79,7 +79,7 @@ def code_file(
 
 
 def _coded(source: Path, target: Path, wanted: FileOptions, load: Callable[[], tuple[Classifier, str]]) -> Summary:
-    levels = wanted.level_names  # refused before anything is loaded
+    _ = wanted.level_names  # refused before anything is loaded
     planned, passed_over = jobs.jobs(source, target)
     classifier, digest = load()
     classifier = (classifier.adapted(wanted.prior) if wanted.prior else classifier).with_classes(wanted.classes)
@@ -106,7 +106,7 @@ def _coded(source: Path, target: Path, wanted: FileOptions, load: Callable[[], t
                         bad.append(str(job.bad))
             tally = engine.tally
     prior, added_codes = (given.digest if given else "" for given in (wanted.prior, wanted.classes))
-    found = _summary(planned, bad, tally, levels)
+    found = _summary(planned, bad, tally, wanted.level_names)
     return replace(found, prior=prior, classes=added_codes, notes=notes.lines)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobmajor.cli.options import Encoding, Home, Json, Model, Sheet, reading, workspace
+from jobmajor.cli.options import Encoding, Home, Json, Model, Sheet, reading, said, use_codes, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
@@ -42,9 +42,10 @@ def adapt(
     from jobmajor.data.labelled import TitleFile
     from jobmajor.pipeline import adapt as library
 
+    use_codes(model, home)
     column, how = reading(file, column, encoding, sheet)
     given = TitleFile(file, column, code, revision=soc, reading=how) if code else file
-    doing(f"estimating the mix of occupations of {one_line(str(file))}")
+    doing(f"{said('estimating the mix of occupations')} of {one_line(str(file))}")
     found = library.adapt(given, column, reading=how, model=model, home=workspace(home))
     found.write(output)
     report = library.report(found)
@@ -57,4 +58,6 @@ def adapt(
     ]
     table(("code", "name", "training", "file", "factor"), rows)
     known = f", {found.labelled:,} of them with codes" if found.labelled else ""
-    typer.echo(f"{found.titles:,} distinct titles{known}: wrote {one_line(str(output))} ({found.digest[:12]})")
+    typer.echo(
+        f"{found.titles:,} {said('distinct titles')}{known}: wrote {one_line(str(output))} ({found.digest[:12]})"
+    )

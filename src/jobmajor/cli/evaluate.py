@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import Encoding, Exact, Home, Json, Model, Sheet, Weight, reading, workspace
+from jobmajor.cli.options import Encoding, Exact, Home, Json, Model, Sheet, Weight, reading, said, use_codes, workspace
 from jobmajor.errors import MissingExtra
 from sagelocal import extras
 from sagelocal.show.patience import doing
@@ -70,9 +70,10 @@ def evaluate(
 
     if against:
         extras.require("jobmajor evaluate --against", "train", MissingExtra)
+    use_codes(model, home)
     column, how = reading(titles, column, encoding, sheet)
     file = TitleFile(titles, column, code, weight, soc, how)
-    doing(f"answering the titles of {one_line(str(titles))}")
+    doing(f"{said('answering the titles')} of {one_line(str(titles))}")
     classifier = loading.load(model, home=workspace(home))
     other = loading.load(against) if against else None
     found = outside.evaluate(file, outside.Judging(exact=exact), model=classifier)
@@ -116,7 +117,8 @@ def _show_beside(found: Mapping[str, Any]) -> None:
 
 def _show(found: Mapping[str, Any]) -> None:
     left_out = "".join(f", {count:,} rows {reason} left out" for reason, count in found["left_out"].items())
-    typer.echo(f"{found['rows']:,} rows of weight {found['weight']:,g}, {found['titles']:,} distinct titles{left_out}")
+    titles = f"{found['titles']:,} {said('distinct titles')}"
+    typer.echo(f"{found['rows']:,} rows of weight {found['weight']:,g}, {titles}{left_out}")
     if found["unknown_codes"]:
         typer.echo(f"unknown codes: {', '.join(map(one_line, found['unknown_codes']))}")
     levels = {level: each for level, each in found["levels"].items() if each["titles"]}
@@ -129,7 +131,7 @@ def _show(found: Mapping[str, Any]) -> None:
     for level, each in levels.items():
         errors = each["calibration"]
         above = f"{errors['ece_above_chance']:.3f} above chance"
-        codes = f"{each['codes_per_title']:.2f} right codes for a title"
+        codes = f"{each['codes_per_title']:.2f} {said('right codes for a title')}"
         typer.echo(f"{level}: calibration error {errors['ece']:.3f}, {above}; {codes}")
     typer.echo()
     rows = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.options import Exact, Home, Json, Model, rounded, score, workspace
+from jobmajor.cli.options import Exact, Home, Json, Model, rounded, score, use_codes, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
@@ -37,6 +37,7 @@ def explain(
     from jobmajor import soc
     from jobmajor.registry.loading import load
 
+    use_codes(model, home)
     depth = soc.parse_level(level, "--level")
     doing("loading the model")
     found = load(model, home=workspace(home)).explain(title, depth, exact=exact)
@@ -48,7 +49,10 @@ def explain(
 
 def _show(title: str, found: Explanation) -> None:
     if not found.label:
-        typer.echo(f"{one_line(title)}: no code, because this does not read like a job title in English")
+        from jobmajor import titles
+
+        why = "it has no letter or digit" if titles.is_plain() else "this does not read like a job title in English"
+        typer.echo(f"{one_line(title)}: no code, because {why}")
         return
     typer.echo(f"{one_line(title)}: {found.label} {found.name} ({found.source})")
     typer.echo(f"read as: {found.read}; share by the model alone: {score(found.score)}")

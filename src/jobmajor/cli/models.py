@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import LOOK, By, Home, Json, OwnTest, Reason, Weight, approval, workspace
+from jobmajor.cli.options import LOOK, By, Home, Json, OwnTest, Reason, Weight, approval, said, use_codes, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, near, one_line, table
 
@@ -131,7 +131,7 @@ def promote_version(
     from jobmajor.data.labelled import TitleFile
     from jobmajor.pipeline import own_test as library
 
-    doing("answering your titles with both versions")
+    doing(said("answering your titles with both versions"))
     _show_versions([library.promote(workspace(home), number, TitleFile(own_test), decider)], as_json=as_json)
 
 
@@ -181,11 +181,12 @@ def diff_versions(
     from jobmajor.monitor import models as library
     from jobmajor.monitor.observe import File
 
+    use_codes(None, home)
     depth, registry = soc.parse_level(level, "--level"), _registry(home)
     for number in (before, after):
         registry.verify(number)
     old, new = (classifier.load(registry.get(number).folder) for number in (before, after))
-    doing("answering the titles with both versions")
+    doing(said("answering the titles with both versions"))
     found = library.difference(File(file, column, weight), old, new, depth)
     if as_json:
         dump(found.to_json())
@@ -226,7 +227,7 @@ def shadow_answers(
 
 def _show_difference(found: Difference, most: int, names: tuple[str, str]) -> None:
     counts = [(kind, found.rows_of(kind)) for kind in ("another code", "now sure", "no longer sure")]
-    typer.echo(f"{found.rows:,g} rows, {found.titles:,} distinct titles; " + _shares(counts, found.rows))
+    typer.echo(f"{found.rows:,g} rows, {found.titles:,} {said('distinct titles')}; " + _shares(counts, found.rows))
     typer.echo(f"sure answers: {100 * found.sure[0]:.1f} % of the rows before, {100 * found.sure[1]:.1f} % after")
     rows = [
         (each.title, f"{each.rows:,g}", each.kind, each.before or "none", each.after or "none")

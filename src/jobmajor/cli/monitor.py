@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobmajor.cli.options import LOOK, Home, Json, Model, Weight, title_column, workspace
+from jobmajor.cli.options import LOOK, Home, Json, Model, Weight, said, title_column, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, near, table
 
@@ -81,12 +81,14 @@ def baseline(
     if as_json:
         dump(body)
         return
-    kept = f"the {len(found.titles):,} commonest titles are kept" if found.titles else "no title is kept"
+    kept = (
+        f"the {len(found.titles):,} {said('commonest titles are kept')}" if found.titles else said("no title is kept")
+    )
     typer.echo(f"{found.total:,} rows in {found.units.sum():,} units; {kept}")
     if is_hashed(found):
-        typer.echo("the capture holds hashes instead of titles: only answers are compared with this reference")
+        typer.echo(said("the capture holds hashes instead of titles: only answers are compared with this reference"))
     if found.about["column"]:
-        typer.echo(f"titles: column {found.about['column']}")
+        typer.echo(f"{said('titles')}: column {found.about['column']}")
     typer.echo(f"reference: {near(output)}")
 
 
@@ -223,5 +225,6 @@ def _show(finding: Finding, page: Path) -> None:
         table(("what", "meaning", "reference", "now", "points", "by chance"), rows)
     if (known := finding.quality) is not None:
         shown = "none" if known.precision is None else f"{100 * known.precision:.1f} %"
-        typer.echo(f"labelled titles: {known.titles:,}; right: {100 * known.right:.1f} %; sure answers right: {shown}")
+        right = f"right: {100 * known.right:.1f} %; sure answers right: {shown}"
+        typer.echo(f"{said('labelled titles')}: {known.titles:,}; {right}")
     typer.echo(f"report: {near(page)}")

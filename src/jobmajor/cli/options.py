@@ -101,6 +101,13 @@ def workspace(named: Path | None) -> Path:
     return settings.home(named)
 
 
+def use_codes(model: Path | None, home: Path | None) -> None:
+    """Use the classification of the model, so that options and files that are read before it may name its codes."""
+    from jobmajor.registry import loading
+
+    loading.use_classification(model, home=workspace(home))
+
+
 def queue(named: str | None, home: Path) -> Queue:
     """Return the queue that `--queue` or the environment named, else that of the workspace.
 
@@ -155,6 +162,13 @@ def title_column(file: Path, column: str | None, how: Reading | None = None) -> 
     for note in notes:  # on standard error, so that a table or JSON stays as it is
         typer.echo(f"note: {one_line(str(file))}: {one_line(note)}", err=True)
     return column or found
+
+
+def said(sentence: str) -> str:
+    """Return a sentence about titles; where the classification in use is one of other texts, about texts."""
+    from jobmajor import titles
+
+    return titles.said(sentence)
 
 
 def score(share: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from jobmajor.cli.options import ClassesFile
+from jobmajor.cli.options import ClassesFile, use_codes
 from jobmajor.cli.options import queue as opened
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def serve(
     names = hosts.allowed(host, allow_host or ())
     from jobmajor.serve import launch
 
+    use_codes(model, home)
     options = replace(_options(level, top, keys), poll_s=poll, hosts=names, workers=launch.workers(workers))
     limits = {"share": capture_share, "total_mb": capture_mb, "days": capture_days, "is_hashed": capture_hashed}
     options = replace(options, capture=_plan(capture, limits))

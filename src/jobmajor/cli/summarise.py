@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import Encoding, Exact, Home, Json, Model, Sheet, Weight, reading, workspace
+from jobmajor.cli.options import Encoding, Exact, Home, Json, Model, Sheet, Weight, reading, said, use_codes, workspace
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
 
@@ -55,11 +55,12 @@ def summarise(
     from jobmajor.data.labelled import TitleFile
     from jobmajor.pipeline import summarise as library
 
+    use_codes(model, home)
     depth = classification.parse_level(level, "--level")
     column, how = reading(file, column, encoding, sheet)
     known = TitleFile(labelled, column, code, revision=soc) if labelled else None
     wish = library.Wish(column, weight, depth, known, exact, reading=how)
-    doing(f"counting titles of {one_line(str(file))}")
+    doing(f"{said('counting titles')} of {one_line(str(file))}")
     found = library.summarise(file, wish, model=model, home=workspace(home))
     if as_json:
         dump(found)
@@ -69,8 +70,8 @@ def summarise(
 
 def _show(found: Mapping[str, Any]) -> None:
     left_out = "".join(f", {weight:,g} left out ({reason})" for reason, weight in found["left_out"].items())
-    known = f", {found['labelled']:,} labelled titles" if found["labelled"] else ""
-    typer.echo(f"{found['rows']:,g} rows, {found['titles']:,} distinct titles{known}{left_out}")
+    known = f", {found['labelled']:,} {said('labelled titles')}" if found["labelled"] else ""
+    typer.echo(f"{found['rows']:,g} rows, {found['titles']:,} {said('distinct titles')}{known}{left_out}")
     rows = [
         (
             each["code"],

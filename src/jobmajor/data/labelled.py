@@ -116,7 +116,8 @@ def read(file: TitleFile) -> Labelled:
     found.left_out = +found.left_out  # without zeros
     if not found.rows:
         reasons = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items()) or "none at all"
-        raise DataError(path, f"no row to judge by ({reasons})", "titles with SOC codes", "name the right columns")
+        expected = f"titles with codes of {soc.current()}"
+        raise DataError(path, f"no row to judge by ({reasons})", expected, "name the right columns")
     return found
 
 

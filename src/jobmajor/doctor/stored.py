@@ -14,12 +14,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jobmajor import settings, soc
 from jobmajor.data import releases, source
 from jobmajor.data.source import FOLDER_VARIABLE, FetchOptions
 from jobmajor.doctor.finding import FAILED, NOTE, OK, UNKNOWN, Finding, guarded
 from jobmajor.errors import ArtifactError
 from jobmajor.home import Workspace
 from jobmajor.registry import loading, mlflow_database
+from jobmajor.soc import chosen
 from sagelocal.storage import manifest, publish
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def findings(home: Path) -> Iterator[Finding]:
     yield from guarded("workspace", lambda: _workspace(home))
     yield from guarded("disk", lambda: _disk("disk", home))
     yield from guarded("temporary files", _temporary)
-    yield from guarded("data", lambda: _releases(home))
+    yield from guarded("data", lambda: _releases(home) if chosen.now().is_soc else _own_texts())
     yield from guarded(FOLDER_VARIABLE, lambda: _named_data(home))
     yield from guarded("registry", lambda: _registry(Workspace(home)))
     for what, path in (("reviews", Workspace(home).reviews), ("search", Workspace(home).trials)):
@@ -109,6 +111,15 @@ def _temporary() -> Iterator[Finding]:
 
 def _size(size_bytes: float) -> str:
     return f"{size_bytes / 1e9:,.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:,.1f} MB"
+
+
+def _own_texts() -> Iterator[Finding]:
+    """Yield what is found of the texts of a project of `jobmajor init`, whose classification is in use."""
+    from jobmajor.data import own  # noqa: PLC0415 - needs the extra `train`
+
+    folder = settings.read().data.path
+    if folder:
+        yield Finding("data", OK, f"{own.read(folder).titles.height:,} texts with labels of {soc.current()}")
 
 
 def _releases(home: Path) -> Iterator[Finding]:

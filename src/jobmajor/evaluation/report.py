@@ -17,6 +17,7 @@ from jobmajor.errors import DataError
 from jobmajor.evaluation import charts
 from jobmajor.evaluation.comparison import side_by_side
 from jobmajor.soc import chosen
+from jobmajor.titles import said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +116,7 @@ def _view(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     dataset = parts["dataset"]
     intervals = parts["classification_metrics"]["intervals"]
     return parts | {
-        "figures": _FIGURES,
+        "figures": [(key, name, said(meaning)) for key, name, meaning in _FIGURES],
         "scale": charts.scale([entry["low"] for entry in intervals.values()]),
         "unit": charts.Scale(0.0),
         "heatmap": charts.heatmap(parts["confusion"]),

@@ -21,6 +21,7 @@ from jobmajor.model.contextual import Contextual
 from jobmajor.model.explain import Explanation
 from jobmajor.model.rules.knowledge import Knowledge
 from jobmajor.model.rules.prior import Prior
+from jobmajor.soc import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -226,8 +227,8 @@ class Classifier:
         """
         if self.context is None:
             raise InputError(
-                "context was given, but the model has learned none: leave it out, or train on a release whose folder "
-                "has O*NET's Task Statements"
+                "context was given, but the model has learned none: leave it out"
+                + (", or train on a release whose folder has O*NET's Task Statements" if chosen.now().is_soc else "")
             )
         return Contextual(self.scorer, self.knowledge, self.context)
 

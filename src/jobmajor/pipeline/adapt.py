@@ -18,6 +18,7 @@ from jobmajor.registry import loading
 from jobmajor.tables import formats
 from jobmajor.tables.block import AS_IT_IS, Reading
 from jobmajor.tables.packed import Packed
+from jobmajor.titles import said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,14 +134,14 @@ def _check(path: str, shares: Floats, source: Floats, least: tuple[float, int]) 
     """Raise `NotAdapted` unless the titles are enough to tell the file's mix from training's."""
     doubt, fewest = least
     if len(shares) < fewest:
-        raise NotAdapted(path, f"{len(shares)} distinct titles", f"at least {fewest}")
+        raise NotAdapted(path, f"{len(shares)} {said('distinct titles')}", f"at least {fewest}")
     halves = np.random.default_rng(0).permutation(len(shares)) % 2
     one, other = (_mix(shares[halves == half], source, doubt) for half in (0, 1))
     apart, away = (abs(first - second).sum() / 2 for first, second in ((one, other), ((one + other) / 2, source)))
     if apart >= away:
         raise NotAdapted(
             path,
-            f"two halves whose mixes of occupations differ by {apart:.0%}, and from training's by {away:.0%}",
+            f"{said('two halves whose mixes of occupations differ')} by {apart:.0%}, and from training's by {away:.0%}",
             "halves that are more alike",
         )
 

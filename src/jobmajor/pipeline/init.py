@@ -102,9 +102,11 @@ def init(
 
     Raises:
         InputError: The folder is there or has no usable name, or a file or column can't be used.
-        DataError: No row can be used, or the labels are no classification.
+        DataError: The classification's name or no row can be used, a row of `classes` can't be read, or the labels are
+            no classification.
     """
     _check_folder(folder)
+    chosen.check_name(name or folder.name, "name")
     rows, left_out = _rows(texts)
     table = _table(classes) if classes else [(label, "", label) for label in sorted({label for _, label in rows})]
     found, codes = _classification(name or folder.name, table, is_plain=not job_titles, source=classes or texts.path)
@@ -156,11 +158,16 @@ def _rows(texts: Texts) -> tuple[list[tuple[str, str]], Counter[str]]:
 def _table(path: Path) -> list[tuple[str, str, str]]:
     there = formats.names(path, _PARTS[0])
     wanted = [part for part in _PARTS if part in there]
-    rows = []
+    rows, bad = [], 0
     for block in formats.rows(path, wanted):
+        bad += block.bad
         for cells in block.cells:
             row = dict(zip(wanted, (cell.strip() for cell in cells), strict=True))
             rows.append((row["code"], row.get("parent", ""), row.get("name", "") or row["code"]))
+    if bad:
+        raise DataError(
+            path, f"{bad} of {bad + len(rows)} rows that can't be read", "a code in each row", "correct them"
+        )
     return rows
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobmajor import arguments, soc
+from jobmajor import arguments
 from jobmajor.data import labelled
 from jobmajor.evaluation import outcomes
 from jobmajor.evaluation.hits import Answered
 from jobmajor.registry import loading
+from jobmajor.soc import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +69,8 @@ def evaluate(
     """
     wanted = Judging() if judging is None else judging
     arguments.instance("judging", wanted, Judging)
-    given, classifier = labelled.read(file), loading.classifier_of(model, home)
+    classifier = loading.classifier_of(model, home)  # first, as it brings the classification of the codes
+    given = labelled.read(file)
     answers, sources = answered(classifier, given.titles, exact=wanted.exact)
     return {
         "file": str(file.path),
@@ -81,9 +83,10 @@ def evaluate(
 def answered(
     classifier: Classifier, titles: Sequence[str], *, exact: bool
 ) -> tuple[Mapping[Level, Answered], Sequence[str]]:
-    """Return the best answers at each level, and what decided each."""
-    found = classifier.answer_at(soc.LEVELS, titles, exact=exact)
-    answers = {level: _best(coded, classifier.classes(level)) for level, coded in zip(soc.LEVELS, found, strict=True)}
+    """Return the best answers at each level that differs from the others, and what decided each."""
+    levels = chosen.now().levels
+    found = classifier.answer_at(levels, titles, exact=exact)
+    answers = {level: _best(coded, classifier.classes(level)) for level, coded in zip(levels, found, strict=True)}
     return answers, [each.source for each in found[0]]
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobmajor import soc
 from jobmajor.data import labelled, reviewed
 from jobmajor.errors import DataError
 from jobmajor.evaluation import gate
@@ -153,9 +152,9 @@ def _known(home: Path, addresses: Sequence[str]) -> set[str]:
 
 def _levels(given: Labelled, models: tuple[Classifier, Classifier], seed: int) -> dict[str, Any]:
     answers = [answered(model, given.titles, exact=True)[0] for model in models]
-    sides = [{level: count(given, each[level], level) for level in soc.LEVELS} for each in answers]
+    sides = [{level: count(given, each[level], level) for level in each} for each in answers]
     new = sides[0]
-    levels = [level for level in soc.LEVELS if new[level].counted.sum() >= _FEW]
+    levels = [level for level in new if new[level].counted.sum() >= _FEW]
     if not levels:
         return {}
     right = tuple(np.column_stack([side[level].right for level in levels]) for side in sides)

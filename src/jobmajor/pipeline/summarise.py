@@ -95,10 +95,10 @@ def summarise(
     """
     wanted, file = Wish() if wish is None else wish, arguments.path("path", path)
     arguments.instance("wish", wanted, Wish)
+    classifier = loading.classifier_of(model, home)  # first, as it brings the classification of the codes
     given = _read(file, wanted)
     if wanted.labelled is not None:
         _add_labelled(given, labelled.read(wanted.labelled))
-    classifier = loading.classifier_of(model, home)
     classes = classifier.classes(wanted.level)
     answers = _answers(classifier, given.texts, wanted)
     kept, left_out = _kept(answers, given)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobmajor import arguments, settings
-from jobmajor.errors import ChecksumMismatch, InputError, NoChampion
+from jobmajor.errors import ChecksumMismatch, Error, InputError, NoChampion
 from jobmajor.home import Workspace
 from jobmajor.model import classifier
 from jobmajor.registry import artifact, mlflow_database, mlflow_records, origin
 from jobmajor.registry.versions import folder_of
+from jobmajor.soc import carried
 from sagelocal.storage import manifest
 
 if TYPE_CHECKING:
@@ -88,6 +89,19 @@ def load_with_digest(model: str | Path | None = None, *, home: str | Path | None
     workspace = settings.home(arguments.path("home", home) if home is not None else None)
     found, made = read(find(named, workspace), is_champion=named is None)
     return found, made.digest
+
+
+def use_classification(model: str | Path | None = None, *, home: str | Path | None = None) -> None:
+    """Use the classification of the model that `load` would return, so that what is read before it may name its codes.
+
+    A model that can't be used changes nothing here: `load` says why.
+    """
+    with suppress(Error), tempfile.TemporaryDirectory() as name:
+        named = None if model is None else arguments.path("model", model)
+        path = find(named, settings.home(arguments.path("home", home) if home is not None else None))
+        if path.is_file():
+            artifact.unpack(path, Path(name))
+        carried.adopt(Path(name) if path.is_file() else path)
 
 
 def classifier_of(model: Classifier | str | Path | None, home: str | Path | None) -> Classifier:

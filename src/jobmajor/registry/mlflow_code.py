@@ -35,7 +35,7 @@ class JobTitles(PythonModel):
         """Return a row for each title, in order: the columns of `Classifier.answer_frame`, and `answers`, the top_k."""
         level, top_k = (params or {}).get("level", "major"), (params or {}).get("top_k", 1)
         if level not in soc.LEVELS:
-            raise MlflowException.invalid_parameter_value(f"level {level!r}: expected one of {', '.join(soc.LEVELS)}")
+            raise MlflowException.invalid_parameter_value(f"level {level!r}: expected one of {soc.level_words()}")
         titles = model_input["title"]
         try:
             coded = self._model.answer(titles, level, top_k)

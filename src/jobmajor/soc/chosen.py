@@ -138,7 +138,7 @@ def build(
             levels are more than four, there are too many codes or fewer than two at the top, or sorting the codes
             would part a group.
     """
-    _check_name(name, source or "the classification")
+    check_name(name, source or "the classification")
     found = _checked([tuple(row) for row in codes], source or "the classification")
     depths = _depths(found, source or "the classification")
     held = _HELD[max(depths.values())]
@@ -160,7 +160,12 @@ def build(
     return chosen
 
 
-def _check_name(name: str, source: Any) -> None:
+def check_name(name: str, source: Any) -> None:
+    """Check the name of a classification; errors name the `source`.
+
+    Raises:
+        DataError: It is that of SOC 2018, empty, too long, or can't be printed in one line.
+    """
     if name == SOC_2018:
         raise DataError(source, f"the name {SOC_2018!r}", "a name of its own", "give it another name")
     if not name.strip() or len(name) > _LONGEST or not _is_printable(name):

@@ -77,7 +77,22 @@ def parse_level(text: str, option: str = "level", *, also: tuple[str, ...] = ())
     for level in LEVELS:
         if isinstance(text, str) and level == text:
             return level
-    raise InputError(f"{option} {shown(text)}: expected one of {', '.join((*LEVELS, *also))}")
+    raise InputError(f"{option} {shown(text)}: expected one of {level_words(*also)}")
+
+
+def level_words(*also: str) -> str:
+    """Return the levels that differ for an error that says what is expected, and what else may stand for them.
+
+    Levels of another classification than SOC 2018 have their names beside them.
+
+    >>> level_words("best")
+    'major, minor, broad, detailed, best'
+    """
+    used = chosen.now()
+    if used.is_soc:
+        return ", ".join((*LEVELS, *also))
+    named = (f"{level} ({name})" for level, name in zip(used.levels, used.labels, strict=True))
+    return ", ".join((*named, *also))
 
 
 def as_levels(levels: Iterable[str]) -> tuple[Level, ...]:
@@ -93,7 +108,7 @@ def as_levels(levels: Iterable[str]) -> tuple[Level, ...]:
         raise InputError(f"levels is {shown(levels)}: expected a list of levels, such as ['major']")
     found = tuple(map(parse_level, levels))
     if not found:
-        raise InputError(f"levels is {shown(levels)}: expected one at least of {', '.join(LEVELS)}")
+        raise InputError(f"levels is {shown(levels)}: expected one at least of {level_words()}")
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from jobmajor import arguments
 from jobmajor.errors import DataError
+from jobmajor.titles import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -233,7 +234,7 @@ def guessed_notes(reading: Reading, name: str, *, has_header: bool) -> tuple[str
     if not has_header and reading.has_header is None:
         notes.append("the first line is a row, not names of columns")
     if reading.column is None and name.strip().lower() != "title":
-        notes.append(f"titles are in column {name[:_SHOWN_CHARACTERS]!r}")
+        notes.append(f"{said('titles are in column')} {name[:_SHOWN_CHARACTERS]!r}")
     return tuple(notes)
 
 

@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from jobmajor.cli.options import ClassesFile, Encoding, Exact, Home, Json, Model, Sheet, rounded, score, workspace
+from jobmajor.cli.options import (
+    ClassesFile,
+    Encoding,
+    Exact,
+    Home,
+    Json,
+    Model,
+    Sheet,
+    rounded,
+    score,
+    use_codes,
+    workspace,
+)
 from jobmajor.errors import InputError
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line, table
@@ -104,6 +116,7 @@ def classify(
     """
     from jobmajor.model.rules import classes, overrides, prior
 
+    use_codes(model, home)
     mine = overrides.read(overrides_file) if overrides_file else None
     if adapt and prior_file:
         raise InputError("--adapt and --prior were given: give either, as both name a mix of occupations")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from jobmajor.cli.options import said
 from jobmajor.errors import InputError
 from sagelocal.show.patience import doing
 from sagelocal.show.terminal import dump, one_line
@@ -81,7 +82,7 @@ def mix_of(source: str, reading: Reading, model: Path | None, home: Path) -> Pri
             f"--adapt reads the input twice, and {source} is no single file on a disk: save it as one, or make a prior "
             "of one file with `jobmajor adapt` and name it with --prior"
         )
-    doing(f"estimating the mix of occupations of {one_line(source)}")
+    doing(f"{said('estimating the mix of occupations')} of {one_line(source)}")
     column = reading.column or formats.title_column(Path(source), reading)
     return adapt.adapt(source, column, reading=reading, model=model, home=home)
 
@@ -115,13 +116,13 @@ def show(found: Summary) -> None:
     rate = found.rows / found.seconds if found.seconds else 0.0
     typer.echo(f"rows: {found.rows:,} in {found.seconds:.1f} s ({rate:,.0f} a second)")
     stored = f", and {found.stored:,} by the run before" if found.stored else ""
-    typer.echo(f"titles scored: {found.scored:,}{stored}")
+    typer.echo(f"{said('titles')} scored: {found.scored:,}{stored}")
     for level, reasons in found.abstained.items():
         counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
         typer.echo(f"abstains, {level}: {sum(reasons.values()):,}{f' ({counts})' if counts else ''}")
     typer.echo(f"sources: {', '.join(f'{count:,} {source}' for source, count in found.sources.items())}")
     if found.prior:
-        typer.echo(f"moved toward the mix of occupations: {found.prior[:12]}")
+        typer.echo(f"{said('moved toward the mix of occupations')}: {found.prior[:12]}")
     if found.classes:
         typer.echo(f"codes added to the model: {found.classes[:12]}")
     typer.echo(f"rows with a fault: {found.bad:,}{_side(found) if found.bad else ''}")

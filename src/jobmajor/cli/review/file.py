@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobmajor.cli.options import Encoding, Home, Json, Model, Sheet, Weight, reading, rounded, score, workspace
+from jobmajor.cli.options import (
+    Encoding,
+    Home,
+    Json,
+    Model,
+    Sheet,
+    Weight,
+    reading,
+    rounded,
+    said,
+    score,
+    use_codes,
+    workspace,
+)
 from sagelocal.show.patience import doing, held
 from sagelocal.show.terminal import dump, near, one_line, table
 
@@ -68,12 +81,13 @@ def review(
     from jobmajor.review import choices as library
     from jobmajor.review import doubtful
 
+    use_codes(model, home)
     if filled is not None:
         if file or export:
             raise InputError("--import takes the choices of a sheet: leave FILE and --export out")
         kept = library.Choices(overrides)
         count = kept.put_all(library.read_sheet(filled))
-        typer.echo(f"taken: {count:,}, titles with a choice: {len(kept):,} ({one_line(str(overrides))})")
+        typer.echo(f"taken: {count:,}, {said('titles')} with a choice: {len(kept):,} ({one_line(str(overrides))})")
         return
     if file is None:
         raise InputError(
@@ -87,7 +101,7 @@ def review(
     if export is not None:
         library.write_sheet(export, shown)
         where = one_line(str(export))
-        typer.echo(f"{len(shown):,} of {len(titles):,} doubtful titles: fill in the column code of {where}")
+        typer.echo(f"{len(shown):,} of {len(titles):,} {said('doubtful titles')}: fill in the column code of {where}")
     elif as_json:
         dump(rounded([_plain(each) for each in shown]))
     elif sys.stdin.isatty() and sys.stdout.isatty():
@@ -100,7 +114,7 @@ def _doubtful(source: Source, level: Level, model: Path | None, home: Path, kept
     from jobmajor.registry.loading import load
     from jobmajor.review import doubtful
 
-    doing(f"answering the titles of {one_line(str(source.path))}")
+    doing(f"{said('answering the titles')} of {one_line(str(source.path))}")
     return doubtful.find(source, load(model, home=home), level=level, overrides=kept.overrides)
 
 
@@ -110,7 +124,9 @@ def _talk(titles: list[DoubtfulTitle], kept: Choices, file: Path, overrides: Pat
     before = len(kept)
     with held(), Terminal() as terminal:
         rows = session.review(titles, kept, terminal)
-    typer.echo(f"\ntitles reviewed: {len(kept) - before:,}, with {rows:,g} rows. Code the file again with them:")
+    typer.echo(
+        f"\n{said('titles')} reviewed: {len(kept) - before:,}, with {rows:,g} rows. Code the file again with them:"
+    )
     typer.echo(f"jobmajor classify --input {near(file)} --output coded.csv --overrides {near(overrides)}")
 
 

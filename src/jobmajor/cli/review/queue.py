@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobmajor.cli.monitor import Captured, Column, Rows, source_of
-from jobmajor.cli.options import LOOK, Home, Json, Model, QueueAddress, Weight, rounded, workspace
+from jobmajor.cli.options import LOOK, Home, Json, Model, QueueAddress, Weight, rounded, said, use_codes, workspace
 from jobmajor.cli.options import queue as opened
 from sagelocal.show.patience import doing, held
 from sagelocal.show.terminal import dump, near, one_line, table
@@ -61,8 +61,9 @@ def add_titles(
     if check and (file or capture or column or weight):
         raise InputError("--check names what the titles come from: leave FILE, --capture, --column and --weight out")
     source = None if check else source_of(file, (column, weight, None), capture, home)
+    use_codes(None, home)
     depth, kept = soc.parse_level(level, "--level"), _queue(queue, home)
-    doing("answering the titles")
+    doing(said("answering the titles"))
     classifier = load(model, home=workspace(home))
     if check:
         found = arrivals.from_check(kept, check, classifier, depth)
@@ -71,7 +72,7 @@ def add_titles(
     if as_json:
         dump(found._asdict())
     else:
-        typer.echo(f"titles for a person: {found.titles:,}, new in the queue: {found.new:,}")
+        typer.echo(f"{said('titles')} for a person: {found.titles:,}, new in the queue: {found.new:,}")
 
 
 @group.command()
@@ -92,6 +93,7 @@ def review(
     from jobmajor.cli.review.file import Terminal
     from jobmajor.review import session
 
+    use_codes(None, home)
     kept, name = _queue(queue, home), _name(reviewer)
     if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
         with held(), Terminal() as terminal:
@@ -129,7 +131,9 @@ def status(queue: QueueAddress = None, home: Home = None, as_json: Json = False)
     for name, each in found["agreement"].items():
         if each["titles"]:
             kappa = "none" if each["kappa"] is None else f"{each['kappa']:.3f}"
-            typer.echo(f"agreement by {name}: {each['share']:.3f} of {each['titles']:,} titles, kappa {kappa}")
+            typer.echo(
+                f"agreement by {name}: {each['share']:.3f} of {each['titles']:,} {said('titles')}, kappa {kappa}"
+            )
 
 
 @group.command()
@@ -171,7 +175,7 @@ def export(
 
     found = _queue(queue, home).take(_name(reviewer), most, minutes=_DAY, order=order)
     choices.write_sheet(sheet, [each.title for each in found])
-    typer.echo(f"{len(found):,} titles: fill in the column code of {one_line(str(sheet))}")
+    typer.echo(f"{len(found):,} {said('titles')}: fill in the column code of {one_line(str(sheet))}")
 
 
 @group.command("import")
@@ -187,6 +191,7 @@ def import_sheet(
     """
     from jobmajor.review import choices
 
+    use_codes(None, home)
     given = choices.read_sheet(sheet)
     new = _queue(queue, home).decide_all(given, _name(reviewer))
     typer.echo(f"codes: {len(given):,}, new: {new:,}")

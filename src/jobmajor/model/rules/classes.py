@@ -18,6 +18,7 @@ from jobmajor import soc
 from jobmajor.errors import DataError, InputError
 from jobmajor.model.rules import user_csv
 from jobmajor.model.rules.user_csv import Form
+from jobmajor.soc import chosen
 from jobmajor.titles import normalise
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 CLASS = "class"  # the source of an answer that is one of these codes
 MAX_BYTES, MAX_CLASSES = 2**20, 1000
+_ADDED = "a file of codes that the model never saw (--classes)"
 _EXPECTED = "comma- or tab-separated text in UTF-8 with the columns 'code' and 'name', and maybe 'description'"
 
 
@@ -97,8 +99,9 @@ class Classes:
         """Return these classes if the model, which knows those codes, answers none of them.
 
         Raises:
-            InputError: It does.
+            InputError: It does, or its codes are not those of SOC 2018.
         """
+        chosen.check_soc(_ADDED)
         if answered := sorted(set(self.codes) & set(known)):
             raise InputError(
                 f"the classes have {answered[0]}, which the model answers already: expected codes that it never saw, "
@@ -156,8 +159,10 @@ def read(path: Path) -> Classes:
     """Read a file of classes; its header has `code`, `name` and maybe `description`, in any order, beside others.
 
     Raises:
+        InputError: The classification in use is not SOC 2018.
         DataError: The file is missing, empty, too large, no such table, or a row can't be used; names file and line.
     """
+    chosen.check_soc(_ADDED)
     form = Form(("code", "name"), ("description",), ("class", "classes"), _EXPECTED, MAX_BYTES, MAX_CLASSES)
     found: dict[str, tuple[int, Class]] = {}
     for line, each in _classes(path, form):

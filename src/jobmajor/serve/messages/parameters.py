@@ -119,7 +119,8 @@ def _levels(value: object, where: str, to: str) -> tuple[Level, ...]:
     if isinstance(value, str):
         with suppress(InputError):
             return target.parse_levels(value) if target else soc.parse_levels(value)
-    expected = ", ".join((*(target.level_names if target else chosen.now().levels), soc.ALL_LEVELS, soc.BEST_LEVEL))
+    also = soc.ALL_LEVELS, soc.BEST_LEVEL
+    expected = ", ".join((*target.level_names, *also)) if target else soc.level_words(*also)
     raise Refusal(422, f"'level' in {where} is {_described(value)}: expected one of {expected}", field="level")
 
 
