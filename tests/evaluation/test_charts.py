@@ -26,6 +26,7 @@ def test_class_without_rows_keeps_its_label() -> None:
         ("11-0000", "11", "Management", 200),
         ("23-0000", "23", "Legal", 0),
     ]
+    assert labels[1].title == "23-0000 Legal Occupations"
 
 
 def test_rare_confusion_has_a_colour_but_no_figure() -> None:

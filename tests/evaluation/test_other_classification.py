@@ -72,6 +72,13 @@ def test_many_groups_are_cut_and_the_report_says_so(labels: list[str]) -> None:
     assert max(len(label.digits) for label in drawn.labels) <= 4
 
 
+def test_label_that_is_its_own_name_is_named_once_in_the_heat_map(labels: list[str]) -> None:
+    page = report.render(evaluation(labels))
+
+    assert page.count(f"<title>{labels[0]}</title>") == 3
+    assert f"{labels[0]} {labels[0]}" not in page
+
+
 @pytest.mark.usefixtures("labels")
 def test_crosswalk_from_another_classification_is_refused() -> None:
     with pytest.raises(InputError, match="belongs to SOC 2018, and the codes here are"):

@@ -60,6 +60,12 @@ class Label:
     at: float
     rows: int
 
+    @property
+    def title(self) -> str:
+        """Return the code and its whole name; of a code that is its own name, that alone."""
+        name = soc.name(self.code)
+        return name if name == self.code else f"{self.code} {name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Heatmap:

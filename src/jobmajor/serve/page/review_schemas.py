@@ -48,7 +48,8 @@ NORMALISE = {
 CODES = {
     "tags": ["review"],
     "summary": "Codes",
-    "description": "Search the classification: codes whose name has words that begin so, or that begin so.",
+    "description": "Search the classification: codes that begin with the search, or whose name has words that begin "
+    "with its words.",
     "operationId": "codes_codes_get",
     "responses": {
         "200": answer(
