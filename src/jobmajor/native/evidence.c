@@ -1,4 +1,4 @@
-/* Words to the evidence of a model's parts: `scoring.evidence`, without the network's second layer for many titles. */
+/* Words to the evidence of a model's parts: `scoring.evidence`. */
 #include <math.h>
 
 #include "sums.h"
@@ -14,7 +14,19 @@ typedef struct { /* which words of a title have a meaning */
 } Meanings;
 
 enum { EACH, LAST, FIRST }; /* the roles of a word */
-enum { SPREAD = 64 };        /* columns at a time */
+enum { PANEL = 32, MOST_AT_ONCE = 16 }; /* as in evidence.py */
+
+#if defined(__AVX__)
+enum { LANES = 8 };
+#else
+enum { LANES = 4 };
+#endif
+typedef float Lanes __attribute__((vector_size(LANES * sizeof(float))));
+
+typedef struct { /* a unit of the hidden layer that is not 0 */
+    int32_t index;
+    float activation;
+} Active;
 
 static inline void add_parts(const Model *model, int32_t word, int64_t size, float *restrict hidden) {
     const int8_t *restrict parts = model->word_parts.at + (int64_t)word * (FIRST + 1) * size;
@@ -115,28 +127,50 @@ EXPORTED void jm_fill(int64_t count, const Words *words, const Model *model, con
     }
 }
 
-/* Compute some columns of the network's second layer. Half of the hidden layer is 0: this loop skips the zeros, which a
-   product of matrices would read. Where `columns` is a constant, the sums stay in registers. */
-static inline void spread(const float *hidden, int64_t units, const float *outputs, int64_t codes, int64_t columns,
-                          float *restrict scores) {
-    float sums[SPREAD] = {0};
-    for (int64_t unit = 0; unit < units; unit++) {
-        float activation = hidden[unit];
-        const float *restrict row = outputs + unit * codes;
-        if (activation > 0)
-            for (int64_t code = 0; code < columns; code++)
-                sums[code] += activation * row[code];
+/* Add what a unit contributes to the columns of a panel. The sums stay in registers, which the compilers do not achieve
+   for an array of float. */
+static inline void add_unit(Active unit, const float *panel, Lanes *sums) {
+    Lanes weights;
+    const float *row = panel + (int64_t)unit.index * PANEL;
+    for (int part = 0; part < PANEL / LANES; part++) {
+        memcpy(&weights, row + part * LANES, sizeof(Lanes));
+        sums[part] += unit.activation * weights;
     }
-    memcpy(scores, sums, (size_t)columns * sizeof(float));
 }
 
-/* Compute the network's second layer for a few titles. */
-EXPORTED void jm_spread(int64_t count, const float *hidden, int64_t units, const float *outputs, int64_t codes,
-                        float *scores) {
-    for (int64_t title = 0; title < count; title++, hidden += units, scores += codes) {
-        int64_t code = 0;
-        for (; code + SPREAD <= codes; code += SPREAD)
-            spread(hidden, units, outputs + code, codes, SPREAD, scores + code);
-        spread(hidden, units, outputs + code, codes, codes - code, scores + code);
+/* List the units of a title's hidden layer that are not 0, and return how many there are; `active` has room for one more
+   than all. */
+static inline int64_t list_active(const float *hidden, int64_t units, Active *active) {
+    int64_t count = 0;
+    for (int64_t unit = 0; unit < units; unit++) {
+        active[count] = (Active){(int32_t)unit, hidden[unit]};
+        count += hidden[unit] > 0; /* a branch would be mispredicted for every other unit */
+    }
+    return count;
+}
+
+/* Compute the network's second layer. Half of the hidden layer is 0, and is left out. A title's sums have the same order
+   whatever titles stand beside it, so that its answer is the same to the bit; a product of matrices does not promise that.
+
+   `panels` holds the layer's columns in panels of PANEL, each of shape (units, PANEL). `active` is memory for as many
+   titles as `at_once` says, each (units + 1): they are summed together, so that a panel is read from memory once. */
+EXPORTED void jm_spread(int64_t count, const float *hidden, int64_t units, const float *panels, int64_t codes,
+                        Active *active, int64_t at_once, float *scores) {
+    int64_t counts[MOST_AT_ONCE];
+    for (int64_t first = 0; first < count; first += at_once) {
+        int64_t titles = count - first < at_once ? count - first : at_once;
+        for (int64_t title = 0; title < titles; title++)
+            counts[title] = list_active(hidden + (first + title) * units, units, active + title * (units + 1));
+        for (int64_t code = 0; code < codes; code += PANEL) {
+            const float *panel = panels + code * units;
+            int64_t columns = codes - code < PANEL ? codes - code : PANEL;
+            for (int64_t title = 0; title < titles; title++) {
+                const Active *listed = active + title * (units + 1);
+                Lanes sums[PANEL / LANES] = {{0}};
+                for (int64_t each = 0; each < counts[title]; each++)
+                    add_unit(listed[each], panel, sums);
+                memcpy(scores + (first + title) * codes + code, sums, (size_t)columns * sizeof(float));
+            }
+        }
     }
 }

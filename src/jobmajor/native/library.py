@@ -37,7 +37,7 @@ _FUNCTIONS = {
     "jm_rank": "ipipppp",
     "jm_scan": "piipp",
     "jm_scatter": "pipi",
-    "jm_spread": "ipipip",
+    "jm_spread": "ipipipip",
     "jm_spread_answers": "pp",
 }
 

@@ -1,4 +1,4 @@
-"""Words to the evidence of a model's parts by `evidence.c`: `scoring.evidence` without the network's second layer."""
+"""Words to the evidence of a model's parts by `evidence.c`: what `scoring.evidence` computes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Rows = NDArray[np.int32]
+
+_PANEL, _AT_ONCE = 32, 16  # columns of the second layer, and titles; as in evidence.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,30 @@ def fill(count: int, words: Words, summing: tuple[Model, WordSums, Summing], evi
     library.load().jm_fill(count, words, *summing, evidence)
 
 
-def spread(count: int, hidden: Floats, outputs: Floats, scores: Floats) -> None:
-    """Compute the network's second layer, `hidden @ outputs`, for a few titles.
-
-    Half of the hidden layer is 0. This skips the zeros; a product of matrices would read them.
-    """
+def panels(outputs: Floats) -> Floats:
+    """Return the network's second layer, shape (units, codes), as `spread` reads it: shape (panels, units, columns)."""
     units, codes = outputs.shape
-    library.load().jm_spread(count, address(hidden), units, address(outputs), codes, address(scores))
+    filled = np.pad(outputs, ((0, 0), (0, -codes % _PANEL)))
+    return np.ascontiguousarray(filled.reshape(units, -1, _PANEL).transpose(1, 0, 2))
+
+
+def listing(units: int) -> NDArray[np.int64]:
+    """Return memory for `spread` in a thread."""
+    return np.empty((_AT_ONCE, units + 1), np.int64)
+
+
+def spread(count: int, hidden: Floats, second: Floats, memory: NDArray[np.int64], scores: Floats) -> None:
+    """Compute the network's second layer, `hidden @ outputs`; a title's scores do not depend on the others.
+
+    Args:
+        count: How many titles there are.
+        hidden: Shape (titles, units), at least 0 everywhere.
+        second: What `panels` returned.
+        memory: What `listing` returned.
+        scores: What is filled, shape (titles, codes).
+    """
+    given = count, address(hidden), hidden.shape[1], address(second), scores.shape[1]
+    library.load().jm_spread(*given, address(memory), len(memory), address(scores))
 
 
 def model(arrays: Arrays, tables: Tables) -> Model:

@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _F = np.float32
-_FEW = 3  # titles; for more, a product of matrices is faster
 
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """The buffers of one thread, for one block of titles at a time; `summing` is for one title."""
+    """The buffers of one thread, for one block of titles at a time; `summing` is for one title, `active` for some."""
 
     words: Words
     summing: Summing
     parts: BlockEvidence
+    active: NDArray[np.int64]
     blender: Blender
 
 
@@ -54,7 +54,7 @@ class Kernel:
         self._width = sums.width(len(arrays.bias), len(arrays.code_totals))
         self._kept = WordSums.make(sums.ENTRIES, self._width)
         self._vocabulary = Vocabulary(tables.rows, tables.words, tables.checks, self._model.gains)
-        self._outputs, self._output_bias = arrays.outputs, arrays.output_bias
+        self._outputs, self._output_bias = evidence.panels(arrays.outputs), arrays.output_bias
         self._factors = Factors(*(float(getattr(learned.blend, field.name)) for field in fields(Factors)))
         self._major_starts = np.searchsorted(learned.major_of, np.arange(len(arrays.bias) + 1))
         self._idle: list[Scoring] = []  # kept for later calls: to make them takes longer than to score one title
@@ -109,6 +109,7 @@ class Kernel:
             Words.make(),
             Summing.make(self._width, units),
             BlockEvidence(margins, likelihoods, hidden),
+            evidence.listing(units),
             Blender(
                 self._factors,
                 Evidence(margins, likelihoods, scores, self._output_bias, self._major_starts),
@@ -120,8 +121,5 @@ class Kernel:
         """Fill `shares` for `count` mended titles; `ends` is what `self.ends` returned for the level."""
         parts, scores = buffers.parts, buffers.blender.evidence.scores[:count]
         evidence.fill(count, buffers.words, (self._model, self._kept, buffers.summing), parts)
-        if count <= _FEW:
-            evidence.spread(count, parts.hidden, self._outputs, scores)
-        else:
-            np.matmul(parts.hidden[:count], self._outputs, out=scores)
+        evidence.spread(count, parts.hidden, self._outputs, buffers.active, scores)
         buffers.blender.blend(count, ends, shares)

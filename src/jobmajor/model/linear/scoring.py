@@ -75,7 +75,9 @@ def evidence(pieces: Bags, arrays: Arrays, tables: Tables) -> Evidence:
         found = known_pieces(block, tables.rows, arrays.gains)
         margins[first:last] = _margins(found, arrays, last - first)
         likelihoods[first:last] = _likelihoods(found, arrays, last - first)
-        scores[first:last] = hidden(block, arrays, tables) @ arrays.outputs + arrays.output_bias
+        # Title by title: one product for the block would give a title other last digits at another place.
+        second = np.matmul(hidden(block, arrays, tables)[:, None, :], arrays.outputs)[:, 0]
+        scores[first:last] = second + arrays.output_bias
     return Evidence(margins, likelihoods, scores)
 
 
