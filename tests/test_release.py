@@ -101,6 +101,33 @@ def test_changed_and_new_files_are_refused(checkout: Path, name: str) -> None:
         release.examine(checkout)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("CHANGELOG.md", None),
+        ("src/jobmajor/__init__.py", None),
+        ("pyproject.toml", "["),
+        ("pyproject.toml", "[project]\n"),
+    ],
+)
+def test_file_that_is_missing_or_damaged_is_refused(checkout: Path, name: str, text: str | None) -> None:
+    if text is None:
+        (checkout / name).unlink()
+    else:
+        write(checkout, name, text)
+    git(checkout, "commit", "--quiet", "--all", "--message", "Damaged")
+
+    with pytest.raises(release.Refused, match=f"found (no readable|the versions none in) {Path(name).name}"):
+        release.examine(checkout)
+
+
+def test_system_without_git_is_refused(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(checkout / "nothing"))
+
+    with pytest.raises(release.Refused, match="found no git"):
+        release.examine(checkout)
+
+
 def test_version_whose_tag_exists_is_refused(checkout: Path) -> None:
     git(checkout, "tag", "v1.2.0")
 
@@ -221,6 +248,28 @@ def test_signature_verifies_until_a_file_or_a_digest_changes(signed: Path) -> No
 def test_signature_of_a_key_that_is_not_allowed_fails(signed: Path, tmp_path: Path) -> None:
     with pytest.raises(release.Failed, match="ssh-keygen -Y verify"):
         release.sign(signed, new_key(tmp_path / "other"), signed / "allowed_signers")
+
+    assert not (signed / "SHA256SUMS.sig").exists()
+
+
+@needs_ssh
+def test_file_that_is_no_key_is_refused_in_one_line_before_anything_is_built(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no key")
+    key = new_key(tmp_path / "key")
+
+    with pytest.raises(release.Refused, match="found no SSH key") as found:
+        release._keys(tmp_path / "text", None)
+
+    assert "\n" not in str(found.value)
+    release._keys(key, None)
+    release._keys(key.with_suffix(".pub"), None)
+
+
+def test_signers_without_a_key_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "signers").write_text("")
+
+    with pytest.raises(release.Refused, match="--signers without --key"):
+        release._keys(None, tmp_path / "signers")
 
 
 def test_key_that_is_not_there_is_refused_before_anything_is_built(tmp_path: Path) -> None:

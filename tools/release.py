@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tomllib
 import zipfile
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -35,12 +34,9 @@ KINDS: Final = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"
 _LICENCE: Final = "MIT"
 _MOST_MB: Final = 100  # the Python Package Index takes no larger file unless it is asked
 _SUMS, _SIGNATURE = "SHA256SUMS", "SHA256SUMS.sig"
-_VERSIONS: Final = {
-    "pyproject.toml": None,
-    "packages/sagelocal/pyproject.toml": None,
-    "src/jobmajor/__init__.py": re.compile(r'^__version__\b[^=\n]*= "([^"]+)"', re.MULTILINE),
-    "src/sagelocal/__init__.py": re.compile(r'^__version__\b[^=\n]*= "([^"]+)"', re.MULTILINE),
-}
+_VERSION: Final = re.compile(r'^(?:version|__version__\b[^=\n]*?) *= *"([^"]+)"', re.MULTILINE)
+_DECLARED: Final = ("pyproject.toml", "packages/sagelocal/pyproject.toml")
+_VERSIONS: Final = (*_DECLARED, "src/jobmajor/__init__.py", "src/sagelocal/__init__.py")
 
 
 class Refused(Exception):
@@ -65,9 +61,7 @@ def main(words: Sequence[str]) -> int:
     """Return 0, 1 if a check fails or nothing is signed, or 2 if there is nothing to release."""
     parser = argparse.ArgumentParser(description="Build, check and sign a release into dist/.")
     parser.add_argument("--key", type=Path, help="the private SSH key that signs, or a public one that ssh-agent holds")
-    parser.add_argument(
-        "--signers", type=Path, help="allowed signers that the signature must satisfy; else from the key"
-    )
+    parser.add_argument("--signers", type=Path, help="allowed signers to verify with; else made from the key")
     parser.add_argument("--unsigned", action="store_true", help="end with status 0 although nothing is signed")
     parser.add_argument("--quick", action="store_true", help="don't install the wheels and use them (make wheel-check)")
     options = parser.parse_args(words)
@@ -90,6 +84,8 @@ def main(words: Sequence[str]) -> int:
 
 def examine(root: Path) -> Release:
     """Return what a checkout would release, or refuse it."""
+    if not shutil.which("git"):
+        raise Refused("found no git, expected it on the PATH: install it")
     if changed := _git(root, "status", "--porcelain").splitlines():
         raise Refused(
             f"found {len(changed)} changed files, such as {changed[0][3:]}, expected none: commit or remove them"
@@ -98,21 +94,25 @@ def examine(root: Path) -> Release:
     tag = f"v{version}"
     if _git(root, "tag", "--list", tag):
         raise Refused(f"found the tag {tag}, expected a version that is not released yet: raise it in all four files")
-    notes = notes_of((root / "CHANGELOG.md").read_text("utf-8"), version)
+    notes = notes_of(_text(root / "CHANGELOG.md"), version)
     commit, epoch = _git(root, "log", "-1", "--format=%H %ct").split()
     return Release(version, commit, int(epoch), notes)
 
 
 def _version(root: Path) -> str:
-    found = {}
-    for name, pattern in _VERSIONS.items():
-        text = (root / name).read_text("utf-8")
-        match = pattern.search(text) if pattern else None
-        found[name] = (match[1] if match else "none") if pattern else tomllib.loads(text)["project"]["version"]
+    matches = {name: _VERSION.search(_text(root / name)) for name in _VERSIONS}
+    found = {name: match[1] if match else "none" for name, match in matches.items()}
     if len(set(found.values())) > 1:
         shown = ", ".join(f"{version} in {name}" for name, version in found.items())
         raise Refused(f"found the versions {shown}, expected one: write the same into all")
-    return str(found["pyproject.toml"])
+    return found["pyproject.toml"]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"found no readable {path.name} ({error}), expected text: restore it") from error
 
 
 def notes_of(changelog: str, version: str) -> str:
@@ -144,11 +144,19 @@ def notes_of(changelog: str, version: str) -> str:
 
 
 def _keys(key: Path | None, signers: Path | None) -> None:
+    """Refuse a key that can't sign, before the minutes that it takes to build."""
+    if signers and not key:
+        raise Refused("found --signers without --key, expected both: name the key that signs")
     for path in (key, signers):
         if path and not path.is_file():
             raise Refused(f"found no file {path}, expected a key or allowed signers: name one that is there")
     if key and not shutil.which("ssh-keygen"):
         raise Refused("found no ssh-keygen, expected OpenSSH 8.2 or newer, which signs: install it")
+    try:
+        if key:
+            _ssh("-l", "-f", str(key))
+    except Failed as error:
+        raise Refused(f"found no SSH key in {key} ({error}), expected one: name another file") from error
 
 
 def _build(root: Path, release: Release, target: str) -> None:
@@ -240,7 +248,11 @@ def sign(dist: Path, key: Path, signers: Path | None = None) -> None:
         signers = dist / "allowed_signers"
         kind, text = public.split()[:2]
         signers.write_text(f'{SIGNER} namespaces="{NAMESPACE}" {kind} {text}\n', "utf-8", newline="\n")
-    verify(dist, signers)
+    try:
+        verify(dist, signers)
+    except Failed:
+        (dist / _SIGNATURE).unlink(missing_ok=True)
+        raise
 
 
 def verify(dist: Path, signers: Path) -> None:
@@ -262,8 +274,8 @@ def verify(dist: Path, signers: Path) -> None:
 def _ssh(*words: str, given: bytes | None = None) -> str:
     done = subprocess.run(["ssh-keygen", *words], input=given, check=False, capture_output=True)  # noqa: S607 - found by PATH
     if done.returncode:
-        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
-        raise Failed(f"ssh-keygen {' '.join(words[:2])}: {said}")
+        said = (done.stderr or done.stdout).decode("utf-8", "replace")
+        raise Failed(f"ssh-keygen {' '.join(words[:2])}: {' '.join(said.split())}")
     return done.stdout.decode("utf-8")
 
 
@@ -271,7 +283,7 @@ def _git(root: Path, *words: str) -> str:
     command = ["git", *words]
     done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True, encoding="utf-8")
     if done.returncode:
-        raise Refused(f"git {words[0]}: {done.stderr.strip()}")
+        raise Refused(f"git {words[0]}: {' '.join(done.stderr.split())}")
     return done.stdout.rstrip("\n")
 
 

@@ -7,8 +7,8 @@ command needs is imported when it runs, so that `--help` costs nothing.
 from __future__ import annotations
 
 import logging
-import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -85,7 +85,7 @@ def _use_classification() -> None:
 
     Settings that can't be read are left to the command that needs them.
     """
-    if not os.path.isfile("jobmajor.toml"):  # noqa: PTH113 - before anything is imported: help has to be quick
+    if not Path("jobmajor.toml").is_file():  # before anything is imported: help has to be quick
         return
     from jobmajor import settings
     from jobmajor.errors import Error

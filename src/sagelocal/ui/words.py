@@ -41,12 +41,9 @@ def size(count: int) -> str:
     """
     if count < 1000:
         return f"{count} bytes"
-    value, unit = float(count), ""
-    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the last one is used
-        value /= 1000
-        if value < 1000:
-            break
-    return f"{value:.1f} {unit}"
+    units = ("kB", "MB", "GB", "TB")
+    power = min((len(str(count)) - 1) // 3, len(units))
+    return f"{count / 1000**power:.1f} {units[power - 1]}"
 
 
 def took(seconds: float) -> str:
