@@ -88,6 +88,7 @@ def test_hostile_texts_do_nothing_and_no_page_is_wider_than_a_phone(page: Page, 
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     run = ended(home, "wide", parameters=wide, pipeline_name="p" * 256, failure="x" * 1000)
     logged(run, "train", "z" * 5000)
+    published(home, run, "train", {f"{'n' * 200}.txt": b"text"})
     page.set_viewport_size({"width": 320, "height": 700})
     for path in ("/", "/runs/wide", "/runs/wide/step?name=train", "/compare?run=wide&run=one"):
         page.goto(site.url + path)
