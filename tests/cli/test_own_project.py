@@ -217,7 +217,33 @@ def test_doctor_names_the_texts_of_the_project(
     ]
 
 
-def test_classification_of_a_missing_model_leaves_that_in_use(tmp_path: Path) -> None:
-    loading.use_classification(tmp_path / "none", home=tmp_path)
+def test_workspace_without_a_champion_leaves_the_classification_in_use(tmp_path: Path) -> None:
+    loading.use_classification(home=tmp_path)
 
     assert soc.current() == "SOC 2018"
+
+
+def test_model_that_is_not_there_is_named_before_codes_that_are_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = table(tmp_path / "mine.csv", ("title", "code"), [("pebble", "plants/rose")])
+
+    status, _, err = call(capsys, "classify", "pebble", "--overrides", mine, "--model", tmp_path / "none")
+
+    assert (status, err) == (2, f"error: {tmp_path / 'none'} is no model: expected a model's folder or model.tar.gz\n")
+
+
+def test_check_says_what_differs_in_words_for_texts(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = table(tmp_path / "before.csv", ("text",), [(f"leash {number}",) for number in range(200)])
+    later = table(tmp_path / "later.csv", ("text",), [(f"leash whiskers acorn petal a b c {n}",) for n in range(200)])
+    model = "--column", "text", "--model", project / "model"
+
+    made = call(capsys, "monitor", "baseline", before, "--output", "reference.json", *model)
+    status, out, _ = call(capsys, "monitor", "check", later, "--against", "reference.json", *model)
+
+    assert (made[0], status) == (0, 1)
+    assert "the 200 commonest texts are kept" in made[1]
+    assert "the text has more than 6 words" in out
+    assert "the text has more than 6 words" in (tmp_path / "monitor" / "drift.html").read_text("utf-8")

@@ -213,7 +213,7 @@ def _show(finding: Finding, page: Path) -> None:
     rows = [
         (
             change.flag.name,
-            soc.name(change.flag.name) if is_group(change.flag.name) else change.flag.meaning,
+            soc.name(change.flag.name) if is_group(change.flag.name) else said(change.flag.meaning),
             f"{100 * change.reference:.1f} %",
             f"{100 * change.found:.1f} %",
             f"{100 * change.difference:+.1f}",

@@ -12,6 +12,7 @@ from jobmajor.monitor import check, compare, violations
 from jobmajor.monitor.profile import TRAINING
 from jobmajor.monitor.shape import is_group
 from jobmajor.soc import chosen
+from jobmajor.titles import said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +61,7 @@ def _view(change: Change, finding: Finding) -> dict[str, Any]:
     return {
         "code": name if is_group(name) else "",
         "name": soc.name(name) if is_group(name) else name,
-        "meaning": change.flag.meaning,
+        "meaning": said(change.flag.meaning),
         "kind": change.flag.kind,
         "reference": change.reference,
         "found": change.found,

@@ -94,10 +94,13 @@ def load_with_digest(model: str | Path | None = None, *, home: str | Path | None
 def use_classification(model: str | Path | None = None, *, home: str | Path | None = None) -> None:
     """Use the classification of the model that `load` would return, so that what is read before it may name its codes.
 
-    A model that can't be used changes nothing here: `load` says why.
+    A workspace without a champion that can be used changes nothing here: `load` says why.
+
+    Raises:
+        InputError, ArtifactError: The named model can't be used.
     """
-    with suppress(Error), tempfile.TemporaryDirectory() as name:
-        named = None if model is None else arguments.path("model", model)
+    named = None if model is None else arguments.path("model", model)
+    with suppress(*(() if named else (Error,))), tempfile.TemporaryDirectory() as name:
         path = find(named, settings.home(arguments.path("home", home) if home is not None else None))
         if path.is_file():
             artifact.unpack(path, Path(name))

@@ -116,7 +116,7 @@ def _parsed(body: Any) -> Prior:
 def _shares(given: Any) -> dict[str, float]:
     majors = set(soc.codes("major"))
     if not isinstance(given, dict) or not given or not given.keys() <= majors:
-        raise ValueError("expected shares of major groups")
+        raise ValueError(f"expected shares of major groups of {soc.current()}")
     if not all(isinstance(share, float | int) and 0 < share <= 1 for share in given.values()):
         raise ValueError("expected shares above 0")
     if abs(math.fsum(given.values()) - 1) > _CLOSE:
