@@ -207,6 +207,21 @@ def test_drop_that_is_small_but_no_chance_is_left_to_a_person() -> None:
     assert inspect({"champion": champion})["outcome"] == REFUSE  # all other figures are missing
 
 
+@pytest.mark.parametrize(("candidate", "outcome"), [(0.9, PROMOTE), (0.875, HOLD), (0.5, HOLD)])
+def test_certain_loss_on_titles_new_to_a_champion_of_other_data_is_left_to_a_person(
+    candidate: float, outcome: str
+) -> None:
+    difference = candidate - 0.89
+    pair = paired.Paired(candidate, 0.89, Interval(difference - 0.01, difference + 0.01)).to_json()
+    champion = {"comparable": False, "reason": "why", "unseen": {"titles": 400, "levels": {"major": pair}}}
+
+    first, second = verdicts.against_champion({"champion": champion}, Limits())
+
+    assert (first.passed, first.holds) == (None, False)
+    assert second.name == "titles new to the champion"
+    assert (second.passed, second.holds) == {PROMOTE: (True, False), HOLD: (None, True)}[outcome]
+
+
 @pytest.mark.parametrize(("candidate", "outcome"), [(0.9, (True, False)), (0.875, (None, True)), (0.8, (False, False))])
 def test_reviewed_titles_decide_as_a_labelled_file_does(candidate: float, outcome: tuple[bool | None, bool]) -> None:
     difference = candidate - 0.89

@@ -12,6 +12,8 @@ import pytest
 
 from jobmajor import soc
 from jobmajor.errors import DataError
+from jobmajor.evaluation.bootstrap import Interval
+from jobmajor.evaluation.comparison.paired import Paired
 from jobmajor.evaluation.evaluate import evaluate
 from jobmajor.evaluation.gate import decide, inspect
 from jobmajor.evaluation.report import attribution, card, render
@@ -263,6 +265,19 @@ def test_page_says_why_there_is_no_comparison(evaluation: dict[str, Any]) -> Non
     html = render(evaluation | {"champion": {"comparable": False, "reason": "another <split>"}})
 
     assert "Not compared: another &lt;split&gt;" in html
+    assert "did not learn from" not in html
+
+
+def test_titles_new_to_a_champion_of_other_data_are_shown(evaluation: dict[str, Any]) -> None:
+    pair = Paired(0.8, 0.9, Interval(-0.12, -0.08)).to_json()
+    unseen = {"titles": 4499, "levels": {"major": pair}}
+
+    html = render(evaluation | {"champion": {"comparable": False, "reason": "another release", "unseen": unseen}})
+
+    text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    assert "Not compared on the whole test: another release" in text
+    assert "4,499 titles of the test" in text
+    assert "Right code, major level 4,499 0.900 0.800 -0.1000 worse" in text
 
 
 def test_titles_whose_answer_changed_are_shown_as_text(evaluation: dict[str, Any]) -> None:

@@ -1,17 +1,22 @@
-"""The reviewed titles' own test: figures by level, beside the champion's."""
+"""Titles that no model or no champion learned from: reviewed ones, and those of the test where releases differ."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import pytest
 
+from jobmajor import soc
+from jobmajor.data import examples
 from jobmajor.evaluation.comparison import compare
 from jobmajor.model.classifier import Classifier
+from jobmajor.model.rules import listed
 from jobmajor.registry import artifact
 from jobmajor.steps import contest
+from jobmajor.titles import normalise
 from sagelocal.storage import archive
 
 if TYPE_CHECKING:
@@ -77,11 +82,40 @@ def test_champion_that_may_know_the_test_is_not_compared_and_it_says_why(
     archive.pack(tmp_path / "model", tmp_path / artifact.MODEL)
     unused = compare.Side((np.zeros((0, 0), np.float32), ()))
 
-    found = contest.compared(tmp_path, pl.DataFrame(), (new, unused), 0)
+    test = pl.DataFrame({"title": ["line cook"], "code": ["35-2014"], "source": [examples.COUNTED]})
+
+    found = contest.compared(tmp_path, test, (new, unused), 0)
 
     assert found is not None
     assert found["comparable"] is False
+    assert found["unseen"]["levels"] == {}
     assert found["reason"] == f"it learned from {why}, and may have seen titles of this test"
+
+
+def test_titles_that_the_champion_did_not_learn_from_are_compared_with_it(classifier: Classifier) -> None:
+    """Half of the titles are in the champion's list."""
+    titles = [f"clerk of desk {place}" for place in range(60)]
+    codes = [str(code) for code in classifier.predict(titles, "detailed")]
+    known = listed.learn([normalise(title) for title in titles[:30]], np.zeros(30, np.int64))
+    old = _with_knowledge(classifier, known)
+    rows = [*zip(titles, codes, strict=True), (titles[40], "55-3019")]
+    table = pl.DataFrame(rows, schema=["title", "code"], orient="row").with_columns(source=pl.lit(examples.COUNTED))
+    test = pl.concat([table, table.head(3).with_columns(title=pl.lit("not counted"), source=pl.lit("other"))])
+
+    found = contest.unseen(test, (classifier, old), 0)
+    few = contest.unseen(test.filter(~pl.col("title").is_in(titles[45:])), (classifier, old), 0)
+    unknown = contest.unseen(test, (classifier, _with_knowledge(classifier, listed.Listed.none())), 0)
+
+    assert found["titles"] == 30
+    assert list(found["levels"]) == list(soc.LEVELS)
+    assert {(part["candidate"], part["champion"]) for part in found["levels"].values()} == {(1.0, 1.0)}
+    assert few == {"titles": 15, "levels": {}}
+    assert unknown == {"titles": 0, "levels": {}}
+
+
+def _with_knowledge(classifier: Classifier, known: listed.Listed) -> Classifier:
+    knowledge = replace(classifier.knowledge, listed=known)
+    return Classifier(classifier.scorer, classifier.about, knowledge, classifier.context)
 
 
 def _with_origin(classifier: Classifier, source: dict[str, object], seed: int) -> Classifier:

@@ -207,6 +207,8 @@ def test_champion_of_another_split_is_not_compared_with(workspace: Path) -> None
     champion = outcome.evaluation["champion"]
     assert champion["comparable"] is False
     assert "may have seen titles of this test" in champion["reason"]
+    assert champion["unseen"]["titles"] > 20
+    assert champion["unseen"]["levels"]["major"]["verdict"] == "no difference"
 
 
 def test_run_of_a_workspace_that_is_held_changes_nothing_in_it(tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def _view(evaluation: Mapping[str, Any]) -> dict[str, Any]:
         "diagram": charts.reliability_diagram(parts["calibration"]["bins"]),
         "source": _source(dataset.get("release")),
         "contest": side_by_side.view(parts["champion"]),
+        "unseen": side_by_side.unseen(parts["champion"]),
         "most": _ROWS,
         "words": _words(),
         "own": side_by_side.reviewed(parts["reviewed"]),

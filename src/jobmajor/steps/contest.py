@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from jobmajor import soc
 from jobmajor.data import examples, labelled
 from jobmajor.evaluation import behaviour, evaluate
 from jobmajor.evaluation.comparison import compare, paired
 from jobmajor.model import classifier
 from jobmajor.registry import artifact
 from jobmajor.soc import chosen
-from jobmajor.titles import family_key
+from jobmajor.titles import family_key, normalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,8 +67,9 @@ def side(asked: Classifier, test: pl.DataFrame) -> Side:
 def compared(folder: Path, test: pl.DataFrame, candidate: tuple[Classifier, Side], seed: int) -> dict[str, Any] | None:
     """Compare the candidate with the champion on the same rows; return None if there is no champion yet.
 
-    A champion that was trained on another release or split may know these rows, so its figure would be too high.
-    Reviewed titles make no difference: none with the words of a title of the test is ever trained on.
+    A champion that was trained on another release or split may know these rows, so its figure would be too high. Then
+    only the titles that it did not learn from are compared. Reviewed titles make no difference: none with the words of
+    a title of the test is ever trained on.
     """
     if not (folder / artifact.MODEL).is_file():
         return None
@@ -75,8 +77,42 @@ def compared(folder: Path, test: pl.DataFrame, candidate: tuple[Classifier, Side
     champion, made = model(folder / artifact.MODEL)
     if _origin(champion) != _origin(new):
         why = f"it learned from {_other(champion, new)}, and may have seen titles of this test"
-        return {"digest": made.digest, "comparable": False, "reason": why}
+        found = unseen(test, (new, champion), seed)
+        return {"digest": made.digest, "comparable": False, "reason": why, "unseen": found}
     return {"digest": made.digest, **compare.compare(test, answers, side(champion, test), seed=seed)}
+
+
+def unseen(test: pl.DataFrame, models: tuple[Classifier, Classifier], seed: int) -> dict[str, Any]:
+    """Compare candidate and champion on the titles of the candidate's test that the champion did not learn from.
+
+    The words of such a title in another order may be among those that it did learn from, which can only help it.
+
+    Args:
+        test: The candidate's test.
+        models: The candidate and the champion.
+        seed: For the resamples.
+
+    Returns:
+        `titles`, their number, and `levels`: at each level what `paired.Paired.to_json` returns of the share of right
+        titles; a title is right if any of its codes is the answer. Fewer than 20 titles have no levels.
+    """
+    table = counted(test).group_by("title").agg(pl.col("code").unique()).sort("title")
+    listed = models[1].knowledge.listed
+    learned, _ = listed.find([normalise(title) for title in table["title"]])
+    new = table.with_row_index().filter(~pl.col("index").is_in(learned.tolist()))
+    if not len(listed.titles) or len(new) < _FEW:
+        return {"titles": len(new) if len(listed.titles) else 0, "levels": {}}
+    levels = chosen.now().levels
+    candidate, champion = ([_right(each, new, level) for level in levels] for each in models)
+    pairs = paired.shares(candidate, champion, np.array(list(map(family_key, new["title"]))), seed=seed)
+    return {"titles": len(new), "levels": {level: pair.to_json() for level, pair in zip(levels, pairs, strict=True)}}
+
+
+def _right(asked: Classifier, titles: pl.DataFrame, level: Level) -> NDArray[np.bool_]:
+    """Return for each title whether the answer is the group of one of its codes."""
+    truths = [{soc.ancestor(code, level) for code in codes} for codes in titles["code"].to_list()]
+    answers = asked.predict(titles["title"].to_list(), level)
+    return np.array([code in truth for code, truth in zip(answers, truths, strict=True)])
 
 
 def reviewed(path: Path, new: Classifier, champion: Path, seed: int) -> dict[str, Any] | None:

@@ -59,6 +59,21 @@ def view(champion: Mapping[str, Any]) -> dict[str, Any] | None:
     return {**body, "shown": largest[:_SHOWN], "more": largest[_SHOWN:]}
 
 
+def unseen(champion: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the report shows of titles that a champion of other data did not learn from; None without a figure.
+
+    Returns:
+        `titles`; `rows`, a `Row` for each level; `axis`.
+    """
+    found = champion.get("unseen") or {}
+    if not found.get("levels"):
+        return None
+    rows = [
+        _row(f"Right code, {level} level", {**part, "rows": found["titles"]}) for level, part in found["levels"].items()
+    ]
+    return {"titles": found["titles"], "rows": rows, "axis": _axis(rows)}
+
+
 def reviewed(own: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what report and card show of `evaluation["reviewed"]`; None without such titles.
 

@@ -24,6 +24,7 @@ def against_champion(evaluation: Mapping[str, Any], limits: Limits) -> Iterator[
         ("groups against the champion", "champion.groups", "F1"),
         ("forms of titles against the champion", "champion.behaviour", "share of kept answers"),
         ("levels against the champion", "champion.levels", "accuracy"),
+        ("titles new to the champion", "champion.unseen.levels", "accuracy"),
     ):
         parts = at(evaluation, path)
         if parts:
