@@ -147,8 +147,8 @@ _MEANINGS = {
     "behaviour.changed.*[]": "Up to 3 titles whose answer changed.",
     "champion": "null if there was no champion.",
     "champion.digest": "The champion's manifest digest.",
-    "champion.comparable": "false if the champion learned from other data or another split. Then only `reason` and `unseen` "
-    "follow: how many distinct `titles` of the test it did not learn from, and `levels` of these, with keys as below.",
+    "champion.comparable": "false if the champion learned from other data or another split. Then `reason` and `unseen` "
+    "follow: how many `titles` of the test it did not learn from, and their `levels`, with keys as below.",
     "champion.rows": "Rows that both answered.",
     "champion.candidate_f1": "Weighted F1 of the candidate.",
     "champion.champion_f1": "Weighted F1 of the champion.",

@@ -277,7 +277,7 @@ def test_titles_new_to_a_champion_of_other_data_are_shown(evaluation: dict[str, 
     text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
     assert "Not compared on the whole test: another release" in text
     assert "4,499 titles of the test" in text
-    assert "Right code, major level 4,499 0.900 0.800 -0.1000 worse" in text
+    assert "Right code, major level 4,499 0.900 0.800 −0.100 worse −0.120 to −0.080" in text
 
 
 def test_titles_whose_answer_changed_are_shown_as_text(evaluation: dict[str, Any]) -> None:
