@@ -87,12 +87,9 @@ def examine(root: Path) -> Release:
     if not shutil.which("git"):
         raise Refused("found no git, expected it on the PATH: install it")
     if changed := _git(root, "status", "--porcelain").splitlines():
-        raise Refused(
-            f"found {len(changed)} changed files, such as {changed[0][3:]}, expected none: commit or remove them"
-        )
+        raise Refused(f"found {len(changed)} changed files, such as {changed[0][3:]}, expected none: commit them")
     version = _version(root)
-    tag = f"v{version}"
-    if _git(root, "tag", "--list", tag):
+    if tag := _git(root, "tag", "--list", f"v{version}"):
         raise Refused(f"found the tag {tag}, expected a version that is not released yet: raise it in all four files")
     notes = notes_of(_text(root / "CHANGELOG.md"), version)
     commit, epoch = _git(root, "log", "-1", "--format=%H %ct").split()
@@ -124,9 +121,7 @@ def notes_of(changelog: str, version: str) -> str:
     sections = re.split(r"^## ", changelog, flags=re.MULTILINE)[1:]
     section = next((each for each in sections if each.startswith(f"[{version}]")), None)
     if section is None:
-        raise Refused(
-            f"found no section of {version} in CHANGELOG.md, expected '## [{version}] - YYYY-MM-DD': write it"
-        )
+        raise Refused(f"found no section of {version} in CHANGELOG.md, expected ## [{version}] - YYYY-MM-DD: write it")
     title, _, text = section.partition("\n")
     date = title.partition(" - ")[2].strip()
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", date):
