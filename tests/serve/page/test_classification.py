@@ -65,7 +65,8 @@ def test_document_of_soc_is_the_same_after_another_one(used: chosen.Chosen) -> N
 def test_crosswalk_is_refused_and_levels_that_differ_are_named(used: chosen.Chosen) -> None:
     with pytest.raises(Refusal, match="those of Support tickets, and no crosswalk leads from them: leave it out"):
         RequestParameters().updated({"to": "isco-08"}, "the query")
-    with pytest.raises(Refusal, match=f"expected one of {', '.join(used.levels)}, all, best"):
+    levels = ", ".join(f"{level} ({name})" for level, name in zip(used.levels, used.labels, strict=True))
+    with pytest.raises(Refusal, match=re.escape(f"expected one of {levels}, all, best")):
         RequestParameters().updated({"level": "huge"}, "the query")
 
 
