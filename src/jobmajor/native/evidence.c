@@ -16,10 +16,12 @@ typedef struct { /* which words of a title have a meaning */
 enum { EACH, LAST, FIRST }; /* the roles of a word */
 enum { PANEL = 32, MOST_AT_ONCE = 16 }; /* as in evidence.py */
 
+/* TURNS: sets of sums that are added to in turn, since an addition has to wait for the last one to the same sum. Without
+   AVX, a set alone fills half of the registers. */
 #if defined(__AVX__)
-enum { LANES = 8 };
+enum { LANES = 8, TURNS = 2 };
 #else
-enum { LANES = 4 };
+enum { LANES = 4, TURNS = 1 };
 #endif
 typedef float Lanes __attribute__((vector_size(LANES * sizeof(float))));
 
@@ -138,6 +140,21 @@ static inline void add_unit(Active unit, const float *panel, Lanes *sums) {
     }
 }
 
+/* Sum what the listed units contribute to the columns of a panel. */
+static inline void sum_panel(const Active *listed, int64_t count, const float *panel, Lanes *total) {
+    Lanes sums[TURNS][PANEL / LANES] = {{{0}}};
+    int64_t each = 0;
+    for (; each + TURNS <= count; each += TURNS)
+        for (int turn = 0; turn < TURNS; turn++)
+            add_unit(listed[each + turn], panel, sums[turn]);
+    for (; each < count; each++)
+        add_unit(listed[each], panel, sums[0]);
+    for (int turn = 1; turn < TURNS; turn++)
+        for (int part = 0; part < PANEL / LANES; part++)
+            sums[0][part] += sums[turn][part];
+    memcpy(total, sums[0], sizeof sums[0]);
+}
+
 /* List the units of a title's hidden layer that are not 0, and return how many there are; `active` has room for one more
    than all. */
 static inline int64_t list_active(const float *hidden, int64_t units, Active *active) {
@@ -165,10 +182,8 @@ EXPORTED void jm_spread(int64_t count, const float *hidden, int64_t units, const
             const float *panel = panels + code * units;
             int64_t columns = codes - code < PANEL ? codes - code : PANEL;
             for (int64_t title = 0; title < titles; title++) {
-                const Active *listed = active + title * (units + 1);
-                Lanes sums[PANEL / LANES] = {{0}};
-                for (int64_t each = 0; each < counts[title]; each++)
-                    add_unit(listed[each], panel, sums);
+                Lanes sums[PANEL / LANES];
+                sum_panel(active + title * (units + 1), counts[title], panel, sums);
                 memcpy(scores + (first + title) * codes + code, sums, (size_t)columns * sizeof(float));
             }
         }
