@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from jobmajor import soc
 from jobmajor.data import examples, labelled
 from jobmajor.evaluation import behaviour, evaluate
 from jobmajor.evaluation.comparison import compare, paired
@@ -98,21 +97,24 @@ def unseen(test: pl.DataFrame, models: tuple[Classifier, Classifier], seed: int)
     """
     table = counted(test).group_by("title").agg(pl.col("code").unique()).sort("title")
     listed = models[1].knowledge.listed
+    if not len(listed.titles):  # what it learned from is unknown
+        return {"titles": 0, "levels": {}}
     learned, _ = listed.find([normalise(title) for title in table["title"]])
     new = table.with_row_index().filter(~pl.col("index").is_in(learned.tolist()))
-    if not len(listed.titles) or len(new) < _FEW:
-        return {"titles": len(new) if len(listed.titles) else 0, "levels": {}}
-    levels = chosen.now().levels
-    candidate, champion = ([_right(each, new, level) for level in levels] for each in models)
-    pairs = paired.shares(candidate, champion, np.array(list(map(family_key, new["title"]))), seed=seed)
+    if len(new) < _FEW:
+        return {"titles": len(new), "levels": {}}
+    titles, levels = new["title"].to_list(), chosen.now().levels
+    truths = [[labelled.at_level(tuple(codes), level) for codes in new["code"].to_list()] for level in levels]
+    candidate, champion = (
+        [_right(each, titles, truth, level) for level, truth in zip(levels, truths, strict=True)] for each in models
+    )
+    pairs = paired.shares(candidate, champion, np.array(list(map(family_key, titles))), seed=seed)
     return {"titles": len(new), "levels": {level: pair.to_json() for level, pair in zip(levels, pairs, strict=True)}}
 
 
-def _right(asked: Classifier, titles: pl.DataFrame, level: Level) -> NDArray[np.bool_]:
-    """Return for each title whether the answer is the group of one of its codes."""
-    truths = [{soc.ancestor(code, level) for code in codes} for codes in titles["code"].to_list()]
-    answers = asked.predict(titles["title"].to_list(), level)
-    return np.array([code in truth for code, truth in zip(answers, truths, strict=True)])
+def _right(asked: Classifier, titles: list[str], truths: list[frozenset[str]], level: Level) -> NDArray[np.bool_]:
+    """Return for each title whether the answer is one of its codes at the level."""
+    return np.array([code in truth for code, truth in zip(asked.predict(titles, level), truths, strict=True)])
 
 
 def reviewed(path: Path, new: Classifier, champion: Path, seed: int) -> dict[str, Any] | None:
@@ -152,11 +154,7 @@ def _own(
     models: tuple[Classifier, Classifier | None],
     seed: int,
 ) -> dict[str, Any]:
-    right = [
-        np.array([code in truth for code, truth in zip(each.predict(titles.to_list(), level), truths, strict=True)])
-        for each in models
-        if each is not None
-    ]
+    right = [_right(each, titles.to_list(), truths, level) for each in models if each is not None]
     found = {"titles": len(titles), "accuracy": float(right[0].mean())}
     if len(right) == 1 or len(titles) < _FEW:
         return found

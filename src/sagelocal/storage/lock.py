@@ -13,12 +13,12 @@ import importlib
 import os
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sagelocal.errors import Busy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _HAS_FLOCK = False
@@ -30,6 +30,7 @@ with suppress(ImportError):  # Windows
 _PAUSE_S = 0.02
 # A process that is killed while it starts another leaves a copy of its descriptors, until the new program runs.
 _PATIENCE_S = 1.0
+_Found = TypeVar("_Found")
 
 
 @contextmanager
@@ -85,16 +86,11 @@ def opened(path: Path) -> Iterator[int]:
 
 def lock_now(descriptor: int, patience_s: float = 0.0) -> bool:
     """Take the lock of an open file alone and return true, or return false if another process holds it that long."""
-    end = time.monotonic() + patience_s
-    while True:
-        try:
-            _lock(descriptor, waits=False)
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
-        else:
-            return True
-        time.sleep(_PAUSE_S)
+    try:
+        _again(lambda: _lock(descriptor, waits=False), patience_s)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def share_open(descriptor: int) -> None:
@@ -103,13 +99,25 @@ def share_open(descriptor: int) -> None:
 
 
 def _taken(path: Path, busy: Path, *, is_shared: bool) -> int:
-    end = time.monotonic() + _PATIENCE_S
+    try:
+        return _again(lambda: _locked(path, waits=False, is_shared=is_shared), _PATIENCE_S)
+    except BlockingIOError as error:
+        raise Busy(busy) from error
+
+
+def _again(attempt: Callable[[], _Found], patience_s: float) -> _Found:
+    """Return what an attempt gives; one that meets another's lock is repeated for so long.
+
+    Raises:
+        BlockingIOError: The last attempt met it, too.
+    """
+    end = time.monotonic() + patience_s
     while True:
         try:
-            return _locked(path, waits=False, is_shared=is_shared)
-        except BlockingIOError as error:
-            if time.monotonic() > end:
-                raise Busy(busy) from error
+            return attempt()
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
         time.sleep(_PAUSE_S)
 
 
