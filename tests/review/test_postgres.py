@@ -215,3 +215,5 @@ def test_missing_driver_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(MissingExtra, match=r"a queue on PostgreSQL needs the extra 'postgres'"):
         Queue("postgresql://h/d")
+    with pytest.raises(InputError, match="expected postgresql://USER"):  # which no extra would open
+        Queue("mysql://h/d")

@@ -8,6 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 VERSION: Final = 2  # of the tables
+SCHEMES: Final = ("postgresql://", "postgres://")  # of a database's address
+EXPECTED: Final = (
+    "the queue's address can't be used: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %40 for @ and %2F "
+    "for / in a name or a password"
+)
 TABLES: Final = """
 CREATE TABLE titles (
   family TEXT PRIMARY KEY, title TEXT NOT NULL, rows REAL NOT NULL, reason TEXT NOT NULL,

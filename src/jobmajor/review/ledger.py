@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from jobmajor.errors import ArtifactError, InputError, MissingExtra
-from jobmajor.review.database import TABLES, VERSION
+from jobmajor.review.database import EXPECTED, SCHEMES, TABLES, VERSION
 from sagelocal.storage import lock
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def opened(place: Path | str) -> Ledger | PostgresLedger:
                 f"{path} is no regular file, expected a file for the queue: name one, such as queue.sqlite"
             )
         return Ledger(path)
+    if not place.startswith(SCHEMES):  # before the extra is asked for, which would not help
+        raise InputError(EXPECTED)
     try:
         from jobmajor.review.postgres import PostgresLedger  # noqa: PLC0415 - needs the extra `postgres`
     except ImportError as error:  # also where psycopg finds no libpq
