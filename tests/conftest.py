@@ -62,7 +62,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # httpx reads all of the machine's certificates for each request, unless a folder is named; no test talks TLS.
     os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
     os.fsync = _unsynced
-    hypothesis.settings.register_profile("untimed", deadline=None)
+    # The examples of a property are the same each time, so that no one's change fails by a draw that it didn't make.
+    drawn_anew = "JOBMAJOR_NEW_EXAMPLES" in os.environ
+    slow = [hypothesis.HealthCheck.too_slow]  # measures the machine
+    hypothesis.settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=slow, derandomize=not drawn_anew
+    )
     hypothesis.settings.load_profile("untimed")
 
 

@@ -40,7 +40,7 @@ def sure(classifier: Classifier) -> Classifier:
     return Classifier(classifier.scorer, classifier.about, Knowledge(thresholds, classifier.knowledge.listed))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(TITLES)
 def test_answer_is_that_of_the_deepest_level_that_does_not_abstain(sure: Classifier, titles: list[str]) -> None:
     levels = sure.answer_at(soc.LEVELS, titles, 2)
