@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import logging
 import os
 import shutil
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,6 +193,24 @@ def _command(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess
 def command() -> Callable[..., subprocess.CompletedProcess[bytes]]:
     """Return a function that runs the installed program to its end. Its keywords are those of `subprocess.run`."""
     return _command
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Return a function that finds a port for a program that can't choose one itself.
+
+    It is not one of those that the system gives to whoever asks for any (from 32768 on), so nobody takes it meanwhile.
+    """
+    every = itertools.count(20_000 + os.getpid() * 101 % 12_000)
+
+    def found() -> int:
+        while True:
+            port = next(every)
+            with suppress(OSError), socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+                return port
+
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -173,18 +172,20 @@ def weights(found: TransformerModel) -> dict[str, bytes]:
 
 @pytest.mark.long  # torchrun starts several processes that load torch
 @pytest.mark.slow
-def test_two_machines_train_one_model(
-    few: Tables, quick: Transformer, tmp_path: Path, caplog: pytest.LogCaptureFixture, start: Start
+def test_two_machines_train_one_model(  # noqa: PLR0917 - six fixtures
+    few: Tables,
+    quick: Transformer,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    start: Start,
+    free_port: Callable[[], int],
 ) -> None:
     caplog.set_level(logging.INFO)
     still = _without_dropout(Path(quick.checkpoint), tmp_path / "still")
     how = replace(quick, checkpoint=str(still), epochs=1)
     alone = transformer.fit(*few, how)
     hosts = ["127.0.0.1", "127.0.0.2"]  # two names for this very machine
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    steps = []
+    port, steps = free_port(), []
     for name in hosts:
         root = lay_out(tmp_path / name, few, how)
         (root / "input" / "config").mkdir(parents=True)
