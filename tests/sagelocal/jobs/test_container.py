@@ -83,13 +83,11 @@ class Place:
         (root / "s3" / "bkt" / "rows" / "deep" / "b.txt").write_text("2")
         self.log = root / "log.txt"
 
-    def run(self, arguments: dict[str, Any], environment: Environment = HERE) -> container.Result:
+    def run(self, arguments: dict[str, Any], environment: Environment = HERE, grace_s: float = 0.1) -> container.Result:
         kind = "Training" if "AlgorithmSpecification" in arguments else "Processing"
         job = contracts.job(kind, arguments, "one", "step")
         contents = {item.name: self.store.listing(item.uri) for item in job.inputs}
-        context = container.JobContext(
-            "step", self.store, environment, self.root / "job", self.log, self.lock, grace_s=0.1
-        )
+        context = container.JobContext("step", self.store, environment, self.root / "job", self.log, self.lock, grace_s)
         return container.run(job, context, contents)
 
     def made(self, uri: str) -> dict[str, str]:
@@ -254,9 +252,9 @@ root = Path(os.environ["SAGELOCAL_ML_ROOT"])
     assert place.made("s3://bkt/out") == {"rows": "1"}
 
 
-def reason(place: Place, arguments: dict[str, Any], environment: Environment = ROOTED) -> str:
+def reason(place: Place, arguments: dict[str, Any], grace_s: float = 0.1) -> str:
     with pytest.raises(StepFailed) as caught:
-        place.run(arguments, environment)
+        place.run(arguments, ROOTED, grace_s)
     return caught.value.reason
 
 
@@ -310,21 +308,12 @@ def test_program_that_is_not_there_is_named(place: Place) -> None:
 
 @pytest.mark.slow
 def test_job_that_ignores_the_end_of_its_time_is_killed_with_all_its_processes(place: Place) -> None:
-    program = """
-import os, signal, subprocess, sys
-from pathlib import Path
-wait = "import signal; signal.pause()"
-below = subprocess.Popen([sys.executable, "-c", wait], start_new_session=True)
-def stay(number, frame):
-    print("asked to stop", flush=True)
-signal.signal(signal.SIGTERM, stay)
-print(os.getpid(), below.pid, flush=True)
-while True:
-    signal.pause()
-"""
-    limit = {"StoppingCondition": {"MaxRuntimeInSeconds": 3}}
+    # A shell, because it is ready, and answers, a hundred times sooner than it has to, on a busy machine, too.
+    program = "trap 'echo asked to stop' TERM; setsid sleep 999 & echo $$ $!; while :; do wait; done"
+    arguments = processing("", StoppingCondition={"MaxRuntimeInSeconds": 2})
+    arguments["AppSpecification"]["ContainerEntrypoint"] = ["sh", "-c", program]
 
-    assert reason(place, processing(program, **limit)).startswith("MaxRuntimeExceeded")
+    assert reason(place, arguments, grace_s=2).startswith("MaxRuntimeExceeded")
     first, asked = place.log.read_text().splitlines()
     assert asked == "asked to stop"
     assert not any(Path(f"/proc/{pid}").exists() for pid in first.split())

@@ -33,7 +33,7 @@ training = (root / "input/config/resourceconfig.json").exists()
 resources = json.loads((root / ("input/config" if training else "config") / "resourceconfig.json").read_text())
 me, hosts = resources["current_host"], resources["hosts"]
 def reach(host):
-    for _ in range(600):
+    for _ in range(3000):
         try:
             return socket.create_connection((host, 7777), 60)
         except ConnectionRefusedError:
@@ -161,13 +161,11 @@ if me == "algo-2":
     reach("algo-1")
     (root / "output/failure").write_text("no more rows")
     sys.exit(1)
-def stop(number, frame):
-    print("asked to stop", flush=True)
-    sys.exit(0)
-signal.signal(signal.SIGTERM, stop)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # it may come before it is waited for
 socket.create_server((me, 7777)).accept()
 print(os.getpid(), flush=True)
-signal.pause()
+signal.sigwait({signal.SIGTERM})
+print("asked to stop", flush=True)
 """
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from sagelocal.errors import InputError
 from sagelocal.jobs import sandbox
 from sagelocal.run import executor, records
 from sagelocal.run.executor import RunOptions
-from sagelocal.storage import publish
+from sagelocal.storage import lock, publish
 from sagelocal.storage.store import FolderStore
 
 if TYPE_CHECKING:
@@ -288,29 +289,35 @@ def test_run_of_branches_that_was_killed_is_finished_by_the_next_one(tmp_path: P
     assert not [found for found in home.rglob("*") if found.name.startswith(".staging-")]
 
 
-# Holds the lock as the copy of a killed run's descriptors does, until the program that was being started runs.
+# Holds the lock as the copy of a killed run's descriptors does, until its standard input ends.
 HOLD = """
-import fcntl, os, sys, time
+import fcntl, os, sys
 with open(sys.argv[1], "w") as lock:
     fcntl.flock(lock, fcntl.LOCK_SH)
     os.write(1, b".")
-    time.sleep(0.1)
+    sys.stdin.read()
 """
 
 
 @needs_namespaces
-def test_run_sweeps_although_a_killed_runs_copy_of_the_lock_goes_a_moment_later(tmp_path: Path) -> None:
+def test_run_sweeps_although_a_killed_runs_copy_of_the_lock_goes_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "home"
     left = home / "runs" / "killed" / f"{publish.STAGING}left"
     left.parent.mkdir(parents=True)
     left.touch()
-    lock = str(home / ".runs.lock")
-    with subprocess.Popen([sys.executable, "-c", HOLD, lock], stdout=subprocess.PIPE) as copy:
+    words = [sys.executable, "-c", HOLD, str(home / ".runs.lock")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as copy:
         assert copy.stdout
         copy.stdout.read(1)
+        # It goes during the first pause of who wants the lock, however long that takes this machine.
+        pause = SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: copy.communicate())
+        monkeypatch.setattr(lock, "time", pause)
 
         executor.run(pipeline(step("a", WRITE, "a")), home)
 
+        assert copy.returncode == 0  # the run did wait for it
     assert not left.exists()
 
 

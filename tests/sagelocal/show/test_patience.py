@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import re
@@ -9,7 +10,9 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +21,11 @@ import typer
 from sagelocal.show import patience, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[3]
+LIMIT_S = 60.0
+NOW = 5.0  # the line's clock stands still, or a busy machine would be at "1 s" when the line is first drawn
 
 
 class Screen:
@@ -30,34 +35,33 @@ class Screen:
         self._patch = monkeypatch
         self._master, slave = os.openpty()
         self.stream = io.TextIOWrapper(os.fdopen(slave, "wb", 0), "utf-8", write_through=True)
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def attach(self) -> None:
         """Make it the terminal of this process; in the test itself, since pytest sets the streams before it."""
         self._patch.setattr(sys, "stderr", self.stream)
 
-    def read(self) -> str:
-        """Return what was written since the last call."""
-        found = b""
-        time.sleep(0.05)  # then don't wait for more: the line is drawn again and again
-        while select.select([self._master], [], [], 0)[0]:
-            found += os.read(self._master, 65536)
-        return found.decode()
-
     def wait_for(self, text: str) -> str:
-        """Return what is written until a text appears."""
-        found = ""
-        for _ in range(400):
-            found += self.read()
-            if text in found:
-                return found
-        raise AssertionError(f"{text!r} never came: {found!r}")
+        """Return what is written until a text appears, from the end of the last call on."""
+        return until(self._master, text, self._decoder)
+
+
+def until(terminal: int, text: str, decoder: codecs.IncrementalDecoder) -> str:
+    """Return what comes from a terminal until a text appears."""
+    found, end = "", time.monotonic() + LIMIT_S
+    while text not in found and time.monotonic() < end:
+        if select.select([terminal], [], [], 1)[0]:
+            found += decoder.decode(os.read(terminal, 65536))
+    assert text in found
+    return found
 
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
     found = Screen(monkeypatch)
-    monkeypatch.setattr(patience, "_QUIET_S", 0.01)
+    monkeypatch.setattr(patience, "_QUIET_S", 0.0)
     monkeypatch.setattr(patience, "_INTERVAL_S", 0.01)
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: NOW))
     yield found
     found.stream.close()
 
@@ -71,7 +75,9 @@ def test_silence_on_a_terminal_is_filled_with_what_is_done_and_removed_before_ot
         second = screen.wait_for("training … 0 s, epoch 3 of 12")
         with patience.held():
             sys.stderr.write("done\n")
-            held = screen.wait_for("done")
+            time.sleep(0.05)  # long enough to draw the line
+            sys.stderr.write("more\n")
+            held = screen.wait_for("more")
 
     assert first.startswith("\r\x1b[K  reading")
     assert "reading" not in second.split("training", 1)[1]
@@ -101,9 +107,9 @@ def test_failing_detail_and_long_text_cost_nothing(screen: Screen) -> None:
     made = patience.Patience(screen.stream)
     made.begin("x" * 200, fail)
 
-    assert made.line(time.monotonic()) == f"  {'x' * 68} … 0 s"
+    assert made.line(NOW) == f"  {'x' * 68} … 0 s"
     made.begin("train", fail)
-    assert made.line(time.monotonic() + 75) == "  train … 1 min 15 s"
+    assert made.line(NOW + 75) == "  train … 1 min 15 s"
 
 
 def test_after_the_end_nothing_more_is_drawn(screen: Screen) -> None:
@@ -112,11 +118,13 @@ def test_after_the_end_nothing_more_is_drawn(screen: Screen) -> None:
     with patience.patience("loading"):
         screen.wait_for("loading")
         patience.end()
-        screen.read()
-        time.sleep(0.05)
+        sys.stderr.write("ended\n")
+        time.sleep(0.05)  # long enough to draw the line
         sys.stderr.write("open http://127.0.0.1:8080\n")
+    screen.stream.write("over\n")
 
-    assert screen.read() == "open http://127.0.0.1:8080\r\n"
+    shown = screen.wait_for("over\r\n")
+    assert shown.partition("ended\r\n")[2] == "open http://127.0.0.1:8080\r\nover\r\n"
 
 
 def test_every_command_has_the_line_with_its_own_name(screen: Screen) -> None:
@@ -135,30 +143,50 @@ def test_every_command_has_the_line_with_its_own_name(screen: Screen) -> None:
     assert terminal.edge(app, "program", ["models", "list", ""]) == 0
 
 
-def in_a_pipe_and_on_a_terminal(command: Sequence[str]) -> tuple[str, str]:
-    """Return what a command writes to standard error in both."""
-    piped = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    master, slave = os.openpty()
-    with subprocess.Popen(command, stderr=slave, stdout=subprocess.DEVNULL) as process:
-        os.close(slave)
-        process.wait()
-        shown = os.read(master, 65536).decode() if select.select([master], [], [], 0)[0] else ""
-    os.close(master)
-    return piped, shown
+PATIENTLY = str(ROOT / "tools/patiently.py")
+# The same with a clock that is a second later each time: the machine's own may have gone on by more than one.
+COUNTED = """
+import itertools, runpy, subprocess, sys, time
+time.monotonic = itertools.count().__next__
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def test_make_says_for_how_long_a_silent_command_has_been_running() -> None:
-    slow = [sys.executable, "-c", "import time; time.sleep(1.5)"]
+    waits = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    master, slave = os.openpty()
 
-    piped, shown = in_a_pipe_and_on_a_terminal([sys.executable, str(ROOT / "tools/patiently.py"), "compiling", *slow])
+    words = [sys.executable, "-c", COUNTED, PATIENTLY, "compiling", *waits]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=slave) as process:
+        os.close(slave)
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        shown = until(master, "  compiling … 1 s", decoder)
+        process.communicate()
+        shown += rest_of(master, decoder)
 
-    assert piped == ""
-    assert "  compiling … 1 s" in shown
     assert shown.endswith("\r\x1b[K")
 
 
+def rest_of(terminal: int, decoder: codecs.IncrementalDecoder) -> str:
+    """Return what comes from a terminal until nobody has its other end open, and close it."""
+    found = ""
+    with os.fdopen(terminal, "rb", 0) as file, suppress(OSError):  # how Linux says that nobody is at the other end
+        while data := file.read(65536):
+            found += decoder.decode(data)
+    return found
+
+
+def test_make_says_nothing_in_a_pipe() -> None:
+    slow = [sys.executable, "-c", "import time; time.sleep(1.5)"]
+
+    done = subprocess.run([sys.executable, PATIENTLY, "compiling", *slow], capture_output=True, text=True, check=True)
+
+    assert done.stderr == ""
+
+
 def test_make_passes_on_the_status_of_a_command() -> None:
-    script = [sys.executable, str(ROOT / "tools/patiently.py"), "x"]
+    script = [sys.executable, PATIENTLY, "x"]
 
     assert subprocess.run([*script, sys.executable, "-c", "raise SystemExit(7)"], check=False).returncode == 7
     assert subprocess.run([*script, "/no/such/program"], check=False, capture_output=True).returncode == 127

@@ -76,7 +76,7 @@ def test_two_runs_are_compared_and_a_step_is_opened_by_keyboard_alone(page: Page
     page.locator("#graph a", has_text="train").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("train")
-    assert page.locator("img.picture").evaluate("each => each.naturalWidth") == 3
+    expect(page.locator("img.picture")).to_have_js_property("naturalWidth", 3)
 
 
 def test_hostile_texts_do_nothing_and_no_page_is_wider_than_a_phone(page: Page, site: Site, home: Path) -> None:
