@@ -50,7 +50,7 @@ SECTIONS[1] += ("Code titles of your own",)
 SECTIONS[2] += ("Registry, promotion and rollback", "Serve", "Watch", "Retrain")
 SECRET = re.compile(r"AKIA[0-9A-Z]{16}|aws_secret|BEGIN [A-Z ]*PRIVATE KEY")
 ABSOLUTE = re.compile(r"(?<![\w/:.<*~)\]\"-])/(?!opt/ml)[a-z]\w*/[\w.-]+|[A-Z]:\\\\|/(?:home|Users|root|tmp)\b")
-LIMIT_S = 600  # for a notebook that hangs; on two cores it takes some two minutes
+LIMIT_S = 1800  # for a notebook that hangs; on two idle cores it takes some two minutes
 
 
 @pytest.fixture(scope="module")

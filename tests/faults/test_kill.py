@@ -52,12 +52,13 @@ def faults(home: Path) -> list[str]:
 def _published(home: Path) -> Iterator[Path]:
     """Folders with a manifest.
 
-    `jobs` is a running step's bench, and `artifacts` holds MLflow's copies, which count once a version points there.
+    `jobs` is a running step's bench, which may vanish while it is read, and `artifacts` holds MLflow's copies, which
+    count once a version points there.
     """
-    for path in home.rglob(manifest.NAME):
-        parts = path.relative_to(home).parts
-        if parts[0] not in {"jobs", "artifacts"} and not any(part.startswith(publish.STAGING) for part in parts):
-            yield path.parent
+    for folder in (path for path in home.glob("*") if path.name not in {"jobs", "artifacts"}):
+        for path in folder.rglob(manifest.NAME):
+            if not any(part.startswith(publish.STAGING) for part in path.relative_to(home).parts):
+                yield path.parent
 
 
 def _broken_folders(home: Path) -> Iterator[str]:
