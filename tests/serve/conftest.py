@@ -179,6 +179,15 @@ def program(words: Sequence[str | Path], **environment: str) -> Iterator[Program
 SERVE = ("-c", "import sys; from jobmajor.cli.main import main; sys.exit(main(['serve', *sys.argv[1:]]))")
 
 
+def planted(change: str) -> tuple[str, str]:
+    """`SERVE` in a process in which something is changed before."""
+    return SERVE[0], f"{change}\n{SERVE[1]}"
+
+
+# A worker with more connections leaves the next one for half a second: a busy machine may not run the other one sooner.
+SHARING = planted("from jobmajor.serve import worker; worker._YIELD_S = 0.5")
+
+
 def talk(port: int, raw: bytes, *, is_last: bool = False) -> bytes:
     """All that comes back on a new connection after these bytes, until the server closes it.
 

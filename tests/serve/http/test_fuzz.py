@@ -84,7 +84,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=list(HealthCheck), max_examples=60)
 @given(body=st.dictionaries(st.sampled_from(("instances", "parameters", "x", "\ud800")), VALUES) | VALUES)
 def test_json_of_any_shape_is_answered_or_refused(client: TestClient, body: Any) -> None:
     answer = client.post("/invocations", content=json.dumps(body), headers={"content-type": KINDS[0]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -38,8 +39,8 @@ CHUNKS = CHUNKED + b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def local(champion: Champion) -> Iterator[Running]:
-    """A service as `jobmajor serve` starts it on loopback, which gives up on slow clients soon."""
-    limits = Limits(stall_s=0.3, upload_bytes_s=2**20, requests=8)
+    """A service as `jobmajor serve` starts it on loopback, which has few places and waits long for slow clients."""
+    limits = Limits(stall_s=LIMIT_S, requests=8)
     with running(champion, ServiceOptions(limits=limits, hosts=hosts.allowed("127.0.0.1", ["titles.test"]))) as found:
         yield found
 
@@ -178,16 +179,34 @@ def test_any_name_is_answered_beyond_loopback_unless_names_are_given(
     assert hosts.allowed(host, names) == expected
 
 
-def test_slow_small_bodies_hold_no_permit_and_end_as_408(local: Running) -> None:
-    slow = [socket.create_connection(("127.0.0.1", local.port), LIMIT_S) for _ in range(40)]
-    for each in slow:
-        each.sendall(HEAD + b"content-length: 30\r\n\r\n{")
+@contextmanager
+def slow_clients(site: Running, raw: bytes) -> Iterator[list[socket.socket]]:
+    """Forty that begin a request of which no more comes."""
+    with ExitStack() as stack:
+        found = [stack.enter_context(socket.create_connection(("127.0.0.1", site.port), LIMIT_S)) for _ in range(40)]
+        for each in found:
+            each.sendall(raw)
+        yield found
 
-    assert local.post(json={"instances": ["nurse"]}).status_code == 200
-    for each in slow:
-        assert each.recv(65_536).startswith(b"HTTP/1.1 408")
-        each.close()
-    assert 'status="408"' in local.get("/metrics").text
+
+def test_slow_small_bodies_hold_no_permit(local: Running) -> None:
+    with slow_clients(local, HEAD + b"content-length: 30\r\n\r\n{"):
+        connections = local.server.server_state.connections
+        until(lambda: sum(map(is_held, {*connections})) == 40, "forty bodies that are held")
+
+        assert local.service.admission.requests == 0
+        assert local.post(json={"instances": ["nurse"]}).status_code == 200
+
+
+def test_slow_small_bodies_end_as_408(champion: Champion) -> None:
+    with (
+        running(champion, ServiceOptions(limits=Limits(stall_s=0.3, upload_bytes_s=2**20))) as hasty,
+        slow_clients(hasty, HEAD + b"content-length: 30\r\n\r\n{") as slow,
+    ):
+        for each in slow:
+            assert each.recv(65_536).startswith(b"HTTP/1.1 408")
+
+        assert 'status="408"' in hasty.get("/metrics").text
 
 
 @pytest.mark.parametrize(
@@ -199,12 +218,10 @@ def test_slow_small_bodies_hold_no_permit_and_end_as_408(local: Running) -> None
     ],
 )
 def test_slow_bodies_of_one_address_leave_three_quarters_of_the_permits(local: Running, head: bytes) -> None:
-    slow = [socket.create_connection(("127.0.0.1", local.port), LIMIT_S) for _ in range(40)]
-    for each in slow:
-        each.sendall(HEAD + head)
-    statuses = [local.post(json={"instances": ["nurse"]}).status_code for _ in range(20)]
-    for each in slow:
-        each.close()
+    with slow_clients(local, HEAD + head):
+        until(lambda: local.service.admission.bodies == 2, "a quarter of the permits")
+        statuses = [local.post(json={"instances": ["nurse"]}).status_code for _ in range(20)]
+    until(lambda: local.service.admission.requests == 0, "the end of all")
 
     assert statuses == [200] * 20
 
@@ -231,7 +248,7 @@ def test_body_that_comes_below_the_least_rate_is_408(champion: Champion) -> None
 
 def test_one_key_holds_a_quarter_of_the_bodies_and_half_of_the_bytes(champion: Champion, tmp_path: Path) -> None:
     anna, ben = (add(tmp_path / "keys", name).encode() for name in ("anna", "ben"))
-    limits = Limits(requests=8, body_bytes=1000_000, all_bytes=2_000_000)
+    limits = Limits(requests=8, body_bytes=1000_000, all_bytes=2_000_000, stall_s=LIMIT_S)
     large = HEAD + b"content-length: 900000\r\nx-api-key: %s\r\n\r\n"
 
     with running(champion, ServiceOptions(limits=limits, keys=read(tmp_path / "keys"))) as found:

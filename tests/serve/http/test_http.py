@@ -13,6 +13,8 @@ import jobmajor
 from jobmajor import soc
 from jobmajor.model.deepest import deepest
 
+from ..conftest import LIMIT_S
+
 if TYPE_CHECKING:
     from jobmajor.serve.service.champion import Champion
 
@@ -290,4 +292,4 @@ def test_request_s_own_id_comes_back_and_a_foreign_one_does_not(service: Running
 def test_head_of_ping_is_for_load_balancers(service: Running) -> None:
     import httpx  # noqa: PLC0415 - the one call that is no GET or POST
 
-    assert httpx.head(service.url + "/ping").status_code == 200
+    assert httpx.head(service.url + "/ping", timeout=LIMIT_S).status_code == 200

@@ -11,6 +11,8 @@ from jobmajor.serve.service.service import ServiceOptions
 from ..conftest import LIMIT_S, running, until
 
 if TYPE_CHECKING:
+    import pytest
+
     from jobmajor.serve.service.champion import Champion
 
 
@@ -46,11 +48,16 @@ def test_connection_without_an_address_is_never_surplus() -> None:
     assert idle.surplus([Connection(None, 1)] * 9, most=3, now=200) == []
 
 
-def test_service_closes_idle_connections_beyond_the_limit_and_answers_the_next(champion: Champion) -> None:
+def test_service_closes_idle_connections_beyond_the_limit_and_answers_the_next(
+    champion: Champion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    just_now_s = idle._JUST_NOW_S
+    monkeypatch.setattr(idle, "_JUST_NOW_S", float("inf"))  # none is closed before all are seen
     with running(champion, ServiceOptions(limits=Limits(waiting=3))) as found:
         held = [socket.create_connection(("127.0.0.1", found.port), LIMIT_S) for _ in range(9)]
         connections = found.server.server_state.connections
         until(lambda: len(connections) == 9, "nine connections")
+        monkeypatch.setattr(idle, "_JUST_NOW_S", just_now_s)
         until(lambda: len(connections) == 3, "three connections")
         status = found.post(json={"instances": ["nurse"]}).status_code
         for each in held:

@@ -15,13 +15,17 @@ from jobmajor.errors import InputError
 from jobmajor.serve.server import Address, listen
 from jobmajor.serve.service import keys
 
-from ..conftest import LIMIT_S, SERVE, program, until
+from ..conftest import LIMIT_S, SERVE, planted, program, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 CONTAINER = ("-m", "jobmajor.serve")
+# Waits long for the rest of a body: the tests hold it back, on a busy machine for more than the usual ten seconds.
+PATIENT = planted(
+    "from jobmajor.serve.service.admission import Limits\nLimits.stall_s = property(lambda _: 600.0, lambda *_: None)"
+)
 
 
 def post(url: str, client: httpx.Client | None = None) -> httpx.Response:
@@ -116,7 +120,7 @@ def test_request_that_was_begun_before_sigterm_is_answered_after_it_and_ping_say
     head = (
         b"POST /invocations HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
     )
-    with program([*SERVE, "--model", model_folder, "--port", "0", "--drain", "300"]) as found:
+    with program([*PATIENT, "--model", model_folder, "--port", "0", "--drain", "300"]) as found:
         port = int(found.url.rpartition(":")[2])
         with (
             socket.create_connection(("127.0.0.1", port), LIMIT_S) as other,
@@ -124,9 +128,9 @@ def test_request_that_was_begun_before_sigterm_is_answered_after_it_and_ping_say
         ):
             other.sendall(head % len(small) + small[:10])
             connection.sendall(head % len(body) + body[:10])
-            until(lambda: "in_work 1" in httpx.get(f"{found.url}/metrics").text, "the request in work")
+            until(lambda: "in_work 1" in httpx.get(f"{found.url}/metrics", timeout=LIMIT_S).text, "the request in work")
             found.process.send_signal(signal.SIGTERM)
-            until(lambda: httpx.get(f"{found.url}/ping").status_code == 503, "the end's first part")
+            until(lambda: httpx.get(f"{found.url}/ping", timeout=LIMIT_S).status_code == 503, "the end's first part")
             late = post(found.url)
             found.process.send_signal(signal.SIGTERM)  # once more: now
             until(lambda: is_refused(port), "the end's second part")
@@ -167,10 +171,11 @@ def test_log_of_refusals_and_keys_holds_nothing_that_a_client_sent(model_folder:
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "user-agent": "secret agent"}
     with program(words) as found:
         for content in ('{"instances": ["secret nurse"', '{"secret nurse": 1}', '{"instances": [{"secret": 1}]}'):
-            answer = httpx.post(f"{found.url}/invocations?secret=nurse", content=content, headers=headers)
+            url = f"{found.url}/invocations?secret=nurse"
+            answer = httpx.post(url, content=content, headers=headers, timeout=LIMIT_S)
             assert answer.status_code == 422
-        httpx.get(f"{found.url}/secret", headers={"x-api-key": "secret"})
-        httpx.request("SECRET", f"{found.url}/secret", headers=headers)
+        httpx.get(f"{found.url}/secret", headers={"x-api-key": "secret"}, timeout=LIMIT_S)
+        httpx.request("SECRET", f"{found.url}/secret", headers=headers, timeout=LIMIT_S)
         found.end()
 
     assert "secret" not in found.text

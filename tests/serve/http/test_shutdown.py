@@ -11,7 +11,7 @@ import pytest
 from jobmajor.serve.http import shutdown
 from jobmajor.serve.server import Address, Server, listen
 
-from ..conftest import LIMIT_S, running
+from ..conftest import LIMIT_S, running, until
 
 if TYPE_CHECKING:
     from jobmajor.serve.service.champion import Champion
@@ -43,8 +43,7 @@ def received(client: socket.socket) -> bytes:
 def test_request_that_the_kernel_took_as_the_listener_was_about_to_close_is_answered(champion: Champion) -> None:
     with running(champion, server_class=Ending) as found:
         assert isinstance(found.server, Ending)
-        while not found.server.should_exit:
-            pass
+        until(lambda: found.server.should_exit, "the client, and the end")
         raw = received(found.server.client)
 
     assert raw.startswith(b"HTTP/1.1 200")
@@ -57,6 +56,7 @@ def test_who_comes_after_the_last_is_not_let_in_and_who_is_in_still_heard() -> N
     with listen(Address(port=0)) as listener:
         address = listener.getsockname()
         with socket.create_connection(address, LIMIT_S) as early:
+            until(lambda: shutdown.has_pending([listener], []), "the handshake's end")
             shutdown.stop_accepting(listener)
             with pytest.raises(TimeoutError):
                 socket.create_connection(address, 0.2).close()
@@ -72,4 +72,4 @@ def test_listener_that_somebody_waits_in_is_not_left() -> None:
         assert not shutdown.has_pending([listener], [])
 
         with socket.create_connection(listener.getsockname(), LIMIT_S):
-            assert shutdown.has_pending([listener], [])
+            until(lambda: shutdown.has_pending([listener], []), "the connection in the queue")

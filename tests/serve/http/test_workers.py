@@ -17,7 +17,7 @@ import pytest
 from jobmajor.errors import InputError
 from jobmajor.serve import launch
 
-from ..conftest import LIMIT_S, SERVE, Program, program, saved, until
+from ..conftest import LIMIT_S, SERVE, SHARING, Program, planted, program, saved, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +33,18 @@ ANSWERED = 'jobmajor_requests_total{route="/invocations",status="200"}'
 
 
 def workers_of(found: Program) -> set[int]:
-    """The processes of the workers; zombies are none."""
+    """The processes of the workers."""
     pid = found.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-    return {int(each) for each in children if ") Z " not in Path(f"/proc/{each}/stat").read_text("ascii")}
+    return {int(each) for each in children if lives(int(each))}
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody has asked for its status does not."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text("ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class Client:
@@ -84,7 +92,7 @@ def two(champion: Champion, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("workers")
     link = folder / "served"
     link.symlink_to(saved(champion.served.classifier, folder / "first", "first"))
-    words = [*SERVE, "--model", str(link), "--port", "0", "--drain", "0.2", "--poll", "0.05", "--workers", "2"]
+    words = [*SHARING, "--model", str(link), "--port", "0", "--drain", "0.2", "--poll", "0.05", "--workers", "2"]
     words += ["--reviews", str(folder / "kept.csv")]
     with program(words, TMPDIR=str(folder)) as found:
         yield found, link
@@ -154,7 +162,7 @@ def test_new_model_reaches_every_worker_without_a_failed_request(
         client.close()
 
     assert statuses == {200}
-    assert metric(found.url, "jobmajor_model_swaps_total") == 1
+    until(lambda: metric(found.url, "jobmajor_model_swaps_total") == 1, "the count of the swap, which follows it")
     until(lambda: not list(link.parent.glob("jobmajor-workers-*/[0-9]*")), "the copy's removal, after all mapped it")
 
 
@@ -174,18 +182,22 @@ def test_worker_that_is_killed_is_replaced_and_the_other_answers_meanwhile(two: 
 
     assert lost <= 2
     assert metric(found.url, "jobmajor_worker_restarts_total") == 1
-    assert metric(found.url, ANSWERED) >= answered + 21 - lost
+    until(
+        lambda: metric(found.url, ANSWERED) >= answered + 21 - lost, "the count of the last, which follows its answer"
+    )
+    until(lambda: any(line["message"] == "a worker ended" for line in found.lines), "the line of the log")
     assert next(line for line in found.lines if line["message"] == "a worker ended")["status"] == -signal.SIGKILL
 
 
 def test_health_is_503_on_every_connection_while_all_workers_drain(model_folder: Path) -> None:
-    words = [*SERVE, "--model", str(model_folder), "--port", "0", "--drain", "1.5", "--workers", "2"]
+    words = [*SERVE, "--model", str(model_folder), "--port", "0", "--drain", "300", "--workers", "2"]
     with program(words) as found:
         clients = [Client(found.url) for _ in range(4)]
         healthy = {client.ask("/ping")[0] for client in clients}
         found.process.send_signal(signal.SIGTERM)
         until(lambda: sum(line["message"] == "told to end" for line in found.lines) == 2, "both workers' being told")
         draining = {client.ask("/ping")[0] for client in clients}
+        found.process.send_signal(signal.SIGTERM)  # once more: now
         status = found.process.wait(LIMIT_S)
         for client in clients:
             client.close()
@@ -198,19 +210,28 @@ def test_workers_end_with_a_parent_that_is_killed(model_folder: Path) -> None:
         pids = workers_of(found)
         port = int(found.url.rpartition(":")[2])
         found.process.kill()
-        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "the workers' end")
+        until(lambda: not any(map(lives, pids)), "the workers' end")
 
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), 1).close()
 
 
+# Each worker fails twice; a third life waits for the end, so that the other one has time for its second.
+FAILING = """
+import mmap, os, time
+from jobmajor.serve import supervisor, worker
+supervisor._TRIES, lives = 2, mmap.mmap(-1, 2)
+def fail(service, drain_s, bound, post):
+    lives[post.row] += 1
+    if lives[post.row] > 2:
+        time.sleep(600)
+    os._exit(7)
+worker.run = fail
+"""
+
+
 def test_service_whose_workers_keep_failing_ends_with_status_1(model_folder: Path) -> None:
-    fault = (
-        "import os; from jobmajor.serve import worker, supervisor\n"
-        "supervisor._TRIES = 2\n"
-        "worker.run = lambda *_: os._exit(7)\n"
-    )
-    words = [sys.executable, "-c", fault + SERVE[1], "--model", str(model_folder), "--port", "0", "--workers", "2"]
+    words = [sys.executable, *planted(FAILING), "--model", str(model_folder), "--port", "0", "--workers", "2"]
 
     ended = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, check=False)
 

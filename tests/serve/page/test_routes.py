@@ -70,7 +70,7 @@ def test_file_has_its_type_a_strict_policy_and_a_tag_that_saves_sending_it_again
     again = service.get(path, headers={"if-none-match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert service.get(path, headers={"if-none-match": '"another"'}).status_code == 200
-    head = httpx.head(service.url + path)
+    head = httpx.head(service.url + path, timeout=LIMIT_S)
     assert (head.status_code, head.headers["content-length"]) == (200, str(len(answer.content)))
 
 

@@ -20,7 +20,7 @@ from jobmajor.serve.service import background, capturing
 from jobmajor.serve.service.capturing import CapturePlan
 from jobmajor.serve.service.service import ServiceOptions, from_environment
 
-from ..conftest import SERVE, Program, program, running, until
+from ..conftest import SHARING, Program, program, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,11 +102,12 @@ def test_share_of_requests_is_a_random_sample(champion: Champion, tmp_path: Path
 def test_full_queue_and_full_disk_drop_requests_and_never_an_answer(
     champion: Champion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    go, whole = threading.Event(), os.write
+    go, begun, whole = threading.Event(), threading.Event(), os.write
 
     def full(descriptor: int, data: Any) -> int:
         if threading.current_thread().name != "capture":
             return whole(descriptor, data)
+        begun.set()
         go.wait(60)
         raise OSError(28, "No space left on device")
 
@@ -116,6 +117,7 @@ def test_full_queue_and_full_disk_drop_requests_and_never_an_answer(
     with running(champion, ServiceOptions(capture=CapturePlan(tmp_path, share=1.0))) as found:
         for _ in range(6):
             assert found.post(json={"instances": ["nurse"]}).status_code == 200
+            assert begun.wait(60)  # the first one is out of the queue before the others come
         go.set()
         dropped = 'jobmajor_capture_dropped_total{{reason="{}"}} {}\n'
         until(lambda: dropped.format("disk", 3) in found.get("/metrics").text, "three that found no room")
@@ -189,7 +191,7 @@ def test_each_worker_records_in_files_of_its_own_and_a_killed_one_loses_no_line(
     model_folder: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "captures"
-    words: list[str | Path] = [*SERVE, "--model", model_folder, "--port", "0", "--drain", "0.2", "--workers", "2"]
+    words: list[str | Path] = [*SHARING, "--model", model_folder, "--port", "0", "--drain", "0.2", "--workers", "2"]
     with program([*words, "--capture", folder, "--capture-share", "1"]) as found:
         sent = _posted(found, 40)
         until(lambda: _count(folder) == 40, "40 captured requests")
