@@ -337,7 +337,7 @@ def test_progress_tells_the_rate_and_the_time_left(many: Page) -> None:
 def test_busy_service_is_waited_for_and_no_row_is_lost(
     visit: Callable[..., Page], champion: Champion, tmp_path: Path
 ) -> None:
-    with running(champion, ServiceOptions(limits=Limits(requests=1))) as small:
+    with running(champion, ServiceOptions(limits=Limits(requests=1, stall_s=LIMIT_S))) as small:
         page = visit(small.url, expected=[503])
         expect(page.locator("#about dd")).to_have_count(3)
         upload(page, "title\nnurse\nwelder\n")

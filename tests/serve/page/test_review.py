@@ -69,7 +69,7 @@ def chosen(page: Page) -> list[list[str]]:
 def find(page: Page, words: str, code: str) -> None:
     """Search the classification by keys, and go to what was found."""
     page.keyboard.press("/")
-    page.keyboard.type(words)
+    page.keyboard.insert_text(words)  # at once: between slow keys, the page would already search, and draw twice
     expect(page.locator("#review-codes .code").first).to_have_text(code)
     page.keyboard.press("Enter")
 
