@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+# As on a machine with two processors: each thread takes memory of its own.
 PROGRAM = """
-import sys
+import os, sys
+os.environ.update(dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "2"))
 from jobmajor.batch.files import code_file
-code_file(sys.argv[1], sys.argv[2], model=sys.argv[3])
+from jobmajor.batch.options import FileOptions
+code_file(sys.argv[1], sys.argv[2], FileOptions(threads=2), model=sys.argv[3])
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(int(peak.split()[1]) // 1024)
 """

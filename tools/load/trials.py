@@ -154,7 +154,7 @@ def swaps(place: Place, others: Sequence[Path], sizes: Sizes) -> Figures:
         done, models = asyncio.run(_swapped(place, others, load, sizes.swaps))
     return {
         "requests": len(done),
-        "swaps": len(models) - 1,
+        "swaps": len(models),
         "failed": sum(each.status != 200 for each in done),
         "mixed": sum(not each.is_right for each in done),
         "models": len({*models} & {*expected}),
@@ -188,25 +188,29 @@ def _point(link: Path, target: Path) -> None:
 
 
 async def _swapped(place: Place, others: Sequence[Path], load: Load, wanted: int) -> tuple[list[Outcome], list[str]]:
-    """The outcomes of a load that lasts for so many swaps, and which model came after which."""
+    """The outcomes of a load that lasts for so many swaps, and which model was seen after each swap.
+
+    Answers of the model before may still come after the first of the next one.
+    """
     over = asyncio.Event()
+    seen: set[str] = set()
     models: list[str] = []
 
     def look(body: bytes) -> bool:
-        model = json.loads(body)["model"]
-        if not models or models[-1] != model:
-            models.append(model)
+        seen.add(json.loads(body)["model"])
         return load.check(body)
 
     async def turn() -> None:
         async with asyncio.timeout(load.seconds):
-            while not models:
+            while not seen:
                 await asyncio.sleep(_LOOK_S)
             for number in range(1, wanted + 1):
-                before = len(models)
+                expected = manifest.read(others[number % len(others)]).digest
+                seen.clear()
                 _point(place.model, others[number % len(others)])
-                while len(models) == before:
+                while expected not in seen:
                     await asyncio.sleep(_LOOK_S)
+                models.append(expected)
         over.set()
 
     shown = Load(load.port, load.requests, load.seconds, load.rate, check=look, stops=over.is_set)
