@@ -19,7 +19,7 @@ from sagelocal.definition import graph
 from sagelocal.definition import parse as definitions
 from sagelocal.errors import InputError
 from sagelocal.jobs import sandbox
-from sagelocal.run import executor, records
+from sagelocal.run import executor, holding, records
 from sagelocal.run.executor import RunOptions
 from sagelocal.storage import lock, publish
 from sagelocal.storage.store import FolderStore
@@ -268,7 +268,10 @@ executor.run(parsed, Path(sys.argv[2]), executor.RunOptions(jobs=3))
 @needs_namespaces
 @pytest.mark.slow
 @pytest.mark.parametrize("at", [9, 30, *(pytest.param(at, marks=pytest.mark.long) for at in (2, 16, 23, 37))])
-def test_run_of_branches_that_was_killed_is_finished_by_the_next_one(tmp_path: Path, at: int) -> None:
+def test_run_of_branches_that_was_killed_is_finished_by_the_next_one(
+    tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "_PATIENCE_S", 60.0)  # for the copy that a kill leaves; see the next test
     body = pipeline(*(step(name, WRITE, name) for name in "abc"), step("d", WRITE, "d", after=("a", "b", "c")))
     home, path = tmp_path / "home", tmp_path / "definition.json"
     path.write_bytes(body.data)
