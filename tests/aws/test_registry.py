@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,6 +49,18 @@ def test_version_carries_what_the_pipeline_registered(versions: Versions, group:
     assert found.decision is not None
     assert found.decision["passed"] is True
     assert found.created.endswith("+00:00")
+
+
+def test_time_of_a_version_is_utc_whatever_the_machine_s_zone(versions: Versions, group: PackageGroup) -> None:
+    versions.register()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "America/Los_Angeles")
+        time.tzset()
+        west = group.get(1)
+    time.tzset()
+
+    assert west.created == group.get(1).created
+    assert west.created.endswith("+00:00")
 
 
 def test_versions_come_oldest_first_and_the_newest_can_be_asked_for(versions: Versions, group: PackageGroup) -> None:

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from jobmajor.aws.api.account import utc
 from jobmajor.aws.api.errors import AwsInputError
 from jobmajor.errors import ArtifactError, PromotionRefused
 from jobmajor.evaluation import gate
@@ -186,7 +187,7 @@ class PackageGroup:
             number=int(found["ModelPackageVersion"]),
             arn=found["ModelPackageArn"],
             status=found["ModelApprovalStatus"],
-            created=found["CreationTime"].isoformat(timespec="seconds"),
+            created=utc(found["CreationTime"], "seconds"),
             image=container["Image"],
             model_url=container["ModelDataUrl"],
             evaluation_url=url,

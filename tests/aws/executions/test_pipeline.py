@@ -7,7 +7,7 @@ import io
 import json
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -445,6 +445,16 @@ def test_state_tells_each_step_s_status_time_attempts_cache_and_reason(stubbed: 
     assert (first.cached, first.seconds, train.cached, train.attempts) == (True, 60.0, False, 2)
     assert train.job.endswith(":training-job/t")
     assert (check.reason, check.seconds, fail.reason) == ("False", None, "weighted F1 0.5")
+
+
+def test_start_is_told_in_utc_whatever_the_machine_s_zone(stubbed: Stubbed) -> None:
+    """Botocore gives times in the machine's zone."""
+    here = EARLY.astimezone(timezone(timedelta(hours=-8)))
+    answer = {"PipelineExecutionArn": RUN, "PipelineExecutionStatus": "Executing", "CreationTime": here}
+    stubbed.expect("sagemaker", "DescribePipelineExecution", answer)
+    stubbed.expect("sagemaker", "ListPipelineExecutionSteps", {"PipelineExecutionSteps": []})
+
+    assert execution.state(stubbed, RUN).started == EARLY.isoformat(timespec="seconds")
 
 
 def test_waiting_looks_until_the_end_and_shows_each_state(stubbed: Stubbed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from jobmajor.aws.api.account import Account
     from jobmajor.aws.names import Names
 
-MADE = {"StackName": "s", "StackId": "id", "CreationTime": "2026-01-01T00:00:00Z"}
+MADE = {"StackName": "s", "StackId": "id", "CreationTime": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)}
 Stubbed = Any
 
 

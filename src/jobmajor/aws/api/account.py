@@ -6,6 +6,7 @@ A request that bypasses this module is missing from a dry run's list, isn't safe
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore import xform_name
@@ -15,6 +16,7 @@ from jobmajor.aws.api.errors import AlreadyExists, NotFound
 from jobmajor.aws.api.request import Call
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
@@ -226,3 +228,13 @@ def token(*parts: str) -> str:
     ('0', True, False)
     """
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def utc(time: datetime.datetime, timespec: str = "auto") -> str:
+    """Return a service's time as ISO 8601 in UTC; botocore gives it in the zone of the machine.
+
+    >>> from datetime import datetime, timedelta, timezone
+    >>> utc(datetime(2026, 1, 1, 16, tzinfo=timezone(timedelta(hours=-8))))
+    '2026-01-02T00:00:00+00:00'
+    """
+    return time.astimezone(UTC).isoformat(timespec=timespec)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor.aws.api.account import token
+from jobmajor.aws.api.account import token, utc
 from jobmajor.aws.cleanup.tagged import Resource, ResourceKind, is_ours, job, plain, sagemaker
 from jobmajor.aws.endpoints import config
 from jobmajor.aws.endpoints.plan import STAGES
@@ -97,8 +97,8 @@ def _find_pipelines(account: Account, names: Names) -> Iterator[Resource]:
 
 def _remove_pipeline(account: Account, resource: Resource) -> None:
     # The creation time in the token tells a pipeline from an earlier one with the same name.
-    found = account.find("sagemaker", "DescribePipeline", PipelineName=resource.name) or {}
-    request_token = token("delete", resource.arn, str(found.get("CreationTime")))
+    found = account.find("sagemaker", "DescribePipeline", PipelineName=resource.name)
+    request_token = token("delete", resource.arn, utc(found["CreationTime"]) if found else "")
     account.change("sagemaker", "DeletePipeline", PipelineName=resource.name, ClientRequestToken=request_token)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor.aws.api.account import token
+from jobmajor.aws.api.account import token, utc
 from jobmajor.aws.api.errors import AwsInputError, NotFound
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One execution; `steps` in the order in which they began."""
+    """One execution; `started` is ISO 8601 in UTC, `steps` are in the order in which they began."""
 
     arn: str
     status: str
@@ -133,7 +133,7 @@ def _execution(found: Mapping[str, Any], steps: tuple[Step, ...]) -> Execution:
     return Execution(
         found["PipelineExecutionArn"],
         found["PipelineExecutionStatus"],
-        started.isoformat(timespec="seconds") if started else "",
+        utc(started, "seconds") if started else "",
         found.get("FailureReason") or found.get("PipelineExecutionFailureReason", ""),
         steps,
     )

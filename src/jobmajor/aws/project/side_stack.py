@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor.aws.api.account import token
+from jobmajor.aws.api.account import token, utc
 from jobmajor.aws.api.errors import AwsError, CallFailed
 from jobmajor.aws.executions.pipeline import CREATED, UNCHANGED, UPDATED
 from jobmajor.aws.project import stack
@@ -40,7 +40,7 @@ class SideStack:
             AwsError: CloudFormation failed, and rolled the stack back.
         """
         there = self._wait_stable(account)
-        since = str(there.get("LastUpdatedTime", there["CreationTime"])) if there else ""
+        since = utc(there.get("LastUpdatedTime", there["CreationTime"])) if there else ""
         request: dict[str, Any] = {
             "StackName": self.name,
             "TemplateBody": self.template,

@@ -11,7 +11,7 @@ from importlib.resources import files
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmajor.aws.api.account import token
+from jobmajor.aws.api.account import token, utc
 from jobmajor.aws.api.errors import AlreadyExists, AwsError, AwsInputError, CallFailed
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def delete(account: Account, name: str) -> None:
 def _step_token(found: Mapping[str, Any]) -> str:
     """Return an idempotency token for a step out of this state."""
     time = found.get("LastUpdatedTime") or found["CreationTime"]
-    return token(found["StackId"], found["StackStatus"], time.isoformat())
+    return token(found["StackId"], found["StackStatus"], utc(time))
 
 
 def _create(account: Account, wanted: _Target) -> None:
@@ -229,7 +229,7 @@ def _update(account: Account, found: Mapping[str, Any], wanted: _Target) -> bool
     known = {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", ())}
     request = wanted.request({name: known[name] for name in (*_DETERMINED, *_CHOICES) if name in known})
     last = found.get("LastUpdatedTime") or found["CreationTime"]
-    request["ClientRequestToken"] = token("update", _digest(request), found["StackId"], last.isoformat())
+    request["ClientRequestToken"] = token("update", _digest(request), found["StackId"], utc(last))
     try:
         account.change("cloudformation", "UpdateStack", **request)
     except CallFailed as error:
