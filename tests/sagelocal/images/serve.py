@@ -2,12 +2,14 @@
 
 For application/json each line is a list, and its answer the sum. What it was asked goes to its log. The model's
 variables make it behave: PARAMETERS (what it says of itself), REFUSE (a word it answers with 400), FAIL_ONCE (the
-first request fails with 500), END (it ends at once), QUIET (it is never well).
+first request fails with 500), END (it ends at once), QUIET (it is never well), MEET (a folder: it answers as soon as
+two servers listen that have it).
 """
 
 import json
 import os
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -72,4 +74,9 @@ if "END" in os.environ:
     sys.exit("no model")
 tell({name: text for name, text in os.environ.items() if name.startswith("SAGEMAKER_")})
 port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))
-ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+if "MEET" in os.environ:
+    Path(os.environ["MEET"], str(os.getpid())).touch()
+    while len(os.listdir(os.environ["MEET"])) < 2:  # noqa: PTH208 - its names alone
+        time.sleep(0.01)
+server.serve_forever()
