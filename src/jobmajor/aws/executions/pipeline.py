@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from jobmajor.aws import quotas
-from jobmajor.aws.api.account import token
+from jobmajor.aws.api.account import token, utc
 from jobmajor.aws.api.errors import AlreadyExists, AwsInputError
 from jobmajor.aws.executions.execution import EXECUTING, summaries
 from jobmajor.pipeline import definition as ours
@@ -116,7 +116,7 @@ def start(account: Account, names: Names, parameters: Mapping[str, Any], *, agai
     body = json.loads(there["PipelineDefinition"]) if there else ours.build(names.settings)
     quotas.require(account, quotas.of_definition(body, given))
     seen = newest[0]["PipelineExecutionArn"] if newest else ""
-    changed = str(there["LastModifiedTime"]) if there else ""
+    changed = utc(there["LastModifiedTime"]) if there else ""
     answer = account.change(
         "sagemaker",
         "StartPipelineExecution",
