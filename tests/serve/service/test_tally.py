@@ -61,6 +61,15 @@ def test_counts_of_a_worker_that_crashed_stay_and_what_it_held_does_not() -> Non
     assert tally.held(0, "anna") == 0
 
 
+def test_number_of_all_holders_together_is_shared_with_none_of_them() -> None:
+    tally = Tally(groups=2)
+
+    for number in range(5_000):
+        tally.hold(1, f"address {number}", 1)
+
+    assert (tally.held(1, ""), tally.held(0, "")) == (0, 0)
+
+
 def test_names_beyond_the_memory_for_them_are_refused() -> None:
     tally = Tally()
 

@@ -90,4 +90,5 @@ class Tally:
 
 
 def _hashed(group: int, holder: str) -> int:
-    return group * HASHED + hash(holder) % HASHED
+    """Return the cell of a holder; the empty name, for all holders together, has the first one to itself."""
+    return group * HASHED + (1 + hash(holder) % (HASHED - 1) if holder else 0)
