@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import httpx
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "image"
 ROOT, OTHER = 0, 10001
@@ -41,6 +40,7 @@ class Container:
     """One container: `ml` is its /opt/ml, `temporary` the only other folder that it can write to."""
 
     base: Path
+    free_port: Callable[[], int]
 
     @property
     def ml(self) -> Path:
@@ -73,7 +73,7 @@ class Container:
 
     def serve(self, user: int) -> Served:
         """Start `serve`, ask it once, and end it."""
-        port, begun = free_port(), time.monotonic()
+        port, begun = self.free_port(), time.monotonic()
         with self.start(user, "serve", port=port) as process:
             try:
                 url = f"http://127.0.0.1:{port}"
@@ -97,13 +97,6 @@ class Served:
     answer_s: float
     status: int
     log: list[str]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def wait_for_ping(url: str, process: subprocess.Popen[str]) -> None:
@@ -139,7 +132,7 @@ def processing_layout(folder: Path, *outputs: str) -> Path:
 
 
 @pytest.fixture
-def container() -> Iterator[Container]:
+def container(free_port: Callable[[], int]) -> Iterator[Container]:
     """Yield an empty container whose folders every user can reach."""
     with tempfile.TemporaryDirectory(prefix="container-") as name:
         base = Path(name)
@@ -147,4 +140,4 @@ def container() -> Iterator[Container]:
         (base / "ml").mkdir()
         (base / "tmp").mkdir()
         (base / "tmp").chmod(0o1777)
-        yield Container(base)
+        yield Container(base, free_port)
